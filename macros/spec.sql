@@ -1,0 +1,75 @@
+{# The spec of a model: `config.meta.mlbridge` of its training node, with the defaults that SQL needs. #}
+
+{% macro spec_keys() %}
+  {{ return([
+    'task', 'target', 'entity', 'time', 'label_time', 'features', 'split', 'candidates', 'metric', 'promote',
+    'retrain', 'monitor', 'pin', 'trusted',
+  ]) }}
+{% endmacro %}
+
+{% macro split_defaults() %}
+  {{ return({'by': 'time', 'validation': 0.15, 'test': 0.15, 'gap': '0 days', 'group': none}) }}
+{% endmacro %}
+
+{% macro spec(model_name) %}
+  {#- Only while dbt executes: `graph` is empty during the parse. -#}
+  {%- set name = model_name ~ '_training' -%}
+  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+      | selectattr('name', 'equalto', name) | list -%}
+  {%- if not nodes -%}
+    {{ mlbridge.refuse(this.identifier, "there is no node '" ~ name ~ "' to read the spec from. Add it, with "
+      ~ "`config: {meta: {mlbridge: ...}}` in its YAML.") }}
+  {%- endif -%}
+  {%- set said = (nodes[0].config.meta or {}).get('mlbridge') -%}
+  {%- if said is not mapping -%}
+    {{ mlbridge.refuse(name, "found no `config: {meta: {mlbridge: ...}}`. Write there at least task, target, "
+      ~ "entity and time.") }}
+  {%- endif -%}
+  {{ mlbridge.known_keys(name, '', said, mlbridge.spec_keys()) }}
+  {%- for key in ['task', 'target', 'entity', 'time'] if not said.get(key) -%}
+    {{ mlbridge.refuse(name, "`mlbridge." ~ key ~ "`: is missing; found only " ~ said.keys() | join(', ') ~ ".") }}
+  {%- endfor -%}
+  {%- set split = said.get('split') or {} -%}
+  {{ mlbridge.known_keys(name, 'split.', split, mlbridge.split_defaults()) }}
+  {%- set entity = [said.entity] if said.entity is string else said.entity -%}
+  {{ return(dict(said, entity=entity, split=dict(mlbridge.split_defaults(), **split))) }}
+{% endmacro %}
+
+{% macro known_keys(node, path, said, allowed) %}
+  {%- for key in said if key not in allowed -%}
+    {{ mlbridge.refuse(node, "`mlbridge." ~ path ~ key ~ "`: unknown key." ~ mlbridge.nearest(key, allowed)
+      ~ " Allowed: " ~ allowed | join(', ') ~ ".") }}
+  {%- endfor -%}
+{% endmacro %}
+
+{% macro refuse(node, problem) %}
+  {{ exceptions.raise_compiler_error(node ~ ": " ~ problem) }}
+{% endmacro %}
+
+{% macro nearest(word, allowed) %}
+  {#- The allowed word that shares most pairs of letters with what was found (Dice's coefficient), if half do. -#}
+  {%- set best = namespace(word=none, share=0.5) -%}
+  {%- set pairs = mlbridge.letter_pairs(word) -%}
+  {%- for other in allowed -%}
+    {%- set others = mlbridge.letter_pairs(other) -%}
+    {%- set share = 2 * (pairs | select('in', others) | list | length) / ([pairs | length + others | length, 1] | max) -%}
+    {%- if share >= best.share -%}
+      {%- set best.word = other -%}
+      {%- set best.share = share -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return(" Did you mean '" ~ best.word ~ "'?" if best.word is not none else "") }}
+{% endmacro %}
+
+{% macro letter_pairs(word) %}
+  {%- set letters = ' ' ~ word | string | lower ~ ' ' -%}
+  {%- set pairs = [] -%}
+  {%- for i in range(letters | length - 1) -%}{%- do pairs.append(letters[i:i + 2]) -%}{%- endfor -%}
+  {{ return(pairs) }}
+{% endmacro %}
+
+{% macro quoted(name) %}
+  {#- An identifier in this engine's quotes, the quotes inside doubled, which `adapter.quote` does not do. -#}
+  {%- set quote = adapter.quote('')[0] -%}
+  {{ return(adapter.quote(name | replace(quote, quote ~ quote))) }}
+{% endmacro %}

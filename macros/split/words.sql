@@ -1,0 +1,81 @@
+{# How a row gets its word. Each macro gives the CTEs after `known`, the last one called `final`. #}
+
+{% macro split_by_time(split, time, label_time, target) %}
+  {#- Cut-offs are prediction moments such that the stated shares of the labelled rows come after them; rows of one
+      moment stay together. Whole numbers, because engines round fractions differently. -#}
+  {%- set test = (split.test * 10000) | round | int -%}
+  {%- set validation = (split.validation * 10000) | round | int -%}
+  moments as (
+    select {{ time }} as moment, count(*) as labelled
+    from known
+    where {{ target }} is not null
+    group by {{ time }}
+  ),
+
+  counted as (
+    select
+      moment,
+      sum(labelled) over (order by moment rows between unbounded preceding and current row) as so_far,
+      sum(labelled) over () as labelled
+    from moments
+  ),
+
+  cutoffs as (
+    select
+      min(case when so_far * 10000 > labelled * {{ 10000 - test - validation }} then moment end) as validation_from,
+      min(case when so_far * 10000 > labelled * {{ 10000 - test }} then moment end) as test_from
+    from counted
+  ),
+
+  final as (
+    select
+      known.*,
+      case
+        when {{ target }} is null then 'score'
+        when {{ time }} >= test_from then 'test'
+        when {{ time }} >= validation_from
+          then case when {{ mlbridge.known_by(time, label_time, 'test_from', split.gap) }} then 'validation' else 'score' end
+        when {{ mlbridge.known_by(time, label_time, 'validation_from', split.gap) }} then 'train'
+        else 'score'
+      end as ml_split
+    from known
+    cross join cutoffs
+  )
+{% endmacro %}
+
+{% macro known_by(time, label_time, cutoff, gap) %}
+  {%- set parts = (gap | string).split(' ') -%}
+  {%- set unit = parts[-1].rstrip('s') -%}
+  {%- if parts | length != 2 or not parts[0].isdigit() or unit not in ['minute', 'hour', 'day', 'week'] -%}
+    {{ mlbridge.refuse(model.name, "`mlbridge.split.gap`: expected e.g. '7 days' (minutes, hours, days or weeks), "
+      ~ "found '" ~ gap ~ "'.") }}
+  {%- endif -%}
+  {{ label_time }} <= {{ cutoff }} and {{ time }} < {{ dbt.dateadd(unit, '-' ~ parts[0] if parts[0] | int else '0', cutoff) }}
+{%- endmacro %}
+
+{% macro split_by_hash(split, key, target) %}
+  {#- md5 as hexadecimal digits is evenly spread and sorts like a number, in every engine and collation. -#}
+  {%- set hashes = [] -%}
+  {%- for name in key -%}{%- do hashes.append(dbt.hash(mlbridge.quoted(name))) -%}{%- endfor -%}
+  {%- set hash = hashes[0] if hashes | length == 1 else dbt.hash(dbt.concat(hashes)) -%}
+  {%- set validation = '%08x' % ((split.validation * 4294967296) | int) -%}
+  {%- set test = '%08x' % (((split.validation + split.test) * 4294967296) | int) -%}
+  final as (
+    select
+      known.*,
+      case
+        when {{ target }} is null then 'score'
+        when substring({{ hash }}, 1, 8) < '{{ validation }}' then 'validation'
+        when substring({{ hash }}, 1, 8) < '{{ test }}' then 'test'
+        else 'train'
+      end as ml_split
+    from known
+  )
+{% endmacro %}
+
+{% macro split_by_column(word, target) %}
+  final as (
+    select known.*, case when {{ target }} is null then 'score' else {{ word }} end as ml_split
+    from known
+  )
+{% endmacro %}

@@ -1,0 +1,47 @@
+"""A machine-learning branch for a dbt project: train, evaluate, register and score inside `dbt build`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mlbridge.errors import (
+    ArtifactError,
+    FeatureError,
+    MlbridgeError,
+    RegistryError,
+    ScoringError,
+    SetupError,
+    SpecError,
+    SplitError,
+    TrainingError,
+)
+
+if TYPE_CHECKING:
+    from mlbridge.nodes import predict, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArtifactError",
+    "FeatureError",
+    "MlbridgeError",
+    "RegistryError",
+    "ScoringError",
+    "SetupError",
+    "SpecError",
+    "SplitError",
+    "TrainingError",
+    "__version__",
+    "predict",
+    "train",
+]
+
+# The verbs pull in numpy, pyarrow and scikit-learn: only who calls one pays for it.
+_VERBS = {"predict": "mlbridge.nodes", "train": "mlbridge.nodes"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return getattr(importlib.import_module(_VERBS[name]), name)
+    raise AttributeError(f"module 'mlbridge' has no attribute {name!r}")

@@ -1,0 +1,72 @@
+"""Artifacts: a fitted estimator as bytes that nothing is unpickled from (skops), with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlbridge.errors import ArtifactError, listed
+
+FORMAT = "skops-1"
+# What scikit-learn's own estimators hold beyond the types that skops trusts by itself: data, or pure functions.
+TRUSTED = (
+    "functools.partial",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils.validation.check_array",
+)
+
+
+def checksum(artifact: bytes) -> str:
+    """Give the SHA-256 of an artifact, in hexadecimal."""
+    return hashlib.sha256(artifact).hexdigest()
+
+
+def dump(node: str, candidate: str, estimator: Any, trusted: Iterable[str]) -> bytes:
+    """Write an estimator; raises ArtifactError when a later build would refuse to read it."""
+    import skops.io
+
+    artifact = bytes(skops.io.dumps(estimator))
+    _refuse_untrusted(f"{node}: the candidate '{candidate}'", artifact, trusted)
+    return artifact
+
+
+def check(what: str, artifact: bytes | None, row: Mapping[str, Any]) -> bytes:
+    """Give the artifact if it is there and whole; `what` names it in the error, `row` is its logbook row."""
+    if artifact is None:
+        raise ArtifactError(f"{what} is missing from the logbook. Pin another version, or train again.")
+    format_, sha256 = row["artifact_format"], row["artifact_sha256"]
+    if format_ != FORMAT:
+        raise ArtifactError(f"{what} has the format '{format_}'; this mlbridge reads '{FORMAT}'. Train again.")
+    if checksum(artifact) != sha256:
+        raise ArtifactError(
+            f"{what} is damaged: its SHA-256 is {checksum(artifact)}, the logbook says {sha256}. Restore the "
+            "logbook from a backup, pin another version, or train again with "
+            "--vars '{mlbridge_retrain: true}'."
+        )
+    return artifact
+
+
+def load(what: str, artifact: bytes, trusted: Iterable[str]) -> Any:
+    """Build the estimator again; raises ArtifactError for a type that is not trusted, before it is built."""
+    import skops.io
+
+    return skops.io.loads(artifact, trusted=_refuse_untrusted(what, artifact, trusted))
+
+
+def _refuse_untrusted(what: str, artifact: bytes, trusted: Iterable[str]) -> list[str]:
+    import skops.io
+
+    allowed = {*TRUSTED, *trusted}
+    found = list(skops.io.get_untrusted_types(data=artifact))
+    refused = [name for name in found if name not in allowed]
+    if refused:
+        raise ArtifactError(
+            f"{what} holds types that are not trusted: {listed(refused)}. If you know where they come from, name "
+            "them in the spec: `trusted: [...]`."
+        )
+    return found

@@ -1,0 +1,293 @@
+"""Champion and challenger: fit the candidates, choose one on the validation rows, promote it or say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version as installed
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sqlglot import exp
+
+import mlbridge
+from mlbridge import artifacts
+from mlbridge.errors import ScoringError, TrainingError
+from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain
+from mlbridge.features import Column
+from mlbridge.frame import Frame, scoring_columns, scoring_frame
+from mlbridge.importances import importance_rows
+from mlbridge.log import say
+from mlbridge.profile import feature_stats, profile_rows
+from mlbridge.score import check_schema
+from mlbridge.spec import Spec
+from mlbridge.split import MIN_ROWS
+from mlbridge.train import SEED, Fitted, baseline_of, fit, scores_of
+from mlbridge.warehouse import column, select
+
+if TYPE_CHECKING:
+    from mlbridge.versions import Version
+    from mlbridge.warehouse import Warehouse
+
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
+NOT_COMPILED = "this version of mlbridge scores in Python"
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a training of one model works on.
+
+    `split` gives the type of each of the split's columns, `times` the first and last prediction moment by word.
+    """
+
+    node: str
+    spec: Spec
+    split: Mapping[str, str]
+    columns: tuple[Column, ...]
+    frame: Frame
+    labels: tuple[Any, ...] | None
+    candidates: Mapping[str, Any]
+    times: Mapping[str, tuple[datetime, datetime]]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...] | None:
+        """Give the classes as text, as the warehouse writes them."""
+        if self.labels is None:
+            return None
+        return tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in self.labels)
+
+    def truth(self, word: str) -> np.ndarray[Any, Any]:
+        """Give the target as a metric wants it: codes of the classes in their order, or numbers."""
+        known = self.frame.truth(word)
+        if self.labels is None:
+            return known
+        labels = np.array(self.labels)
+        return np.searchsorted(labels, known.astype(labels.dtype))
+
+    def sample(self, word: str, estimator: Any) -> Sample:
+        """Score the rows of a word."""
+        return Sample(self.truth(word), scores_of(estimator, self.frame.part(word)))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A fitted candidate and its scores on the rows that its fit never saw."""
+
+    fitted: Fitted
+    validation: Sample
+    test: Sample
+    metrics: list[dict[str, Any]]
+
+    def value(self, split: str, metric: str) -> dict[str, Any]:
+        """Give the record of a metric over all rows of a split."""
+        (record,) = (
+            row for row in self.metrics if (row["split"], row["slice"], row["metric"]) == (split, "all", metric)
+        )
+        return record
+
+
+def challenge(
+    training: Training, warehouse: Warehouse, split: exp.Expression, champion: Version | None, why: str
+) -> list[dict[str, Any]]:
+    """Fit every candidate and the baseline, choose, compare with the champion; give one logbook row per candidate.
+
+    `why` says what this training was for; it opens the reason of the row of the chosen candidate.
+    """
+    target = training.frame.truth("train")
+    if training.labels is not None:
+        labels = np.array(training.labels)
+        target = labels[training.truth("train")]
+    naive = fit(
+        training.node,
+        "baseline",
+        baseline_of(training.spec.metric, training.spec.task),
+        training.frame.part("train"),
+        target,
+    )
+    baseline = Judged(naive, training.sample("validation", naive.estimator), training.sample("test", naive.estimator), [])
+    judged = [_judge(training, name, target, baseline) for name in training.candidates]
+    best = _best(training, judged)
+    promoted, verdict = _decide(training, warehouse, split, champion, best, baseline)
+    rows = []
+    for each in judged:
+        row = _row(training, each)
+        if each is best:
+            row |= _winner(training, best)
+            row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}"}
+        else:
+            row |= {"outcome": "runner_up", "reason": _behind(training, each, best)}
+        rows.append(row)
+    say(training.node, f"{best.fitted.name} is {'promoted' if promoted else 'rejected'}: {verdict}")
+    return rows
+
+
+def _judge(training: Training, name: str, target: np.ndarray[Any, Any], baseline: Judged) -> Judged:
+    fitted = fit(training.node, name, training.candidates[name], training.frame.part("train"), target)
+    samples = {word: training.sample(word, fitted.estimator) for word in ("validation", "test")}
+    naive = {"validation": baseline.validation, "test": baseline.test}
+    for word, sample in samples.items():
+        if not np.isfinite(sample.scores).all():
+            raise TrainingError(f"{training.node}: the candidate '{name}' gives scores that are no numbers ({word}).")
+    metrics = [
+        record
+        for word, sample in samples.items()
+        for record in metric_rows(word, sample, naive[word], training.frame.labels(word), seed=SEED)
+    ]
+    judged = Judged(fitted, samples["validation"], samples["test"], metrics)
+    metric = training.spec.metric
+    record = judged.value("validation", metric)
+    say(
+        training.node,
+        f"{name}: {metric} {_figure(record['value'])} ({_figure(record['low'])} to {_figure(record['high'])}) on "
+        f"validation, baseline {_figure(record['baseline'])}; {fitted.fit_seconds:.1f} s",
+    )
+    return judged
+
+
+def _best(training: Training, judged: list[Judged]) -> Judged:
+    metric = training.spec.metric
+    sign = 1 if greater_is_better(metric) else -1
+    defined = [each for each in judged if each.value("validation", metric)["value"] is not None]
+    if not defined:
+        raise TrainingError(f"{training.node}: {metric} is not defined on the validation rows. Choose another metric.")
+    return max(defined, key=lambda each: sign * each.value("validation", metric)["value"])
+
+
+def _behind(training: Training, other: Judged, best: Judged) -> str:
+    metric = training.spec.metric
+    mine, its = (each.value("validation", metric)["value"] for each in (other, best))
+    return f"{metric} {_figure(mine)} on validation, {best.fitted.name} has {_figure(its)}"
+
+
+def _decide(
+    training: Training,
+    warehouse: Warehouse,
+    split: exp.Expression,
+    champion: Version | None,
+    best: Judged,
+    baseline: Judged,
+) -> tuple[bool, str]:
+    """Say whether the chosen candidate becomes the champion, and by how much it is better or not."""
+    spec = training.spec
+    asked = (spec.metric, spec.promote.confidence)
+    gain = paired_gain(best.test, baseline.test, *asked, min_gain=0.0, seed=SEED)
+    if not gain.better:
+        return False, f"not better than the naive baseline: {gain.sentence('the naive baseline')}"
+    if champion is None:
+        return True, gain.sentence("the naive baseline")
+    try:
+        rows, incumbent = _champion_scores(training, warehouse, split, champion)
+    except ScoringError as problem:
+        return True, f"{gain.sentence('the naive baseline')}; the champion was not compared: {problem}"
+    against = f"the champion (version {champion.number})"
+    gain = paired_gain(best.test.take(rows), incumbent, *asked, min_gain=spec.promote.min_gain, seed=SEED)
+    if not gain.better:
+        return False, f"not better than {against}: {gain.sentence(against)}"
+    return True, gain.sentence(against)
+
+
+def _champion_scores(
+    training: Training, warehouse: Warehouse, split: exp.Expression, champion: Version
+) -> tuple[np.ndarray[Any, Any], Sample]:
+    """Score the test rows that the champion has not seen; gives their places among the test rows too.
+
+    Raises ScoringError when the two cannot be compared.
+    """
+    spec, before = training.spec, champion.spec
+    if (spec.task, spec.target) != (before.task, before.target) or training.classes != champion.classes:
+        raise ScoringError("it predicts another target")
+    check_schema(training.node, champion, training.split)
+    if champion.holdout_from is None and before.split != spec.split:
+        raise ScoringError("the split has changed, so it may have been trained on rows of this test")
+    order = [column(spec.time), *(column(name) for name in spec.entity)]
+    chosen = {"ml time": exp.cast(column(spec.time), "timestamp"), **scoring_columns(champion.features)}
+    query = select(chosen, split).where(column("ml_split").eq(exp.Literal.string("test"))).order_by(*order)
+    scores, times = [], []
+    for batch in warehouse.batches(query, 100_000):
+        scores.append(scores_of(champion.estimator, scoring_frame(batch, champion.features)))
+        times.append(batch["ml time"].to_numpy(zero_copy_only=False))
+    moments = np.concatenate(times)
+    unseen = np.arange(len(moments))
+    if champion.holdout_from is not None:
+        unseen = np.flatnonzero(moments >= np.datetime64(champion.holdout_from))
+    if len(unseen) < MIN_ROWS["test"]:
+        raise ScoringError(f"only {len(unseen)} test rows are new to it")
+    return unseen, Sample(training.truth("test"), np.concatenate(scores)).take(unseen)
+
+
+def _row(training: Training, each: Judged) -> dict[str, Any]:
+    frame, times = training.frame, training.times
+    counted = {f"rows_{word}": len(frame.part(word)) for word in ("train", "validation", "test")}
+    return {
+        "candidate": each.fitted.name,
+        "data_hash": frame.data_hash,
+        **counted,
+        "train_from": times["train"][0],
+        "train_to": times["train"][1],
+        "holdout_from": times["test"][0] if training.spec.split.by == "time" else None,
+        "features": _features(training),
+        "params": {"estimator": each.fitted.params, "seed": SEED, "classes": training.classes},
+        "metrics": each.metrics,
+        "calibration": calibration_rows(each.test),
+        "fit_seconds": each.fitted.fit_seconds,
+        "peak_memory_mb": each.fitted.peak_memory_mb,
+        "library_versions": {
+            "mlbridge": mlbridge.__version__,
+            "python": python_version(),
+            **{name: installed(name) for name in LIBRARIES},
+        },
+    }
+
+
+def _winner(training: Training, best: Judged) -> dict[str, Any]:
+    """Give what only the chosen candidate has: artifact, importances, profile."""
+    estimator = best.fitted.estimator
+    artifact = artifacts.dump(training.node, best.fitted.name, estimator, training.spec.trusted)
+    return {
+        "artifact": artifact,
+        "artifact_format": artifacts.FORMAT,
+        "artifact_sha256": artifacts.checksum(artifact),
+        "scoring_sql_note": NOT_COMPILED,
+        "profile": _profile(training, best),
+        "importances": importance_rows(
+            estimator,
+            training.frame.part("validation"),
+            training.truth("validation"),
+            training.spec.metric,
+            seed=SEED,
+        ),
+    }
+
+
+def _features(training: Training) -> list[dict[str, Any]]:
+    kinds = {each.feature.name: each.feature.kind for each in training.columns}
+    stats = feature_stats(training.frame.part("train"), kinds)
+    return [{**asdict(each.feature), **stats[each.feature.name]} for each in training.columns]
+
+
+def _profile(training: Training, best: Judged) -> list[dict[str, Any]]:
+    """Profile the features and the target on the training rows, the prediction on the validation rows.
+
+    A model's scores on the rows it was fitted on look better than any it gives later, so they are no reference.
+    """
+    kinds = {each.feature.name: each.feature.kind for each in training.columns}
+    scores = best.validation.scores
+    if scores.ndim == 2:
+        scores = scores[:, 1] if scores.shape[1] == 2 else scores.max(axis=1)
+    known: Any = training.truth("train")
+    if training.classes is not None:
+        known = pd.Categorical.from_codes(known, categories=list(training.classes))
+    target = "numeric" if training.classes is None else "category"
+    return [
+        *profile_rows(training.frame.part("train"), kinds),
+        *profile_rows(pd.DataFrame({"ml_prediction": scores}), {"ml_prediction": "numeric"}, role="prediction"),
+        *profile_rows(pd.DataFrame({"ml_target": known}), {"ml_target": target}, role="target"),
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"

@@ -1,0 +1,137 @@
+"""The rows a model sees: read from Arrow batches into one pandas frame, column by column, in narrow types.
+
+Numbers are numpy columns, missing ones NaN; texts are pandas categories, missing ones NaN. Fitting and scoring
+read rows through this module only, so that a value looks the same to a model in both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sqlglot import exp
+
+from mlbridge.features import Column, Feature
+from mlbridge.spec import Spec
+from mlbridge.warehouse import batched, column, select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FIT_WORDS = ("train", "validation", "test")
+BATCH_ROWS = 100_000
+TARGET = "ml_target"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The labelled rows, train before validation before test, each by time and entity.
+
+    `features` (rows x features) exists once: `part` gives views of it. `slices` are texts or None by column.
+    """
+
+    features: pd.DataFrame
+    target: np.ndarray[Any, Any]
+    slices: Mapping[str, np.ndarray[Any, Any]]
+    bounds: Mapping[str, slice]
+    data_hash: str
+
+    def part(self, word: str) -> pd.DataFrame:
+        """Give the feature rows of one word of `ml_split`."""
+        return self.features.iloc[self.bounds[word]]
+
+    def truth(self, word: str) -> np.ndarray[Any, Any]:
+        """Give the target of the rows of one word of `ml_split`."""
+        return self.target[self.bounds[word]]
+
+    def labels(self, word: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Give the slice columns of the rows of one word of `ml_split`."""
+        return {name: values[self.bounds[word]] for name, values in self.slices.items()}
+
+
+def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:
+    """Select features, target and slices of the labelled rows, and nothing else, in the order of the frame."""
+    chosen = {each.feature.name: exp.cast(each.feature.value(), each.fetch_as) for each in columns}
+    chosen[TARGET] = exp.cast(column(spec.target), target_as)
+    for name in spec.monitor.slices:
+        chosen[f"ml_slice {name}"] = exp.cast(column(name), "text")
+    word = column("ml_split")
+    order = exp.Case(
+        ifs=[
+            exp.If(this=word.eq(exp.Literal.string(name)), true=exp.Literal.number(place))
+            for place, name in enumerate(FIT_WORDS)
+        ]
+    )
+    return (
+        select(chosen, split)
+        .where(word.isin(*FIT_WORDS))
+        .order_by(order, column(spec.time), *(column(name) for name in spec.entity))
+    )
+
+
+def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
+    """Read the answer of `training_query`; `rows` says how many rows each word has."""
+    chunks: dict[str, list[Any]] = {name: [] for name in reader.schema.names}
+    for batch in batched(reader):
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            chunks[name].append(_values(values))
+    columns = {name: _joined(chunks.pop(name)) for name in reader.schema.names}
+    target = np.asarray(columns.pop(TARGET))
+    slices = {
+        name.removeprefix("ml_slice "): np.asarray(columns.pop(name), dtype=object)
+        for name in list(columns)
+        if name.startswith("ml_slice ")
+    }
+    for values in slices.values():
+        values[pd.isna(values)] = None
+    ends = np.cumsum([rows.get(word, 0) for word in FIT_WORDS]).tolist()
+    bounds = {word: slice(end - rows.get(word, 0), end) for word, end in zip(FIT_WORDS, ends, strict=True)}
+    features = pd.DataFrame(columns, copy=False)
+    return Frame(features, target, slices, bounds, _hash(features, target))
+
+
+def scoring_columns(features: Sequence[Feature]) -> dict[str, exp.Expression]:
+    """Give what a prediction reads of each feature: doubles and texts, as wide as any value may be."""
+    return {
+        each.name: exp.cast(each.value(), "text" if each.kind == "category" else "double") for each in features
+    }
+
+
+def scoring_frame(batch: pa.RecordBatch, features: Sequence[Feature]) -> pd.DataFrame:
+    """Turn one batch into the frame that a fitted estimator takes."""
+    return pd.DataFrame({each.name: _joined([_values(batch[each.name])]) for each in features}, copy=False)
+
+
+def _values(values: pa.Array) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return values.dictionary_encode()
+    # Arrow's NULL becomes NaN for floats; integers are fetched as such only where none is NULL.
+    return values.to_numpy(zero_copy_only=False)
+
+
+def _joined(chunks: list[Any]) -> Any:
+    import pyarrow as pa
+
+    if chunks and isinstance(chunks[0], np.ndarray):
+        return np.concatenate(chunks)
+    joined = pa.chunked_array(chunks).unify_dictionaries().combine_chunks().to_pandas()
+    return pd.Categorical(joined).set_categories(sorted(joined.cat.categories.astype(object)))
+
+
+def _hash(features: pd.DataFrame, target: np.ndarray[Any, Any]) -> str:
+    digest = hashlib.sha256()
+    for name in features.columns:
+        values = features[name]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            digest.update("\0".join(values.cat.categories).encode())
+            digest.update(values.cat.codes.to_numpy().tobytes())
+        else:
+            digest.update(np.ascontiguousarray(values.to_numpy()).tobytes())
+    digest.update("\0".join(map(str, target)).encode() if target.dtype == object else target.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,156 @@
+"""Register: the logbook of a model (its training node's own table), what it says, and what is added to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from mlbridge.errors import RegistryError, listed
+from mlbridge.spec import Spec
+from mlbridge.warehouse import Warehouse, column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Name and Arrow type of each column of `<model>_training`. Times are UTC; documents are JSON texts.
+LOGBOOK = {
+    "model_name": "string",
+    "version": "int32",
+    "candidate": "string",
+    "outcome": "string",
+    "reason": "string",
+    "trained_at": "timestamp[us]",
+    "as_of": "timestamp[us]",
+    "invocation_id": "string",
+    "spec": "string",
+    "spec_hash": "string",
+    "data_hash": "string",
+    "rows_train": "int64",
+    "rows_validation": "int64",
+    "rows_test": "int64",
+    "train_from": "timestamp[us]",
+    "train_to": "timestamp[us]",
+    "holdout_from": "timestamp[us]",
+    "features": "string",
+    "params": "string",
+    "metrics": "string",
+    "importances": "string",
+    "profile": "string",
+    "calibration": "string",
+    "artifact": "large_binary",
+    "artifact_format": "string",
+    "artifact_sha256": "string",
+    "scoring_sql": "string",
+    "scoring_sql_note": "string",
+    "fit_seconds": "double",
+    "peak_memory_mb": "double",
+    "library_versions": "string",
+}
+DOCUMENTS = ("spec", "features", "params", "metrics", "importances", "profile", "calibration", "library_versions")
+HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "scoring_sql")
+CHOSEN = ("promoted", "rejected")
+
+
+def history(warehouse: Warehouse, logbook: exp.Expression) -> list[dict[str, Any]]:
+    """Read the logbook without its heavy columns, oldest first."""
+    light = [column(name) for name in LOGBOOK if name not in HEAVY]
+    query = exp.select(*light).from_(logbook).order_by(column("trained_at"), column("version"), column("candidate"))
+    return warehouse.rows(query)
+
+
+def champion(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None) -> Mapping[str, Any] | None:
+    """Give the logbook row of the version in use: the pinned one, else the last promoted one, else None.
+
+    Raises RegistryError when the pinned version is not in the logbook.
+    """
+    chosen = {row["version"]: row for row in rows if row["outcome"] in CHOSEN}
+    if pin is not None:
+        if pin not in chosen:
+            raise RegistryError(
+                f"{node}: `mlbridge.pin`: there is no version {pin}; the logbook has {listed(sorted(chosen))}. "
+                "Pin one of these, or remove the pin."
+            )
+        return chosen[pin]
+    promoted = [version for version, row in chosen.items() if row["outcome"] == "promoted"]
+    return chosen[max(promoted)] if promoted else None
+
+
+def last_trained(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Give the chosen candidate's row of the newest training, promoted or not."""
+    chosen = [row for row in rows if row["outcome"] in CHOSEN]
+    return max(chosen, key=lambda row: row["version"]) if chosen else None
+
+
+def next_version(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Give the number of the version that a training of now makes."""
+    return 1 + max((row["version"] for row in rows if row["version"] is not None), default=0)
+
+
+def why_train(
+    last: Mapping[str, Any] | None, spec: Spec, spec_hash: str, features: Mapping[str, str], package: str
+) -> str | None:
+    """Say why this build trains, or None when nothing that a training depends on has changed.
+
+    `features` gives each feature's type in the warehouse; `package` is the version of mlbridge.
+    """
+    if last is None:
+        return "no version yet"
+    before = json.loads(last["library_versions"])["mlbridge"]
+    if before.split(".")[0] != package.split(".")[0]:
+        return f"mlbridge went from {before} to {package}"
+    known = {each["name"]: each["type"] for each in json.loads(last["features"])}
+    changed = feature_changes(known, features)
+    if changed:
+        return f"the features changed: {changed}"
+    if last["spec_hash"] != spec_hash:
+        old, new = json.loads(last["spec"]), json.loads(json.dumps(spec.as_dict()))
+        keys = [key for key in new if old.get(key) != new[key] and key not in ("retrain", "monitor", "pin")]
+        return f"the spec changed: {', '.join(keys) or 'the definition of a candidate'}"
+    return None
+
+
+def feature_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Say in words how two schemas differ, or nothing."""
+    gone = [f"'{name}' is gone" for name in before if name not in now]
+    came = [f"'{name}' is new" for name in now if name not in before]
+    other = [
+        f"'{name}' was {before[name]} and is {now[name]}" for name in before if now.get(name, before[name]) != before[name]
+    ]
+    return ", ".join(gone + other + came)
+
+
+def artifact_query(logbook: exp.Expression, version: int) -> exp.Select:
+    """Ask for the one artifact of a version."""
+    return (
+        exp.select(column("artifact"))
+        .from_(logbook)
+        .where(column("version").eq(exp.Literal.number(version)), column("outcome").isin(*CHOSEN))
+    )
+
+
+def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Make the rows to append: every column of the logbook, in its order, typed; documents as JSON."""
+    import pyarrow as pa
+
+    schema = pa.schema([(name, _arrow(type_)) for name, type_ in LOGBOOK.items()])
+    ready = []
+    for row in rows:
+        unknown = set(row) - set(LOGBOOK)
+        if unknown:
+            raise RegistryError(f"the logbook has no column {listed(sorted(unknown))}")
+        documents = {
+            key: json.dumps(row[key], allow_nan=False, sort_keys=True, default=str)
+            for key in DOCUMENTS
+            if row.get(key) is not None
+        }
+        ready.append({**{name: row.get(name) for name in LOGBOOK}, **documents})
+    return pa.Table.from_pylist(ready, schema=schema)
+
+
+def _arrow(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.timestamp("us") if name == "timestamp[us]" else pa.type_for_alias(name)

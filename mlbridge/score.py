@@ -1,0 +1,134 @@
+"""Score: the champion over the rows it has not seen and not scored, streamed in Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlglot import exp
+
+from mlbridge.errors import ScoringError
+from mlbridge.frame import scoring_columns, scoring_frame
+from mlbridge.log import say
+from mlbridge.registry import feature_changes
+from mlbridge.train import scores_of
+from mlbridge.versions import Version
+from mlbridge.warehouse import as_text, batched, column, select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Name and Arrow type of each column of `<model>_predictions`.
+PREDICTIONS = {
+    "model_name": "string",
+    "entity": "string",
+    "time": "timestamp[us]",
+    "version": "int32",
+    "prediction": "string",
+    "prediction_value": "double",
+    "probability": "double",
+    "scored_at": "timestamp[us]",
+    "invocation_id": "string",
+}
+BATCH_ROWS = 50_000
+SPLIT, SCORED = "split", "scored"
+ENTITY, TIME = "ml entity", "ml time"
+
+
+def check_schema(node: str, version: Version, columns: Mapping[str, str]) -> None:
+    """Refuse to score when a feature is gone or has another type than in training."""
+    before = {feature.name: feature.type for feature in version.features}
+    changed = feature_changes(before, {name: columns[name] for name in before if name in columns})
+    if changed:
+        raise ScoringError(
+            f"{node}: version {version.number} cannot score: {changed}. Restore the column in the features "
+            "node, or build the training node so that a new version learns without it."
+        )
+
+
+def rows_query(
+    version: Version, split: exp.Expression, scored: exp.Expression | None
+) -> exp.Select:
+    """Select the rows that neither fit nor selection of this version saw and that it has not scored yet.
+
+    `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`.
+    """
+    key = as_text(version.spec.entity)
+    moment = exp.cast(column(version.spec.time), "timestamp")
+    query = select({ENTITY: key, TIME: moment, **scoring_columns(version.features)}, split)
+    unseen: exp.Expression = column("ml_split").isin("test", "score")
+    if version.holdout_from is not None:
+        first = exp.cast(exp.Literal.string(version.holdout_from.isoformat(sep=" ")), "timestamp")
+        unseen = exp.or_(unseen, exp.GTE(this=moment.copy(), expression=first))
+    query = query.where(unseen)
+    if scored is not None:
+        same = exp.and_(
+            column("entity", SCORED).eq(as_text(version.spec.entity, SPLIT)),
+            column("time", SCORED).eq(exp.cast(column(version.spec.time, SPLIT), "timestamp")),
+            column("version", SCORED).eq(exp.Literal.number(version.number)),
+        )
+        query = query.where(exp.not_(exp.Exists(this=exp.select("1").from_(scored).where(same))))
+    return query
+
+
+def score(
+    node: str, reader: pa.RecordBatchReader, version: Version, facts: Mapping[str, Any]
+) -> Iterator[pa.RecordBatch]:
+    """Score batch by batch; `facts` are the columns that are the same in every row."""
+    import pyarrow as pa
+
+    done = 0
+    for batch in batched(reader):
+        scores = scores_of(version.estimator, scoring_frame(batch, version.features))
+        columns = {**facts, **predicted(scores, version.classes), "entity": batch[ENTITY], "time": batch[TIME]}
+        arrays = [
+            _column(columns[field.name], field.type, batch.num_rows) for field in prediction_schema()
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=prediction_schema())
+        done += batch.num_rows
+        if done % 1_000_000 < batch.num_rows:
+            say(node, f"scored {done:,} rows with version {version.number}")
+    say(node, f"version {version.number} scored {done:,} new rows")
+
+
+def predicted(scores: np.ndarray[Any, Any], classes: Sequence[str] | None) -> dict[str, Any]:
+    """Turn scores into `prediction`, `prediction_value` and `probability`.
+
+    Two classes: the probability is that of the positive (second) one; many: of the predicted one, which is the
+    most probable, the first on ties. `prediction_value` of a class is its number, where its text is one.
+    """
+    if classes is None:
+        return {"prediction": [repr(float(each)) for each in scores], "prediction_value": scores, "probability": None}
+    best = scores.argmax(axis=1)
+    likely = scores[:, 1] if len(classes) == 2 else scores.max(axis=1)
+    numbers = [_number(each) for each in classes]
+    return {
+        "prediction": [classes[place] for place in best],
+        "prediction_value": [numbers[place] for place in best],
+        "probability": likely,
+    }
+
+
+def prediction_schema() -> pa.Schema:
+    """Give the Arrow schema of `<model>_predictions`."""
+    import pyarrow as pa
+
+    types = {"timestamp[us]": pa.timestamp("us")}
+    return pa.schema([(name, types.get(type_) or pa.type_for_alias(type_)) for name, type_ in PREDICTIONS.items()])
+
+
+def _number(text: str) -> float | None:
+    if text in ("false", "true"):
+        return float(text == "true")
+    return float(text) if text.lstrip("-").isdecimal() else None
+
+
+def _column(values: Any, type_: pa.DataType, rows: int) -> pa.Array:
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array):
+        return values.cast(type_)
+    if isinstance(values, (list, np.ndarray)):
+        return pa.array(values, type=type_)
+    return pa.repeat(pa.scalar(values, type=type_), rows)

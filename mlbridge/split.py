@@ -1,0 +1,109 @@
+"""Split: whether the rows that the split macro marked allow a training. The words themselves are made in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from mlbridge.errors import SplitError, listed
+from mlbridge.spec import SPLIT_WORDS, Spec
+from mlbridge.warehouse import as_text, column
+
+# Below this a figure has no interval worth stating, and a fit nothing to learn from.
+MOST_CLASSES = 100
+MIN_ROWS = {"train": 50, "validation": 20, "test": 20}
+
+
+def duplicates_query(spec: Spec, split: exp.Expression) -> exp.Select:
+    """Ask for one key that stands in more than one row, and how often."""
+    key = [column(name) for name in (*spec.entity, spec.time)]
+    return (
+        exp.select(
+            exp.alias_(as_text(spec.entity), "entity"),
+            exp.alias_(exp.cast(column(spec.time), "text"), "time"),
+            exp.alias_(exp.Count(this=exp.Star()), "rows"),
+        )
+        .from_(split)
+        .group_by(*key)
+        .having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+        .limit(1)
+    )
+
+
+def check_rows(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) -> None:
+    """Refuse words that are none of the four, NULLs in the key, and sets too small; `facts` by word."""
+    unknown = [word for word in facts if word not in SPLIT_WORDS]
+    if unknown:
+        raise SplitError(
+            f"{node}: `ml_split` holds {listed(unknown)}; allowed: {listed(SPLIT_WORDS)}. With `split: {{by: "
+            f"{spec.split.by}}}` that column must say one of these words in every row whose target is known."
+        )
+    every = list(facts.values())
+    for name, counted in ((spec.time, "times"), *((name, f"entity_{i}") for i, name in enumerate(spec.entity))):
+        missing = sum(row["rows"] - row[counted] for row in every)
+        if missing:
+            raise SplitError(
+                f"{node}: '{name}' is NULL in {missing:,} rows; entity and time say which row is meant and when. "
+                "Filter those rows out in the features node."
+            )
+    if not sum(row["targets"] for row in every):
+        raise SplitError(
+            f"{node}: the target '{spec.target}' is NULL in every row, so there is nothing to learn. Check the "
+            "features node, `label_time` and `mlbridge_as_of`."
+        )
+    for word, least in MIN_ROWS.items():
+        found = facts.get(word, {"rows": 0})["rows"]
+        if found < least:
+            raise SplitError(
+                f"{node}: the split leaves {found:,} rows for {word}; at least {least} are needed. Change "
+                "`mlbridge.split`, or wait for more rows whose outcome is known."
+            )
+
+
+def check_unique(node: str, spec: Spec, found: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a key that stands in two rows: a prediction could not say which of them it is about."""
+    for row in found:
+        raise SplitError(
+            f"{node}: {', '.join(spec.entity)} = {row['entity']} at {row['time']} stands in {row['rows']:,} rows; entity and "
+            "time together must be unique. Remove the duplicates in the features node, or add a column to `entity`."
+        )
+
+
+def labels_query(spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:
+    """Count the labelled rows by word and class."""
+    label = exp.cast(column(spec.target), target_as)
+    return (
+        exp.select(
+            exp.alias_(column("ml_split"), "word"),
+            exp.alias_(label, "label"),
+            exp.alias_(exp.Count(this=exp.Star()), "rows"),
+        )
+        .from_(split)
+        .where(column("ml_split").isin(*MIN_ROWS))
+        .group_by(column("ml_split"), label.copy())
+    )
+
+
+def check_labels(node: str, spec: Spec, counted: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    """Give the classes in their order; refuse one class only, or a class that training never sees."""
+    by_word = {word: {row["label"] for row in counted if row["word"] == word} for word in MIN_ROWS}
+    for word, labels in by_word.items():
+        if len(labels) < 2:
+            raise SplitError(
+                f"{node}: the target '{spec.target}' has one class only, {listed(labels)}, in the {word} rows. A "
+                "classification needs two or more; check the target in the features node, or `mlbridge.split`."
+            )
+    if len(by_word["train"]) > MOST_CLASSES:
+        raise SplitError(
+            f"{node}: the target '{spec.target}' has {len(by_word['train']):,} classes, more than {MOST_CLASSES}. "
+            "Is it a number? Then write `task: regression`."
+        )
+    unseen = (by_word["validation"] | by_word["test"]) - by_word["train"]
+    if unseen:
+        raise SplitError(
+            f"{node}: the target '{spec.target}' has {listed(sorted(unseen))} among the validation or test rows, "
+            "but never in training. Merge rare classes in the features node, or change `mlbridge.split`."
+        )
+    return tuple(sorted(by_word["train"]))

@@ -1,0 +1,86 @@
+"""The only module that knows which engine runs the SQL: it renders expressions, runs them, hands out Arrow.
+
+Everything else builds sqlglot expressions; identifiers and values are quoted there, never by string formatting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlglot
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIALECT = "duckdb"
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    """Name a column, quoted, whatever it is called."""
+    return exp.column(exp.to_identifier(name, quoted=True), table=table)
+
+
+def parse_type(text: str) -> exp.DataType:
+    """Read a type as this engine writes it."""
+    return exp.DataType.build(text, dialect=DIALECT, udt=True)
+
+
+class Warehouse:
+    """A dbt Python model's `session`, asked in sqlglot expressions."""
+
+    def __init__(self, session: Any) -> None:
+        """Take the session that dbt hands to `model(dbt, session)`."""
+        self._session = session
+
+    @staticmethod
+    def columns(relation: Any) -> dict[str, str]:
+        """Give each column's type as the engine writes it, in the relation's order."""
+        return {name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)}
+
+    @staticmethod
+    def table(relation: Any, alias: str) -> exp.Subquery:
+        """Make a `dbt.ref()` or `dbt.this` something to select from."""
+        sql = relation.sql_query() if hasattr(relation, "sql_query") else f"select * from {relation}"
+        query = sqlglot.parse_one(sql, dialect=DIALECT)
+        return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
+
+    def rows(self, query: exp.Query) -> list[dict[str, Any]]:
+        """Run a query whose answer is small."""
+        result = self._session.execute(query.sql(dialect=DIALECT))
+        names = [described[0] for described in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def row(self, query: exp.Query) -> dict[str, Any]:
+        """Run a query that answers with exactly one row."""
+        (only,) = self.rows(query)
+        return only
+
+    def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
+        """Stream a query's answer in Arrow batches of about `rows` rows; nothing is held back in memory."""
+        return self._session.sql(query.sql(dialect=DIALECT)).to_arrow_reader(rows)
+
+
+def seconds_since_epoch(value: exp.Expression) -> exp.Expression:
+    """Turn a date or timestamp (UTC) into seconds since 1970 as a double."""
+    return exp.cast(exp.func("epoch", exp.cast(value, "timestamp"), dialect=DIALECT), "double")
+
+
+def as_text(names: Sequence[str], table: str | None = None) -> exp.Expression:
+    """Write a key as text: one column as it is, several as a JSON array of texts."""
+    texts = [exp.cast(column(name, table), "text") for name in names]
+    if len(texts) == 1:
+        return texts[0]
+    return exp.cast(exp.Anonymous(this="json_array", expressions=texts), "text")
+
+
+def select(columns: Mapping[str, exp.Expression], source: exp.Expression) -> exp.Select:
+    """Build `select expression as "name", ... from source`."""
+    chosen = [exp.alias_(value, name, quoted=True) for name, value in columns.items()]
+    return exp.select(*chosen).from_(source)
+
+
+def batched(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Walk the batches that hold rows."""
+    return (batch for batch in reader if batch.num_rows)

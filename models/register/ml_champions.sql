@@ -1,0 +1,52 @@
+with versions as (
+    select *
+    from {{ ref('ml_versions') }}
+    where outcome in ('promoted', 'rejected')
+),
+
+pins as (
+    {% set pins = mlbridge.pins() -%}
+    {%- for name, version in pins.items() %}
+    select {{ mlbridge.text(name) }} as model, {{ version }} as version
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+    {%- if not pins %}
+    select model, version from versions where 1 = 0
+    {%- endif %}
+),
+
+promoted as (
+    select model, max(version) as version
+    from versions
+    where outcome = 'promoted'
+    group by model
+),
+
+chosen as (
+    select
+        coalesce(pins.model, promoted.model) as model,
+        coalesce(pins.version, promoted.version) as version,
+        pins.version is not null as pinned
+    from promoted
+    full outer join pins on promoted.model = pins.model
+),
+
+final as (
+    select
+        versions.model,
+        versions.version,
+        versions.candidate,
+        chosen.pinned,
+        versions.reason,
+        versions.trained_at,
+        versions.rows_train,
+        versions.train_from,
+        versions.train_to,
+        versions.holdout_from,
+        versions.artifact_sha256
+    from chosen
+    inner join versions
+        on chosen.model = versions.model and chosen.version = versions.version
+)
+
+select * from final

@@ -1,0 +1,18 @@
+{%- set fields = {
+    'feature': 'text', 'role': 'text', 'kind': 'text', 'bin': 'count', 'lower': 'number', 'upper': 'number',
+    'category': 'text', 'rows': 'count', 'share': 'number',
+} -%}
+select
+    versions.model,
+    versions.version,
+    item.feature,
+    item.bin,
+    item.role,
+    item.kind,
+    item.lower,
+    item.upper,
+    item.category,
+    item.rows,
+    item.share
+from {{ ref('ml_versions') }} as versions
+cross join lateral {{ mlbridge.unfold('versions.profile', fields) }}

@@ -1,0 +1,639 @@
+"""Every metric against scikit-learn, and the statistics that a promotion rests on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from sklearn import metrics as sk
+
+from mlbridge import evaluate, spec
+from mlbridge.evaluate import (
+    METRICS,
+    Sample,
+    calibration_rows,
+    greater_is_better,
+    measure,
+    metric_rows,
+    metrics_for,
+    paired_gain,
+)
+
+EXACT = 1e-12
+
+
+# --- the table --------------------------------------------------------------------------------------------
+
+
+def test_the_table_names_each_metric_once_and_the_spec_allows_the_same_words() -> None:
+    assert all(name == metric.name for name, metric in METRICS.items())
+    assert {task: metrics_for(task) for task in spec.TASKS} == spec.METRICS
+    assert all(METRICS[name].task == task for task, name in evaluate.DEFAULT_METRIC.items())
+
+
+def test_losses_are_the_metrics_of_which_less_is_better() -> None:
+    less = {name for name in METRICS if not greater_is_better(name)}
+    assert less == {"log_loss", "brier", "rmse", "mae", "median_absolute_error"}
+
+
+def test_every_metric_of_the_table_is_compared_with_scikit_learn() -> None:
+    assert set(METRICS) == set(BINARY) | set(REGRESSION)
+    assert set(metrics_for("classification")) == set(BINARY) == set(MANY)
+
+
+def test_the_modules_do_not_import_scikit_learn() -> None:
+    code = (
+        "import sys, mlbridge.evaluate, mlbridge.profile; assert not {'sklearn', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- against scikit-learn ---------------------------------------------------------------------------------
+
+Reference = Callable[[Any, Any, Any], float]
+
+BINARY: dict[str, Reference] = {
+    "average_precision": lambda y, p, w: sk.average_precision_score(y, p[:, 1], sample_weight=w),
+    "roc_auc": lambda y, p, w: sk.roc_auc_score(y, p[:, 1], sample_weight=w),
+    "log_loss": lambda y, p, w: sk.log_loss(y, p, sample_weight=w, labels=[0, 1]),
+    "brier": lambda y, p, w: sk.brier_score_loss(y, p[:, 1], sample_weight=w),
+    "accuracy": lambda y, p, w: sk.accuracy_score(y, p[:, 1] >= 0.5, sample_weight=w),
+    "precision": lambda y, p, w: sk.precision_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
+    "recall": lambda y, p, w: sk.recall_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=np.nan),
+    "f1": lambda y, p, w: sk.f1_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=np.nan),
+}
+
+
+def _one_vs_rest(score: Reference) -> Reference:
+    return lambda y, p, w: float(np.mean([score(y == c, p[:, c], w) for c in np.unique(y[w > 0])]))
+
+
+def _macro(score: Callable[..., float]) -> Reference:
+    def of(y: Any, p: Any, w: Any) -> float:
+        found = p.argmax(axis=1)
+        there = np.union1d(y[w > 0], found[w > 0])
+        return score(y, found, sample_weight=w, labels=there, average="macro", zero_division=0)
+
+    return of
+
+
+MANY: dict[str, Reference] = {
+    "average_precision": _one_vs_rest(lambda y, p, w: sk.average_precision_score(y, p, sample_weight=w)),
+    "roc_auc": _one_vs_rest(lambda y, p, w: sk.roc_auc_score(y, p, sample_weight=w)),
+    "log_loss": lambda y, p, w: sk.log_loss(y, p, sample_weight=w, labels=range(p.shape[1])),
+    "brier": lambda y, p, w: sk.brier_score_loss(y, p, sample_weight=w, labels=range(p.shape[1])),
+    "accuracy": lambda y, p, w: sk.accuracy_score(y, p.argmax(axis=1), sample_weight=w),
+    "precision": _macro(sk.precision_score),
+    "recall": _macro(sk.recall_score),
+    "f1": _macro(sk.f1_score),
+}
+
+REGRESSION: dict[str, Reference] = {
+    "rmse": lambda y, p, w: sk.root_mean_squared_error(y, p, sample_weight=w),
+    "mae": lambda y, p, w: sk.mean_absolute_error(y, p, sample_weight=w),
+    "r2": lambda y, p, w: sk.r2_score(y, p, sample_weight=w),
+    "median_absolute_error": lambda y, p, w: sk.median_absolute_error(y, p, sample_weight=w),
+}
+
+
+@st.composite
+def classified(draw: st.DrawFn, most_classes: int) -> tuple[Sample, np.ndarray]:
+    """Draw codes, probabilities with many ties, exact zeros and ones, and whole-number weights with zeros."""
+    rows, classes = draw(st.integers(2, 40)), draw(st.integers(min(3, most_classes), most_classes))
+    parts = draw(hnp.arrays(np.int64, (rows, classes), elements=st.integers(0, 4)))
+    parts[:, 0] += parts.sum(axis=1) == 0
+    truth = draw(hnp.arrays(np.int64, rows, elements=st.integers(0, classes - 1)))
+    weights = draw(hnp.arrays(np.int64, rows, elements=st.integers(0, 3)))
+    assume(weights.sum() > 0)
+    return Sample(truth, parts / parts.sum(axis=1, keepdims=True)), weights
+
+
+@st.composite
+def estimated(draw: st.DrawFn) -> tuple[Sample, np.ndarray]:
+    """Draw numbers with tied errors and whole-number weights with zeros."""
+    rows = draw(st.integers(2, 40))
+    numbers = st.integers(-8, 8).map(lambda whole: whole / 4) | st.floats(-1e3, 1e3, width=32)
+    truth, scores = (draw(hnp.arrays(np.float64, rows, elements=numbers)) for _ in range(2))
+    weights = draw(hnp.arrays(np.int64, rows, elements=st.integers(0, 3)))
+    assume(weights.sum() > 0)
+    return Sample(truth, scores), weights
+
+
+def _assert_as_scikit_learn(sample: Sample, weights: np.ndarray, references: dict[str, Reference]) -> None:
+    found = measure(sample, weights)
+    for name, reference in references.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = reference(sample.truth, sample.scores, weights.astype(np.float64))
+        if found[name] is None:
+            assert _undefined(name, sample, weights), name
+        else:
+            assert found[name] == pytest.approx(expected, rel=EXACT, abs=EXACT), name
+
+
+def _undefined(name: str, sample: Sample, weights: np.ndarray) -> bool:
+    """Say from the drawn rows alone whether a metric has no meaning on them."""
+    truth, guess = (np.repeat(of, weights) for of in (sample.truth, _guess(sample)))
+    return {
+        "roc_auc": len(set(truth)) == 1,
+        "average_precision": not truth.any(),
+        "recall": not truth.any(),
+        "f1": not truth.any() and not guess.any(),
+        "r2": len(set(truth)) == 1,
+    }.get(name, False)
+
+
+def _guess(sample: Sample) -> np.ndarray:
+    if sample.scores.ndim == 1:
+        return sample.scores
+    return sample.scores[:, 1] >= 0.5 if sample.scores.shape[1] == 2 else sample.scores.argmax(axis=1)
+
+
+@given(classified(most_classes=2))
+def test_two_classes_agree_with_scikit_learn(drawn: tuple[Sample, np.ndarray]) -> None:
+    _assert_as_scikit_learn(*drawn, BINARY)
+
+
+@given(classified(most_classes=5))
+def test_many_classes_agree_with_scikit_learn(drawn: tuple[Sample, np.ndarray]) -> None:
+    _assert_as_scikit_learn(*drawn, MANY)
+
+
+@given(estimated())
+def test_regression_agrees_with_scikit_learn(drawn: tuple[Sample, np.ndarray]) -> None:
+    _assert_as_scikit_learn(*drawn, REGRESSION)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_ten_thousand_rows_agree_with_scikit_learn(ties: bool) -> None:
+    sample = _binary(10_000, seed=3)
+    if ties:
+        sample = Sample(sample.truth, np.round(sample.scores, 2))
+    weights = np.random.default_rng(4).integers(0, 4, 10_000)
+    _assert_as_scikit_learn(sample, weights, BINARY)
+    numbers = Sample(sample.scores[:, 1] * 90, np.round(sample.scores[:, 0] * 70))
+    _assert_as_scikit_learn(numbers, weights, REGRESSION)
+
+
+def test_all_classes_present_agree_with_the_one_vs_rest_of_scikit_learn_itself() -> None:
+    sample = _many(600)
+    found = measure(sample)
+    auc = sk.roc_auc_score(sample.truth, sample.scores, multi_class="ovr", average="macro")
+    assert found["roc_auc"] == pytest.approx(auc, rel=EXACT)
+    precision = sk.average_precision_score(sample.truth, sample.scores, average="macro")
+    assert found["average_precision"] == pytest.approx(precision, rel=EXACT)
+
+
+# --- weights ----------------------------------------------------------------------------------------------
+
+
+@given(classified(most_classes=2) | classified(most_classes=4) | estimated())
+def test_a_weight_is_a_repetition_of_the_row(drawn: tuple[Sample, np.ndarray]) -> None:
+    sample, weights = drawn
+    repeated = measure(sample.take(np.repeat(np.arange(len(sample)), weights)))
+    for name, figure in measure(sample, weights).items():
+        expected = repeated[name]
+        assert figure == (None if expected is None else pytest.approx(expected, rel=EXACT, abs=EXACT)), name
+
+
+def test_no_weight_at_all_leaves_every_metric_undefined() -> None:
+    assert set(measure(_binary(5), np.zeros(5)).values()) == {None}
+    assert set(measure(Sample(np.empty(0), np.empty(0))).values()) == {None}
+    assert set(measure(Sample(np.empty(0, dtype=int), np.empty((0, 3)))).values()) == {None}
+
+
+# --- by hand ----------------------------------------------------------------------------------------------
+
+
+def test_two_classes_by_hand() -> None:
+    positive = np.array([0.9, 0.5, 0.5, 0.2])
+    found = measure(Sample(np.array([1, 1, 0, 1]), np.column_stack([1 - positive, positive])))
+    # From the top: 1 of 1 right; then the tie, 2 of 3; then 3 of 4. Each step recalls a third.
+    assert found["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+    # Against the one negative at 0.5: one positive above, one tied, one below.
+    assert found["roc_auc"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found["brier"] == pytest.approx((0.01 + 0.25 + 0.25 + 0.64) / 4)
+    assert found["log_loss"] == pytest.approx(-(math.log(0.9) + 2 * math.log(0.5) + math.log(0.2)) / 4)
+    # Probability 0.5 counts as positive: 3 predicted, 2 of them right, of 3 positives.
+    assert (found["accuracy"], found["precision"], found["recall"]) == (0.5, 2 / 3, 2 / 3)
+    assert found["f1"] == pytest.approx(2 / 3)
+
+
+def test_many_classes_by_hand() -> None:
+    scores = np.array([[0.6, 0.3, 0.1], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7], [0.2, 0.5, 0.3]])
+    found = measure(Sample(np.array([0, 1, 2, 1]), scores))
+    # The tie of the second row goes to class 0: right 1, 1, 1 of predicted 2, 1, 1 and of true 1, 2, 1.
+    assert found["accuracy"] == 0.75
+    assert found["precision"] == pytest.approx((1 / 2 + 1 + 1) / 3)
+    assert found["recall"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+    assert found["f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    squares = [0.16 + 0.09 + 0.01, 0.16 + 0.36 + 0.04, 0.01 + 0.04 + 0.09, 0.04 + 0.25 + 0.09]
+    assert found["brier"] == pytest.approx(sum(squares) / 4)
+    assert found["average_precision"] == found["roc_auc"] == 1.0
+
+
+def test_regression_by_hand() -> None:
+    found = measure(Sample(np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 4.0, 2.0, 2.0])))
+    assert found == {
+        "rmse": pytest.approx(math.sqrt((0 + 4 + 1 + 16) / 4)),
+        "mae": pytest.approx(7 / 4),
+        "r2": pytest.approx(1 - 21 / (4 + 1 + 0 + 9)),
+        "median_absolute_error": 1.5,
+    }
+
+
+def test_a_certain_and_wrong_probability_is_clipped_like_scikit_learn_does() -> None:
+    sample = Sample(np.array([1, 0]), np.array([[1.0, 0.0], [1.0, 0.0]]))
+    expected = sk.log_loss([1, 0], sample.scores)
+    assert measure(sample)["log_loss"] == pytest.approx(expected, rel=EXACT)
+    assert expected > 18
+
+
+def test_one_class_only() -> None:
+    scores = np.array([[0.7, 0.3], [0.8, 0.2]])
+    negative, positive = measure(Sample(np.zeros(2, int), scores)), measure(Sample(np.ones(2, int), scores))
+    undefined = {name for name, figure in negative.items() if figure is None}
+    assert undefined == {"average_precision", "roc_auc", "recall", "f1"}
+    assert negative["precision"] == 0.0
+    assert (positive["roc_auc"], positive["average_precision"], positive["recall"]) == (None, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9 + 0.3])
+def test_a_constant_truth_has_no_r2(constant: float) -> None:
+    sample = Sample(np.array([constant] * 3 + [5.0]), np.arange(4.0))
+    assert measure(sample, [1, 1, 1, 0])["r2"] is None
+    assert measure(sample)["r2"] is not None
+
+
+def test_a_variance_below_the_smallest_number_leaves_r2_undefined() -> None:
+    assert measure(Sample(np.array([0.0, 1e-200]), np.zeros(2)))["r2"] is None
+
+
+@pytest.mark.parametrize(
+    ("truth", "scores", "says"),
+    [
+        ([0, 1], [[0.1], [0.2]], "at least two columns"),
+        ([0, 2], [[0.1, 0.9], [0.2, 0.8]], "from 0 to 1"),
+        ([0, -1], [[0.1, 0.9], [0.2, 0.8]], "from 0 to 1"),
+        ([0.0, 1.0], [[0.1, 0.9], [0.2, 0.8]], "whole class codes"),
+        ([0, 1, 1], [[0.1, 0.9], [0.2, 0.8]], r"\(3,\), \(2, 2\)"),
+        ([[0, 1]], [[0.1, 0.9]], "must be"),
+        ([0, 1], [[0.1, math.nan], [0.2, 0.8]], "scores hold NaN"),
+        ([0.0, math.inf], [0.1, 0.2], "truth holds NaN"),
+        ([0.0, 1.0], [0.1, math.nan], "scores hold NaN"),
+    ],
+)
+def test_a_sample_refuses_what_is_not_one(truth: list[Any], scores: list[Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Sample(np.array(truth), np.array(scores))
+
+
+# --- metric_rows ------------------------------------------------------------------------------------------
+
+
+def _binary(rows: int, seed: int = 0) -> Sample:
+    rng = np.random.default_rng(seed)
+    positive = rng.beta(2, 5, rows)
+    truth = (rng.random(rows) < positive).astype(np.int64)
+    return Sample(truth, np.column_stack([1 - positive, positive]))
+
+
+def _many(rows: int, seed: int = 0) -> Sample:
+    rng = np.random.default_rng(seed)
+    scores = rng.dirichlet(np.ones(4), rows)
+    return Sample((scores.cumsum(axis=1) < rng.random((rows, 1))).sum(axis=1).clip(0, 3), scores)
+
+
+def _naive(sample: Sample) -> Sample:
+    return Sample(sample.truth, np.full_like(sample.scores, 1 / sample.scores.shape[1]))
+
+
+def test_the_records_of_a_split() -> None:
+    sample = _binary(400)
+    carriers = np.array(["AA", "UA", None, "AA"] * 100, dtype=object)
+    rows = metric_rows("test", sample, _naive(sample), {"carrier": carriers})
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    found = [(name, next(group)["n"]) for name, group in itertools.groupby(rows, lambda row: row["slice"])]
+    assert found == [("all", 400), ("carrier=AA", 200), ("carrier=NULL", 100), ("carrier=UA", 100)]
+    assert len(rows) == 4 * len(metrics_for("classification"))
+    assert {row["split"] for row in rows} == {"test"}
+    mask = carriers == "AA"
+    value, naive = measure(sample.take(mask)), measure(_naive(sample).take(mask))
+    for row in rows:
+        assert row["low"] <= row["value"] <= row["high"]
+        if row["slice"] == "carrier=AA":
+            assert (row["value"], row["baseline"]) == (value[row["metric"]], naive[row["metric"]])
+
+
+def test_the_seed_decides_the_intervals_and_a_further_slice_changes_none() -> None:
+    sample = _binary(300)
+    first, second = np.array(["a", "b", "c"] * 100), np.array(["x", None] * 150, dtype=object)
+    one = metric_rows("test", sample, _naive(sample), {"first": first}, seed=0, resamples=50)
+    both = metric_rows(
+        "test", sample, _naive(sample), {"second": second, "first": first}, seed=0, resamples=50
+    )
+    assert [row for row in both if not row["slice"].startswith("second")] == one
+    other = metric_rows("test", sample, _naive(sample), {"first": first}, seed=1, resamples=50)
+    assert [row["value"] for row in other] == [row["value"] for row in one]
+    assert all(a["low"] != b["low"] for a, b in zip(one, other, strict=True) if a["metric"] == "log_loss")
+
+
+def test_two_slices_of_the_same_rows_draw_from_streams_of_their_own() -> None:
+    sample = _binary(300)
+    labels = np.array(["x"] * 300)
+    rows = metric_rows("test", sample, _naive(sample), {"a": labels, "b": labels}, resamples=50)
+    lows = [row["low"] for row in rows if row["metric"] == "log_loss"]
+    assert len(set(lows)) == 3
+
+
+def test_the_fifty_most_frequent_values_are_kept_ties_by_name() -> None:
+    labels = np.array([f"v{i:02d}" for i in range(60)] + ["v59", "v59", "v58"])
+    sample = _binary(len(labels))
+    rows = metric_rows("test", sample, _naive(sample), {"v": labels}, resamples=2)
+    names = list(dict.fromkeys(row["slice"] for row in rows))
+    assert names == ["all", "v=v59", "v=v58", *(f"v=v{i:02d}" for i in range(48))]
+
+
+def test_hostile_labels_never_share_a_name() -> None:
+    sample = _binary(4)
+    odd = np.array(["NULL", None, "'NULL'", "'); drop table t; --"], dtype=object)
+    slices = {"a": odd, 'a"': odd, "a=b": np.array(["c"] * 4), "a=b=c": odd, '"a': odd}
+    rows = metric_rows("test", sample, _naive(sample), slices | {"": np.array(["b=c"] * 4)}, resamples=2)
+    names = list(dict.fromkeys(row["slice"] for row in rows))
+    assert len(names) == 1 + 4 + 4 + 1 + 4 + 4 + 1
+    assert {"a=NULL", "a='NULL'", '"a=b"=c'} <= set(names)
+
+
+def test_one_row_has_a_value_and_no_interval() -> None:
+    sample = _binary(3)
+    rows = metric_rows("test", sample, _naive(sample), {"k": np.array(["a", "b", "b"])}, resamples=5)
+    lonely = {row["metric"]: row for row in rows if row["slice"] == "k=a"}
+    assert lonely["brier"]["n"] == 1
+    assert lonely["brier"]["value"] is not None
+    assert all(row["low"] is None and row["high"] is None for row in lonely.values())
+
+
+def test_an_undefined_figure_has_no_interval_and_no_rows_have_no_figures() -> None:
+    sample = Sample(np.zeros(9, int), _binary(9).scores)
+    auc = next(r for r in metric_rows("test", sample, _naive(sample), {}) if r["metric"] == "roc_auc")
+    assert (auc["value"], auc["low"], auc["high"], auc["baseline"], auc["n"]) == (None, None, None, None, 9)
+    nothing = sample.take(np.array([], dtype=int))
+    rows = metric_rows("test", nothing, nothing, {"k": np.array([], dtype=object)})
+    assert [row["n"] for row in rows] == [0] * len(metrics_for("classification"))
+
+
+def test_a_baseline_on_other_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="same rows"):
+        metric_rows("test", _binary(5), _binary(6), {})
+
+
+@pytest.mark.parametrize("metric", ["brier", "roc_auc", "average_precision"])
+def test_the_interval_is_about_as_wide_as_that_of_scipy(metric: str) -> None:
+    sample = _binary(800)
+
+    def figure(rows: np.ndarray) -> float:
+        found = measure(sample.take(rows.astype(int)))[metric]
+        assert found is not None
+        return found
+
+    rows = metric_rows("test", sample, _naive(sample), {}, resamples=2000)
+    ours = next(row for row in rows if row["metric"] == metric)
+    theirs = stats.bootstrap(
+        (np.arange(800),), figure, n_resamples=2000, method="percentile", vectorized=False, rng=1
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert ours["high"] - ours["low"] == pytest.approx(width, rel=0.15)
+    assert ours["low"] == pytest.approx(theirs.low, abs=0.15 * width)
+
+
+def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        errors = rng.exponential(1.0, 100)
+        sample = Sample(errors, np.zeros(100))
+        row = next(r for r in metric_rows("t", sample, sample, {}, seed, 100) if r["metric"] == "mae")
+        covered += row["low"] <= 1.0 <= row["high"]
+    assert 0.86 <= covered / 200 <= 0.99
+
+
+def test_two_hundred_resamples_of_fifty_thousand_rows_take_seconds_at_most() -> None:
+    sample = _binary(50_000)
+    start = time.process_time()
+    metric_rows("test", sample, _naive(sample), {})
+    assert time.process_time() - start < 5
+
+
+# --- paired_gain ------------------------------------------------------------------------------------------
+
+
+def _two_models(rows: int, worse_by: float) -> tuple[Sample, Sample]:
+    rng = np.random.default_rng(7)
+    truth = rng.normal(size=rows)
+    noise = rng.normal(size=rows)
+    return Sample(truth, truth + noise), Sample(truth, truth + noise * (1 + worse_by))
+
+
+def test_a_better_model_is_found_and_a_worse_one_is_not() -> None:
+    good, bad = _two_models(2000, worse_by=0.1)
+    for metric in ("rmse", "mae", "r2"):
+        gain = paired_gain(good, bad, metric, 0.95, 0.0)
+        assert gain.better
+        assert 0 < gain.low < gain.gain < gain.high
+        assert gain.probability == 1.0
+        back = paired_gain(bad, good, metric, 0.95, 0.0)
+        assert not back.better
+        assert (back.gain, back.probability) == (-gain.gain, 0.0)
+        assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
+
+
+def test_the_gain_is_counted_in_the_direction_of_the_metric() -> None:
+    truth = np.array([0.0, 0.0])
+    near, far = Sample(truth, np.array([1.0, 1.0])), Sample(truth, np.array([3.0, 3.0]))
+    gain = paired_gain(near, far, "rmse", 0.9, 1.5, resamples=20)
+    assert (gain.challenger, gain.incumbent, gain.gain, gain.low, gain.high) == (1.0, 3.0, 2.0, 2.0, 2.0)
+    assert (gain.rows, gain.confidence, gain.min_gain, gain.better) == (2, 0.9, 1.5, True)
+    assert not paired_gain(near, far, "rmse", 0.9, 2.0, resamples=20).better
+
+
+def test_equal_models_gain_nothing() -> None:
+    sample = _binary(500)
+    twin = Sample(sample.truth.copy(), sample.scores.copy())
+    for metric in metrics_for("classification"):
+        gain = paired_gain(twin, sample, metric, 0.95, 0.0, resamples=50)
+        assert (gain.gain, gain.low, gain.high, gain.probability, gain.better) == (0.0, 0.0, 0.0, 0.0, False)
+
+
+def test_two_models_that_differ_by_chance_are_seldom_told_apart() -> None:
+    found = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=300)
+        one, other = (Sample(truth, truth + rng.normal(size=300)) for _ in range(2))
+        found += paired_gain(one, other, "rmse", 0.95, 0.0, resamples=200).better
+    assert found <= 6
+
+
+def test_both_models_are_measured_on_the_same_resamples() -> None:
+    # Each alone varies a lot from resample to resample, but their difference hardly does.
+    good, bad = _two_models(300, worse_by=0.05)
+    gain = paired_gain(good, bad, "rmse", 0.95, 0.0)
+    alone = next(r for r in metric_rows("t", good, bad, {}, resamples=1000) if r["metric"] == "rmse")
+    assert gain.high - gain.low < 0.1 * (alone["high"] - alone["low"])
+
+
+def test_the_smallest_gain_asked_for_must_be_below_the_whole_interval() -> None:
+    good, bad = _two_models(2000, worse_by=0.1)
+    free = paired_gain(good, bad, "rmse", 0.95, 0.0)
+    assert paired_gain(good, bad, "rmse", 0.95, free.low * 0.99).better
+    held = paired_gain(good, bad, "rmse", 0.95, free.low)
+    assert not held.better
+    assert 0.9 < held.probability < 1
+    assert paired_gain(good, bad, "rmse", 0.5, free.low).better
+
+
+def test_a_wider_confidence_gives_a_wider_interval_and_the_seed_decides() -> None:
+    good, bad = _two_models(500, worse_by=0.05)
+    narrow, wide = (paired_gain(good, bad, "mae", confidence, 0.0) for confidence in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert paired_gain(good, bad, "mae", 0.8, 0.0, seed=0) == narrow
+    assert paired_gain(good, bad, "mae", 0.8, 0.0, seed=1) != narrow
+
+
+def test_other_rows_are_refused() -> None:
+    sample = _binary(6)
+    for other in (_binary(5), Sample(1 - sample.truth, sample.scores), Sample(sample.truth, _many(6).scores)):
+        with pytest.raises(ValueError, match="same rows in the same order"):
+            paired_gain(sample, other, "roc_auc", 0.95, 0.0)
+
+
+def test_an_undefined_metric_is_never_a_gain_and_the_sentence_says_so() -> None:
+    sample = Sample(np.zeros(1200, int), _binary(1200).scores)
+    gain = paired_gain(sample, sample, "average_precision", 0.95, 0.0)
+    assert (gain.challenger, gain.gain, gain.low, gain.probability, gain.better) == (None,) * 4 + (False,)
+    says = "average_precision is not defined on these 1,200 rows: no gain on the champion can be shown"
+    assert gain.sentence("the champion") == says
+
+
+def test_resamples_without_the_metric_speak_against_the_challenger() -> None:
+    # One positive in six: a third of the resamples hold none, so this is no ground to promote on.
+    truth = np.array([1, 0, 0, 0, 0, 0])
+    right, wrong = (np.where(truth == place, 0.9, 0.1) for place in (1, 0))
+    challenger, incumbent = (Sample(truth, np.column_stack([1 - p, p])) for p in (right, wrong))
+    gain = paired_gain(challenger, incumbent, "roc_auc", 0.95, 0.0)
+    assert gain.low == 1.0
+    assert gain.probability == pytest.approx(1 - (5 / 6) ** 6, abs=0.06)
+    assert not gain.better
+
+
+# --- the sentence -----------------------------------------------------------------------------------------
+
+
+def _sentence(new: float, old: float, gain: tuple[float, float, float], min_gain: float = 0.0) -> str:
+    found = evaluate.Gain("rmse", new, old, *gain, 1.0, 0.95, min_gain, 49_102, True)
+    return found.sentence("the champion")
+
+
+def test_the_sentence() -> None:
+    gain = evaluate.Gain(
+        "average_precision", 0.41204, 0.38881, 0.02323, 0.01911, 0.02739, 1.0, 0.95, 0.0, 49_102, True
+    )
+    assert gain.sentence("the champion") == (
+        "average_precision 0.412 against 0.389 of the champion on the same 49,102 rows: "
+        "+0.023 (95 % interval +0.019 to +0.027)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ends_with"),
+    [
+        (
+            (0.9, 0.4, (0.5, 0.4, 0.6)),
+            "rmse 0.900 against 0.400 of the champion on the same 49,102 rows: +0.500",
+        ),
+        ((1234.5, 2345.6, (1111.1, 900.0, 1300.0)), "+1,111 (95 % interval +900 to +1,300)"),
+        ((23.456, 23.512, (0.056, -0.01, 0.12)), "+0.06 (95 % interval -0.01 to +0.12)"),
+        (
+            (0.5, 0.5, (0.0, 0.0, 0.0)),
+            "0.500 of the champion on the same 49,102 rows: +0.000 (95 % interval +0.000",
+        ),
+        ((0.4, 0.3, (0.1, 0.00004, 0.2)), "interval +0.00004 to +0.20000)"),
+        ((0.4, 0.3, (0.1, -0.0004, 0.2)), "interval -0.0004 to +0.2000)"),
+        ((1e-7, 3e-7, (2e-7, 1e-7, 3e-7)), "0.000000100 against 0.000000300"),
+        ((0.41, 0.39, (0.02, 0.01, 0.03), 0.015), "+0.030), of which +0.015 is asked"),
+        ((0.41, 0.39, (0.02, 0.014999, 0.03), 0.015), "interval +0.014999 to"),
+    ],
+)
+def test_the_sentence_has_as_many_digits_as_the_reader_needs(numbers: Any, ends_with: str) -> None:
+    assert ends_with in _sentence(*numbers)
+
+
+@given(*[st.floats(-1e9, 1e9)] * 6)
+@settings(max_examples=200)
+def test_any_figures_can_be_said(
+    new: float, old: float, gain: float, low: float, high: float, least: float
+) -> None:
+    assert "-0.000 " not in _sentence(new, old, (gain, low, high), least)
+
+
+# --- calibration_rows -------------------------------------------------------------------------------------
+
+
+def test_calibration_of_two_classes_by_hand() -> None:
+    positive = np.array([0.1, 0.9, 0.2, 0.3, 0.8])
+    sample = Sample(np.array([0, 1, 1, 0, 1]), np.column_stack([1 - positive, positive]))
+    assert calibration_rows(sample, bins=2) == [
+        {"bin": 0, "n": 3, "mean_predicted": pytest.approx(0.2), "observed": pytest.approx(1 / 3)},
+        {"bin": 1, "n": 2, "mean_predicted": pytest.approx(0.85), "observed": 1.0},
+    ]
+
+
+def test_calibration_of_many_classes_is_of_the_predicted_class() -> None:
+    sample = Sample(np.array([0, 2]), np.array([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4]]))
+    assert calibration_rows(sample) == [
+        {"bin": 0, "n": 1, "mean_predicted": 0.5, "observed": 0.0},
+        {"bin": 1, "n": 1, "mean_predicted": 0.6, "observed": 1.0},
+    ]
+
+
+def test_calibration_of_a_regression_and_ties_in_one_bin() -> None:
+    sample = Sample(np.array([1.0, 2.0, 3.0, 4.0, 9.0]), np.array([5.0, 5.0, 5.0, 5.0, 7.0]))
+    assert calibration_rows(sample, bins=4) == [
+        {"bin": 0, "n": 4, "mean_predicted": 5.0, "observed": 2.5},
+        {"bin": 1, "n": 1, "mean_predicted": 7.0, "observed": 9.0},
+    ]
+
+
+def test_calibration_without_rows_has_no_bins() -> None:
+    assert calibration_rows(Sample(np.empty(0), np.empty(0))) == []
+
+
+@given(estimated(), st.integers(1, 12))
+def test_calibration_bins_hold_every_row_once_and_part_no_tie(drawn: Any, bins: int) -> None:
+    sample, _ = drawn
+    rows = calibration_rows(sample, bins)
+    assert json.loads(json.dumps(rows)) == rows
+    assert sum(row["n"] for row in rows) == len(sample)
+    assert 1 <= len(rows) <= bins
+    ordered = np.sort(sample.scores)
+    for end in np.cumsum([row["n"] for row in rows])[:-1]:
+        assert ordered[end - 1] < ordered[end]
+
+
+def test_calibration_bins_are_of_equal_size_without_ties() -> None:
+    rows = calibration_rows(_binary(1000), bins=10)
+    assert [row["n"] for row in rows] == [100] * 10
+    assert all(abs(row["mean_predicted"] - row["observed"]) < 0.15 for row in rows)
