@@ -12,7 +12,10 @@
 {% endmacro %}
 
 {% macro spec(model_name) %}
-  {#- Only while dbt executes: `graph` is empty during the parse. -#}
+  {%- if not execute -%}
+    {#- `graph` is empty during the parse; what is rendered then is thrown away. -#}
+    {{ return({'target': 'target', 'entity': ['entity'], 'time': 'time', 'split': mlbridge.split_defaults()}) }}
+  {%- endif -%}
   {%- set name = model_name ~ '_training' -%}
   {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
       | selectattr('name', 'equalto', name) | list -%}

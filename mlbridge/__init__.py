@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mlbridge.errors import (
@@ -45,3 +47,14 @@ def __getattr__(name: str) -> Any:
     if name in _VERBS:
         return getattr(importlib.import_module(_VERBS[name]), name)
     raise AttributeError(f"module 'mlbridge' has no attribute {name!r}")
+
+
+class _Package(ModuleType):
+    """Keeps `mlbridge.train` the verb: importing the module of that name would put the module there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _VERBS:
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

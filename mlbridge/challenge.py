@@ -108,7 +108,9 @@ def challenge(
         training.frame.part("train"),
         target,
     )
-    baseline = Judged(naive, training.sample("validation", naive.estimator), training.sample("test", naive.estimator), [])
+    baseline = Judged(
+        naive, training.sample("validation", naive.estimator), training.sample("test", naive.estimator), []
+    )
     judged = [_judge(training, name, target, baseline) for name in training.candidates]
     best = _best(training, judged)
     promoted, verdict = _decide(training, warehouse, split, champion, best, baseline)
@@ -278,9 +280,10 @@ def _profile(training: Training, best: Judged) -> list[dict[str, Any]]:
     scores = best.validation.scores
     if scores.ndim == 2:
         scores = scores[:, 1] if scores.shape[1] == 2 else scores.max(axis=1)
-    known: Any = training.truth("train")
+    codes = training.truth("train")
+    known: Any = codes
     if training.classes is not None:
-        known = pd.Categorical.from_codes(known, categories=list(training.classes))
+        known = np.array(training.classes, dtype=object)[codes]
     target = "numeric" if training.classes is None else "category"
     return [
         *profile_rows(training.frame.part("train"), kinds),

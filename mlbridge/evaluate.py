@@ -176,9 +176,7 @@ class Gain:
     def sentence(self, against: str) -> str:
         """Say in words what was measured; `against` names the incumbent, as in `the champion`."""
         if self.challenger is None or self.incumbent is None or self.gain is None:
-            return (
-                f"{self.metric} is not defined on these {self.rows:,} rows: no gain on {against} can be shown"
-            )
+            return f"{self.metric} is not defined on these {self.rows:,} rows: no gain on {against} can be shown"
         figures = [self.gain, *(edge for edge in (self.low, self.high) if edge is not None)]
         places = _places([self.challenger, self.incumbent], figures, self.min_gain)
         gain, *edges = (_rounded(figure, places, "+") for figure in figures)

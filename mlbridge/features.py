@@ -118,7 +118,7 @@ def _kind(node: str, name: str, type_: str) -> str:
         return "numeric"
     raise FeatureError(
         f"{node}: the feature '{name}' is a {type_}, which no candidate can read. Turn it into numbers or text in "
-        f"the features node, or write `features: {{exclude: [\"{name}\"]}}`."
+        f'the features node, or write `features: {{exclude: ["{name}"]}}`.'
     )
 
 
@@ -130,7 +130,11 @@ def target_type(node: str, columns: Mapping[str, str], spec: Spec) -> str:
             return "double"
         wanted = "a number"
     else:
-        for name, types in (("boolean", (Type.BOOLEAN,)), ("bigint", exp.DataType.INTEGER_TYPES), ("text", WORDS)):
+        for name, types in (
+            ("boolean", (Type.BOOLEAN,)),
+            ("bigint", exp.DataType.INTEGER_TYPES),
+            ("text", WORDS),
+        ):
             if type_.is_type(*types):
                 return name
         wanted = "a boolean, an integer or a text"
@@ -153,7 +157,11 @@ def facts_query(features: tuple[Feature, ...], spec: Spec, split: exp.Expression
     )
     for index, feature in enumerate(features):
         value = feature.value()
-        asked = {"n": exp.Count(this=value), "low": exp.Min(this=value.copy()), "high": exp.Max(this=value.copy())}
+        asked = {
+            "n": exp.Count(this=value),
+            "low": exp.Min(this=value.copy()),
+            "high": exp.Max(this=value.copy()),
+        }
         if feature.kind == "category":
             asked["distinct"] = exp.Count(this=exp.Distinct(expressions=[value.copy()]))
         else:
@@ -188,7 +196,7 @@ def checked_columns(node: str, features: tuple[Feature, ...], facts: Mapping[str
         if problem:
             raise FeatureError(
                 f"{node}: the feature '{feature.name}' is {problem}. Mend it in the features node, or write "
-                f"`features: {{exclude: [\"{feature.name}\"]}}`."
+                f'`features: {{exclude: ["{feature.name}"]}}`.'
             )
         distinct = train[f"distinct_{index}"] if feature.kind == "category" else None
         columns.append(Column(feature, _narrowest(feature, index, fitted), distinct))

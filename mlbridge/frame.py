@@ -96,9 +96,7 @@ def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
 
 def scoring_columns(features: Sequence[Feature]) -> dict[str, exp.Expression]:
     """Give what a prediction reads of each feature: doubles and texts, as wide as any value may be."""
-    return {
-        each.name: exp.cast(each.value(), "text" if each.kind == "category" else "double") for each in features
-    }
+    return {each.name: exp.cast(each.value(), "text" if each.kind == "category" else "double") for each in features}
 
 
 def scoring_frame(batch: pa.RecordBatch, features: Sequence[Feature]) -> pd.DataFrame:

@@ -35,14 +35,10 @@ def importance_rows(
         value = measure(Sample(known, scores_of(fitted, rows)))[metric]
         return np.nan if value is None else sign * value
 
-    found = permutation_importance(
-        estimator, features, truth, scoring=score, n_repeats=REPEATS, random_state=seed
-    )
+    found = permutation_importance(estimator, features, truth, scoring=score, n_repeats=REPEATS, random_state=seed)
     return [
         {"feature": name, "mean": _number(mean), "std": _number(std), "n": len(features)}
-        for name, mean, std in zip(
-            features.columns, found.importances_mean, found.importances_std, strict=True
-        )
+        for name, mean, std in zip(features.columns, found.importances_mean, found.importances_std, strict=True)
     ]
 
 

@@ -78,27 +78,23 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     read = read_spec(run.node, spec, own)
     warehouse = Warehouse(session)
     rows = registry.history(warehouse, warehouse.table(dbt.this, "logbook")) if run.exists else []
-    facts = {
+    spec_hash = read.hash({name: describe(each) for name, each in own.items()})
+    facts: dict[str, Any] = {
         "model_name": run.model("training"),
         "trained_at": run.started_at,
         "as_of": run.as_of,
         "invocation_id": run.invocation_id,
         "spec": read.as_dict(),
-        "spec_hash": read.hash({name: describe(each) for name, each in own.items()}),
+        "spec_hash": spec_hash,
     }
     champion = registry.champion(run.node, rows, read.pin)
-    features = features_of(run.node, warehouse.columns(split), read)
-    last = registry.last_trained(rows)
-    types = {each.name: each.type for each in features}
-    reason = registry.why_train(last, read, facts["spec_hash"], types, mlbridge.__version__)
-    if reason is None and run.retrain:
-        reason = "asked for by mlbridge_retrain"
-    if reason is None:
-        assert last is not None
-        reason = f"nothing to do: version {last['version']} was trained on this spec and these features"
+    types = {each.name: each.type for each in features_of(run.node, warehouse.columns(split), read)}
+    needed, reason = registry.decide(rows, read, spec_hash, types, mlbridge.__version__, run.retrain)
+    if not needed:
         say(run.node, reason)
         return registry.as_table([{**facts, "outcome": "skipped", "reason": reason}])
-    say(run.node, f"training version {registry.next_version(rows)}: {reason}")
+    facts["version"] = registry.next_version(rows)
+    say(run.node, f"training version {facts['version']}: {reason}")
     with ONE_AT_A_TIME:
         training = _gather(run.node, warehouse, split, read, own)
         incumbent = None
@@ -106,8 +102,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             logbook = warehouse.table(dbt.this, "logbook")
             incumbent = read_version(run.node, warehouse, logbook, champion, read.trusted)
         chosen = challenge(training, warehouse, warehouse.table(split, SPLIT), incumbent, reason)
-    numbered = {"version": registry.next_version(rows)}
-    return registry.as_table([{**facts, **numbered, **row} for row in chosen])
+    return registry.as_table([{**facts, **row} for row in chosen])
 
 
 def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mapping[str, Any]) -> Training:
@@ -172,4 +167,3 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     }
     batches = score(run.node, warehouse.batches(query, SCORE_ROWS), version, facts)
     return pa.RecordBatchReader.from_batches(prediction_schema(), batches)
-

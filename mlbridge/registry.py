@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from mlbridge.errors import RegistryError, listed
-from mlbridge.spec import Spec
+from mlbridge.spec import NOT_TRAINING, Spec
 from mlbridge.warehouse import Warehouse, column
 
 if TYPE_CHECKING:
@@ -49,7 +49,16 @@ LOGBOOK = {
     "peak_memory_mb": "double",
     "library_versions": "string",
 }
-DOCUMENTS = ("spec", "features", "params", "metrics", "importances", "profile", "calibration", "library_versions")
+DOCUMENTS = (
+    "spec",
+    "features",
+    "params",
+    "metrics",
+    "importances",
+    "profile",
+    "calibration",
+    "library_versions",
+)
 HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "scoring_sql")
 CHOSEN = ("promoted", "rejected")
 
@@ -89,25 +98,43 @@ def next_version(rows: Sequence[Mapping[str, Any]]) -> int:
     return 1 + max((row["version"] for row in rows if row["version"] is not None), default=0)
 
 
-def why_train(
-    last: Mapping[str, Any] | None, spec: Spec, spec_hash: str, features: Mapping[str, str], package: str
-) -> str | None:
-    """Say why this build trains, or None when nothing that a training depends on has changed.
+def decide(
+    rows: Sequence[Mapping[str, Any]],
+    spec: Spec,
+    spec_hash: str,
+    features: Mapping[str, str],
+    package: str,
+    asked: bool,
+) -> tuple[bool, str]:
+    """Say whether this build trains, and why (not).
 
-    `features` gives each feature's type in the warehouse; `package` is the version of mlbridge.
+    `rows` is the logbook, `features` gives each feature's type in the warehouse, `package` is the version of
+    mlbridge, `asked` whether the caller wants a training in any case.
     """
+    last = last_trained(rows)
     if last is None:
-        return "no version yet"
+        return True, "no version yet"
+    changed = _changed(last, spec, spec_hash, features, package)
+    if changed is not None:
+        return True, changed
+    if asked:
+        return True, "asked for by mlbridge_retrain"
+    return False, f"nothing to do: version {last['version']} was trained on this spec and these features"
+
+
+def _changed(
+    last: Mapping[str, Any], spec: Spec, spec_hash: str, features: Mapping[str, str], package: str
+) -> str | None:
     before = json.loads(last["library_versions"])["mlbridge"]
     if before.split(".")[0] != package.split(".")[0]:
         return f"mlbridge went from {before} to {package}"
     known = {each["name"]: each["type"] for each in json.loads(last["features"])}
-    changed = feature_changes(known, features)
-    if changed:
-        return f"the features changed: {changed}"
+    changes = feature_changes(known, features)
+    if changes:
+        return f"the features changed: {changes}"
     if last["spec_hash"] != spec_hash:
         old, new = json.loads(last["spec"]), json.loads(json.dumps(spec.as_dict()))
-        keys = [key for key in new if old.get(key) != new[key] and key not in ("retrain", "monitor", "pin")]
+        keys = [key for key in new if old.get(key) != new[key] and key not in NOT_TRAINING]
         return f"the spec changed: {', '.join(keys) or 'the definition of a candidate'}"
     return None
 
@@ -117,7 +144,9 @@ def feature_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     gone = [f"'{name}' is gone" for name in before if name not in now]
     came = [f"'{name}' is new" for name in now if name not in before]
     other = [
-        f"'{name}' was {before[name]} and is {now[name]}" for name in before if now.get(name, before[name]) != before[name]
+        f"'{name}' was {before[name]} and is {now[name]}"
+        for name in before
+        if now.get(name, before[name]) != before[name]
     ]
     return ", ".join(gone + other + came)
 

@@ -53,9 +53,7 @@ class Sample:
         """Check the shapes and bring both arrays to one type."""
         truth, scores = np.asarray(self.truth), np.asarray(self.scores, dtype=np.float64)
         if truth.ndim != 1 or scores.ndim not in (1, 2) or len(scores) != len(truth):
-            raise ValueError(
-                f"truth must be (n,) and scores (n,) or (n, classes), not {truth.shape}, {scores.shape}"
-            )
+            raise ValueError(f"truth must be (n,) and scores (n,) or (n, classes), not {truth.shape}, {scores.shape}")
         if not np.isfinite(scores).all():
             raise ValueError("scores hold NaN or infinity: every row needs a finite score")
         if scores.ndim == 2:
@@ -85,9 +83,7 @@ class Sample:
 
     @cached_property
     def predicted(self) -> Integers:
-        """The predicted class: of two the positive from probability 0.5, of many the first most probable."""
-        if self.binary:
-            return (self.scores[:, 1] >= 0.5).astype(np.int64)
+        """The predicted class: the most probable one, on ties the first, as scikit-learn predicts."""
         return np.asarray(np.argmax(self.scores, axis=1), dtype=np.int64)
 
     @cached_property

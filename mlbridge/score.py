@@ -47,9 +47,7 @@ def check_schema(node: str, version: Version, columns: Mapping[str, str]) -> Non
         )
 
 
-def rows_query(
-    version: Version, split: exp.Expression, scored: exp.Expression | None
-) -> exp.Select:
+def rows_query(version: Version, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
     """Select the rows that neither fit nor selection of this version saw and that it has not scored yet.
 
     `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`.
@@ -57,7 +55,7 @@ def rows_query(
     key = as_text(version.spec.entity)
     moment = exp.cast(column(version.spec.time), "timestamp")
     query = select({ENTITY: key, TIME: moment, **scoring_columns(version.features)}, split)
-    unseen: exp.Expression = column("ml_split").isin("test", "score")
+    unseen: exp.Condition = column("ml_split").isin("test", "score")
     if version.holdout_from is not None:
         first = exp.cast(exp.Literal.string(version.holdout_from.isoformat(sep=" ")), "timestamp")
         unseen = exp.or_(unseen, exp.GTE(this=moment.copy(), expression=first))
@@ -81,10 +79,13 @@ def score(
     done = 0
     for batch in batched(reader):
         scores = scores_of(version.estimator, scoring_frame(batch, version.features))
-        columns = {**facts, **predicted(scores, version.classes), "entity": batch[ENTITY], "time": batch[TIME]}
-        arrays = [
-            _column(columns[field.name], field.type, batch.num_rows) for field in prediction_schema()
-        ]
+        columns = {
+            **facts,
+            **predicted(scores, version.classes),
+            "entity": batch[ENTITY],
+            "time": batch[TIME],
+        }
+        arrays = [_column(columns[field.name], field.type, batch.num_rows) for field in prediction_schema()]
         yield pa.RecordBatch.from_arrays(arrays, schema=prediction_schema())
         done += batch.num_rows
         if done % 1_000_000 < batch.num_rows:
@@ -99,7 +100,11 @@ def predicted(scores: np.ndarray[Any, Any], classes: Sequence[str] | None) -> di
     most probable, the first on ties. `prediction_value` of a class is its number, where its text is one.
     """
     if classes is None:
-        return {"prediction": [repr(float(each)) for each in scores], "prediction_value": scores, "probability": None}
+        return {
+            "prediction": [repr(float(each)) for each in scores],
+            "prediction_value": scores,
+            "probability": None,
+        }
     best = scores.argmax(axis=1)
     likely = scores[:, 1] if len(classes) == 2 else scores.max(axis=1)
     numbers = [_number(each) for each in classes]

@@ -263,7 +263,7 @@ class _Reader:
             return None
         if isinstance(found, bool) or not isinstance(found, int) or found < 1:
             raise self.fail("pin", f"expected the number of a version in ml_versions, found {found!r}.")
-        return found
+        return int(found)
 
 
 def _default_metric(task: str) -> str:

@@ -41,7 +41,10 @@ def check_rows(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) ->
             f"{spec.split.by}}}` that column must say one of these words in every row whose target is known."
         )
     every = list(facts.values())
-    for name, counted in ((spec.time, "times"), *((name, f"entity_{i}") for i, name in enumerate(spec.entity))):
+    for name, counted in (
+        (spec.time, "times"),
+        *((name, f"entity_{i}") for i, name in enumerate(spec.entity)),
+    ):
         missing = sum(row["rows"] - row[counted] for row in every)
         if missing:
             raise SplitError(
@@ -66,8 +69,9 @@ def check_unique(node: str, spec: Spec, found: Sequence[Mapping[str, Any]]) -> N
     """Refuse a key that stands in two rows: a prediction could not say which of them it is about."""
     for row in found:
         raise SplitError(
-            f"{node}: {', '.join(spec.entity)} = {row['entity']} at {row['time']} stands in {row['rows']:,} rows; entity and "
-            "time together must be unique. Remove the duplicates in the features node, or add a column to `entity`."
+            f"{node}: {', '.join(spec.entity)} = {row['entity']} at {row['time']} stands in {row['rows']:,} rows; "
+            "entity and time together must be unique. Remove the duplicates in the features node, or add a column "
+            "to `entity`."
         )
 
 

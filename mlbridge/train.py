@@ -41,7 +41,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stock candidate must know of the columns to prepare them."""
+    """What a stock candidate must know of the columns to prepare them; `classes` is 0 for a regression."""
 
     task: str
     classes: int
@@ -67,10 +67,7 @@ def _prepared(inputs: Inputs, numbers: Any, codes: Any, finish: Any = None) -> A
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import TargetEncoder
 
-    if inputs.task == "regression":
-        kind = "continuous"
-    else:
-        kind = "binary" if inputs.classes == 2 else "multiclass"
+    kind = {0: "continuous", 2: "binary"}.get(inputs.classes, "multiclass")
     target = TargetEncoder(target_type=kind, random_state=SEED)
     return ColumnTransformer(
         [
@@ -94,9 +91,7 @@ def _linear(inputs: Inputs, model: Any) -> Any:
 def _codes() -> Any:
     from sklearn.preprocessing import OrdinalEncoder
 
-    return OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan
-    )
+    return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
 
 
 def _tree(inputs: Inputs, model: Any) -> Any:
@@ -133,13 +128,9 @@ def _random_forest(inputs: Inputs) -> Any:
 def _hist_gradient_boosting(inputs: Inputs) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    booster = (
-        HistGradientBoostingClassifier if inputs.task == "classification" else HistGradientBoostingRegressor
-    )
+    booster = HistGradientBoostingClassifier if inputs.task == "classification" else HistGradientBoostingRegressor
     places = range(len(inputs.numeric), len(inputs.numeric) + len(inputs.coded))
-    return _tree(
-        inputs, booster(early_stopping=False, categorical_features=list(places) or None, random_state=SEED)
-    )
+    return _tree(inputs, booster(early_stopping=False, categorical_features=list(places) or None, random_state=SEED))
 
 
 STOCK: dict[str, Callable[[Inputs], Any]] = {
@@ -150,9 +141,7 @@ STOCK: dict[str, Callable[[Inputs], Any]] = {
 }
 
 
-def candidates_of(
-    node: str, names: Sequence[str], own: Mapping[str, Any], inputs: Inputs
-) -> dict[str, Any]:
+def candidates_of(node: str, names: Sequence[str], own: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
     """Give each named candidate as an unfitted estimator; raises TrainingError for one that cannot do the task."""
     from sklearn.base import clone, is_classifier, is_regressor
 
@@ -229,4 +218,3 @@ def peak_memory_mb() -> float:
     """Give the process's highest resident memory so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
-

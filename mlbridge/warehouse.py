@@ -6,10 +6,13 @@ Everything else builds sqlglot expressions; identifiers and values are quoted th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
+
+from mlbridge.errors import SetupError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,8 +45,10 @@ class Warehouse:
     @staticmethod
     def table(relation: Any, alias: str) -> exp.Subquery:
         """Make a `dbt.ref()` or `dbt.this` something to select from."""
-        sql = relation.sql_query() if hasattr(relation, "sql_query") else f"select * from {relation}"
-        query = sqlglot.parse_one(sql, dialect=DIALECT)
+        if hasattr(relation, "sql_query"):
+            query = sqlglot.parse_one(relation.sql_query(), dialect=DIALECT)
+        else:
+            query = exp.select("*").from_(exp.to_table(str(relation), dialect=DIALECT))
         return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
 
     def rows(self, query: exp.Query) -> list[dict[str, Any]]:
@@ -84,3 +89,29 @@ def select(columns: Mapping[str, exp.Expression], source: exp.Expression) -> exp
 def batched(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     """Walk the batches that hold rows."""
     return (batch for batch in reader if batch.num_rows)
+
+
+def connect(credentials: Any) -> Warehouse:
+    """Open the warehouse of a dbt profile for reading; raises SetupError when it is not there or not free."""
+    import duckdb
+
+    if credentials.type != DIALECT:
+        raise SetupError(f"the profile's type is '{credentials.type}'; this command reads '{DIALECT}' only so far.")
+    path = Path(credentials.path)
+    if not path.is_file():
+        raise SetupError(f"there is no warehouse at '{path}' yet. Run `dbt build` first.")
+    try:
+        return Warehouse(duckdb.connect(str(path), read_only=True))
+    except duckdb.IOException as error:
+        if "lock" not in str(error).lower():
+            raise SetupError(f"the warehouse cannot be read: {error}") from error
+        raise SetupError(
+            f"another process is writing to the warehouse: {error}. Wait for its end, or end it."
+        ) from error
+
+
+def file_of(credentials: Any) -> Path | None:
+    """Give the file that the warehouse lives in, or None when it is a server or in memory."""
+    if credentials.type != DIALECT or credentials.path == ":memory:":
+        return None
+    return Path(credentials.path).absolute()

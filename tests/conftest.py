@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,11 @@ def small_host(folder: Path, models: list[str]) -> Host:
 
 
 @pytest.fixture(scope="session")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The example host, built once from nothing. Tests only read it."""
     host = copy_of_flights(tmp_path_factory.mktemp("flights"))
     host.dbt("build")
-    yield host
+    return host
 
 
 @pytest.fixture(scope="session")

@@ -55,9 +55,7 @@ def test_every_metric_of_the_table_is_compared_with_scikit_learn() -> None:
 
 
 def test_the_modules_do_not_import_scikit_learn() -> None:
-    code = (
-        "import sys, mlbridge.evaluate, mlbridge.profile; assert not {'sklearn', 'pandas'} & set(sys.modules)"
-    )
+    code = "import sys, mlbridge.evaluate, mlbridge.profile; assert not {'sklearn', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -342,9 +340,7 @@ def test_the_seed_decides_the_intervals_and_a_further_slice_changes_none() -> No
     sample = _binary(300)
     first, second = np.array(["a", "b", "c"] * 100), np.array(["x", None] * 150, dtype=object)
     one = metric_rows("test", sample, _naive(sample), {"first": first}, seed=0, resamples=50)
-    both = metric_rows(
-        "test", sample, _naive(sample), {"second": second, "first": first}, seed=0, resamples=50
-    )
+    both = metric_rows("test", sample, _naive(sample), {"second": second, "first": first}, seed=0, resamples=50)
     assert [row for row in both if not row["slice"].startswith("second")] == one
     other = metric_rows("test", sample, _naive(sample), {"first": first}, seed=1, resamples=50)
     assert [row["value"] for row in other] == [row["value"] for row in one]
@@ -548,9 +544,7 @@ def _sentence(new: float, old: float, gain: tuple[float, float, float], min_gain
 
 
 def test_the_sentence() -> None:
-    gain = evaluate.Gain(
-        "average_precision", 0.41204, 0.38881, 0.02323, 0.01911, 0.02739, 1.0, 0.95, 0.0, 49_102, True
-    )
+    gain = evaluate.Gain("average_precision", 0.41204, 0.38881, 0.02323, 0.01911, 0.02739, 1.0, 0.95, 0.0, 49_102, True)
     assert gain.sentence("the champion") == (
         "average_precision 0.412 against 0.389 of the champion on the same 49,102 rows: "
         "+0.023 (95 % interval +0.019 to +0.027)"
@@ -583,9 +577,7 @@ def test_the_sentence_has_as_many_digits_as_the_reader_needs(numbers: Any, ends_
 
 @given(*[st.floats(-1e9, 1e9)] * 6)
 @settings(max_examples=200)
-def test_any_figures_can_be_said(
-    new: float, old: float, gain: float, low: float, high: float, least: float
-) -> None:
+def test_any_figures_can_be_said(new: float, old: float, gain: float, low: float, high: float, least: float) -> None:
     assert "-0.000 " not in _sentence(new, old, (gain, low, high), least)
 
 

@@ -5,14 +5,19 @@
   -#}
   {%- set names = mlbridge.models() -%}
   {%- if not names %}
-select
-    {%- for column in model.columns.values() %}
-    cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
-    {%- endfor %}
-where 1 = 0
+{{ mlbridge.no_rows() }}
   {%- endif -%}
   {%- for name in names %}
 {{ caller(name) }}
 {{ 'union all' if not loop.last }}
   {%- endfor -%}
 {% endmacro %}
+
+{% macro no_rows() %}
+  {#- A select of the columns of this model's contract that gives no row. -#}
+select
+    {%- for column in model.columns.values() %}
+    cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
+    {%- endfor %}
+where 1 = 0
+{%- endmacro %}

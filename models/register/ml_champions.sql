@@ -5,14 +5,7 @@ with versions as (
 ),
 
 pins as (
-    {% set pins = mlbridge.pins() -%}
-    {%- for name, version in pins.items() %}
-    select {{ mlbridge.text(name) }} as model, {{ version }} as version
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
-    {%- if not pins %}
-    select model, version from versions where 1 = 0
-    {%- endif %}
+    {{ mlbridge.pins() }}
 ),
 
 promoted as (

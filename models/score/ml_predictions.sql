@@ -1,6 +1,6 @@
 {% call(name) mlbridge.each_model() %}
 {%- set split = ref(name ~ '_split') -%}
-{%- set spec = mlbridge.spec(name) if execute else {'entity': ['entity'], 'time': 'time', 'target': 'target'} %}
+{%- set spec = mlbridge.spec(name) %}
 select
     predictions.model_name as model,
     predictions.entity,

@@ -1,0 +1,124 @@
+"""The command line: parse, call, show. Exit code 0 is fine, 1 a check that failed, 2 misuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import mlbridge
+from mlbridge.errors import MlbridgeError
+
+
+class Misuse(click.ClickException):
+    """The command was asked for something that is not there."""
+
+    exit_code = 2
+
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def project_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options by which dbt finds a project, and the output's form."""
+    options = (
+        click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project."),
+        click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml."),
+        click.option("--target", help="The profile's target; dbt's default otherwise."),
+        click.option(
+            "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+            help="For people, or for programs.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mlbridge.__version__, prog_name="mlbridge")
+def main() -> None:
+    """Look after the ML branch of a dbt project. Training and scoring themselves are `dbt build`."""
+
+
+@main.command()
+@click.argument("model", required=False)
+@project_options
+def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Show every candidate of every training of MODEL, or of all models, newest first.
+
+    Example: mlbridge versions late_arrival --project-dir dbt_project
+    """
+    from mlbridge.leaderboard import leaderboard
+    from mlbridge.project import Project
+
+    try:
+        rows = leaderboard(Project.at(project_dir, profiles_dir, target), model)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        _show(rows, form)
+        return
+    _show([_short(row) for row in rows], form)
+    for row in rows:
+        if row["outcome"] != "runner_up":
+            click.echo(f"{row['model']} version {row['version']} {row['outcome']}: {row['reason']}")
+
+
+@main.command()
+@project_options
+def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Check what a build needs: versions, profile, packages, lock and disk space.
+
+    Example: mlbridge doctor --project-dir dbt_project
+    """
+    from mlbridge.doctor import examine, summary
+    from mlbridge.project import Project
+
+    findings = examine(lambda: Project.at(project_dir, profiles_dir, target))
+    _show([{**asdict(each), "fine": "ok" if each.fine else "FAILED"} for each in findings], form)
+    if form == "table":
+        click.echo(summary(findings))
+    if not all(each.fine for each in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "model": row["model"],
+        "version": row["version"],
+        "candidate": row["candidate"],
+        "outcome": "champion" if row["champion"] else row["outcome"],
+        "test metric": row["metric"],
+        "value (95 % interval)": f"{_cell(row['value'])} ({_cell(row['low'])} to {_cell(row['high'])})",
+        "baseline": row["baseline"],
+        "n": row["n"],
+    }
+
+
+def _show(rows: Sequence[Mapping[str, Any]], form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps(rows, default=str, indent=2))
+        return
+    names = list(rows[0]) if rows else []
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        numeric = isinstance(rows[0][name], (int, float))
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=name != names[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    terminal = Console()
+    # Only a window has an edge to break lines at; a pipe or a file gets them whole.
+    (terminal if terminal.is_terminal else Console(width=10_000)).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

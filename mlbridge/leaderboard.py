@@ -1,0 +1,45 @@
+"""The leaderboard of a project's models, read from the package's tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlglot
+
+from mlbridge.errors import SetupError, listed, nearest
+from mlbridge.project import Project
+from mlbridge.warehouse import DIALECT, connect
+
+QUERY = """
+select
+    v.model, v.version, v.candidate, v.outcome, v.reason, v.trained_at, v.fit_seconds, v.spec,
+    c.version is not null and v.outcome <> 'runner_up' as champion,
+    m.metric, m.value, m.low, m.high, m.baseline, m.n
+from {ml_versions} as v
+inner join {ml_metrics} as m
+    on v.model = m.model and v.version = m.version and v.candidate = m.candidate
+    and m.split = 'test' and m.slice = 'all'
+left join {ml_champions} as c on v.model = c.model and v.version = c.version
+order by v.model, v.version desc, v.outcome = 'runner_up', v.candidate
+"""
+
+
+def leaderboard(project: Project, model: str | None) -> list[dict[str, Any]]:
+    """Give one row per model, version and candidate: the spec's metric on the test rows with its 95 % interval.
+
+    Newest version first, the champion marked. Raises SetupError when there is no such model, or no warehouse.
+    """
+    warehouse = connect(project.credentials)
+    # The names come from dbt's manifest, quoted there.
+    tables = {name: project.relation(name) for name in ("ml_versions", "ml_metrics", "ml_champions")}
+    query: Any = sqlglot.parse_one(QUERY.format(**tables), dialect=DIALECT)
+    rows = warehouse.rows(query)
+    known = sorted({row["model"] for row in rows})
+    if model is not None and model not in known:
+        raise SetupError(f"there is no model '{model}'.{nearest(model, known)} Models with versions: {listed(known)}.")
+    return [
+        {key: value for key, value in row.items() if key != "spec"}
+        for row in rows
+        if model in (None, row["model"]) and row["metric"] == json.loads(row["spec"])["metric"]
+    ]

@@ -1,0 +1,167 @@
+"""dbt in warm processes: one server imports dbt once and forks a child for each command.
+
+A child is a process of its own, so it can be killed, limited, or run beside another one; it starts in a tenth of a
+second where `dbt` itself needs seconds. The server never runs a fit: a fork after OpenMP threads would hang.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Command:
+    """A dbt command that was started in a child; `log` is what it prints."""
+
+    server: Warm
+    pid: int
+    log: Path
+
+    def kill(self) -> None:
+        """End it without a word of warning."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end; gives 0, 1 or 2 as dbt does, or the negative number of the signal that ended it."""
+        return int(self.server.ask({"wait": self.pid}))
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+
+class Warm:
+    """The server; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+
+    def __enter__(self) -> Warm:
+        command = [sys.executable, "-W", "ignore", __file__]
+        environment = {**os.environ, "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def ask(self, order: dict[str, Any]) -> Any:
+        """Send an order and read the answer."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def start(self, project: Path, *args: str, **limits: Any) -> Command:
+        """Start a dbt command in a project.
+
+        `kill_at=(pattern, when)` ends it `before` or `after` the first SQL statement that matches; `file_size` is the
+        largest file that it may write, in bytes.
+        """
+        self.count += 1
+        log = self.folder / f"{self.count}.log"
+        order = {"project": str(project), "args": args, "log": str(log), **limits}
+        return Command(self, self.ask(order), log)
+
+    def dbt(self, project: Path, *args: str, ok: bool | None = True, **limits: Any) -> str:
+        """Run a dbt command to its end and give what it said; `ok=None` accepts any end."""
+        command = self.start(project, *args, **limits)
+        code = command.wait()
+        assert ok is None or (code == 0) is ok, command.said[-8000:]
+        return command.said
+
+
+def _serve() -> None:
+    import dbt.adapters.duckdb
+    import dbt.cli.main
+    import dbt.task.build
+    import skops.io
+    import sklearn.compose
+    import sklearn.dummy
+    import sklearn.ensemble
+    import sklearn.inspection
+
+    import mlbridge.nodes  # noqa: F401
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "wait" in order:
+            _, status = os.waitpid(order["wait"], 0)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _run(order)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+def _run(order: dict[str, Any]) -> None:
+    code = 2
+    try:
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for number, end in enumerate((nothing, log, log)):
+            os.dup2(end, number)
+        os.chdir(order["project"])
+        os.environ["DBT_PROFILES_DIR"] = order["project"]
+        if "kill_at" in order:
+            _kill_at(*order["kill_at"])
+        if "file_size" in order:
+            _limit(order["file_size"])
+        from dbt.cli.main import dbtRunner
+
+        result = dbtRunner().invoke(["--no-use-colors", *order["args"]])
+        code = 0 if result.success else 1 if result.exception is None else 2
+        if result.exception is not None:
+            sys.stdout.write(f"{result.exception}\n")
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _kill_at(pattern: str, when: str) -> None:
+    """End this process where a statement goes to the database; only what the database has done by then is done."""
+    from dbt.adapters.duckdb.environments import DuckDBCursorWrapper
+
+    execute = DuckDBCursorWrapper.execute
+
+    def watched(self: Any, sql: str, bindings: Any = None) -> Any:
+        matches = re.search(pattern, sql, re.IGNORECASE) is not None
+        if matches and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = execute(self, sql, bindings)
+        if matches:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    DuckDBCursorWrapper.execute = watched
+
+
+def _limit(size: int) -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write then fails, as it does on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+if __name__ == "__main__":
+    _serve()
