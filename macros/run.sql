@@ -5,13 +5,22 @@
 {% macro as_of() %}
   {#- The moment whose knowledge this build works on: the var `mlbridge_as_of`, else the build's start. -#}
   {%- set said = var('mlbridge_as_of', none) or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') -%}
-  {%- set moment = modules.re.match('^(\d{4}-\d\d-\d\d)([ T](\d\d:\d\d(:\d\d(\.\d{1,6})?)?))?$', said | string) -%}
-  {%- if moment is none -%}
+  {%- set day = '(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))' -%}
+  {%- set time = '(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)' -%}
+  {%- set moment = modules.re.match('^' ~ day ~ '([ T]' ~ time ~ ')?$', said | string) -%}
+  {%- if moment is none or not mlbridge.in_month(moment.group(1)) -%}
     {{ exceptions.raise_compiler_error(
       "mlbridge_as_of: found '" ~ said ~ "'; expected a moment in UTC such as '2013-07-01' or '2013-07-01 12:00:00'"
     ) }}
   {%- endif -%}
-  {{ return(moment.group(1) ~ ' ' ~ (moment.group(3) or '00:00:00')) }}
+  {{ return(moment.group(1) ~ ' ' ~ (moment.group(5) or '00:00:00')) }}
+{% endmacro %}
+
+{% macro in_month(day) %}
+  {#- Whether the calendar has the day: 2013-02-30 it has not. -#}
+  {%- set year, month, number = day.split('-') | map('int') -%}
+  {%- set later = modules.datetime.timedelta(days=number - 1) -%}
+  {{ return(year > 0 and (modules.datetime.date(year, month, 1) + later).month == month) }}
 {% endmacro %}
 
 {% macro models() %}
@@ -23,4 +32,11 @@
     ) }}
   {%- endif -%}
   {{ return(names) }}
+{% endmacro %}
+
+{% macro grant() %}
+  {#- Lets the roles of the var `mlbridge_grant_select` read the calling model, beside the host's own `+grants`.
+      Here, because a package's dbt_project.yml sees no vars of the host. -#}
+  {%- set roles = var('mlbridge_grant_select', []) -%}
+  {%- if roles -%}{{ config(grants={'+select': roles}) }}{%- endif -%}
 {% endmacro %}

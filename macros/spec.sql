@@ -30,15 +30,24 @@
   {%- endif -%}
   {{ mlbridge.known_keys(name, '', said, mlbridge.spec_keys()) }}
   {%- for key in ['task', 'target', 'entity', 'time'] if not said.get(key) -%}
-    {{ mlbridge.refuse(name, "`mlbridge." ~ key ~ "`: is missing; found only " ~ said.keys() | join(', ') ~ ".") }}
+    {{ mlbridge.refuse(name, "`mlbridge." ~ key ~ "`: is missing; found only " ~ said.keys() | join(', ')
+      ~ ". Name it in the node's YAML.") }}
   {%- endfor -%}
   {%- set split = said.get('split') or {} -%}
   {{ mlbridge.known_keys(name, 'split.', split, mlbridge.split_defaults()) }}
+  {%- for key in ['validation', 'test'] if key in split and (split[key] is not number or not 0 < split[key] < 1) -%}
+    {{ mlbridge.refuse(name, "`mlbridge.split." ~ key ~ "`: expected a number between 0 and 1, found '" ~ split[key]
+      ~ "'.") }}
+  {%- endfor -%}
   {%- set entity = [said.entity] if said.entity is string else said.entity -%}
   {{ return(dict(said, entity=entity, split=dict(mlbridge.split_defaults(), **split))) }}
 {% endmacro %}
 
 {% macro known_keys(node, path, said, allowed) %}
+  {%- if said is not mapping -%}
+    {{ mlbridge.refuse(node, "`mlbridge." ~ path.rstrip('.') ~ "`: expected keys among " ~ allowed | join(', ')
+      ~ ", found '" ~ said ~ "'.") }}
+  {%- endif -%}
   {%- for key in said if key not in allowed -%}
     {{ mlbridge.refuse(node, "`mlbridge." ~ path ~ key ~ "`: unknown key." ~ mlbridge.nearest(key, allowed)
       ~ " Allowed: " ~ allowed | join(', ') ~ ".") }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,10 @@ __all__ = [
     "predict",
     "train",
 ]
+
+# OpenMP reads this once, when scikit-learn loads it. Its threads spin while they wait for each other: where anything
+# else wants the cores, a gradient boosting then took 5 to 28 times as long (benchmarks/waiting_threads.py).
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The verbs pull in numpy, pyarrow and scikit-learn: only who calls one pays for it.
 _VERBS = {"predict": "mlbridge.nodes", "train": "mlbridge.nodes"}

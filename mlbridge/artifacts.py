@@ -16,6 +16,8 @@ TRUSTED = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
 )
@@ -27,11 +29,15 @@ def checksum(artifact: bytes) -> str:
 
 
 def dump(node: str, candidate: str, estimator: Any, trusted: Iterable[str]) -> bytes:
-    """Write an estimator; raises ArtifactError when a later build would refuse to read it."""
+    """Write an estimator; raises ArtifactError when a later build would refuse, or not be able, to read it."""
     import skops.io
 
-    artifact = bytes(skops.io.dumps(estimator))
-    _refuse_untrusted(f"{node}: the candidate '{candidate}'", artifact, trusted)
+    what = f"{node}: the candidate '{candidate}'"
+    try:
+        artifact = bytes(skops.io.dumps(estimator))
+    except Exception as error:
+        raise ArtifactError(f"{what} cannot be stored: {error}. Use parts that skops can write.") from error
+    load(what, artifact, trusted)
     return artifact
 
 
@@ -55,18 +61,24 @@ def load(what: str, artifact: bytes, trusted: Iterable[str]) -> Any:
     """Build the estimator again; raises ArtifactError for a type that is not trusted, before it is built."""
     import skops.io
 
-    return skops.io.loads(artifact, trusted=_refuse_untrusted(what, artifact, trusted))
+    try:
+        found = list(skops.io.get_untrusted_types(data=artifact))
+        _refuse_untrusted(what, found, trusted)
+        return skops.io.loads(artifact, trusted=found)
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{what} cannot be read back: {error}. Keep functions and classes of your own by name in an installed "
+            "module, and install what the version was trained with."
+        ) from error
 
 
-def _refuse_untrusted(what: str, artifact: bytes, trusted: Iterable[str]) -> list[str]:
-    import skops.io
-
+def _refuse_untrusted(what: str, found: Iterable[str], trusted: Iterable[str]) -> None:
     allowed = {*TRUSTED, *trusted}
-    found = list(skops.io.get_untrusted_types(data=artifact))
     refused = [name for name in found if name not in allowed]
     if refused:
         raise ArtifactError(
             f"{what} holds types that are not trusted: {listed(refused)}. If you know where they come from, name "
             "them in the spec: `trusted: [...]`."
         )
-    return found

@@ -16,17 +16,16 @@ from sqlglot import exp
 
 import mlbridge
 from mlbridge import artifacts
-from mlbridge.errors import ScoringError, TrainingError
+from mlbridge.errors import ArtifactError, ScoringError, TrainingError
 from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain
 from mlbridge.features import Column
 from mlbridge.frame import Frame, scoring_columns, scoring_frame
 from mlbridge.importances import importance_rows
 from mlbridge.log import say
 from mlbridge.profile import feature_stats, profile_rows
-from mlbridge.score import check_schema
 from mlbridge.spec import Spec
 from mlbridge.split import MIN_ROWS
-from mlbridge.train import SEED, Fitted, baseline_of, fit, scores_of
+from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit, scores_of
 from mlbridge.warehouse import column, select
 
 if TYPE_CHECKING:
@@ -68,9 +67,10 @@ class Training:
         labels = np.array(self.labels)
         return np.searchsorted(labels, known.astype(labels.dtype))
 
-    def sample(self, word: str, estimator: Any) -> Sample:
-        """Score the rows of a word."""
-        return Sample(self.truth(word), scores_of(estimator, self.frame.part(word)))
+    def sample(self, word: str, name: str, estimator: Any) -> Sample:
+        """Score the rows of a word; raises TrainingError that names the candidate when its scores are none."""
+        classes = None if self.labels is None else len(self.labels)
+        return Sample(self.truth(word), checked_scores(self.node, name, estimator, self.frame.part(word), classes))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,10 @@ def challenge(
         target,
     )
     baseline = Judged(
-        naive, training.sample("validation", naive.estimator), training.sample("test", naive.estimator), []
+        naive,
+        training.sample("validation", naive.name, naive.estimator),
+        training.sample("test", naive.name, naive.estimator),
+        [],
     )
     judged = [_judge(training, name, target, baseline) for name in training.candidates]
     best = _best(training, judged)
@@ -129,11 +132,8 @@ def challenge(
 
 def _judge(training: Training, name: str, target: np.ndarray[Any, Any], baseline: Judged) -> Judged:
     fitted = fit(training.node, name, training.candidates[name], training.frame.part("train"), target)
-    samples = {word: training.sample(word, fitted.estimator) for word in ("validation", "test")}
+    samples = {word: training.sample(word, name, fitted.estimator) for word in ("validation", "test")}
     naive = {"validation": baseline.validation, "test": baseline.test}
-    for word, sample in samples.items():
-        if not np.isfinite(sample.scores).all():
-            raise TrainingError(f"{training.node}: the candidate '{name}' gives scores that are no numbers ({word}).")
     metrics = [
         record
         for word, sample in samples.items()
@@ -183,7 +183,7 @@ def _decide(
         return True, gain.sentence("the naive baseline")
     try:
         rows, incumbent = _champion_scores(training, warehouse, split, champion)
-    except ScoringError as problem:
+    except (ArtifactError, ScoringError) as problem:
         return True, f"{gain.sentence('the naive baseline')}; the champion was not compared: {problem}"
     against = f"the champion (version {champion.number})"
     gain = paired_gain(best.test.take(rows), incumbent, *asked, min_gain=spec.promote.min_gain, seed=SEED)
@@ -202,7 +202,7 @@ def _champion_scores(
     spec, before = training.spec, champion.spec
     if (spec.task, spec.target) != (before.task, before.target) or training.classes != champion.classes:
         raise ScoringError("it predicts another target")
-    check_schema(training.node, champion, training.split)
+    champion.check_schema(training.split)
     if champion.holdout_from is None and before.split != spec.split:
         raise ScoringError("the split has changed, so it may have been trained on rows of this test")
     order = [column(spec.time), *(column(name) for name in spec.entity)]

@@ -22,6 +22,9 @@ TEMPORAL = tuple(exp.DataType.TEMPORAL_TYPES - {Type.TIME, Type.TIMETZ})
 WITH_ZONE = (Type.TIMESTAMPTZ, Type.TIMESTAMPLTZ)
 NUMBERS = (*(exp.DataType.NUMERIC_TYPES - {Type.BIT}), Type.BOOLEAN)
 WORDS = (*exp.DataType.TEXT_TYPES, Type.ENUM)
+# Names of the package's own beside the features: in the rows that are fetched, and in the profiles.
+RESERVED = ("ml_target", "ml_prediction", "ml entity", "ml time")
+RESERVED_START = "ml_slice "
 # Integers up to here are the same number in float32, which can hold a missing value too.
 FLOAT32_INTEGERS = 2**24
 
@@ -40,7 +43,7 @@ class Feature:
         if self.kind == "category":
             return exp.cast(named, "text")
         if type_.is_type(*TEMPORAL):
-            return seconds_since_epoch(named)
+            return seconds_since_epoch(named, with_zone=type_.is_type(*WITH_ZONE))
         if type_.is_type(Type.BOOLEAN):
             return exp.cast(named, "tinyint")
         if type_.is_type(*exp.DataType.REAL_TYPES):
@@ -106,7 +109,15 @@ def features_of(node: str, columns: Mapping[str, str], spec: Spec) -> tuple[Feat
     if spec.features is not None:
         wanted = [name for name in wanted if name in spec.features]
     if not wanted:
-        raise FeatureError(f"{node}: the split has no features left; its columns: {listed(columns, 60)}.")
+        raise FeatureError(
+            f"{node}: the split has no features left; its columns: {listed(columns, 60)}. Add some in the features "
+            "node, or take them out of `features.exclude`."
+        )
+    taken = [name for name in wanted if name in RESERVED or name.startswith(RESERVED_START)]
+    if taken:
+        raise FeatureError(
+            f"{node}: the feature {listed(taken)} has a name that mlbridge uses itself. Rename it in the features node."
+        )
     return tuple(Feature(name, columns[name], _kind(node, name, columns[name])) for name in wanted)
 
 
@@ -153,6 +164,7 @@ def facts_query(features: tuple[Feature, ...], spec: Spec, split: exp.Expression
         exp.alias_(exp.Count(this=column(spec.target)), "targets"),
         exp.alias_(exp.Min(this=exp.cast(column(spec.time), "timestamp")), "first"),
         exp.alias_(exp.Max(this=exp.cast(column(spec.time), "timestamp")), "last"),
+        *_target_ends(spec),
         *(exp.alias_(exp.Count(this=column(name)), f"entity_{i}") for i, name in enumerate(spec.entity)),
     )
     for index, feature in enumerate(features):
@@ -171,6 +183,17 @@ def facts_query(features: tuple[Feature, ...], spec: Spec, split: exp.Expression
             asked["narrow"] = exp.LogicalAnd(this=exp.paren(known))
         query = query.select(*(exp.alias_(each, f"{what}_{index}") for what, each in asked.items()))
     return query.from_(split).group_by(column("ml_split"))
+
+
+def _target_ends(spec: Spec) -> list[exp.Expr]:
+    if spec.task == "classification":
+        return []
+    value = exp.cast(column(spec.target), "double")
+    return [
+        exp.alias_(exp.Min(this=value), "target_low"),
+        # NaN counts as greater than infinity.
+        exp.alias_(exp.Max(this=value.copy()), "target_high"),
+    ]
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
     ends = np.cumsum([rows.get(word, 0) for word in FIT_WORDS]).tolist()
     bounds = {word: slice(end - rows.get(word, 0), end) for word, end in zip(FIT_WORDS, ends, strict=True)}
     features = pd.DataFrame(columns, copy=False)
-    return Frame(features, target, slices, bounds, _hash(features, target))
+    return Frame(features, target, slices, bounds, _hash(features, target, ends))
 
 
 def scoring_columns(features: Sequence[Feature]) -> dict[str, exp.Expression]:
@@ -122,8 +122,8 @@ def _joined(chunks: list[Any]) -> Any:
     return pd.Categorical(joined).set_categories(sorted(joined.cat.categories.astype(object)))
 
 
-def _hash(features: pd.DataFrame, target: np.ndarray[Any, Any]) -> str:
-    digest = hashlib.sha256()
+def _hash(features: pd.DataFrame, target: np.ndarray[Any, Any], ends: Sequence[int]) -> str:
+    digest = hashlib.sha256(repr(list(ends)).encode())
     for name in features.columns:
         values = features[name]
         if isinstance(values.dtype, pd.CategoricalDtype):

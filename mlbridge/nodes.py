@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import mlbridge
-from mlbridge import registry
+from mlbridge import artifacts, registry
 from mlbridge.challenge import Training, challenge
 from mlbridge.errors import SetupError
 from mlbridge.features import checked_columns, facts_query, features_of, target_type
 from mlbridge.frame import BATCH_ROWS, read_frame, training_query
 from mlbridge.log import say, warn
 from mlbridge.score import BATCH_ROWS as SCORE_ROWS
-from mlbridge.score import SCORED, SPLIT, check_schema, prediction_schema, rows_query, score
+from mlbridge.score import SCORED, SPLIT, prediction_schema, rows_query, score
 from mlbridge.spec import Spec, read_spec, stored_spec
 from mlbridge.split import check_labels, check_rows, check_unique, duplicates_query, labels_query
-from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe
+from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
 from mlbridge.versions import read_version
 from mlbridge.warehouse import Warehouse
 
@@ -48,14 +48,13 @@ class Run:
                 f"{dbt.this.identifier}: this node must be materialized by mlbridge. Write `config: "
                 "{materialized: mlbridge}` in its YAML."
             )
-        times = {key: datetime.fromisoformat(said[key]) for key in ("as_of", "started_at")}
-        run = cls(**{**said, **times})
-        if run.package_version != mlbridge.__version__:
+        if said["package_version"] != mlbridge.__version__:
             raise SetupError(
-                f"{run.node}: the dbt package mlbridge is {run.package_version}, the Python package is "
+                f"{said['node']}: the dbt package mlbridge is {said['package_version']}, the Python package is "
                 f"{mlbridge.__version__}. Install the same version of both (`dbt deps`, `pip install`)."
             )
-        return run
+        times = {key: datetime.fromisoformat(said[key]) for key in ("as_of", "started_at")}
+        return cls(**{**said, **times})
 
     def model(self, stage: str) -> str:
         """Give the model's name: the node's without the stage's word."""
@@ -74,7 +73,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     whatever is wrong with spec or rows; nothing is written then.
     """
     run = Run.of(dbt)
-    own = dict(candidates or {})
+    own = own_candidates(run.node, candidates)
     read = read_spec(run.node, spec, own)
     warehouse = Warehouse(session)
     rows = registry.history(warehouse, warehouse.table(dbt.this, "logbook")) if run.exists else []
@@ -113,16 +112,18 @@ def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mappin
     for each in features:
         if each.converted:
             say(node, f"reads the feature {each.converted}")
+    target_as = target_type(node, columns, spec)
     facts = {row["word"]: row for row in warehouse.rows(facts_query(features, spec, table))}
     check_rows(node, spec, facts)
     check_unique(node, spec, warehouse.rows(duplicates_query(spec, table)))
     read_as = checked_columns(node, features, facts)
-    target_as = target_type(node, columns, spec)
     classes: tuple[Any, ...] | None = None
     if spec.task == "classification":
         classes = check_labels(node, spec, warehouse.rows(labels_query(spec, target_as, table)))
     inputs = Inputs.of(read_as, spec.task, len(classes or ()))
     candidates = candidates_of(node, spec.candidates, own, inputs)
+    for name in own:
+        artifacts.dump(node, name, candidates[name], spec.trusted)
     counted = {word: row["rows"] for word, row in facts.items()}
     query = training_query(read_as, spec, target_as, table)
     frame = read_frame(warehouse.batches(query, BATCH_ROWS), counted)
@@ -152,13 +153,18 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
         warn(run.node, f"{model} has no champion yet, so nothing is scored; see `ml_versions` for the reason")
         return prediction_schema().empty_table()
     version = read_version(run.node, warehouse, logbook, champion, spec.trusted)
-    check_schema(run.node, version, warehouse.columns(split))
+    version.check_schema(warehouse.columns(split))
     query = rows_query(
-        version, warehouse.table(split, SPLIT), warehouse.table(dbt.this, SCORED) if run.exists else None
+        version,
+        spec.split,
+        warehouse.table(split, SPLIT),
+        warehouse.table(dbt.this, SCORED) if run.exists else None,
     )
     if not warehouse.rows(query.select("1", append=False).limit(1)):
         say(run.node, f"version {version.number} has scored every row already")
         return prediction_schema().empty_table()
+    # Read now: what is wrong with it should be said by this node, not through the stream of its rows.
+    _ = version.estimator
     facts = {
         "model_name": model,
         "version": version.number,

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp
 
-from mlbridge.errors import ScoringError
+from mlbridge.errors import ScoringError, listed
 from mlbridge.frame import scoring_columns, scoring_frame
 from mlbridge.log import say
-from mlbridge.registry import feature_changes
 from mlbridge.train import scores_of
 from mlbridge.versions import Version
 from mlbridge.warehouse import as_text, batched, column, select
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
+
+    from mlbridge.spec import Split
 
 # Name and Arrow type of each column of `<model>_predictions`.
 PREDICTIONS = {
@@ -36,29 +38,22 @@ SPLIT, SCORED = "split", "scored"
 ENTITY, TIME = "ml entity", "ml time"
 
 
-def check_schema(node: str, version: Version, columns: Mapping[str, str]) -> None:
-    """Refuse to score when a feature is gone or has another type than in training."""
-    before = {feature.name: feature.type for feature in version.features}
-    changed = feature_changes(before, {name: columns[name] for name in before if name in columns})
-    if changed:
-        raise ScoringError(
-            f"{node}: version {version.number} cannot score: {changed}. Restore the column in the features "
-            "node, or build the training node so that a new version learns without it."
-        )
-
-
-def rows_query(version: Version, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
+def rows_query(version: Version, now: Split, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
     """Select the rows that neither fit nor selection of this version saw and that it has not scored yet.
 
-    `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`.
+    `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`; `now` is how rows are split
+    today. Rows without an outcome were never trained on. Of the others, today's words do not tell: by time, cut-offs
+    move on, and a row once trained on can come to lie in a gap.
     """
     key = as_text(version.spec.entity)
     moment = exp.cast(column(version.spec.time), "timestamp")
     query = select({ENTITY: key, TIME: moment, **scoring_columns(version.features)}, split)
-    unseen: exp.Condition = column("ml_split").isin("test", "score")
+    unseen: exp.Condition = column(version.spec.target).is_(exp.null())
     if version.holdout_from is not None:
         first = exp.cast(exp.Literal.string(version.holdout_from.isoformat(sep=" ")), "timestamp")
         unseen = exp.or_(unseen, exp.GTE(this=moment.copy(), expression=first))
+    elif version.spec.split == now:
+        unseen = column("ml_split").isin("test", "score")
     query = query.where(unseen)
     if scored is not None:
         same = exp.and_(
@@ -78,7 +73,7 @@ def score(
 
     done = 0
     for batch in batched(reader):
-        scores = scores_of(version.estimator, scoring_frame(batch, version.features))
+        scores = _scores(node, version, scoring_frame(batch, version.features))
         columns = {
             **facts,
             **predicted(scores, version.classes),
@@ -91,6 +86,20 @@ def score(
         if done % 1_000_000 < batch.num_rows:
             say(node, f"scored {done:,} rows with version {version.number}")
     say(node, f"version {version.number} scored {done:,} new rows")
+
+
+def _scores(node: str, version: Version, features: pd.DataFrame) -> np.ndarray[Any, Any]:
+    infinite = [name for name, values in features.items() if values.dtype.kind == "f" and np.isinf(values).any()]
+    if infinite:
+        raise ScoringError(
+            f"{node}: version {version.number} cannot score: the feature {listed(infinite)} is infinite in some rows; "
+            "a value that cannot be known should be NULL. Mend it in the features node."
+        )
+    estimator = version.estimator
+    try:
+        return scores_of(estimator, features)
+    except Exception as error:
+        raise ScoringError(f"{node}: version {version.number} failed to score: {error}") from error
 
 
 def predicted(scores: np.ndarray[Any, Any], classes: Sequence[str] | None) -> dict[str, Any]:

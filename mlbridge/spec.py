@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -161,12 +162,12 @@ class _Reader:
             exclude=exclude,
             split=self.split(said.get("split")),
             candidates=self.candidates(task, said.get("candidates")),
-            metric=self.word("metric", said.get("metric") or _default_metric(task), METRICS[task]),
+            metric=self.metric(task, said.get("metric")),
             promote=self.promote(said.get("promote")),
             retrain=self.retrain(said.get("retrain")),
             monitor=self.monitor(said.get("monitor")),
             pin=self.pin(said.get("pin")),
-            trusted=self.columns("trusted", said.get("trusted") or ()),
+            trusted=self.columns("trusted", said.get("trusted"), "a type"),
         )
 
     def known(self, path: str, said: Any, allowed: Iterable[str]) -> Mapping[str, Any]:
@@ -186,28 +187,35 @@ class _Reader:
             raise self.fail(key, f"found {found!r}.{hint} Allowed: {listed(allowed)}.")
         return str(found)
 
-    def column(self, key: str, found: Any) -> str:
+    def column(self, key: str, found: Any, what: str = "a column") -> str:
         if not isinstance(found, str) or not found:
-            raise self.fail(key, f"expected a column's name, found {found!r}.")
+            raise self.fail(key, f"expected the name of {what}, found {found!r}.")
         return found
 
-    def columns(self, key: str, found: Any) -> tuple[str, ...]:
+    def columns(self, key: str, found: Any, what: str = "a column") -> tuple[str, ...]:
+        if found is None:
+            return ()
         names = (found,) if isinstance(found, str) else found
         if not isinstance(names, (list, tuple)):
-            raise self.fail(key, f"expected a name or a list of names, found {found!r}.")
+            raise self.fail(key, f"expected the name of {what} or a list of such, found {found!r}.")
         if len(set(map(str, names))) < len(names):
             raise self.fail(key, f"names something twice: {listed(names)}.")
-        return tuple(self.column(key, name) for name in names)
+        return tuple(self.column(key, name, what) for name in names)
 
-    def share(self, key: str, found: Any, *, above: float = 0.0, below: float = 1.0) -> float:
-        if isinstance(found, bool) or not isinstance(found, (int, float)) or not above < found < below:
-            raise self.fail(key, f"expected a number between {above:g} and {below:g}, found {found!r}.")
+    def share(self, key: str, found: Any, above: float = 0.0) -> float:
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not above < found < 1:
+            raise self.fail(key, f"expected a number between {above:g} and 1, found {found!r}.")
+        return float(found)
+
+    def gain(self, key: str, found: Any) -> float:
+        if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found < math.inf:
+            raise self.fail(key, f"expected a number from 0 on, in the metric's unit, found {found!r}.")
         return float(found)
 
     def features(self, found: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
         if isinstance(found, Mapping):
             said = self.known("features", found, ("exclude",))
-            return None, self.columns("features.exclude", said.get("exclude") or ())
+            return None, self.columns("features.exclude", said.get("exclude"))
         return (None if found is None else self.columns("features", found)), ()
 
     def split(self, found: Any) -> Split:
@@ -223,13 +231,15 @@ class _Reader:
         validation = self.share("split.validation", said["validation"])
         test = self.share("split.test", said["test"])
         if validation + test >= 1:
-            raise self.fail("split", f"validation {validation:g} and test {test:g} leave no rows to train on.")
+            raise self.fail(
+                "split", f"validation {validation:g} and test {test:g} leave no rows to train on. Make them smaller."
+            )
         group = None if said["group"] is None else self.column("split.group", said["group"])
         return Split(by=by, validation=validation, test=test, gap=gap, group=group)
 
     def candidates(self, task: str, found: Any) -> tuple[str, ...]:
         stock = CANDIDATES[task]
-        names = stock if found is None else self.columns("candidates", found)
+        names = stock if found is None else self.columns("candidates", found, "a candidate")
         for name in self.own:
             if name in stock:
                 raise self.fail("candidates", f"{name!r} is a stock candidate's name; call your own otherwise.")
@@ -237,14 +247,17 @@ class _Reader:
             self.word("candidates", name, (*stock, *self.own))
         every = tuple(dict.fromkeys((*names, *self.own)))
         if not every:
-            raise self.fail("candidates", f"is empty. Allowed: {listed(stock)}.")
+            raise self.fail("candidates", f"is empty. Name one of {listed(stock)}, or add your own.")
         return every
+
+    def metric(self, task: str, found: Any) -> str:
+        return METRICS[task][0] if found is None else self.word("metric", found, METRICS[task])
 
     def promote(self, found: Any) -> Promote:
         said = {**asdict(Promote()), **self.known("promote", found, asdict(Promote()))}
         return Promote(
             confidence=self.share("promote.confidence", said["confidence"], above=0.5),
-            min_gain=self.share("promote.min_gain", said["min_gain"], above=-1e-300, below=float("inf")),
+            min_gain=self.gain("promote.min_gain", said["min_gain"]),
         )
 
     def retrain(self, found: Any) -> Retrain:
@@ -256,7 +269,7 @@ class _Reader:
     def monitor(self, found: Any) -> Monitor:
         said = {**asdict(Monitor()), **self.known("monitor", found, asdict(Monitor()))}
         window = self.word("monitor.window", said["window"], WINDOWS)
-        return Monitor(window=window, slices=self.columns("monitor.slices", said["slices"] or ()))
+        return Monitor(window=window, slices=self.columns("monitor.slices", said["slices"]))
 
     def pin(self, found: Any) -> int | None:
         if found is None:
@@ -264,7 +277,3 @@ class _Reader:
         if isinstance(found, bool) or not isinstance(found, int) or found < 1:
             raise self.fail("pin", f"expected the number of a version in ml_versions, found {found!r}.")
         return int(found)
-
-
-def _default_metric(task: str) -> str:
-    return METRICS[task][0]

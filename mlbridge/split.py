@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,12 +57,29 @@ def check_rows(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) ->
             f"{node}: the target '{spec.target}' is NULL in every row, so there is nothing to learn. Check the "
             "features node, `label_time` and `mlbridge_as_of`."
         )
+    _check_targets(node, spec, facts)
     for word, least in MIN_ROWS.items():
         found = facts.get(word, {"rows": 0})["rows"]
         if found < least:
             raise SplitError(
                 f"{node}: the split leaves {found:,} rows for {word}; at least {least} are needed. Change "
                 "`mlbridge.split`, or wait for more rows whose outcome is known."
+            )
+
+
+def _check_targets(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) -> None:
+    """Refuse labelled rows without a label, and outcomes that are no finite number."""
+    for word, row in facts.items():
+        if word in MIN_ROWS and row["targets"] < row["rows"]:
+            raise SplitError(
+                f"{node}: the target '{spec.target}' is NULL in {row['rows'] - row['targets']:,} rows that `ml_split` "
+                f"calls {word}. A row whose outcome is not known must be called 'score'."
+            )
+        ends = [row[end] for end in ("target_low", "target_high") if row.get(end) is not None]
+        if not all(math.isfinite(end) for end in ends):
+            raise SplitError(
+                f"{node}: the target '{spec.target}' is NaN or infinite in some {word} rows. Where the outcome is not "
+                "known it must be NULL; mend it in the features node."
             )
 
 

@@ -64,11 +64,13 @@ class Inputs:
 
 def _prepared(inputs: Inputs, numbers: Any, codes: Any, finish: Any = None) -> Any:
     from sklearn.compose import ColumnTransformer
+    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import TargetEncoder
 
     kind = {0: "continuous", 2: "binary"}.get(inputs.classes, "multiclass")
-    target = TargetEncoder(target_type=kind, random_state=SEED)
+    folds = KFold if inputs.classes == 0 else StratifiedKFold
+    target = TargetEncoder(target_type=kind, cv=folds(5, shuffle=True, random_state=SEED))
     return ColumnTransformer(
         [
             ("numeric", numbers, list(inputs.numeric)),
@@ -141,9 +143,21 @@ STOCK: dict[str, Callable[[Inputs], Any]] = {
 }
 
 
+def own_candidates(node: str, found: Any) -> dict[str, Any]:
+    """Give the candidates that the node's Python adds; raises TrainingError when they have no names."""
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) and name for name in found):
+        raise TrainingError(
+            f"{node}: `candidates` must be a dict of estimators by name, e.g. {{'mine': make_pipeline(...)}}; found "
+            f"{list(found) if isinstance(found, Mapping) else type(found).__name__}."
+        )
+    return dict(found)
+
+
 def candidates_of(node: str, names: Sequence[str], own: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
     """Give each named candidate as an unfitted estimator; raises TrainingError for one that cannot do the task."""
-    from sklearn.base import clone, is_classifier, is_regressor
+    from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 
     fits = is_classifier if inputs.task == "classification" else is_regressor
     candidates = {}
@@ -151,10 +165,10 @@ def candidates_of(node: str, names: Sequence[str], own: Mapping[str, Any], input
         if name not in own:
             candidates[name] = STOCK[name](inputs)
             continue
-        if not hasattr(own[name], "fit") or not fits(own[name]):
+        if not isinstance(own[name], BaseEstimator) or not fits(own[name]):
             raise TrainingError(
                 f"{node}: the candidate '{name}' is no scikit-learn estimator for {inputs.task}: "
-                f"{type(own[name]).__name__}. Give a pipeline that ends in one."
+                f"{_called(own[name])}. Give a pipeline that ends in one."
             )
         if inputs.task == "classification" and not hasattr(own[name], "predict_proba"):
             raise TrainingError(
@@ -162,6 +176,10 @@ def candidates_of(node: str, names: Sequence[str], own: Mapping[str, Any], input
             )
         candidates[name] = clone(own[name])
     return candidates
+
+
+def _called(own: Any) -> str:
+    return f"the class {own.__name__}, not an instance of it" if isinstance(own, type) else type(own).__name__
 
 
 def baseline_of(metric: str, task: str) -> Any:
@@ -193,6 +211,29 @@ def scores_of(estimator: Any, features: pd.DataFrame) -> np.ndarray[Any, Any]:
     if hasattr(estimator, "classes_"):
         return np.asarray(estimator.predict_proba(features), dtype=np.float64)
     return np.asarray(estimator.predict(features), dtype=np.float64)
+
+
+def checked_scores(
+    node: str, name: str, estimator: Any, features: pd.DataFrame, classes: int | None
+) -> np.ndarray[Any, Any]:
+    """Score rows with a candidate just fitted; raises TrainingError that names it when that gives no scores."""
+    try:
+        scores = scores_of(estimator, features)
+    except Exception as error:
+        raise TrainingError(f"{node}: the candidate '{name}' failed to score: {error}") from error
+    expected = (len(features),) if classes is None else (len(features), classes)
+    if scores.shape != expected:
+        raise TrainingError(
+            f"{node}: the candidate '{name}' gives scores of the shape {scores.shape}; expected {expected}: one "
+            "number per row, or one probability per row and class."
+        )
+    missing = int((~np.isfinite(scores)).reshape(len(features), -1).any(axis=1).sum())
+    if missing:
+        raise TrainingError(
+            f"{node}: the candidate '{name}' gives NaN or infinity for {missing:,} of {len(features):,} rows. Mend "
+            "it, or take it out of the candidates."
+        )
+    return scores
 
 
 def describe(value: Any) -> Any:

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlbridge.artifacts import check, load
+from mlbridge.errors import ScoringError
 from mlbridge.features import Feature
-from mlbridge.registry import artifact_query
+from mlbridge.registry import artifact_query, feature_changes
 from mlbridge.spec import Spec, stored_spec
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 class Version:
     """A trained version. `classes` are texts in the order of the scores' columns, None for a regression.
 
+    `stored` says in which format the artifact was written, and its checksum.
     `holdout_from` is the prediction moment (UTC) of its first test row where its split was by time, else None:
     rows from there on were neither fitted on nor used to choose among the candidates.
     """
@@ -35,19 +37,31 @@ class Version:
     features: tuple[Feature, ...]
     classes: tuple[str, ...] | None
     holdout_from: datetime | None
-    artifact: bytes
+    artifact: bytes | None
+    stored: Mapping[str, Any]
     trusted: tuple[str, ...]
 
     @cached_property
     def estimator(self) -> Any:
-        """Build the fitted estimator; raises ArtifactError for a type that is not trusted."""
-        return load(f"{self.node}: the artifact of version {self.number}", self.artifact, self.trusted)
+        """Build the fitted estimator; raises ArtifactError when it is damaged or holds a type that is not trusted."""
+        what = f"{self.node}: the artifact of version {self.number}"
+        return load(what, check(what, self.artifact, self.stored), self.trusted)
+
+    def check_schema(self, columns: Mapping[str, str]) -> None:
+        """Refuse to score rows whose features are gone or of another type than in training; types by name."""
+        before = {feature.name: feature.type for feature in self.features}
+        changed = feature_changes(before, {name: columns[name] for name in before if name in columns})
+        if changed:
+            raise ScoringError(
+                f"{self.node}: version {self.number} cannot score: {changed}. Restore the column in the features "
+                "node, or build the training node so that a new version learns without it."
+            )
 
 
 def read_version(
     node: str, warehouse: Warehouse, logbook: exp.Expression, row: Mapping[str, Any], trusted: Iterable[str]
 ) -> Version:
-    """Read a logbook row and its artifact; raises ArtifactError when that is damaged."""
+    """Read a logbook row and its artifact, which is not looked into before `estimator` is asked for."""
     number = row["version"]
     artifact = warehouse.row(artifact_query(logbook, number))["artifact"]
     classes = json.loads(row["params"])["classes"]
@@ -59,6 +73,7 @@ def read_version(
         features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in json.loads(row["features"])),
         classes=None if classes is None else tuple(classes),
         holdout_from=row["holdout_from"],
-        artifact=check(f"{node}: the artifact of version {number}", artifact, row),
+        artifact=artifact,
+        stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
         trusted=tuple(trusted),
     )

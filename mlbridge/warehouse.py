@@ -67,9 +67,13 @@ class Warehouse:
         return self._session.sql(query.sql(dialect=DIALECT)).to_arrow_reader(rows)
 
 
-def seconds_since_epoch(value: exp.Expression) -> exp.Expression:
-    """Turn a date or timestamp (UTC) into seconds since 1970 as a double."""
-    return exp.cast(exp.func("epoch", exp.cast(value, "timestamp"), dialect=DIALECT), "double")
+def seconds_since_epoch(value: exp.Expression, with_zone: bool = False) -> exp.Expression:
+    """Turn a date or timestamp (UTC) into seconds since 1970 as a double; infinity into NULL.
+
+    A timestamp with time zone is a moment already: a cast would make it the session's local time.
+    """
+    moment = value if with_zone else exp.cast(value, "timestamp")
+    return exp.cast(exp.func("epoch", moment, dialect=DIALECT), "double")
 
 
 def as_text(names: Sequence[str], table: str | None = None) -> exp.Expression:

@@ -10,8 +10,11 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pytest
+from estimators import Tripwire
 
 import mlbridge
+from mlbridge import MlbridgeError
 
 NAME = "late"
 START = datetime(2024, 1, 1)
@@ -34,6 +37,8 @@ SPEC = {
     "candidates": ["logistic_regression"],
     "metric": "roc_auc",
 }
+# A candidate whose fit would raise another error than the one that should have come before.
+TRIPWIRE = {"tripwire": Tripwire()}
 
 
 class This:
@@ -76,8 +81,8 @@ class Branch:
         self.connection.execute(sql)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Ask the warehouse."""
-        result = self.connection.execute(sql)
+        """Ask the warehouse, beside whatever the build's own connection still holds open."""
+        result = self.connection.cursor().execute(sql)
         names = [described[0] for described in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -97,17 +102,48 @@ class Branch:
         """Give the whole predictions."""
         return self.rows(f"from {NAME}_predictions") if self.has(f"{NAME}_predictions") else []
 
-    def train(self, candidates: Any = None, *, node: str = f"{NAME}_training", **changes: Any) -> dict[str, Any]:
-        """Build the training node; gives the row of the chosen candidate, or the skipped one."""
+    def train(self, own: Any = None, *, node: str = f"{NAME}_training", **changes: Any) -> dict[str, Any]:
+        """Build the training node with its spec changed; gives the row of the chosen candidate, or the skipped one."""
         self.spec.update(changes)
-        arrived = self.arrow_of_train(candidates, node)
+        arrived = self.arrow_of_train(own, node)
         self._append(node, arrived)
         (row,) = (row for row in arrived.to_pylist() if row["outcome"] != "runner_up")
         return row
 
-    def arrow_of_train(self, candidates: Any = None, node: str = f"{NAME}_training") -> pa.Table:
+    def retrain(self, own: Any = None) -> dict[str, Any]:
+        """Build the training node as with `--vars 'mlbridge_retrain: true'`."""
+        self.said = {"retrain": True}
+        row = self.train(own)
+        self.said = {}
+        return row
+
+    def arrow_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> pa.Table:
         """Call `mlbridge.train` and append nothing."""
-        return mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), dict(self.spec), candidates)
+        spec = dict(self.spec) if isinstance(self.spec, dict) else self.spec
+        return mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), spec, own)
+
+    def refuses(self, error: type[MlbridgeError], *words: str, own: Any = TRIPWIRE, **changes: Any) -> str:
+        """Build the training node, which must fail before any fit, name itself and the words, and write nothing."""
+        before = self.logbook()
+        if own is TRIPWIRE:
+            changes = {"trusted": ["estimators.Tripwire"], **changes}
+        with pytest.raises(error) as caught:
+            self.train(own, **changes)
+        return self._checked(f"{NAME}_training", str(caught.value), words, before)
+
+    def refuses_to_predict(self, error: type[MlbridgeError], *words: str) -> str:
+        """Build the predictions node, which must fail, name itself and the words, and write nothing."""
+        before = self.predictions()
+        with pytest.raises(error) as caught:
+            self.arrow_of_predict()
+        return self._checked(f"{NAME}_predictions", str(caught.value), words, before)
+
+    def _checked(self, node: str, said: str, words: tuple[str, ...], before: list[dict[str, Any]]) -> str:
+        assert (self.logbook() if node.endswith("_training") else self.predictions()) == before
+        assert said.startswith(f"{node}: ")
+        for word in words:
+            assert word in said
+        return said
 
     def predict(self, *, node: str = f"{NAME}_predictions") -> list[dict[str, Any]]:
         """Build the predictions node; gives the new rows."""

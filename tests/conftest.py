@@ -7,16 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from warm import Warm
 
 ROOT = Path(__file__).resolve().parents[1]
 FLIGHTS = ROOT / "dbt_project"
+SHOP = ROOT / "tests" / "shop"
 
 
 def run_dbt(
@@ -77,6 +79,13 @@ def copy_of_flights(folder: Path) -> Host:
     return host
 
 
+def copy_of_host(host: Host, folder: Path) -> Host:
+    """Copy a host whose profile names its database by a relative path, warehouse and all."""
+    path = folder / host.path.name
+    shutil.copytree(host.path, path, symlinks=True, ignore=shutil.ignore_patterns("logs"))
+    return Host(path, path / host.database.name)
+
+
 def small_host(folder: Path, models: list[str]) -> Host:
     """Write an empty host that declares ML models."""
     host = Host(folder, folder / "small.duckdb")
@@ -97,11 +106,50 @@ def small_host(folder: Path, models: list[str]) -> Host:
     return host
 
 
+def clone(folder: Path) -> Path:
+    """Copy what a clone of this repository would hold, changes that are not committed included."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """The example host, built once from nothing. Tests only read it."""
-    host = copy_of_flights(tmp_path_factory.mktemp("flights"))
-    host.dbt("build")
+    """The example host, built once by `make demo` in a fresh clone. Tests only read it."""
+    copy = clone(tmp_path_factory.mktemp("fresh") / "mlbridge")
+    done = subprocess.run(["make", "demo"], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
+    (copy / "demo.log").write_text(done.stdout)
+    return Host(copy / "dbt_project", copy / "dbt_project" / "flights.duckdb")
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """A server that runs dbt commands in forked children: they start at once."""
+    with Warm(tmp_path_factory.mktemp("warm")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def empty_shop(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
+    """A second host (tests/shop) with the branch grafted on, nothing built. Tests only copy it."""
+    path = tmp_path_factory.mktemp("shop") / "shop"
+    shutil.copytree(SHOP, path)
+    duckdb.sql((path / "orders.sql").read_text()).write_parquet(str(path / "orders.parquet"))
+    (path / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
+    warm.dbt(path, "deps")
+    return Host(path, path / "shop.duckdb")
+
+
+@pytest.fixture(scope="session")
+def shop(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The second host, built once from nothing. Tests only read it, or copy it."""
+    host = copy_of_host(empty_shop, tmp_path_factory.mktemp("built"))
+    warm.dbt(host.path, "build")
     return host
 
 

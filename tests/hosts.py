@@ -35,7 +35,7 @@ select
     (hash(i + 1000000) % 100) / 10.0 as age,
     case when i % 13 = 0 then null else (hash(i + 2000000) % 7) end as basket,
     {target} as {name}
-from range({rows}) as t(i)
+from range({{{{ var("rows", 2000) }}}}) as t(i)
 """
 CHURNED = "case when i % 11 <> 0 then (hash(i) % 1000) / 1000.0 + (hash(i + 3000000) % 1000) / 700.0 > 1.2 end"
 SPENT = "case when i % 11 <> 0 then (hash(i) % 1000) / 10.0 + (hash(i + 4000000) % 1000) / 30.0 end"
@@ -53,8 +53,11 @@ SPEC = """models:
 """
 
 
-def two_models(folder: Path, rows: int = 2000) -> Host:
-    """Write a host with a classification `churned` and a regression `spent`; two quick candidates each."""
+def two_models(folder: Path) -> Host:
+    """Write a host with a classification `churned` and a regression `spent`; two quick candidates each.
+
+    The var `rows` says how many rows there are: one an hour, so that more rows are later rows.
+    """
     host = small_host(folder, ["churned", "spent"])
     for name, target, task, stock, tree in (
         ("churned", CHURNED, "classification", "logistic_regression", "DecisionTreeClassifier"),
@@ -63,7 +66,7 @@ def two_models(folder: Path, rows: int = 2000) -> Host:
         folder_of = f"models/{name}/{name}"
         host.write(
             {
-                f"{folder_of}_features.sql": SHOPPERS.format(name=name, target=target, rows=rows),
+                f"{folder_of}_features.sql": SHOPPERS.format(name=name, target=target),
                 f"{folder_of}_split.sql": f"{{{{ mlbridge.split(ref('{name}_features')) }}}}\n",
                 f"{folder_of}_training.py": OWN_TREE.format(name=name, tree=tree),
                 f"{folder_of}_predictions.py": PREDICTIONS.format(name=name),

@@ -68,10 +68,10 @@ BINARY: dict[str, Reference] = {
     "roc_auc": lambda y, p, w: sk.roc_auc_score(y, p[:, 1], sample_weight=w),
     "log_loss": lambda y, p, w: sk.log_loss(y, p, sample_weight=w, labels=[0, 1]),
     "brier": lambda y, p, w: sk.brier_score_loss(y, p[:, 1], sample_weight=w),
-    "accuracy": lambda y, p, w: sk.accuracy_score(y, p[:, 1] >= 0.5, sample_weight=w),
-    "precision": lambda y, p, w: sk.precision_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
-    "recall": lambda y, p, w: sk.recall_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=np.nan),
-    "f1": lambda y, p, w: sk.f1_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=np.nan),
+    "accuracy": lambda y, p, w: sk.accuracy_score(y, p[:, 1] > p[:, 0], sample_weight=w),
+    "precision": lambda y, p, w: sk.precision_score(y, p[:, 1] > p[:, 0], sample_weight=w, zero_division=0),
+    "recall": lambda y, p, w: sk.recall_score(y, p[:, 1] > p[:, 0], sample_weight=w, zero_division=np.nan),
+    "f1": lambda y, p, w: sk.f1_score(y, p[:, 1] > p[:, 0], sample_weight=w, zero_division=np.nan),
 }
 
 
@@ -157,7 +157,7 @@ def _undefined(name: str, sample: Sample, weights: np.ndarray) -> bool:
 def _guess(sample: Sample) -> np.ndarray:
     if sample.scores.ndim == 1:
         return sample.scores
-    return sample.scores[:, 1] >= 0.5 if sample.scores.shape[1] == 2 else sample.scores.argmax(axis=1)
+    return sample.scores.argmax(axis=1)
 
 
 @given(classified(most_classes=2))
@@ -225,9 +225,9 @@ def test_two_classes_by_hand() -> None:
     assert found["roc_auc"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert found["brier"] == pytest.approx((0.01 + 0.25 + 0.25 + 0.64) / 4)
     assert found["log_loss"] == pytest.approx(-(math.log(0.9) + 2 * math.log(0.5) + math.log(0.2)) / 4)
-    # Probability 0.5 counts as positive: 3 predicted, 2 of them right, of 3 positives.
-    assert (found["accuracy"], found["precision"], found["recall"]) == (0.5, 2 / 3, 2 / 3)
-    assert found["f1"] == pytest.approx(2 / 3)
+    # A tie goes to the first class: 1 predicted positive, which is right, of 3 positives.
+    assert (found["accuracy"], found["precision"], found["recall"]) == (0.5, 1.0, 1 / 3)
+    assert found["f1"] == pytest.approx(0.5)
 
 
 def test_many_classes_by_hand() -> None:

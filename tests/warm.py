@@ -6,16 +6,29 @@ second where `dbt` itself needs seconds. The server never runs a fit: a fork aft
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+WARM = (
+    "dbt.adapters.duckdb",
+    "dbt.task.build",
+    "mlbridge.nodes",
+    "skops.io",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.inspection",
+    "sklearn.linear_model",
+)
 
 
 @dataclass(frozen=True)
@@ -58,23 +71,30 @@ class Warm:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.close()
         self.process.wait(30)
         self.process.stdout.close()
 
     def ask(self, order: dict[str, Any]) -> Any:
         """Send an order and read the answer."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
+    def parse(self, project: Path) -> None:
+        """Parse a project once; `start(..., parsed=True)` then saves its commands that second."""
+        assert self.ask({"parse": str(project)}), f"{project} does not parse"
+
     def start(self, project: Path, *args: str, **limits: Any) -> Command:
         """Start a dbt command in a project.
 
-        `kill_at=(pattern, when)` ends it `before` or `after` the first SQL statement that matches; `file_size` is the
-        largest file that it may write, in bytes.
+        `kill_at=(pattern, when)` ends it `before` or `after` the first SQL statement that matches, `kill_in` inside
+        a function given as `module.name`; `file_size` is the largest file that it may write, in bytes; `parsed` takes
+        what `parse` found, `env` adds environment variables.
         """
         self.count += 1
         log = self.folder / f"{self.count}.log"
@@ -90,49 +110,59 @@ class Warm:
 
 
 def _serve() -> None:
-    import dbt.adapters.duckdb
-    import dbt.cli.main
-    import dbt.task.build
-    import skops.io
-    import sklearn.compose
-    import sklearn.dummy
-    import sklearn.ensemble
-    import sklearn.inspection
+    for module in WARM:
+        importlib.import_module(module)
+    from dbt.cli.main import dbtRunner
 
-    import mlbridge.nodes  # noqa: F401
-
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    parsed: dict[str, Any] = {}
     for line in sys.stdin:
         order = json.loads(line)
-        if "wait" in order:
+        if "parse" in order:
+            _enter(order["parse"])
+            result = dbtRunner().invoke(["--quiet", "parse"])
+            parsed[order["parse"]] = result.result
+            answer = int(result.success)
+        elif "wait" in order:
             _, status = os.waitpid(order["wait"], 0)
             answer = os.waitstatus_to_exitcode(status)
         else:
             answer = os.fork()
             if answer == 0:
-                _run(order)
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
+                _run(order, parsed.get(order["project"]) if order.get("parsed") else None)
+        answers.write(f"{answer}\n")
+        answers.flush()
 
 
-def _run(order: dict[str, Any]) -> None:
+def _enter(project: str) -> None:
+    os.chdir(project)
+    os.environ["DBT_PROFILES_DIR"] = project
+
+
+def _run(order: dict[str, Any], manifest: Any) -> None:
     code = 2
     try:
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, end in enumerate((nothing, log, log)):
             os.dup2(end, number)
-        os.chdir(order["project"])
-        os.environ["DBT_PROFILES_DIR"] = order["project"]
+        _enter(order["project"])
+        os.environ.update(order.get("env", {}))
         if "kill_at" in order:
             _kill_at(*order["kill_at"])
+        if "kill_in" in order:
+            _kill_in(order["kill_in"])
         if "file_size" in order:
             _limit(order["file_size"])
         from dbt.cli.main import dbtRunner
 
-        result = dbtRunner().invoke(["--no-use-colors", *order["args"]])
+        result = dbtRunner(manifest=manifest).invoke(["--no-use-colors", *order["args"]])
         code = 0 if result.success else 1 if result.exception is None else 2
         if result.exception is not None:
             sys.stdout.write(f"{result.exception}\n")
+    except BaseException:
+        sys.stdout.write(traceback.format_exc())
     finally:
         sys.stdout.flush()
         os._exit(code)
@@ -140,7 +170,7 @@ def _run(order: dict[str, Any]) -> None:
 
 def _kill_at(pattern: str, when: str) -> None:
     """End this process where a statement goes to the database; only what the database has done by then is done."""
-    from dbt.adapters.duckdb.environments import DuckDBCursorWrapper
+    from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 
     execute = DuckDBCursorWrapper.execute
 
@@ -154,6 +184,12 @@ def _kill_at(pattern: str, when: str) -> None:
         return done
 
     DuckDBCursorWrapper.execute = watched
+
+
+def _kill_in(function: str) -> None:
+    """End this process when it calls a function."""
+    module, name = function.rsplit(".", 1)
+    setattr(importlib.import_module(module), name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def _limit(size: int) -> None:

@@ -9,7 +9,10 @@
 {% endmacro %}
 
 {% macro default__json_array(texts) %}
-  {{ return('cast(json_build_array(' ~ texts | join(', ') ~ ') as text)') }}
+  {#- By hand, because json_build_array puts a space behind each comma. -#}
+  {%- set items = [] -%}
+  {%- for text in texts -%}{%- do items.append('cast(to_json(' ~ text ~ ') as text)') -%}{%- endfor -%}
+  {{ return("'[' || " ~ items | join(" || ',' || ") ~ " || ']'") }}
 {% endmacro %}
 
 {% macro duckdb__json_array(texts) %}

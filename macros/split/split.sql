@@ -49,7 +49,7 @@
   {%- for key, columns in said.items() -%}
     {%- for column in columns if column is not none and names and column not in names -%}
       {{ mlbridge.refuse(model.name, "`mlbridge." ~ key ~ "` names the column '" ~ column ~ "', which the features "
-        ~ "node does not have." ~ mlbridge.nearest(column, names) ~ " Its columns: " ~ names | join(', ') ~ ".") }}
+        ~ "node does not have." ~ mlbridge.nearest(column, names + (['time', 'hash'] if key == 'split.by' else [])) ~ " Its columns: " ~ names | join(', ') ~ ".") }}
     {%- endfor -%}
   {%- endfor -%}
 {% endmacro %}

@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 with versions as (
     select *
     from {{ ref('ml_versions') }}
@@ -9,7 +10,9 @@ pins as (
 ),
 
 promoted as (
-    select model, max(version) as version
+    select
+        model,
+        max(version) as version
     from versions
     where outcome = 'promoted'
     group by model

@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 {% call(name) mlbridge.each_model() %}
 select
     model_name as model,

@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 {% call(name) mlbridge.each_model() %}
 {%- set split = ref(name ~ '_split') -%}
 {%- set spec = mlbridge.spec(name) %}

@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 with ranked as (
     select
         *,

@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 {%- set fields = {'feature': 'text', 'mean': 'number', 'std': 'number', 'n': 'count'} -%}
 select
     versions.model,

@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 {%- set fields = {
     'split': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'low': 'number', 'high': 'number',
     'n': 'count', 'baseline': 'number',

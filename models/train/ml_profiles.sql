@@ -1,3 +1,4 @@
+{{ mlbridge.grant() }}
 {%- set fields = {
     'feature': 'text', 'role': 'text', 'kind': 'text', 'bin': 'count', 'lower': 'number', 'upper': 'number',
     'category': 'text', 'rows': 'count', 'share': 'number',

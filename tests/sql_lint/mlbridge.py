@@ -15,7 +15,7 @@ def unfold(document: str, _fields: Mapping[str, str]) -> str:
 
 
 def pins() -> str:
-    return "select * from versions"
+    return "select version from versions"
 
 
 def no_rows() -> str:
@@ -36,3 +36,11 @@ def as_number(_relation: str, name: str, table: str) -> str:
 
 def spec(_model: str) -> dict[str, Any]:
     return {"entity": ["entity"], "time": "time", "target": "target"}
+
+
+def split(features: str) -> str:
+    return f"select * from {features}"
+
+
+def grant() -> str:
+    return ""

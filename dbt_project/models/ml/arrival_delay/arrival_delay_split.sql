@@ -1,0 +1,1 @@
+{{ mlbridge.split(ref('arrival_delay_features')) }}

@@ -1,0 +1,1 @@
+{{ mlbridge.split(ref('late_arrival_features')) }}

@@ -1,0 +1,1 @@
+{{ mlbridge.split(ref('amount_features')) }}

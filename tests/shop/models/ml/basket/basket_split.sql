@@ -1,0 +1,1 @@
+{{ mlbridge.split(ref('basket_features')) }}

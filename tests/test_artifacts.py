@@ -1,0 +1,119 @@
+"""Artifacts: what is stored is checked before it is read, and nothing is built that is not trusted."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from branch import Branch
+from estimators import Steady
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from mlbridge import artifacts
+from mlbridge.errors import ArtifactError
+
+WHOLE = artifacts.dump("late_training", "mine", LogisticRegression(), ())
+ROW = {"artifact_format": artifacts.FORMAT, "artifact_sha256": artifacts.checksum(WHOLE)}
+
+
+def _trained() -> Branch:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady()})
+    return branch
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("artifact = artifact || 'x'::blob", ["is damaged: its SHA-256 is ", "the logbook says", "Restore"]),
+        ("artifact = ''::blob", ["is damaged"]),
+        ("artifact_sha256 = 'abc'", ["is damaged", "the logbook says abc"]),
+        ("artifact_sha256 = null", ["is damaged", "the logbook says None"]),
+        ("artifact = null", ["is missing from the logbook", "Pin another version, or train again"]),
+        ("artifact_format = 'skops-7'", ["has the format 'skops-7'; this mlbridge reads 'skops-1'. Train again"]),
+    ],
+)
+def test_a_damaged_artifact_is_refused_by_the_prediction(damage: str, words: list[str]) -> None:
+    branch = _trained()
+    branch.execute(f"update late_training set {damage}")
+    branch.refuses_to_predict(ArtifactError, "the artifact of version 1 ", *words)
+
+
+def test_a_type_that_is_no_longer_trusted_is_refused_by_the_prediction() -> None:
+    branch = _trained()
+    branch.execute("update late_training set spec = json_merge_patch(spec, '{\"trusted\": []}')")
+    branch.refuses_to_predict(
+        ArtifactError, "version 1 holds types that are not trusted: 'estimators.Steady'", "`trusted: [...]`"
+    )
+
+
+def test_a_type_that_is_not_installed_any_more_is_named() -> None:
+    branch = _trained()
+    kept = Steady.__module__
+    foreign = type("Gone", (Steady,), {"__module__": kept})
+    import estimators
+
+    estimators.Gone = foreign  # type: ignore[attr-defined]
+    artifact = artifacts.dump("late_training", "mine", foreign(), ["estimators.Gone"])
+    del estimators.Gone  # type: ignore[attr-defined]
+    branch.connection.execute(
+        "update late_training set artifact = ?, artifact_sha256 = ?, "
+        'spec = json_merge_patch(spec, \'{"trusted": ["estimators.Gone"]}\')',
+        [artifact, artifacts.checksum(artifact)],
+    )
+    branch.refuses_to_predict(ArtifactError, "version 1 cannot be read back", "Gone", "install what the version was")
+
+
+def test_a_pickle_is_not_opened() -> None:
+    bomb = pickle.dumps(LogisticRegression())
+    branch = _trained()
+    branch.connection.execute(
+        "update late_training set artifact = ?, artifact_sha256 = ?", [bomb, artifacts.checksum(bomb)]
+    )
+    branch.refuses_to_predict(ArtifactError, "version 1 cannot be read")
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(1, 255))
+def test_one_changed_byte_is_found(place: int, change: int) -> None:
+    damaged = bytearray(WHOLE)
+    damaged[place] ^= change
+    with pytest.raises(ArtifactError, match="what is damaged: its SHA-256"):
+        artifacts.check("what", bytes(damaged), ROW)
+
+
+def test_a_whole_artifact_is_given_back_and_built() -> None:
+    assert artifacts.check("what", WHOLE, ROW) == WHOLE
+    assert artifacts.load("what", WHOLE, ()).get_params() == LogisticRegression().get_params()
+
+
+def test_the_types_trusted_by_default_are_data_and_pure_functions_of_the_libraries() -> None:
+    assert {name.split(".")[0] for name in artifacts.TRUSTED} <= {"functools", "numpy", "sklearn", "scipy"}
+    assert list(artifacts.TRUSTED) == sorted(artifacts.TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("task", "candidate", "metric"),
+    [
+        ("classification", "logistic_regression", "roc_auc"),
+        ("classification", "random_forest", "roc_auc"),
+        ("classification", "hist_gradient_boosting", "roc_auc"),
+        ("regression", "ridge", "rmse"),
+        ("regression", "random_forest", "rmse"),
+        ("regression", "hist_gradient_boosting", "rmse"),
+    ],
+)
+def test_every_stock_candidate_can_be_stored_and_predicts_after_it(task: str, candidate: str, metric: str) -> None:
+    sql = "x + noise > 0" if task == "classification" else "x + noise"
+    columns = {
+        "many": "'t' || i % 60",
+        "is_late": f"case when i < 400 then {sql} end",
+        "gap": "case when i % 3 > 0 then x end",
+    }
+    branch = Branch(columns, task=task, candidates=[candidate], metric=metric)
+    # Several OpenMP threads on so few rows wait for each other more than they work.
+    with threadpool_limits(1):
+        assert branch.train()["candidate"] == candidate
+        assert len(branch.predict()) == 100

@@ -1,0 +1,100 @@
+"""The command line over a built warehouse, and over what is not there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import Host
+
+import mlbridge
+from mlbridge.cli import main
+
+
+@pytest.fixture
+def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+
+    def invoke(*args: str, project: Path = flights.path) -> Result:
+        return CliRunner().invoke(main, [*args, "--project-dir", str(project)])
+
+    return invoke
+
+
+def test_versions_for_people(run) -> None:
+    shown = run("versions", "late_arrival")
+    assert shown.exit_code == 0
+    assert "champion" in shown.output
+    assert "average_precision" in shown.output
+    assert "of the naive baseline on the same" in shown.output
+    assert "arrival_delay" not in shown.output
+
+
+def test_versions_for_programs(run) -> None:
+    rows = json.loads(run("versions", "--format", "json").output)
+    assert {row["model"] for row in rows} == {"late_arrival", "arrival_delay"}
+    assert sum(row["champion"] for row in rows) == 2
+    for row in rows:
+        assert row["low"] < row["value"] < row["high"]
+        assert row["metric"] == {"late_arrival": "average_precision", "arrival_delay": "rmse"}[row["model"]]
+
+
+def test_a_misspelt_model_is_misuse(run) -> None:
+    shown = run("versions", "late_arival")
+    assert shown.exit_code == 2
+    assert "Did you mean 'late_arrival'?" in shown.output
+
+
+def test_no_warehouse_yet(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(tmp_path / "nothing.duckdb"))
+    shown = run("versions")
+    assert shown.exit_code == 2
+    assert "Run `dbt build` first" in shown.output
+
+
+def test_doctor_is_content_with_the_example(run) -> None:
+    shown = run("doctor")
+    assert shown.exit_code == 0, shown.output
+    assert "all is well" in shown.output
+
+
+def test_doctor_outside_of_a_project(run, tmp_path: Path) -> None:
+    shown = run("doctor", project=tmp_path)
+    assert shown.exit_code == 1
+    assert "holds no dbt_project.yml" in shown.output
+
+
+def test_doctor_finds_another_version_of_the_package(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlbridge, "__version__", "0.0.9")
+    shown = run("doctor", "--format", "json")
+    assert shown.exit_code == 1
+    (found,) = (each for each in json.loads(shown.output) if each["fine"] != "ok")
+    assert found["check"] == "package"
+    assert "the Python package 0.0.9. Install the same of both." in found["finding"]
+
+
+def test_doctor_finds_who_holds_the_lock(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = tmp_path / "held.duckdb"
+    code = f"import duckdb; duckdb.connect({str(held)!r}); print('held', flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        monkeypatch.setenv("FLIGHTS_DUCKDB", str(held))
+        shown = run("doctor")
+        holder.communicate("\n")
+    assert shown.exit_code == 1
+    assert "another process is writing to the warehouse" in shown.output
+    assert str(holder.pid) in shown.output
+
+
+@pytest.mark.parametrize("command", ["versions", "doctor"])
+def test_help_shows_an_example(command: str) -> None:
+    shown = CliRunner().invoke(main, [command, "--help"])
+    assert shown.exit_code == 0
+    assert f"Example: mlbridge {command}" in shown.output

@@ -1,0 +1,239 @@
+"""Register: when a build trains and when it does not, which version is in use, and what a row of the logbook says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from branch import SPEC, Branch, This
+from estimators import Steady
+
+from mlbridge.errors import ArtifactError, RegistryError, SetupError, SpecError
+from mlbridge.registry import LOGBOOK, as_table
+
+# --- why a build trains -----------------------------------------------------------------------------------
+
+
+def test_a_first_build_trains_and_a_second_says_why_it_does_not() -> None:
+    branch = Branch()
+    assert branch.train()["reason"].startswith("no version yet; roc_auc 0.")
+    row = branch.train()
+    assert (row["outcome"], row["version"], row["candidate"]) == ("skipped", None, None)
+    assert row["reason"] == "nothing to do: version 1 was trained on this spec and these features"
+    assert row["spec"]
+    assert row["artifact"] is None
+
+
+def test_more_rows_alone_are_no_reason() -> None:
+    branch = Branch()
+    branch.train()
+    branch.split(where="i < 460")
+    assert branch.train()["outcome"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"metric": "log_loss"}, "the spec changed: metric; "),
+        ({"promote": {"confidence": 0.9}, "metric": "brier"}, "the spec changed: metric, promote; "),
+        ({"features": {"exclude": ["y"]}}, "the features changed: 'y' is gone; "),
+        ({"trusted": ["my.Type"]}, "the spec changed: trusted; "),
+    ],
+)
+def test_a_changed_spec_trains_and_names_the_keys(changes: dict[str, Any], reason: str) -> None:
+    branch = Branch({"y": "other"})
+    branch.train()
+    row = branch.train(**changes)
+    assert (row["version"], row["reason"].startswith(reason)) == (2, True)
+    assert branch.train()["outcome"] == "skipped"
+
+
+@pytest.mark.parametrize("changes", [{"monitor": {"window": "day"}}, {"retrain": {"max_age": None}}, {"pin": 1}])
+def test_a_decision_about_the_same_model_does_not_train(changes: dict[str, Any]) -> None:
+    branch = Branch()
+    branch.train()
+    assert branch.train(**changes)["outcome"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"y": None}, "the features changed: 'y' is gone; "),
+        ({"y": "cast(i % 7 as integer)"}, "the features changed: 'y' was DOUBLE and is INTEGER; "),
+        ({"y": "other", "z": "other + x"}, "the features changed: 'z' is new; "),
+        ({"y": None, "z": "other"}, "the features changed: 'y' is gone, 'z' is new; "),
+    ],
+)
+def test_changed_features_train_and_are_named(columns: dict[str, str | None], reason: str) -> None:
+    branch = Branch({"y": "other"})
+    branch.train()
+    branch.split(columns)
+    row = branch.train()
+    assert (row["version"], row["reason"].startswith(reason)) == (2, True)
+
+
+def test_another_definition_of_an_own_candidate_trains() -> None:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady(3)})
+    assert branch.train({"mine": Steady(3)})["outcome"] == "skipped"
+    assert branch.train({"mine": Steady(4)})["reason"].startswith("the spec changed: the definition of a candidate; ")
+
+
+@pytest.mark.parametrize(("before", "trains"), [("9.1.0", True), ("0.0.7", False)])
+def test_another_major_version_of_the_package_trains(before: str, trains: bool) -> None:
+    branch = Branch()
+    branch.train()
+    branch.execute(
+        "update late_training set library_versions = "
+        f'json_merge_patch(library_versions, \'{{"mlbridge": "{before}"}}\')'
+    )
+    row = branch.train()
+    assert (row["outcome"] != "skipped") is trains
+    assert row["reason"].startswith(f"mlbridge went from {before} to ") is trains
+
+
+def test_asked_for() -> None:
+    branch = Branch()
+    branch.train()
+    row = branch.retrain()
+    assert (row["version"], row["reason"].split(";")[0]) == (2, "asked for by mlbridge_retrain")
+
+
+# --- which version is in use ------------------------------------------------------------------------------
+
+
+def _two_versions() -> Branch:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady(1)})
+    branch.train({"mine": Steady()})
+    assert [row["outcome"] for row in branch.logbook()] == ["promoted", "promoted"]
+    return branch
+
+
+def test_a_pin_rolls_back_without_training_and_without_it_the_last_promoted_is_back() -> None:
+    branch = _two_versions()
+    own = {"mine": Steady()}
+    assert {row["version"] for row in branch.predict()} == {2}
+    assert branch.train(own, pin=1)["outcome"] == "skipped"
+    assert {row["version"] for row in branch.predict()} == {1}
+    assert len(branch.predictions()) == 200
+    assert branch.train(own, pin=None)["outcome"] == "skipped"
+    assert branch.predict() == []
+
+
+def test_a_challenger_is_compared_with_the_pinned_version() -> None:
+    branch = _two_versions()
+    row = branch.train({"mine": Steady(2)}, pin=1)
+    assert "the champion (version 1)" in row["reason"]
+
+
+def test_a_rejected_version_can_be_pinned() -> None:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady()})
+    assert branch.train({"mine": Steady(1)})["outcome"] == "rejected"
+    branch.train({"mine": Steady(1)}, pin=2)
+    assert {row["version"] for row in branch.predict()} == {2}
+
+
+def test_a_pin_to_a_version_that_does_not_exist_is_refused() -> None:
+    branch = Branch()
+    branch.refuses(RegistryError, "`mlbridge.pin`", "no version 1; the logbook has none", pin=1)
+    branch = _two_versions()
+    branch.refuses(RegistryError, "`mlbridge.pin`", "no version 3; the logbook has '1', '2'", "Pin one of these", pin=3)
+
+
+def test_a_skipped_build_does_not_change_the_champion_and_versions_have_no_gaps() -> None:
+    branch = _two_versions()
+    branch.train({"mine": Steady()})
+    assert branch.train({"mine": Steady(5)})["version"] == 3
+    assert [row["version"] for row in branch.logbook()] == [1, 2, None, 3]
+
+
+# --- what stands around it --------------------------------------------------------------------------------
+
+
+def test_a_node_that_is_materialized_as_something_else_is_told_so() -> None:
+    class Dbt:
+        this = This("late_training")
+
+    branch = Branch()
+    for verb in (branch.arrow_of_train, branch.arrow_of_predict):
+        branch._dbt = lambda _: Dbt  # type: ignore[method-assign, assignment, return-value]
+        branch.execute("create table if not exists late_training (a int)")
+        with pytest.raises(SetupError, match="must be materialized by mlbridge"):
+            verb()
+
+
+@pytest.mark.parametrize("more", [{}, {"a_key_of_tomorrow": 1}])
+def test_another_version_of_the_dbt_package_is_told_first(more: dict[str, Any]) -> None:
+    branch = Branch()
+    branch.said = {"package_version": "0.0.1", **more}
+    branch.refuses(SetupError, "the dbt package mlbridge is 0.0.1, the Python package is", "`dbt deps`, `pip install`")
+
+
+def test_a_node_with_a_wrong_name_is_told_so() -> None:
+    branch = Branch()
+    with pytest.raises(SetupError, match="late_train: the node of this stage must be called `<model>_training`"):
+        branch.arrow_of_train(node="late_train")
+    branch.train()
+    with pytest.raises(SetupError, match="late_scores: the node of this stage must be called `<model>_predictions`"):
+        branch.arrow_of_predict(node="late_scores")
+
+
+def test_a_node_without_a_spec_is_told_so() -> None:
+    branch = Branch()
+    branch.spec = None  # type: ignore[assignment]
+    with pytest.raises(SpecError, match="late_training: found no `config: "):
+        branch.arrow_of_train()
+
+
+# --- the rows ---------------------------------------------------------------------------------------------
+
+
+def test_a_row_says_all_that_was_used() -> None:
+    branch = Branch()
+    row = branch.train()
+    assert json.loads(row["spec"])["entity"] == [SPEC["entity"]]
+    assert row["invocation_id"] == "build 1"
+    assert row["as_of"] == branch.as_of
+    assert (row["model_name"], row["artifact_format"]) == ("late", "skops-1")
+    assert set(json.loads(row["library_versions"])) >= {"mlbridge", "python", "scikit-learn", "skops", "numpy"}
+    assert json.loads(row["params"])["seed"] == 0
+    assert {each["role"] for each in json.loads(row["profile"])} == {"feature", "prediction", "target"}
+    assert [each["feature"] for each in json.loads(row["importances"])] == ["x", "carrier"]
+    assert sum(each["n"] for each in json.loads(row["calibration"])) == 60
+    assert row["fit_seconds"] > 0
+    assert row["peak_memory_mb"] > 10
+
+
+def test_the_columns_of_the_logbook_have_one_type_whatever_the_row_holds() -> None:
+    branch = Branch()
+    trained = branch.arrow_of_train().schema
+    branch.train()
+    skipped = branch.arrow_of_train().schema
+    assert trained == skipped == as_table([]).schema
+    assert trained.names == list(LOGBOOK)
+    assert trained.field("artifact").type == pa.large_binary()
+    assert trained.field("version").type == pa.int32()
+    assert trained.field("trained_at").type == pa.timestamp("us")
+
+
+def test_a_column_that_the_logbook_does_not_have_is_refused() -> None:
+    with pytest.raises(RegistryError, match="the logbook has no column 'artefact'"):
+        as_table([{"artefact": b""}])
+
+
+def test_a_damaged_champion_does_not_stop_a_training() -> None:
+    branch = Branch()
+    branch.train()
+    branch.predict()
+    branch.execute("update late_training set artifact = 'x'::blob")
+    row = branch.retrain()
+    assert (row["outcome"], row["version"]) == ("promoted", 2)
+    assert "the champion was not compared: late_training: the artifact of version 1 is damaged" in row["reason"]
+    assert {each["version"] for each in branch.predict()} == {2}
+    branch.train(pin=1)
+    branch.split(where="i < 450")
+    branch.refuses_to_predict(ArtifactError, "version 1 is damaged")

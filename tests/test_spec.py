@@ -1,0 +1,288 @@
+"""The spec: each key, what it may say, and how the error reads when it says something else."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlbridge.errors import SpecError
+from mlbridge.metrics import DEFAULT_METRIC, metrics_for
+from mlbridge.spec import CANDIDATES, KEYS, METRICS, NOT_TRAINING, TASKS, Spec, Split, read_spec, stored_spec
+from mlbridge.train import STOCK
+
+NODE = "late_training"
+LEAST = {"task": "classification", "target": "is_late", "entity": "id", "time": "at"}
+
+
+def _read(*own: str, **changes: Any) -> Spec:
+    return read_spec(NODE, {**LEAST, **changes}, own)
+
+
+def _error(said: Any, *own: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        read_spec(NODE, said, own)
+    assert str(caught.value).startswith(f"{NODE}: ")
+    return str(caught.value)
+
+
+# --- what is there ----------------------------------------------------------------------------------------
+
+
+def test_the_defaults_are_those_of_the_manual() -> None:
+    assert _read().as_dict() == {
+        "task": "classification",
+        "target": "is_late",
+        "entity": ("id",),
+        "time": "at",
+        "label_time": None,
+        "features": None,
+        "exclude": (),
+        "split": {"by": "time", "validation": 0.15, "test": 0.15, "gap": "0 days", "group": None},
+        "candidates": ("logistic_regression", "random_forest", "hist_gradient_boosting"),
+        "metric": "average_precision",
+        "promote": {"confidence": 0.95, "min_gain": 0.0},
+        "retrain": {"max_age": None, "max_drift": None, "max_decay": None, "min_new_labels": None},
+        "monitor": {"window": "month", "slices": ()},
+        "pin": None,
+        "trusted": (),
+    }
+    regression = _read(task="regression")
+    assert regression.metric == "rmse"
+    assert regression.candidates == ("ridge", "random_forest", "hist_gradient_boosting")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_spec_knows_the_metrics_that_are_computed_and_the_candidates_that_are_built(task: str) -> None:
+    assert METRICS[task] == metrics_for(task)
+    assert METRICS[task][0] == DEFAULT_METRIC[task]
+    assert set(CANDIDATES[task]) <= set(STOCK)
+
+
+def test_every_stock_candidate_can_be_named() -> None:
+    assert {name for names in CANDIDATES.values() for name in names} == set(STOCK)
+
+
+def test_the_macros_know_the_same_keys_and_defaults() -> None:
+    macro = (ROOT / "macros/spec.sql").read_text()
+    keys = re.search(r"macro spec_keys\(\).*?return\((\[.*?\])\)", macro, re.DOTALL)
+    defaults = re.search(r"macro split_defaults\(\).*?return\((\{.*?\})\) \}\}", macro, re.DOTALL)
+    assert keys
+    assert defaults
+    assert tuple(re.findall(r"'(\w+)'", keys[1])) == KEYS
+    assert json.loads(defaults[1].replace("'", '"').replace("none", "null")) == vars(Split())
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "read"),
+    [
+        ("entity", ["origin", "flight"], ("origin", "flight")),
+        ("label_time", "landed_at", "landed_at"),
+        ("features", ["x", "y"], ("x", "y")),
+        ("features", "x", ("x",)),
+        ("split", {"gap": "2 weeks"}, Split(gap="2 weeks")),
+        ("split", {"by": "hash", "group": "plane"}, Split(by="hash", group="plane")),
+        ("split", {"by": "word", "validation": 0.2}, Split(by="word", validation=0.2)),
+        ("candidates", "random_forest", ("random_forest",)),
+        ("candidates", ["random_forest", "logistic_regression"], ("random_forest", "logistic_regression")),
+        ("metric", "log_loss", "log_loss"),
+        ("pin", 3, 3),
+        ("trusted", ["my.Type"], ("my.Type",)),
+    ],
+)
+def test_each_key_is_read(key: str, said: Any, read: Any) -> None:
+    assert getattr(_read(**{key: said}), key) == read
+
+
+def test_nested_keys_are_read_and_the_others_keep_their_defaults() -> None:
+    spec = _read(
+        promote={"min_gain": 0.01},
+        monitor={"slices": ["carrier"]},
+        features={"exclude": ["x"]},
+        retrain={"max_age": None},
+    )
+    assert (spec.promote.confidence, spec.promote.min_gain) == (0.95, 0.01)
+    assert (spec.monitor.window, spec.monitor.slices) == ("month", ("carrier",))
+    assert (spec.features, spec.exclude) == (None, ("x",))
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in LEAST])
+def test_a_key_left_empty_is_the_default(key: str) -> None:
+    assert _read(**{key: None}) == _read()
+
+
+def test_own_candidates_stand_beside_the_named_ones() -> None:
+    assert _read("mine", candidates=["random_forest"]).candidates == ("random_forest", "mine")
+    assert _read("mine", candidates=["mine"]).candidates == ("mine",)
+    assert _read("mine", candidates=[]).candidates == ("mine",)
+
+
+def test_columns_with_a_role_are_no_features() -> None:
+    spec = _read(entity=["id", "leg"], label_time="landed_at", split={"by": "hash", "group": "plane"})
+    assert spec.not_features() == {"id", "leg", "at", "landed_at", "is_late", "plane", "ml_split"}
+    assert _read(split={"by": "word"}).not_features() == {"id", "at", "is_late", "word", "ml_split"}
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [None, "classification", ["task"], 3])
+def test_no_spec_at_all(said: Any) -> None:
+    assert "found no `config: {meta: {mlbridge: ...}}`" in _error(said)
+
+
+@pytest.mark.parametrize("key", LEAST)
+@pytest.mark.parametrize("empty", [None, "", [], "absent"])
+def test_a_missing_key_is_named(key: str, empty: Any) -> None:
+    said: dict[str, Any] = {**LEAST, key: empty}
+    if empty == "absent":
+        del said[key]
+    error = _error(said)
+    assert f"`mlbridge.{key}`: is missing" in error
+    assert "Name it in the node's YAML" in error
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"task": "clasification"}, ["task", "found 'clasification'", "mean 'classification'", "'regression'"]),
+        ({"task": ["classification"]}, ["task", "Allowed: 'classification', 'regression'"]),
+        ({"metirc": "roc_auc"}, ["mlbridge.metirc", "unknown key", "mean 'metric'", "'label_time'"]),
+        ({"metric": "auc"}, ["metric", "found 'auc'", "mean 'roc_auc'", "'log_loss'"]),
+        ({"metric": "rmse"}, ["metric", "found 'rmse'", "'average_precision'"]),
+        ({"metric": 0}, ["metric", "found 0"]),
+        ({"task": "regression", "metric": "roc_auc"}, ["metric", "found 'roc_auc'", "'rmse', 'mae'"]),
+        ({"candidates": ["logistic_regresion"]}, ["candidates", "mean 'logistic_regression'", "'random_forest'"]),
+        ({"candidates": ["ridge"]}, ["candidates", "found 'ridge'", "'logistic_regression'"]),
+        ({"candidates": []}, ["candidates", "is empty", "'logistic_regression'"]),
+        ({"candidates": [3]}, ["candidates", "name of a candidate", "found 3"]),
+        ({"candidates": {"a": 1}}, ["candidates", "name of a candidate or a list"]),
+        ({"candidates": ["random_forest", "random_forest"]}, ["candidates", "names something twice"]),
+        ({"target": 3}, ["target", "name of a column", "found 3"]),
+        ({"target": {"a": 1}}, ["target", "name of a column"]),
+        ({"entity": ["id", None]}, ["entity", "name of a column", "found None"]),
+        ({"entity": ["id", "id"]}, ["entity", "names something twice"]),
+        ({"time": ["at"]}, ["time", "name of a column", "found ['at']"]),
+        ({"label_time": ""}, ["label_time", "name of a column"]),
+        ({"features": {"exlude": ["x"]}}, ["mlbridge.features.exlude", "unknown key", "mean 'exclude'"]),
+        ({"features": {"exclude": 7}}, ["features.exclude", "found 7"]),
+        ({"features": 7}, ["features", "found 7"]),
+        ({"split": "time"}, ["mlbridge.split`", "expected keys among 'by'", "found 'time'"]),
+        ({"split": {"ratio": 0.2}}, ["mlbridge.split.ratio", "unknown key", "'validation'"]),
+        ({"split": {"by": 3}}, ["split.by", "found 3"]),
+        ({"split": {"validation": 0}}, ["split.validation", "between 0 and 1", "found 0"]),
+        ({"split": {"test": "15 %"}}, ["split.test", "between 0 and 1", "found '15 %'"]),
+        ({"split": {"test": True}}, ["split.test", "found True"]),
+        ({"split": {"test": float("nan")}}, ["split.test", "found nan"]),
+        ({"split": {"validation": 0.5, "test": 0.5}}, ["mlbridge.split`", "leave no rows to train on"]),
+        ({"split": {"gap": "a week"}}, ["split.gap", "'7 days'", "found 'a week'"]),
+        ({"split": {"gap": 7}}, ["split.gap", "found '7'"]),
+        ({"split": {"gap": "1 month"}}, ["split.gap", "minutes, hours, days or weeks"]),
+        ({"split": {"by": "hash", "gap": "1 day"}}, ["split.gap", "needs `by: time`", "found `by: hash`"]),
+        ({"split": {"group": "plane"}}, ["split.group", "needs `by: hash`", "found `by: time`"]),
+        ({"promote": {"confidense": 0.9}}, ["promote.confidense", "mean 'confidence'"]),
+        ({"promote": {"confidence": 95}}, ["promote.confidence", "between 0.5 and 1", "found 95"]),
+        ({"promote": {"min_gain": -0.1}}, ["promote.min_gain", "from 0 on", "found -0.1"]),
+        ({"promote": {"min_gain": float("inf")}}, ["promote.min_gain", "found inf"]),
+        ({"promote": 0.9}, ["mlbridge.promote`", "expected keys among 'confidence', 'min_gain'", "found 0.9"]),
+        ({"retrain": {"max_age": "30 days"}}, ["retrain.max_age", "leave it null"]),
+        ({"retrain": {"maximum": 1}}, ["retrain.maximum", "unknown key"]),
+        ({"monitor": {"window": "year"}}, ["monitor.window", "found 'year'", "'month'"]),
+        ({"monitor": {"slice": "carrier"}}, ["monitor.slice", "mean 'slices'"]),
+        ({"monitor": {"slices": 0}}, ["monitor.slices", "found 0"]),
+        ({"pin": 0}, ["pin", "number of a version in ml_versions", "found 0"]),
+        ({"pin": True}, ["pin", "found True"]),
+        ({"pin": "3"}, ["pin", "found '3'"]),
+        ({"trusted": [3]}, ["trusted", "name of a type", "found 3"]),
+        ({3: 4}, ["mlbridge.3", "unknown key"]),
+    ],
+)
+def test_the_error_says_what_came_what_is_allowed_and_the_nearest_word(
+    changes: dict[Any, Any], words: list[str]
+) -> None:
+    error = _error({**LEAST, **changes})
+    for word in words:
+        assert word in error
+
+
+def test_an_own_candidate_must_not_take_a_stock_name() -> None:
+    error = _error(LEAST, "random_forest")
+    assert "'random_forest' is a stock candidate's name; call your own otherwise" in error
+
+
+def test_a_misspelt_own_candidate_is_found() -> None:
+    assert "Did you mean 'my_forest'?" in _error({**LEAST, "candidates": ["my_forst"]}, "my_forest")
+
+
+@given(st.sampled_from(KEYS), st.data())
+def test_a_key_with_one_letter_dropped_is_recognized(key: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(key) - 1))
+    found = key[:place] + key[place + 1 :]
+    error = _error({**LEAST, found: 1})
+    assert f"`mlbridge.{found}`: unknown key." in error
+    assert f"'{key}'" in error
+    if len(key) > 3:
+        assert f"Did you mean '{key}'?" in error
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(KEYS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=6), JUNK, max_size=4))
+@settings(max_examples=300)
+def test_whatever_stands_there_is_read_or_refused_by_the_name_of_the_node(said: dict[str, Any]) -> None:
+    try:
+        spec = read_spec(NODE, {**LEAST, **said})
+    except SpecError as error:
+        assert str(error).startswith(f"{NODE}: `mlbridge.")  # noqa: PT017
+    else:
+        assert stored_spec(json.loads(json.dumps(spec.as_dict()))) == spec
+
+
+# --- kept and compared ------------------------------------------------------------------------------------
+
+
+def test_a_stored_spec_comes_back_equal() -> None:
+    spec = _read(
+        entity=["a", "b"], features={"exclude": ["x"]}, split={"by": "hash", "group": "g"}, monitor={"slices": "c"}
+    )
+    assert stored_spec(json.loads(json.dumps(spec.as_dict()))) == spec
+
+
+CHANGES: dict[str, Any] = {
+    "task": "regression",
+    "target": "other",
+    "entity": ["id", "leg"],
+    "time": "other",
+    "label_time": "landed_at",
+    "features": {"exclude": ["x"]},
+    "split": {"test": 0.2},
+    "candidates": ["random_forest"],
+    "metric": "roc_auc",
+    "promote": {"min_gain": 0.1},
+    "retrain": {"max_age": None},
+    "monitor": {"window": "week"},
+    "pin": 2,
+    "trusted": ["my.Type"],
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_hash_changes_with_what_defines_the_training_and_with_nothing_else(key: str) -> None:
+    changed = _read(**{key: CHANGES[key]})
+    assert (changed.hash({}) == _read().hash({})) == (key in NOT_TRAINING)
+
+
+def test_the_hash_changes_with_the_definition_of_a_candidate() -> None:
+    spec = _read("mine")
+    assert spec.hash({"mine": {"depth": 3}}) == spec.hash({"mine": {"depth": 3}})
+    assert spec.hash({"mine": {"depth": 3}}) != spec.hash({"mine": {"depth": 4}})
