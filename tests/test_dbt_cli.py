@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from mlbridge.cli import main
 
 
 @pytest.fixture
-def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> object:
+def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
     monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
 
@@ -26,7 +27,7 @@ def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> object:
     return invoke
 
 
-def test_versions_for_people(run) -> None:
+def test_versions_for_people(run: Callable[..., Result]) -> None:
     shown = run("versions", "late_arrival")
     assert shown.exit_code == 0
     assert "champion" in shown.output
@@ -35,7 +36,7 @@ def test_versions_for_people(run) -> None:
     assert "arrival_delay" not in shown.output
 
 
-def test_versions_for_programs(run) -> None:
+def test_versions_for_programs(run: Callable[..., Result]) -> None:
     rows = json.loads(run("versions", "--format", "json").output)
     assert {row["model"] for row in rows} == {"late_arrival", "arrival_delay"}
     assert sum(row["champion"] for row in rows) == 2
@@ -44,32 +45,34 @@ def test_versions_for_programs(run) -> None:
         assert row["metric"] == {"late_arrival": "average_precision", "arrival_delay": "rmse"}[row["model"]]
 
 
-def test_a_misspelt_model_is_misuse(run) -> None:
+def test_a_misspelt_model_is_misuse(run: Callable[..., Result]) -> None:
     shown = run("versions", "late_arival")
     assert shown.exit_code == 2
     assert "Did you mean 'late_arrival'?" in shown.output
 
 
-def test_no_warehouse_yet(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_warehouse_yet(run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLIGHTS_DUCKDB", str(tmp_path / "nothing.duckdb"))
     shown = run("versions")
     assert shown.exit_code == 2
     assert "Run `dbt build` first" in shown.output
 
 
-def test_doctor_is_content_with_the_example(run) -> None:
+def test_doctor_is_content_with_the_example(run: Callable[..., Result]) -> None:
     shown = run("doctor")
     assert shown.exit_code == 0, shown.output
     assert "all is well" in shown.output
 
 
-def test_doctor_outside_of_a_project(run, tmp_path: Path) -> None:
+def test_doctor_outside_of_a_project(run: Callable[..., Result], tmp_path: Path) -> None:
     shown = run("doctor", project=tmp_path)
     assert shown.exit_code == 1
     assert "holds no dbt_project.yml" in shown.output
 
 
-def test_doctor_finds_another_version_of_the_package(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_another_version_of_the_package(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(mlbridge, "__version__", "0.0.9")
     shown = run("doctor", "--format", "json")
     assert shown.exit_code == 1
@@ -78,7 +81,9 @@ def test_doctor_finds_another_version_of_the_package(run, monkeypatch: pytest.Mo
     assert "the Python package 0.0.9. Install the same of both." in found["finding"]
 
 
-def test_doctor_finds_who_holds_the_lock(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_who_holds_the_lock(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = tmp_path / "held.duckdb"
     code = f"import duckdb; duckdb.connect({str(held)!r}); print('held', flush=True); input()"
     pipe = subprocess.PIPE

@@ -1,0 +1,88 @@
+"""Two builds at once, and a disk that is full: the error says what happened, and nothing is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from typing import Any
+
+import pytest
+from conftest import Host
+from hosts import two_models
+from warm import Warm
+
+BUILD = ("build", "--exclude-resource-type", "test")
+
+
+@pytest.fixture
+def host(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
+    """A host of two models, built once."""
+    built = two_models(tmp_path_factory.mktemp("limits"))
+    warm.dbt(built.path, "deps")
+    warm.dbt(built.path, *BUILD)
+    return built
+
+
+def facts(host: Host) -> dict[str, set[tuple[Any, ...]]]:
+    """Read what may never be lost, and check that each artifact is whole."""
+    names = [f"{model}_{stage}" for model in ("churned", "spent") for stage in ("training", "predictions")]
+    for name in names[::2]:
+        artifacts = f"select artifact, artifact_sha256 from {name} where artifact is not null"
+        assert all(hashlib.sha256(artifact).hexdigest() == sha256 for artifact, sha256 in host.rows(artifacts))
+    return {name: set(host.rows(f"from {name}")) for name in names}
+
+
+def assert_kept(before: dict[str, set[tuple[Any, ...]]], after: dict[str, set[tuple[Any, ...]]]) -> None:
+    for name, rows in before.items():
+        assert rows <= after[name], name
+
+
+def test_a_second_build_at_once_is_told_who_has_the_warehouse(host: Host, warm: Warm) -> None:
+    node = host.path / "models" / "churned" / "churned_training.py"
+    node.write_text(
+        node.read_text()
+        .replace("    own =", "    time.sleep(5)\n    own =")
+        .replace("import", "import time\nimport", 1)
+    )
+    before = facts(host)
+    first = warm.start(host.path, *BUILD, "--vars", "{mlbridge_retrain: true}")
+    while "START python mlbridge model main.churned_training" not in first.said:
+        assert "Completed" not in first.said
+        time.sleep(0.01)
+
+    second = warm.dbt(host.path, *BUILD, "--target-path", "target_of_the_second", ok=False)
+    assert str(host.database) in second
+    assert re.search(r"lock is held in .*PID %d" % first.pid, second, re.IGNORECASE)
+
+    assert first.wait() == 0, first.said
+    after = facts(host)
+    assert_kept(before, after)
+    assert {version for (version,) in host.rows("select distinct version from churned_training")} == {1, 2}
+    assert [name for (name,) in host.rows("select table_name from information_schema.tables") if "__dbt_" in name] == []
+
+
+@pytest.mark.parametrize("node", ["churned_features", "churned_training", "churned_predictions"])
+def test_a_full_disk_is_named_and_the_next_build_goes_on(node: str, host: Host, warm: Warm) -> None:
+    """No file can grow by more than a little while one node writes; features and split have their room before."""
+    if node == "churned_training":  # a forest is an artifact of some size
+        spec = host.path / "models" / "churned" / "churned.yml"
+        spec.write_text(spec.read_text().replace("logistic_regression", "random_forest"))
+    more = ("--vars", "{rows: 20000}")
+    warm.dbt(host.path, "run", "--select", "churned_split", "+churned_split", *more)
+    before = facts(host)
+    rows = ("--vars", "{rows: 400000}") if node == "churned_features" else more
+
+    room = host.database.stat().st_size + 2**16
+    said = warm.dbt(host.path, "run", "--select", node, *rows, file_size=room, ok=False)
+    assert f"Failure in model {node}" in said
+    assert re.search(r"Could not write file .*small\.duckdb.*File too large", said)
+
+    assert_kept(before, facts(host))
+    assert {name: len(kept) for name, kept in facts(host).items()} == {name: len(kept) for name, kept in before.items()}
+
+    warm.dbt(host.path, *BUILD, *more)
+    after = facts(host)
+    assert_kept(before, after)
+    assert len(after["churned_predictions"]) > len(before["churned_predictions"])
+    assert [name for (name,) in host.rows("select table_name from information_schema.tables") if "__dbt_" in name] == []
