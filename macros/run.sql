@@ -35,8 +35,8 @@
 {% endmacro %}
 
 {% macro grant() %}
-  {#- Lets the roles of the var `mlbridge_grant_select` read the calling model, beside the host's own `+grants`.
+  {#- Lets the roles of the var `mlbridge_grant_select` read the calling model, unless the host configures `+grants`.
       Here, because a package's dbt_project.yml sees no vars of the host. -#}
   {%- set roles = var('mlbridge_grant_select', []) -%}
-  {%- if roles -%}{{ config(grants={'+select': roles}) }}{%- endif -%}
+  {%- if roles -%}{{ config(grants={'select': roles}) }}{%- endif -%}
 {% endmacro %}

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import sqlglot
+from sqlglot import exp
 
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project import Project
@@ -16,11 +17,11 @@ select
     v.model, v.version, v.candidate, v.outcome, v.reason, v.trained_at, v.fit_seconds, v.spec,
     c.version is not null and v.outcome <> 'runner_up' as champion,
     m.metric, m.value, m.low, m.high, m.baseline, m.n
-from {ml_versions} as v
-inner join {ml_metrics} as m
+from ml_versions as v
+inner join ml_metrics as m
     on v.model = m.model and v.version = m.version and v.candidate = m.candidate
     and m.split = 'test' and m.slice = 'all'
-left join {ml_champions} as c on v.model = c.model and v.version = c.version
+left join ml_champions as c on v.model = c.model and v.version = c.version
 order by v.model, v.version desc, v.outcome = 'runner_up', v.candidate
 """
 
@@ -31,9 +32,12 @@ def leaderboard(project: Project, model: str | None) -> list[dict[str, Any]]:
     Newest version first, the champion marked. Raises SetupError when there is no such model, or no warehouse.
     """
     warehouse = connect(project.credentials)
-    # The names come from dbt's manifest, quoted there.
-    tables = {name: project.relation(name) for name in ("ml_versions", "ml_metrics", "ml_champions")}
-    query: Any = sqlglot.parse_one(QUERY.format(**tables), dialect=DIALECT)
+    query: Any = sqlglot.parse_one(QUERY, dialect=DIALECT)
+    for table in list(query.find_all(exp.Table)):
+        schema, name = project.relation(table.name)
+        if not warehouse.has(schema, name):
+            raise SetupError(f"the warehouse has no table '{schema}.{name}' yet. Run `dbt build` first.")
+        table.replace(exp.table_(name, db=schema, quoted=True, alias=table.alias))
     rows = warehouse.rows(query)
     known = sorted({row["model"] for row in rows})
     if model is not None and model not in known:

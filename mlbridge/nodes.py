@@ -120,7 +120,7 @@ def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mappin
     classes: tuple[Any, ...] | None = None
     if spec.task == "classification":
         classes = check_labels(node, spec, warehouse.rows(labels_query(spec, target_as, table)))
-    inputs = Inputs.of(read_as, spec.task, len(classes or ()))
+    inputs = Inputs.of(read_as, spec.task, facts["train"]["rows"], len(classes or ()))
     candidates = candidates_of(node, spec.candidates, own, inputs)
     for name in own:
         artifacts.dump(node, name, candidates[name], spec.trusted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,10 +43,12 @@ class Project:
         """Load the profile through dbt; raises SetupError with dbt's own words when it does not load."""
         from dbt.config.runtime import load_profile
         from dbt.flags import set_from_args
+        from dbt_common.context import set_invocation_context
         from dbt_common.exceptions import DbtBaseException
 
         args: Any = Namespace(profiles_dir=str(self.profiles), project_dir=str(self.path))
         set_from_args(args, {})
+        set_invocation_context(os.environ)
         try:
             return load_profile(str(self.path), {}, None, self.target).credentials
         except DbtBaseException as error:
@@ -66,15 +69,15 @@ class Project:
         file = self.path / "dbt_packages" / "mlbridge" / "dbt_project.yml"
         return str(yaml.safe_load(file.read_text())["version"]) if file.is_file() else None
 
-    def relation(self, table: str) -> str:
-        """Give the full name of one of the package's tables, as dbt would write it."""
+    def relation(self, table: str) -> tuple[str, str]:
+        """Give schema and name of one of the package's tables."""
         node = self.manifest["nodes"].get(f"model.mlbridge.{table}")
         if node is None:
             raise SetupError(
                 f"the project has no table '{table}': the dbt package mlbridge is not part of it. Name it in "
                 "packages.yml and run `dbt deps` and `dbt build`."
             )
-        return str(node["relation_name"])
+        return str(node["schema"]), str(node["alias"])
 
     def models_without_nodes(self) -> list[str]:
         """Name the training nodes that lack one of the nodes of the line."""

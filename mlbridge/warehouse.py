@@ -62,6 +62,18 @@ class Warehouse:
         (only,) = self.rows(query)
         return only
 
+    def has(self, schema: str, name: str) -> bool:
+        """Say whether there is such a table or view."""
+        query = (
+            exp.select("1")
+            .from_("information_schema.tables")
+            .where(
+                exp.column("table_schema").eq(exp.Literal.string(schema)),
+                exp.column("table_name").eq(exp.Literal.string(name)),
+            )
+        )
+        return bool(self.rows(query))
+
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's answer in Arrow batches of about `rows` rows; nothing is held back in memory."""
         return self._session.sql(query.sql(dialect=DIALECT)).to_arrow_reader(rows)

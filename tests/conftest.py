@@ -99,7 +99,7 @@ def small_host(folder: Path, models: list[str]) -> Host:
             "packages.yml": f"packages:\n  - local: {ROOT}\n",
             "profiles.yml": (
                 "small: {target: dev, outputs: {dev: {type: duckdb, threads: 2, keep_open: false, "
-                f"path: {json.dumps(str(host.database))}}}}}}}\n"
+                f"path: {host.database.name}}}}}}}\n"
             ),
         }
     )

@@ -157,6 +157,16 @@ def test_grants_reach_the_published_tables_and_no_other(
     assert granted == {name: {"select": ["analysts", "boss"]} for name in TABLES}
 
 
+def test_grants_that_the_host_configures_win_over_the_var(
+    empty_shop: Host, warm: Warm, copied: Callable[[Host], Host]
+) -> None:
+    host = copied(empty_shop)
+    project = host.path / "dbt_project.yml"
+    project.write_text(project.read_text().replace("schema: insight}", "schema: insight, +grants: {select: [boss]}}"))
+    warm.dbt(host.path, "parse", "--vars", "{mlbridge_grant_select: analysts}")
+    assert [node(host.manifest, name)["config"]["grants"] for name in TABLES] == [{"select": ["boss"]}] * len(TABLES)
+
+
 def test_the_lineage_goes_from_the_till_to_the_dashboard(
     shop: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:

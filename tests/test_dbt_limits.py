@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Host
+from conftest import Host, copy_of_host
 from hosts import two_models
 from warm import Warm
 
 BUILD = ("build", "--exclude-resource-type", "test")
 
 
-@pytest.fixture
-def host(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
     """A host of two models, built once."""
-    built = two_models(tmp_path_factory.mktemp("limits"))
-    warm.dbt(built.path, "deps")
-    warm.dbt(built.path, *BUILD)
-    return built
+    host = two_models(tmp_path_factory.mktemp("limits"))
+    warm.dbt(host.path, "deps")
+    warm.dbt(host.path, *BUILD)
+    return host
+
+
+@pytest.fixture
+def host(built: Host, tmp_path: Path) -> Host:
+    """Copy it, for one test to change."""
+    return copy_of_host(built, tmp_path)
 
 
 def facts(host: Host) -> dict[str, set[tuple[Any, ...]]]:
@@ -53,7 +60,7 @@ def test_a_second_build_at_once_is_told_who_has_the_warehouse(host: Host, warm: 
 
     second = warm.dbt(host.path, *BUILD, "--target-path", "target_of_the_second", ok=False)
     assert str(host.database) in second
-    assert re.search(r"lock is held in .*PID %d" % first.pid, second, re.IGNORECASE)
+    assert re.search(rf"lock is held in .*PID {first.pid}", second, re.IGNORECASE)
 
     assert first.wait() == 0, first.said
     after = facts(host)

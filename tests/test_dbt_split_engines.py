@@ -46,7 +46,11 @@ CASES: dict[str, dict[str, Any]] = {
 def drawn(count: int, seed: int) -> list[Row]:
     """Draw rows with ties in time, missing values everywhere, and texts of all kinds."""
     chance = random.Random(seed)
-    moments = [datetime(2024, 1, 1) + timedelta(minutes=chance.randrange(80 * 24 * 60)) for _ in range(count // 7)]
+    # On a grid that the gaps fall on too, so that rows stand exactly at a cut-off and exactly one gap before it.
+    moments = [
+        datetime(2024, 1, 1) + timedelta(hours=12 * chance.randrange(160), minutes=chance.choice([0, 0, -90]))
+        for _ in range(count // 4)
+    ]
     words = ["", "a", "A", "ä", "日本", "o'clock", '"', "\\", "a,b", " ", "%s", "\n"]
 
     def maybe(value: Any, missing: float = 0.04) -> Any:
@@ -55,7 +59,7 @@ def drawn(count: int, seed: int) -> list[Row]:
     rows = []
     for number in range(count):
         moment = maybe(chance.choice(moments))
-        known = None if moment is None else moment + timedelta(hours=chance.choice([0, 1, 30, 100]))
+        known = None if moment is None else moment + timedelta(hours=chance.choice([0, 1.5, 12, 96]))
         rows.append(
             {
                 ROW: number,
@@ -222,7 +226,7 @@ def test_each_row_gets_the_word_that_python_gives_it(
 def test_each_word_occurs(case: str, splits: dict[str, dict[str, dict[int, tuple[str, float | None]]]]) -> None:
     found = [word for word, _ in splits["duckdb"][case].values()]
     words = ("train", "validation", "score") if case == "hash_of_two" else ("train", "validation", "test", "score")
-    assert all(found.count(word) > 20 for word in words)
+    assert all(found.count(word) >= 5 for word in words)
 
 
 # --- the published tables --------------------------------------------------------------------------------------
@@ -259,7 +263,9 @@ def copied(
     ]
     host.write({"models/all.yml": yaml.safe_dump({"sources": declared, "models": models})})
     warm.dbt(host.path, "deps")
-    warm.dbt(host.path, "build", "--target", "postgres")
+    with server.connection.cursor() as cursor:
+        cursor.execute("create role analysts")
+    warm.dbt(host.path, "build", "--target", "postgres", "--vars", "{mlbridge_grant_select: [analysts]}")
     return {
         "duckdb": {name: shop.rows(f"from main_insight.{name}") for name in PUBLISHED},
         "postgres": {name: server.rows(f"select * from published.{name}") for name in PUBLISHED},
@@ -281,3 +287,11 @@ def test_runs_are_logged_on_postgres(server: Postgres, copied: dict[str, Any]) -
     assert {status for _, status, *_ in runs} == {"success"}
     assert {node for node, *_ in runs} >= {*PUBLISHED, "basket_training", "amount_predictions"}
     assert all(seconds > 0 and started is not None for *_, seconds, started in runs)
+
+
+def test_who_is_named_may_read_the_published_tables_and_no_other(server: Postgres, copied: dict[str, Any]) -> None:
+    may = server.rows("""
+        select relname from pg_class join pg_namespace as place on relnamespace = place.oid
+        where nspname in ('published', 'lab') and has_table_privilege('analysts', pg_class.oid, 'select')
+    """)
+    assert {name for (name,) in may} == {*PUBLISHED, "ml_runs"}

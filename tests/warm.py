@@ -98,6 +98,7 @@ class Warm:
         """
         self.count += 1
         log = self.folder / f"{self.count}.log"
+        log.touch()
         order = {"project": str(project), "args": args, "log": str(log), **limits}
         return Command(self, self.ask(order), log)
 
