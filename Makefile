@@ -29,7 +29,7 @@ demo: .venv/demo  ## Build the flights with two ML models, and say what to look 
 	@echo
 	@echo "The warehouse is dbt_project/flights.duckdb. Look at it, for example:"
 	@echo
-	@echo "  .venv/bin/python -c \"import duckdb; duckdb.connect('dbt_project/flights.duckdb').sql('from ml_predictions_latest limit 10').show()\""
+	@echo "  .venv/bin/python -c \"import duckdb; duckdb.connect('dbt_project/flights.duckdb').sql('select model, entity, time, prediction, round(probability, 3) as probability, actual from ml_predictions_latest order by time desc, entity, model limit 10').show()\""
 	@echo
 	@echo "ml_predictions_latest is for dashboards; ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about."
 

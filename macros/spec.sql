@@ -11,22 +11,23 @@
   {{ return({'by': 'time', 'validation': 0.15, 'test': 0.15, 'gap': '0 days', 'group': none}) }}
 {% endmacro %}
 
+{% macro said(training) %}
+  {#- What the YAML of a training node says under `config.meta.mlbridge`, as it stands there; none without it. -#}
+  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+      | selectattr('name', 'equalto', training) | list -%}
+  {{ return((nodes[0].config.meta or {}).get('mlbridge') if nodes else none) }}
+{% endmacro %}
+
 {% macro spec(model_name) %}
   {%- if not execute -%}
     {#- `graph` is empty during the parse; what is rendered then is thrown away. -#}
     {{ return({'target': 'target', 'entity': ['entity'], 'time': 'time', 'split': mlbridge.split_defaults()}) }}
   {%- endif -%}
   {%- set name = model_name ~ '_training' -%}
-  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-      | selectattr('name', 'equalto', name) | list -%}
-  {%- if not nodes -%}
-    {{ mlbridge.refuse(this.identifier, "there is no node '" ~ name ~ "' to read the spec from. Add it, with "
-      ~ "`config: {meta: {mlbridge: ...}}` in its YAML.") }}
-  {%- endif -%}
-  {%- set said = (nodes[0].config.meta or {}).get('mlbridge') -%}
+  {%- set said = mlbridge.said(name) -%}
   {%- if said is not mapping -%}
-    {{ mlbridge.refuse(name, "found no `config: {meta: {mlbridge: ...}}`. Write there at least task, target, "
-      ~ "entity and time.") }}
+    {{ mlbridge.refuse(name, "found no node of this name with `config: {meta: {mlbridge: ...}}` in its YAML. Write "
+      ~ "there at least task, target, entity and time.") }}
   {%- endif -%}
   {{ mlbridge.known_keys(name, '', said, mlbridge.spec_keys()) }}
   {%- for key in ['task', 'target', 'entity', 'time'] if not said.get(key) -%}

@@ -12,6 +12,7 @@ FORMAT = "skops-1"
 # What scikit-learn's own estimators hold beyond the types that skops trusts by itself: data, or pure functions.
 TRUSTED = (
     "functools.partial",
+    "numpy.asarray",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

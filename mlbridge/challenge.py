@@ -8,31 +8,27 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version as installed
 from platform import python_version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlglot import exp
 
 import mlbridge
 from mlbridge import artifacts
-from mlbridge.errors import ArtifactError, ScoringError, TrainingError
+from mlbridge.errors import TrainingError
 from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain
 from mlbridge.features import Column
-from mlbridge.frame import Frame, scoring_columns, scoring_frame
+from mlbridge.frame import Frame
 from mlbridge.importances import importance_rows
+from mlbridge.incumbent import Incumbent
 from mlbridge.log import say
 from mlbridge.profile import feature_stats, profile_rows
 from mlbridge.spec import Spec
-from mlbridge.split import MIN_ROWS
-from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit, scores_of
-from mlbridge.warehouse import column, select
-
-if TYPE_CHECKING:
-    from mlbridge.versions import Version
-    from mlbridge.warehouse import Warehouse
+from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
+# A version has seen these: fitted on the first, chosen by the second.
+SEEN = ("train", "validation")
 NOT_COMPILED = "this version of mlbridge scores in Python"
 
 
@@ -40,12 +36,11 @@ NOT_COMPILED = "this version of mlbridge scores in Python"
 class Training:
     """All that a training of one model works on.
 
-    `split` gives the type of each of the split's columns, `times` the first and last prediction moment by word.
+    `times` gives the first and last prediction moment by word of `ml_split`.
     """
 
     node: str
     spec: Spec
-    split: Mapping[str, str]
     columns: tuple[Column, ...]
     frame: Frame
     labels: tuple[Any, ...] | None
@@ -58,6 +53,13 @@ class Training:
         if self.labels is None:
             return None
         return tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in self.labels)
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...] | None:
+        """Give the classes as numbers, a boolean as 0 or 1; None where they are texts."""
+        if self.labels is None or isinstance(self.labels[0], str):
+            return None
+        return tuple(float(label) for label in self.labels)
 
     def truth(self, word: str) -> np.ndarray[Any, Any]:
         """Give the target as a metric wants it: codes of the classes in their order, or numbers."""
@@ -90,9 +92,7 @@ class Judged:
         return record
 
 
-def challenge(
-    training: Training, warehouse: Warehouse, split: exp.Expression, champion: Version | None, why: str
-) -> list[dict[str, Any]]:
+def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list[dict[str, Any]]:
     """Fit every candidate and the baseline, choose, compare with the champion; give one logbook row per candidate.
 
     `why` says what this training was for; it opens the reason of the row of the chosen candidate.
@@ -116,7 +116,7 @@ def challenge(
     )
     judged = [_judge(training, name, target, baseline) for name in training.candidates]
     best = _best(training, judged)
-    promoted, verdict = _decide(training, warehouse, split, champion, best, baseline)
+    promoted, verdict = _decide(training, incumbent, best, baseline)
     rows = []
     for each in judged:
         row = _row(training, each)
@@ -165,60 +165,24 @@ def _behind(training: Training, other: Judged, best: Judged) -> str:
     return f"{metric} {_figure(mine)} on validation, {best.fitted.name} has {_figure(its)}"
 
 
-def _decide(
-    training: Training,
-    warehouse: Warehouse,
-    split: exp.Expression,
-    champion: Version | None,
-    best: Judged,
-    baseline: Judged,
-) -> tuple[bool, str]:
+def _decide(training: Training, incumbent: Incumbent | None, best: Judged, baseline: Judged) -> tuple[bool, str]:
     """Say whether the chosen candidate becomes the champion, and by how much it is better or not."""
     spec = training.spec
     asked = (spec.metric, spec.promote.confidence)
     gain = paired_gain(best.test, baseline.test, *asked, min_gain=0.0, seed=SEED)
     if not gain.better:
         return False, f"not better than the naive baseline: {gain.sentence('the naive baseline')}"
-    if champion is None:
+    if incumbent is None:
         return True, gain.sentence("the naive baseline")
-    try:
-        rows, incumbent = _champion_scores(training, warehouse, split, champion)
-    except (ArtifactError, ScoringError) as problem:
-        return True, f"{gain.sentence('the naive baseline')}; the champion was not compared: {problem}"
-    against = f"the champion (version {champion.number})"
-    gain = paired_gain(best.test.take(rows), incumbent, *asked, min_gain=spec.promote.min_gain, seed=SEED)
+    against = f"the champion (version {incumbent.number})"
+    if incumbent.problem is not None:
+        said = f"{gain.sentence('the naive baseline')}; not compared with {against}: {incumbent.problem}"
+        return not incumbent.usable, said
+    theirs = Sample(training.truth("test")[incumbent.places], incumbent.scores)
+    gain = paired_gain(best.test.take(incumbent.places), theirs, *asked, min_gain=spec.promote.min_gain, seed=SEED)
     if not gain.better:
         return False, f"not better than {against}: {gain.sentence(against)}"
     return True, gain.sentence(against)
-
-
-def _champion_scores(
-    training: Training, warehouse: Warehouse, split: exp.Expression, champion: Version
-) -> tuple[np.ndarray[Any, Any], Sample]:
-    """Score the test rows that the champion has not seen; gives their places among the test rows too.
-
-    Raises ScoringError when the two cannot be compared.
-    """
-    spec, before = training.spec, champion.spec
-    if (spec.task, spec.target) != (before.task, before.target) or training.classes != champion.classes:
-        raise ScoringError("it predicts another target")
-    champion.check_schema(training.split)
-    if champion.holdout_from is None and before.split != spec.split:
-        raise ScoringError("the split has changed, so it may have been trained on rows of this test")
-    order = [column(spec.time), *(column(name) for name in spec.entity)]
-    chosen = {"ml time": exp.cast(column(spec.time), "timestamp"), **scoring_columns(champion.features)}
-    query = select(chosen, split).where(column("ml_split").eq(exp.Literal.string("test"))).order_by(*order)
-    scores, times = [], []
-    for batch in warehouse.batches(query, 100_000):
-        scores.append(scores_of(champion.estimator, scoring_frame(batch, champion.features)))
-        times.append(batch["ml time"].to_numpy(zero_copy_only=False))
-    moments = np.concatenate(times)
-    unseen = np.arange(len(moments))
-    if champion.holdout_from is not None:
-        unseen = np.flatnonzero(moments >= np.datetime64(champion.holdout_from))
-    if len(unseen) < MIN_ROWS["test"]:
-        raise ScoringError(f"only {len(unseen)} test rows are new to it")
-    return unseen, Sample(training.truth("test"), np.concatenate(scores)).take(unseen)
 
 
 def _row(training: Training, each: Judged) -> dict[str, Any]:
@@ -230,9 +194,14 @@ def _row(training: Training, each: Judged) -> dict[str, Any]:
         **counted,
         "train_from": times["train"][0],
         "train_to": times["train"][1],
-        "holdout_from": times["test"][0] if training.spec.split.by == "time" else None,
+        "holdout_from": times["test"][0] if times["test"][0] > max(times[word][1] for word in SEEN) else None,
         "features": _features(training),
-        "params": {"estimator": each.fitted.params, "seed": SEED, "classes": training.classes},
+        "params": {
+            "estimator": each.fitted.params,
+            "seed": SEED,
+            "classes": training.classes,
+            "numbers": training.numbers,
+        },
         "metrics": each.metrics,
         "calibration": calibration_rows(each.test),
         "fit_seconds": each.fitted.fit_seconds,

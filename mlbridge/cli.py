@@ -113,9 +113,9 @@ def _show(rows: Sequence[Mapping[str, Any]], form: str) -> None:
         table.add_column(name, justify="right" if numeric else "left", no_wrap=name != names[-1], overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    terminal = Console()
+    terminal = Console(markup=False)  # '[churn]' is a list, no style
     # Only a window has an edge to break lines at; a pipe or a file gets them whole.
-    (terminal if terminal.is_terminal else Console(width=10_000)).print(table)
+    (terminal if terminal.is_terminal else Console(markup=False, width=10_000)).print(table)
 
 
 def _cell(value: Any) -> str:

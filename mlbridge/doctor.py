@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 import mlbridge
 from mlbridge.errors import SetupError, listed
 from mlbridge.project import Project
-from mlbridge.warehouse import connect, file_of
+from mlbridge.warehouse import connect
 
 # A rebuilt table stands beside its predecessor until it takes its place.
 SPARE_BYTES = 1024**3
@@ -85,24 +85,28 @@ def _package(project: Project) -> str:
 
 
 def _models(project: Project) -> str:
-    lacking = project.models_without_nodes()
+    lacking = project.missing_nodes()
     if lacking:
-        raise SetupError(f"nodes are missing: {'; '.join(lacking)}. Add them; the README's graft guide shows each.")
-    return "every model has features, split, training and predictions"
+        raise SetupError(f"{' '.join(lacking)} The README's graft guide shows each node.")
+    if not project.models:
+        return "none is declared; name yours in dbt_project.yml below `vars: mlbridge_models`"
+    return f"{listed(project.models)}: features, split, training and predictions are there"
 
 
 def _lock(project: Project) -> str:
-    file = file_of(project.credentials)
+    file = project.warehouse_file
     if file is None or not file.exists():
         return "no warehouse yet, so nobody holds it"
-    connect(project.credentials)
+    connect(file)
     return f"nobody writes to {file}"
 
 
 def _disk(project: Project) -> str:
-    file = file_of(project.credentials)
+    file = project.warehouse_file
     if file is None:
         return "the warehouse is no file here"
+    if not file.parent.is_dir():
+        raise SetupError(f"there is no folder '{file.parent}' for the warehouse. Make it.")
     used = file.stat().st_size if file.exists() else 0
     free = shutil.disk_usage(file.parent).free
     said = f"{free / 1e9:.1f} GB free beside a warehouse of {used / 1e9:.1f} GB"

@@ -58,6 +58,14 @@ class Feature:
         return None
 
 
+def family(type_: str) -> str:
+    """Give what a type amounts to for a model: other integers, or one more word in an enum, change nothing."""
+    parsed = parse_type(type_)
+    if parsed.is_type(*WORDS):
+        return "text"
+    return "integer" if parsed.is_type(*exp.DataType.INTEGER_TYPES) else parsed.sql()
+
+
 def not_nan(value: exp.Expression) -> exp.Expression:
     """Make NaN a NULL: both mean that the value is missing."""
     return exp.Case(ifs=[exp.If(this=exp.not_(exp.IsNan(this=value)), true=value.copy())])
@@ -160,12 +168,10 @@ def facts_query(features: tuple[Feature, ...], spec: Spec, split: exp.Expression
     query = exp.select(
         exp.alias_(column("ml_split"), "word"),
         exp.alias_(exp.Count(this=exp.Star()), "rows"),
-        exp.alias_(exp.Count(this=column(spec.time)), "times"),
         exp.alias_(exp.Count(this=column(spec.target)), "targets"),
         exp.alias_(exp.Min(this=exp.cast(column(spec.time), "timestamp")), "first"),
         exp.alias_(exp.Max(this=exp.cast(column(spec.time), "timestamp")), "last"),
         *_target_ends(spec),
-        *(exp.alias_(exp.Count(this=column(name)), f"entity_{i}") for i, name in enumerate(spec.entity)),
     )
     for index, feature in enumerate(features):
         value = feature.value()

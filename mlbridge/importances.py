@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlbridge.evaluate import METRICS, Sample, measure
+from mlbridge.metrics import greater_is_better, value
+from mlbridge.sample import Sample, Weighted
 from mlbridge.train import scores_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ def importance_rows(
     if len(features) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(features), MOST_ROWS, replace=False))
         features, truth = features.iloc[chosen], truth[chosen]
-    sign = 1.0 if METRICS[metric].greater_is_better else -1.0
+    sign = 1.0 if greater_is_better(metric) else -1.0
 
     def score(fitted: Any, rows: pd.DataFrame, known: np.ndarray[Any, Any]) -> float:
-        value = measure(Sample(known, scores_of(fitted, rows)))[metric]
-        return np.nan if value is None else sign * value
+        return sign * value(Weighted(Sample(known, scores_of(fitted, rows))), metric)
 
     found = permutation_importance(estimator, features, truth, scoring=score, n_repeats=REPEATS, random_state=seed)
     return [

@@ -31,7 +31,7 @@ def leaderboard(project: Project, model: str | None) -> list[dict[str, Any]]:
 
     Newest version first, the champion marked. Raises SetupError when there is no such model, or no warehouse.
     """
-    warehouse = connect(project.credentials)
+    warehouse = connect(project.warehouse_file)
     query: Any = sqlglot.parse_one(QUERY, dialect=DIALECT)
     for table in list(query.find_all(exp.Table)):
         schema, name = project.relation(table.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import Any
 
 import yaml
 
-from mlbridge.errors import SetupError, listed
+from mlbridge.errors import SetupError, listed, nearest
+from mlbridge.warehouse import file_of
+
+STAGES = ("features", "split", "training", "predictions")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Project:
         return cls(path.absolute(), profiles.absolute(), target)
 
     @cached_property
-    def credentials(self) -> Any:
+    def profile(self) -> Any:
         """Load the profile through dbt; raises SetupError with dbt's own words when it does not load."""
         from dbt.config.runtime import load_profile
         from dbt.flags import set_from_args
@@ -50,14 +54,47 @@ class Project:
         set_from_args(args, {})
         set_invocation_context(os.environ)
         try:
-            return load_profile(str(self.path), {}, None, self.target).credentials
+            return load_profile(str(self.path), {}, None, self.target)
         except DbtBaseException as error:
             raise SetupError(f"the profile does not load: {error}") from error
 
     @cached_property
+    def config(self) -> Any:
+        """Load dbt_project.yml through dbt, so that its paths and vars are those that dbt works with.
+
+        Without a profile as well, as `dbt deps` does. Raises SetupError with dbt's own words.
+        """
+        from dbt.config.runtime import UnsetProfile, load_project
+        from dbt_common.exceptions import DbtBaseException
+
+        try:
+            profile = self.profile
+        except SetupError:
+            profile = UnsetProfile()  # type: ignore[no-untyped-call]
+        try:
+            return load_project(str(self.path), False, profile, {})
+        except DbtBaseException as error:
+            raise SetupError(f"dbt_project.yml does not load: {error}") from error
+
+    @property
+    def credentials(self) -> Any:
+        """Give what the profile says of the target's warehouse."""
+        return self.profile.credentials
+
+    @property
+    def warehouse_file(self) -> Path | None:
+        """Find the file that the warehouse lives in, there or not; None when it is a server or in memory.
+
+        dbt takes a relative path from the folder it is started in. So the file is looked for in the working
+        directory first, and when there is none in the project's folder, where most start dbt.
+        """
+        file = file_of(self.credentials)
+        return file if file is None else file.absolute() if file.exists() else self.path / file
+
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """Read what dbt parsed last; raises SetupError when it has not parsed yet."""
-        file = self.path / "target" / "manifest.json"
+        file = self.path / self.config.target_path / "manifest.json"
         if not file.is_file():
             raise SetupError(f"'{file}' is not there yet. Run `dbt build` first.")
         found: dict[str, Any] = json.loads(file.read_text())
@@ -66,7 +103,7 @@ class Project:
     @property
     def package_version(self) -> str | None:
         """Give the version of the dbt package mlbridge that `dbt deps` installed, None without it."""
-        file = self.path / "dbt_packages" / "mlbridge" / "dbt_project.yml"
+        file = self.path / self.config.packages_install_path / "mlbridge" / "dbt_project.yml"
         return str(yaml.safe_load(file.read_text())["version"]) if file.is_file() else None
 
     def relation(self, table: str) -> tuple[str, str]:
@@ -79,13 +116,47 @@ class Project:
             )
         return str(node["schema"]), str(node["alias"])
 
-    def models_without_nodes(self) -> list[str]:
-        """Name the training nodes that lack one of the nodes of the line."""
-        names = {node["name"] for node in self.manifest["nodes"].values() if node["resource_type"] == "model"}
-        trained = {name.removesuffix("_training") for name in names if name.endswith("_training")}
-        stages = ("features", "split", "training", "predictions")
-        return [
-            f"{model} ({listed(missing)})"
-            for model in sorted(trained)
-            if (missing := [f"{model}_{stage}" for stage in stages if f"{model}_{stage}" not in names])
-        ]
+    @property
+    def models(self) -> list[str]:
+        """Name the ML models that the host declares, as the package's tables see them."""
+        said = self.config.vars.to_dict()
+        of_package, of_project = (said.get(name) or {} for name in ("mlbridge", self.config.project_name))
+        names = of_package.get("mlbridge_models", said.get("mlbridge_models"))
+        if names is None and "mlbridge_models" in of_project:
+            raise SetupError(
+                f"dbt_project.yml says mlbridge_models below '{self.config.project_name}', where dbt hides it from the "
+                "package: no model is trained. Put it directly below `vars:`."
+            )
+        if not isinstance(names, list | None):
+            raise SetupError(f"vars: mlbridge_models: expected a list of names such as [churn], found: {names!r}")
+        return [str(name) for name in names or []]
+
+    def missing_nodes(self) -> list[str]:
+        """Say for each declared model which nodes of the line it lacks, with the nearest word that is there.
+
+        Files tell what the project itself has: where a node is missing, dbt does not parse. The last manifest tells
+        what other packages have.
+        """
+        models = self.models
+        nodes = {
+            file.stem
+            for folder in self.config.model_paths
+            for file in (self.path / folder).rglob("*")
+            if file.suffix in (".sql", ".py")
+        }
+        with suppress(SetupError):
+            nodes |= {
+                node["name"]
+                for node in self.manifest["nodes"].values()
+                if node["resource_type"] == "model" and node["package_name"] != self.config.project_name
+            }
+        expected = {f"{model}_{stage}" for model in models for stage in STAGES}
+        spare = nodes - expected
+        others = {name.removesuffix(end) for name in spare for end in map("_{}".format, STAGES) if name.endswith(end)}
+        found = []
+        for model in models:
+            missing = [name for stage in STAGES if (name := f"{model}_{stage}") not in nodes]
+            if missing:
+                hint = nearest(model, others) if len(missing) == len(STAGES) else nearest(missing[0], spare)
+                found.append(f"the model '{model}' lacks {listed(missing)}.{hint}")
+        return found

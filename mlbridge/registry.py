@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
 from mlbridge.errors import RegistryError, listed
+from mlbridge.features import family
 from mlbridge.spec import NOT_TRAINING, Spec
-from mlbridge.warehouse import Warehouse, column
+from mlbridge.warehouse import Warehouse, column, select
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,33 +66,39 @@ CHOSEN = ("promoted", "rejected")
 
 
 def history(warehouse: Warehouse, logbook: exp.Expression) -> list[dict[str, Any]]:
-    """Read the logbook without its heavy columns, oldest first."""
-    light = [column(name) for name in LOGBOOK if name not in HEAVY]
-    query = exp.select(*light).from_(logbook).order_by(column("trained_at"), column("version"), column("candidate"))
-    return warehouse.rows(query)
+    """Read the logbook without its heavy columns, oldest first; a column that it does not have yet is NULL."""
+    there = warehouse.names(logbook)
+    light = [name for name in LOGBOOK if name not in HEAVY]
+    query = select({name: column(name) if name in there else exp.null() for name in light}, logbook)
+    return warehouse.rows(query.order_by(*(column(name) for name in ("as_of", "trained_at", "version", "candidate"))))
+
+
+def known(rows: Sequence[dict[str, Any]], as_of: datetime) -> list[dict[str, Any]]:
+    """Keep what the logbook said at a moment (UTC): a past day that is built again knows no later version."""
+    return [row for row in rows if row["as_of"] <= as_of]
 
 
 def champion(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None) -> Mapping[str, Any] | None:
     """Give the logbook row of the version in use: the pinned one, else the last promoted one, else None.
 
-    Raises RegistryError when the pinned version is not in the logbook.
+    `rows` are in the order of `history`. Raises RegistryError when the pinned version is not among them.
     """
-    chosen = {row["version"]: row for row in rows if row["outcome"] in CHOSEN}
+    chosen = [row for row in rows if row["outcome"] in CHOSEN]
     if pin is not None:
-        if pin not in chosen:
+        pinned = [row for row in chosen if row["version"] == pin]
+        if not pinned:
+            versions = sorted(row["version"] for row in chosen)
             raise RegistryError(
-                f"{node}: `mlbridge.pin`: there is no version {pin}; the logbook has {listed(sorted(chosen))}. "
+                f"{node}: `mlbridge.pin`: there is no version {pin}; the logbook has {listed(versions)}. "
                 "Pin one of these, or remove the pin."
             )
-        return chosen[pin]
-    promoted = [version for version, row in chosen.items() if row["outcome"] == "promoted"]
-    return chosen[max(promoted)] if promoted else None
+        return pinned[0]
+    return next((row for row in reversed(chosen) if row["outcome"] == "promoted"), None)
 
 
 def last_trained(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Give the chosen candidate's row of the newest training, promoted or not."""
-    chosen = [row for row in rows if row["outcome"] in CHOSEN]
-    return max(chosen, key=lambda row: row["version"]) if chosen else None
+    """Give the chosen candidate's row of the newest training, promoted or not; `rows` as `history` orders them."""
+    return next((row for row in reversed(rows) if row["outcome"] in CHOSEN), None)
 
 
 def next_version(rows: Sequence[Mapping[str, Any]]) -> int:
@@ -146,7 +154,7 @@ def feature_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     other = [
         f"'{name}' was {before[name]} and is {now[name]}"
         for name in before
-        if now.get(name, before[name]) != before[name]
+        if family(now.get(name, before[name])) != family(before[name])
     ]
     return ", ".join(gone + other + came)
 

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp
 
-from mlbridge.errors import ScoringError, listed
 from mlbridge.frame import scoring_columns, scoring_frame
 from mlbridge.log import say
-from mlbridge.train import scores_of
 from mlbridge.versions import Version
 from mlbridge.warehouse import as_text, batched, column, select
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from mlbridge.spec import Split
@@ -27,6 +24,7 @@ PREDICTIONS = {
     "entity": "string",
     "time": "timestamp[us]",
     "version": "int32",
+    "target": "string",
     "prediction": "string",
     "prediction_value": "double",
     "probability": "double",
@@ -73,10 +71,12 @@ def score(
 
     done = 0
     for batch in batched(reader):
-        scores = _scores(node, version, scoring_frame(batch, version.features))
+        scores = version.scores(scoring_frame(batch, version.features))
         columns = {
             **facts,
-            **predicted(scores, version.classes),
+            "version": version.number,
+            "target": version.spec.target,
+            **predicted(scores, version.classes, version.numbers),
             "entity": batch[ENTITY],
             "time": batch[TIME],
         }
@@ -88,25 +88,13 @@ def score(
     say(node, f"version {version.number} scored {done:,} new rows")
 
 
-def _scores(node: str, version: Version, features: pd.DataFrame) -> np.ndarray[Any, Any]:
-    infinite = [name for name, values in features.items() if values.dtype.kind == "f" and np.isinf(values).any()]
-    if infinite:
-        raise ScoringError(
-            f"{node}: version {version.number} cannot score: the feature {listed(infinite)} is infinite in some rows; "
-            "a value that cannot be known should be NULL. Mend it in the features node."
-        )
-    estimator = version.estimator
-    try:
-        return scores_of(estimator, features)
-    except Exception as error:
-        raise ScoringError(f"{node}: version {version.number} failed to score: {error}") from error
-
-
-def predicted(scores: np.ndarray[Any, Any], classes: Sequence[str] | None) -> dict[str, Any]:
+def predicted(
+    scores: np.ndarray[Any, Any], classes: Sequence[str] | None, numbers: Sequence[float] | None
+) -> dict[str, Any]:
     """Turn scores into `prediction`, `prediction_value` and `probability`.
 
     Two classes: the probability is that of the positive (second) one; many: of the predicted one, which is the
-    most probable, the first on ties. `prediction_value` of a class is its number, where its text is one.
+    most probable, the first on ties. `numbers` are the classes as numbers, None where they are texts.
     """
     if classes is None:
         return {
@@ -116,10 +104,9 @@ def predicted(scores: np.ndarray[Any, Any], classes: Sequence[str] | None) -> di
         }
     best = scores.argmax(axis=1)
     likely = scores[:, 1] if len(classes) == 2 else scores.max(axis=1)
-    numbers = [_number(each) for each in classes]
     return {
         "prediction": [classes[place] for place in best],
-        "prediction_value": [numbers[place] for place in best],
+        "prediction_value": None if numbers is None else np.take(numbers, best),
         "probability": likely,
     }
 
@@ -130,12 +117,6 @@ def prediction_schema() -> pa.Schema:
 
     types = {"timestamp[us]": pa.timestamp("us")}
     return pa.schema([(name, types.get(type_) or pa.type_for_alias(type_)) for name, type_ in PREDICTIONS.items()])
-
-
-def _number(text: str) -> float | None:
-    if text in ("false", "true"):
-        return float(text == "true")
-    return float(text) if text.lstrip("-").isdecimal() else None
 
 
 def _column(values: Any, type_: pa.DataType, rows: int) -> pa.Array:

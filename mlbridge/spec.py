@@ -108,31 +108,40 @@ class Spec:
 KEYS = tuple(field.name for field in fields(Spec) if field.name != "exclude")
 
 
-def read_spec(node: str, said: Any, own_candidates: Iterable[str] = ()) -> Spec:
+def read_spec(node: str, said: Any, own_candidates: Iterable[str] | None = ()) -> Spec:
     """Check what stands in YAML and fill in the defaults.
 
-    `own_candidates` are the names of the pipelines that the node adds itself. Raises SpecError that names the
+    `own_candidates` are the names of the pipelines that the node adds itself, None where only the training node
+    knows them. Raises SpecError that names the
     node, the key, what was found, what is allowed and the nearest allowed word.
     """
-    return _Reader(node, tuple(own_candidates)).spec(said)
+    return _Reader(node, None if own_candidates is None else tuple(own_candidates)).spec(said)
 
 
 def stored_spec(said: Mapping[str, Any]) -> Spec:
-    """Build a spec again from what `as_dict` gave, as the logbook keeps it; it was checked before it was stored."""
-    nested: dict[str, Any] = {
-        "split": Split(**said["split"]),
-        "promote": Promote(**said["promote"]),
-        "retrain": Retrain(**said["retrain"]),
-        "monitor": Monitor(said["monitor"]["window"], tuple(said["monitor"]["slices"])),
-    }
-    lists = {key: tuple(value) for key, value in said.items() if isinstance(value, list)}
-    return Spec(**{**said, **lists, **nested})
+    """Build a spec again from what `as_dict` gave, as the logbook keeps it; it was checked before it was stored.
+
+    What an older or newer mlbridge knew and this one does not is left out, and the other way round the default.
+    """
+    parts = {"split": Split, "promote": Promote, "retrain": Retrain, "monitor": Monitor}
+    values: dict[str, Any] = {key: _construct(part, said.get(key, {})) for key, part in parts.items()}
+    absent: dict[str, Any] = {"label_time": None, "features": None, "exclude": (), "pin": None, "trusted": ()}
+    return Spec(**{**absent, **_known(Spec, said), **values})
+
+
+def _construct(part: Any, said: Mapping[str, Any]) -> Any:
+    return part(**_known(part, said))
+
+
+def _known(part: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(part)}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key in names}
 
 
 class _Reader:
     """Reads one spec; holds the node's name for the messages."""
 
-    def __init__(self, node: str, own: tuple[str, ...]) -> None:
+    def __init__(self, node: str, own: tuple[str, ...] | None) -> None:
         self.node = node
         self.own = own
 
@@ -240,6 +249,8 @@ class _Reader:
     def candidates(self, task: str, found: Any) -> tuple[str, ...]:
         stock = CANDIDATES[task]
         names = stock if found is None else self.columns("candidates", found, "a candidate")
+        if self.own is None:
+            return names
         for name in self.own:
             if name in stock:
                 raise self.fail("candidates", f"{name!r} is a stock candidate's name; call your own otherwise.")

@@ -17,9 +17,19 @@ MOST_CLASSES = 100
 MIN_ROWS = {"train": 50, "validation": 20, "test": 20}
 
 
+def missing_query(spec: Spec, split: exp.Expression) -> exp.Select:
+    """Count the NULLs in each column that says which row is meant, when, and to which group it belongs; one row."""
+    counts = [
+        exp.alias_(
+            exp.Sub(this=exp.Count(this=exp.Star()), expression=exp.Count(this=column(name))), f"missing_{place}"
+        )
+        for place, name in enumerate(_key(spec))
+    ]
+    return exp.select(*counts).from_(split)
+
+
 def duplicates_query(spec: Spec, split: exp.Expression) -> exp.Select:
     """Ask for one key that stands in more than one row, and how often."""
-    key = [column(name) for name in (*spec.entity, spec.time)]
     return (
         exp.select(
             exp.alias_(as_text(spec.entity), "entity"),
@@ -27,32 +37,41 @@ def duplicates_query(spec: Spec, split: exp.Expression) -> exp.Select:
             exp.alias_(exp.Count(this=exp.Star()), "rows"),
         )
         .from_(split)
-        .group_by(*key)
+        .group_by(*(column(name) for name in (*spec.entity, spec.time)))
         .having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         .limit(1)
     )
 
 
+def _key(spec: Spec) -> tuple[str, ...]:
+    return (spec.time, *spec.entity, *([] if spec.split.group is None else [spec.split.group]))
+
+
+def check_keys(node: str, spec: Spec, missing: Mapping[str, int], duplicates: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse rows of which nobody could say which they are; takes the answers of the two queries above."""
+    for place, name in enumerate(_key(spec)):
+        if missing[f"missing_{place}"]:
+            raise SplitError(
+                f"{node}: '{name}' is NULL in {missing[f'missing_{place}']:,} row(s), and it says which row is meant, "
+                "when, or to which group it belongs. Filter those rows out in the features node."
+            )
+    for row in duplicates:
+        raise SplitError(
+            f"{node}: {', '.join(spec.entity)} = {row['entity']} at {row['time']} stands in {row['rows']:,} rows; "
+            "entity and time together must be unique. Remove the duplicates in the features node, or add a column "
+            "to `entity`."
+        )
+
+
 def check_rows(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) -> None:
-    """Refuse words that are none of the four, NULLs in the key, and sets too small; `facts` by word."""
+    """Refuse words that are none of the four, outcomes that are none, and sets too small; `facts` by word."""
     unknown = [word for word in facts if word not in SPLIT_WORDS]
     if unknown:
         raise SplitError(
             f"{node}: `ml_split` holds {listed(unknown)}; allowed: {listed(SPLIT_WORDS)}. With `split: {{by: "
             f"{spec.split.by}}}` that column must say one of these words in every row whose target is known."
         )
-    every = list(facts.values())
-    for name, counted in (
-        (spec.time, "times"),
-        *((name, f"entity_{i}") for i, name in enumerate(spec.entity)),
-    ):
-        missing = sum(row["rows"] - row[counted] for row in every)
-        if missing:
-            raise SplitError(
-                f"{node}: '{name}' is NULL in {missing:,} rows; entity and time say which row is meant and when. "
-                "Filter those rows out in the features node."
-            )
-    if not sum(row["targets"] for row in every):
+    if not sum(row["targets"] for row in facts.values()):
         raise SplitError(
             f"{node}: the target '{spec.target}' is NULL in every row, so there is nothing to learn. Check the "
             "features node, `label_time` and `mlbridge_as_of`."
@@ -81,16 +100,6 @@ def _check_targets(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]
                 f"{node}: the target '{spec.target}' is NaN or infinite in some {word} rows. Where the outcome is not "
                 "known it must be NULL; mend it in the features node."
             )
-
-
-def check_unique(node: str, spec: Spec, found: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a key that stands in two rows: a prediction could not say which of them it is about."""
-    for row in found:
-        raise SplitError(
-            f"{node}: {', '.join(spec.entity)} = {row['entity']} at {row['time']} stands in {row['rows']:,} rows; "
-            "entity and time together must be unique. Remove the duplicates in the features node, or add a column "
-            "to `entity`."
-        )
 
 
 def labels_query(spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:

@@ -87,9 +87,11 @@ def _prepared(inputs: Inputs, numbers: Any, codes: Any, finish: Any = None) -> A
 def _linear(inputs: Inputs, model: Any) -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    # Rows to score come as doubles; in the frame's narrow floats the same sums would end in other digits.
+    wide = FunctionTransformer(np.asarray, kw_args={"dtype": "float64"}, feature_names_out="one-to-one")
+    numbers = make_pipeline(wide, SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     codes = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20)
     return make_pipeline(_prepared(inputs, numbers, codes, StandardScaler()), model)
 
@@ -256,6 +258,10 @@ def describe(value: Any) -> Any:
         return [describe(item) for item in value]
     if isinstance(value, np.ndarray):
         return [describe(item) for item in value.tolist()]
+    if isinstance(value, np.generic):
+        return describe(value.item())
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(describe, value), key=str)
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -9,13 +9,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlbridge.artifacts import check, load
-from mlbridge.errors import ScoringError
+from mlbridge.errors import ScoringError, listed
 from mlbridge.features import Feature
 from mlbridge.registry import artifact_query, feature_changes
 from mlbridge.spec import Spec, stored_spec
+from mlbridge.train import scores_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sqlglot import exp
 
     from mlbridge.warehouse import Warehouse
@@ -26,8 +30,8 @@ class Version:
     """A trained version. `classes` are texts in the order of the scores' columns, None for a regression.
 
     `stored` says in which format the artifact was written, and its checksum.
-    `holdout_from` is the prediction moment (UTC) of its first test row where its split was by time, else None:
-    rows from there on were neither fitted on nor used to choose among the candidates.
+    `numbers` are the classes as numbers, None for texts. `holdout_from` is the prediction moment (UTC) of its first
+    test row where all test rows come after those it has seen, else None: rows from there on are new to it.
     """
 
     node: str
@@ -36,6 +40,7 @@ class Version:
     spec: Spec
     features: tuple[Feature, ...]
     classes: tuple[str, ...] | None
+    numbers: tuple[float, ...] | None
     holdout_from: datetime | None
     artifact: bytes | None
     stored: Mapping[str, Any]
@@ -49,6 +54,13 @@ class Version:
 
     def check_schema(self, columns: Mapping[str, str]) -> None:
         """Refuse to score rows whose features are gone or of another type than in training; types by name."""
+        keys = [*self.spec.entity, self.spec.time, self.spec.target]
+        gone = [name for name in keys if name not in columns]
+        if gone:
+            raise ScoringError(
+                f"{self.node}: version {self.number} cannot score: {listed(gone)}, which its spec names as entity, "
+                "time or target, is gone from the split. Restore the column, or let a new version be promoted."
+            )
         before = {feature.name: feature.type for feature in self.features}
         changed = feature_changes(before, {name: columns[name] for name in before if name in columns})
         if changed:
@@ -57,6 +69,23 @@ class Version:
                 "node, or build the training node so that a new version learns without it."
             )
 
+    def scores(self, features: pd.DataFrame) -> np.ndarray[Any, Any]:
+        """Score rows; raises ScoringError that names an infinite feature, or what the estimator could not do."""
+        infinite = [name for name, values in features.items() if values.dtype.kind == "f" and np.isinf(values).any()]
+        if infinite:
+            raise ScoringError(
+                f"{self.node}: version {self.number} cannot score: the feature {listed(infinite)} is infinite in "
+                "some rows; a value that cannot be known should be NULL. Mend it in the features node."
+            )
+        estimator = self.estimator
+        try:
+            scores = scores_of(estimator, features)
+        except Exception as error:
+            raise ScoringError(f"{self.node}: version {self.number} failed to score: {error}") from error
+        if not np.isfinite(scores).all():
+            raise ScoringError(f"{self.node}: version {self.number} gives NaN or infinity for some rows. Pin another.")
+        return scores
+
 
 def read_version(
     node: str, warehouse: Warehouse, logbook: exp.Expression, row: Mapping[str, Any], trusted: Iterable[str]
@@ -64,7 +93,8 @@ def read_version(
     """Read a logbook row and its artifact, which is not looked into before `estimator` is asked for."""
     number = row["version"]
     artifact = warehouse.row(artifact_query(logbook, number))["artifact"]
-    classes = json.loads(row["params"])["classes"]
+    params = json.loads(row["params"])
+    classes, numbers = params["classes"], params["numbers"]
     return Version(
         node=node,
         number=number,
@@ -72,6 +102,7 @@ def read_version(
         spec=stored_spec(json.loads(row["spec"])),
         features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in json.loads(row["features"])),
         classes=None if classes is None else tuple(classes),
+        numbers=None if numbers is None else tuple(numbers),
         holdout_from=row["holdout_from"],
         artifact=artifact,
         stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},

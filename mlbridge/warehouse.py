@@ -57,6 +57,11 @@ class Warehouse:
         names = [described[0] for described in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
+    def names(self, table: exp.Expression) -> list[str]:
+        """Name the columns of something to select from."""
+        result = self._session.execute(exp.select("*").from_(table).limit(0).sql(dialect=DIALECT))
+        return [described[0] for described in result.description]
+
     def row(self, query: exp.Query) -> dict[str, Any]:
         """Run a query that answers with exactly one row."""
         (only,) = self.rows(query)
@@ -107,27 +112,29 @@ def batched(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     return (batch for batch in reader if batch.num_rows)
 
 
-def connect(credentials: Any) -> Warehouse:
-    """Open the warehouse of a dbt profile for reading; raises SetupError when it is not there or not free."""
+def file_of(credentials: Any) -> Path | None:
+    """Give the path of the file that the warehouse of a dbt profile lives in, as the profile writes it.
+
+    None when it is a server or in memory.
+    """
+    if credentials.type != DIALECT or credentials.path == ":memory:":
+        return None
+    return Path(credentials.path)
+
+
+def connect(file: Path | None) -> Warehouse:
+    """Open a warehouse for reading; raises SetupError when it is no file, not there or not free."""
     import duckdb
 
-    if credentials.type != DIALECT:
-        raise SetupError(f"the profile's type is '{credentials.type}'; this command reads '{DIALECT}' only so far.")
-    path = Path(credentials.path)
-    if not path.is_file():
-        raise SetupError(f"there is no warehouse at '{path}' yet. Run `dbt build` first.")
+    if file is None:
+        raise SetupError(f"the profile's warehouse is no file; this command reads '{DIALECT}' files only so far.")
+    if not file.is_file():
+        raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
     try:
-        return Warehouse(duckdb.connect(str(path), read_only=True))
+        return Warehouse(duckdb.connect(str(file), read_only=True))
     except duckdb.IOException as error:
         if "lock" not in str(error).lower():
             raise SetupError(f"the warehouse cannot be read: {error}") from error
         raise SetupError(
             f"another process is writing to the warehouse: {error}. Wait for its end, or end it."
         ) from error
-
-
-def file_of(credentials: Any) -> Path | None:
-    """Give the file that the warehouse lives in, or None when it is a server or in memory."""
-    if credentials.type != DIALECT or credentials.path == ":memory:":
-        return None
-    return Path(credentials.path).absolute()

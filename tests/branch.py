@@ -178,6 +178,8 @@ class Branch:
             "started_at": (START + timedelta(days=90, minutes=self.builds)).isoformat(sep=" "),
             "retrain": False,
             "exists": self.has(node),
+            "empty": False,
+            "spec": self.spec,
             "package_version": mlbridge.__version__,
         }
         return SimpleNamespace(this=This(node), mlbridge={**run, **self.said})

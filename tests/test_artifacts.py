@@ -44,7 +44,7 @@ def test_a_damaged_artifact_is_refused_by_the_prediction(damage: str, words: lis
 
 def test_a_type_that_is_no_longer_trusted_is_refused_by_the_prediction() -> None:
     branch = _trained()
-    branch.execute("update late_training set spec = json_merge_patch(spec, '{\"trusted\": []}')")
+    branch.spec["trusted"] = []
     branch.refuses_to_predict(
         ArtifactError, "version 1 holds types that are not trusted: 'estimators.Steady'", "`trusted: [...]`"
     )
@@ -60,10 +60,9 @@ def test_a_type_that_is_not_installed_any_more_is_named() -> None:
     artifact = artifacts.dump("late_training", "mine", foreign(), ["estimators.Gone"])
     del estimators.Gone  # type: ignore[attr-defined]
     branch.connection.execute(
-        "update late_training set artifact = ?, artifact_sha256 = ?, "
-        'spec = json_merge_patch(spec, \'{"trusted": ["estimators.Gone"]}\')',
-        [artifact, artifacts.checksum(artifact)],
+        "update late_training set artifact = ?, artifact_sha256 = ?", [artifact, artifacts.checksum(artifact)]
     )
+    branch.spec["trusted"] = ["estimators.Gone"]
     branch.refuses_to_predict(ArtifactError, "version 1 cannot be read back", "Gone", "install what the version was")
 
 

@@ -85,7 +85,7 @@ def test_doctor_finds_who_holds_the_lock(
     run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = tmp_path / "held.duckdb"
-    code = f"import duckdb; duckdb.connect({str(held)!r}); print('held', flush=True); input()"
+    code = f"import duckdb; writer = duckdb.connect({str(held)!r}); print('held', flush=True); input()"
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as holder:
         assert holder.stdout is not None

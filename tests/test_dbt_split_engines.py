@@ -35,7 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
         "entity": ENTITY, "label_time": KNOWN, "split": {"validation": 0.2, "test": 0.1, "gap": "3 days"},
     },
     "gap_of_minutes": {"entity": ENTITY, "split": {"validation": 0.333, "test": 0.333, "gap": "90 minutes"}},
-    "gap_of_a_week": {"entity": ENTITY, "label_time": KNOWN, "split": {"gap": "1 week"}},
+    "gap_of_a_week": {"entity": ENTITY, "label_time": KNOWN, "split": {"validation": 0.3, "gap": "1 week"}},
     "hash": {"entity": ENTITY, "split": {"by": "hash"}},
     "hash_of_two": {"entity": [WORD, ENTITY], "split": {"by": "hash", "validation": 0.4, "test": 0.001}},
     "hash_of_a_group": {"entity": ENTITY, "label_time": KNOWN, "split": {"by": "hash", "group": GROUP}},

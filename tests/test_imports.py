@@ -17,9 +17,9 @@ LINE = (
     "errors", "log", "spec", "warehouse",  # what every stage stands on
     "features", "split", "frame",  # features, split
     "sample", "metrics", "evaluate", "profile", "train", "importances",  # train
-    "artifacts", "registry", "versions", "challenge",  # register
+    "artifacts", "registry", "versions", "incumbent", "challenge",  # register
     "score",
-    "nodes",  # composes the stages for dbt
+    "run", "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "cli", "__main__",  # the command line
 )  # fmt: skip
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from branch import SPEC, Branch, This
+from branch import SPEC, START, Branch, This
 from estimators import Steady
 
+from mlbridge import registry
 from mlbridge.errors import ArtifactError, RegistryError, SetupError, SpecError
 from mlbridge.registry import LOGBOOK, as_table
+from mlbridge.warehouse import Warehouse
 
 # --- why a build trains -----------------------------------------------------------------------------------
 
@@ -123,10 +126,10 @@ def test_a_pin_rolls_back_without_training_and_without_it_the_last_promoted_is_b
     assert branch.predict() == []
 
 
-def test_a_challenger_is_compared_with_the_pinned_version() -> None:
+def test_a_challenger_meets_the_version_promoted_last_whatever_is_pinned() -> None:
     branch = _two_versions()
     row = branch.train({"mine": Steady(2)}, pin=1)
-    assert "the champion (version 1)" in row["reason"]
+    assert "the champion (version 2)" in row["reason"]
 
 
 def test_a_rejected_version_can_be_pinned() -> None:
@@ -232,8 +235,58 @@ def test_a_damaged_champion_does_not_stop_a_training() -> None:
     branch.execute("update late_training set artifact = 'x'::blob")
     row = branch.retrain()
     assert (row["outcome"], row["version"]) == ("promoted", 2)
-    assert "the champion was not compared: late_training: the artifact of version 1 is damaged" in row["reason"]
+    assert (
+        "not compared with the champion (version 1): late_training: the artifact of version 1 is damaged"
+        in row["reason"]
+    )
     assert {each["version"] for each in branch.predict()} == {2}
     branch.train(pin=1)
     branch.split(where="i < 450")
     branch.refuses_to_predict(ArtifactError, "version 1 is damaged")
+
+
+# --- the clock --------------------------------------------------------------------------------------------
+
+
+def test_a_past_day_built_again_knows_no_later_version_and_dethrones_nobody() -> None:
+    branch = Branch()
+    branch.train()
+    branch.predict()
+    now, branch.as_of = branch.as_of, START + timedelta(days=17)
+    row = branch.train()
+    assert (row["version"], row["outcome"]) == (2, "promoted")
+    assert row["reason"].startswith("no version yet; ")
+    assert {each["version"] for each in branch.predict()} == {2}
+    branch.as_of = now
+    assert branch.train()["outcome"] == "skipped"
+    branch.split(where="i < 450")
+    assert {each["version"] for each in branch.predict()} == {1}
+
+
+def test_a_logbook_without_a_later_column_is_read() -> None:
+    branch = Branch()
+    branch.train()
+    branch.execute("alter table late_training drop column holdout_from")
+    branch.execute('update late_training set spec = json_merge_patch(spec, \'{"monitor": null, "unheard": 1}\')')
+    assert registry.history(Warehouse(branch.connection), Warehouse.table("late_training", "logbook"))
+    assert branch.predict()
+
+
+def test_an_infinite_value_in_a_column_of_the_champion_alone_does_not_stop_a_training() -> None:
+    branch = Branch({"y": "other"})
+    branch.train()
+    branch.split({"y": "case when i = 395 then 'infinity'::double else other end"})
+    row = branch.train(features={"exclude": ["y"]})
+    assert row["outcome"] == "promoted"
+    assert "the feature 'y' is infinite in some rows" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    "column", ["['a', 'b', 'c'][1 + i % 3]::enum('a', 'b', 'c', 'd')", "['a', 'b', 'c'][1 + i % 3]"]
+)
+def test_one_more_word_in_an_enum_is_no_other_feature(column: str) -> None:
+    branch = Branch({"kind": "['a', 'b', 'c'][1 + i % 3]::enum('a', 'b', 'c')"})
+    branch.train()
+    branch.split({"kind": column})
+    assert branch.train()["outcome"] == "skipped"
+    assert branch.predict()

@@ -12,7 +12,7 @@ from branch import LABELLED, Branch
 from estimators import Steady
 
 import mlbridge
-from mlbridge.errors import ScoringError
+from mlbridge.errors import ScoringError, SplitError
 from mlbridge.score import PREDICTIONS, predicted, prediction_schema
 
 
@@ -162,13 +162,13 @@ def test_the_types_are_those_of_the_contract_and_the_rows_come_as_a_stream() -> 
 
 
 def test_scores_become_predictions() -> None:
-    two = predicted(np.array([[0.5, 0.5], [0.2, 0.8]]), ["no", "yes"])
-    assert (two["prediction"], two["prediction_value"]) == (["no", "yes"], [None, None])
+    two = predicted(np.array([[0.5, 0.5], [0.2, 0.8]]), ["no", "yes"], None)
+    assert (two["prediction"], two["prediction_value"]) == (["no", "yes"], None)
     assert two["probability"].tolist() == [0.5, 0.8]
-    many = predicted(np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]), ["-1", "0", "7"])
-    assert (many["prediction"], many["prediction_value"]) == (["0", "-1"], [0.0, -1.0])
+    many = predicted(np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]), ["-1", "0", "7"], [-1.0, 0.0, 7.0])
+    assert (many["prediction"], many["prediction_value"].tolist()) == (["0", "-1"], [0.0, -1.0])
     assert many["probability"].tolist() == [0.5, 0.4]
-    number = predicted(np.array([0.1, 1e300]), None)
+    number = predicted(np.array([0.1, 1e300]), None, None)
     assert (number["prediction"], number["probability"]) == (["0.1", "1e+300"], None)
 
 
@@ -222,3 +222,20 @@ def test_a_failing_champion_is_named() -> None:
     branch.execute("update late_training set features = json_array(json_object('name', 'y', 'type', 'DOUBLE', "
                    "'kind', 'numeric'))")  # fmt: skip
     branch.refuses_to_predict(ScoringError, "version 1 failed to score: 'x'")
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"id": "case when i < 430 then i end"}, ["'id' is NULL in 10 row(s)", "Filter those rows out"]),
+        ({"id": "least(i, 438)", "at": "timestamp '2024-01-01' + to_hours(least(i, 438)::int)"}, ["stands in 2 rows"]),
+    ],
+)
+def test_a_key_that_is_missing_or_stands_twice_is_refused_without_a_training(
+    columns: dict[str, str], words: list[str]
+) -> None:
+    branch = Branch()
+    branch.train()
+    branch.split(columns)
+    assert branch.train()["outcome"] == "skipped"
+    branch.refuses_to_predict(SplitError, *words)

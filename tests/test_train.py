@@ -6,16 +6,19 @@ import json
 from typing import Any
 
 import estimators
+import numpy as np
 import pytest
 from branch import Branch
 from estimators import Steady
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
-from mlbridge.errors import ArtifactError, SpecError, TrainingError
+from mlbridge.errors import ArtifactError, SpecError, SplitError, TrainingError
+from mlbridge.evaluate import Sample, measure
+from mlbridge.train import describe
 
 TRUSTED = [f"estimators.{name}" for name in vars(estimators)]
 
@@ -168,7 +171,7 @@ def test_a_champion_of_another_target_is_not_compared() -> None:
     branch.train(features=["x", "carrier"])
     row = branch.train(target="is_early")
     assert row["outcome"] == "promoted"
-    assert "the champion was not compared: it predicts another target" in row["reason"]
+    assert "not compared with the champion (version 1): it predicts another target" in row["reason"]
 
 
 def test_a_champion_without_its_feature_is_not_compared() -> None:
@@ -178,7 +181,7 @@ def test_a_champion_without_its_feature_is_not_compared() -> None:
     row = branch.train()
     assert (row["outcome"], row["version"]) == ("promoted", 2)
     assert row["reason"].startswith("the features changed: 'y' is gone; ")
-    assert "the champion was not compared: " in row["reason"]
+    assert "not compared with the champion (version 1): " in row["reason"]
     assert "version 1 cannot score: 'y' is gone" in row["reason"]
 
 
@@ -284,3 +287,32 @@ def test_the_figures_of_a_dummy_are_those_of_the_baseline() -> None:
     row = branch.train({"dummy": DummyClassifier()})
     assert row["outcome"] == "rejected"
     assert all(each["value"] == each["baseline"] for each in _document(row, "metrics"))
+
+
+def test_a_changed_numpy_number_is_another_candidate() -> None:
+    assert describe(Ridge(alpha=np.float32(3))) != describe(Ridge(alpha=np.float32(30)))
+    assert describe(Ridge(alpha=np.float32(3))) == describe(Ridge(alpha=3.0))
+
+
+def test_a_row_without_a_group_is_refused() -> None:
+    branch = Branch({"crew": "case when i % 2 = 0 then i % 37 end"}, split={"by": "hash", "group": "crew"})
+    branch.refuses(SplitError, "'crew' is NULL in 220 row(s)", "to which group it belongs")
+
+
+@pytest.mark.parametrize("candidate", ["logistic_regression", "random_forest", "hist_gradient_boosting"])
+def test_the_stored_version_scores_the_test_rows_as_they_were_measured(candidate: str) -> None:
+    """The frame holds narrow numbers, rows to score come as doubles: the scores are the same to the last bit."""
+    branch = Branch({"day": "date '2024-01-01' + (i % 40)::int", "few": "(i % 5)::tinyint"}, candidates=[candidate])
+    stated = {}
+    row = branch.train()
+    for each in json.loads(row["metrics"]):
+        if (each["split"], each["slice"]) == ("test", "all"):
+            stated[each["metric"]] = each["value"]
+    branch.predict()
+    found = branch.rows(
+        "select p.probability, s.is_late from late_predictions p join late_split s on s.id = p.entity "
+        "where s.ml_split = 'test' order by s.at, s.id"
+    )
+    positive = np.array([each["probability"] for each in found])
+    truth = np.array([each["is_late"] for each in found]).astype(int)
+    assert measure(Sample(truth, np.column_stack([1 - positive, positive])))["log_loss"] == stated["log_loss"]

@@ -2,10 +2,10 @@
   {#- At the end of each dbt command: one row in `ml_runs` for every node of the branch that it ran. -#}
   {%- if execute and flags.WHICH in ['build', 'run', 'retry'] -%}
     {%- set table = mlbridge.relation_of('ml_runs', 'mlbridge') -%}
+    {%- set branch = mlbridge.branch() -%}
     {%- set rows = [] -%}
-    {%- for result in results if result.node.resource_type == 'model' -%}
-      {%- set stage = mlbridge.stage_of(result.node) -%}
-      {%- if stage is not none -%}{%- do rows.append(mlbridge.run_row(result, stage)) -%}{%- endif -%}
+    {%- for result in results if result.node.unique_id in branch -%}
+      {%- do rows.append(mlbridge.run_row(result, branch[result.node.unique_id])) -%}
     {%- endfor -%}
     {%- if table is not none and rows -%}
       insert into {{ table }} (
@@ -25,15 +25,32 @@
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}
 
-{% macro stage_of(node) %}
-  {#- `[model, stage]` of a node of the branch, none for a node of the host. -#}
-  {%- if node.package_name == 'mlbridge' -%}{{ return([none, node.name]) }}{%- endif -%}
+{% macro branch() %}
+  {#-
+    `[model, stage]` of each node of the branch, by the node's id. What leads to a model's features and has the model's
+    name before its own, such as `churn_visits` before `churn_features`, belongs to the features; the rest is the host.
+  -#}
+  {%- set stages = {'features': 'features', 'split': 'split', 'training': 'train', 'predictions': 'score'} -%}
+  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
+  {%- set found = {} -%}
+  {%- for node in nodes if node.package_name == 'mlbridge' -%}
+    {%- do found.update({node.unique_id: [none, node.fqn[1]]}) -%}
+  {%- endfor -%}
   {%- for name in mlbridge.models() -%}
-    {%- for stage in ['features', 'split', 'training', 'predictions'] if node.name == name ~ '_' ~ stage -%}
-      {{ return([name, stage]) }}
+    {%- for node in nodes if node.name.startswith(name ~ '_') and node.name[name | length + 1:] in stages -%}
+      {%- do found.update({node.unique_id: [name, stages[node.name[name | length + 1:]]]}) -%}
     {%- endfor -%}
   {%- endfor -%}
-  {{ return(none) }}
+  {%- set ahead = found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list -%}
+  {%- for id in ahead -%}{#- the list grows as it is walked -#}
+    {%- set name = found[id][0] -%}
+    {%- for parent in graph.nodes[id].depends_on.nodes if parent.startswith('model.') and parent not in found
+        and graph.nodes[parent].name.startswith(name ~ '_') -%}
+      {%- do found.update({parent: [name, 'features']}) -%}
+      {%- do ahead.append(parent) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro run_row(result, stage) %}

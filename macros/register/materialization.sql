@@ -61,6 +61,8 @@
     'started_at': run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
     'retrain': var('mlbridge_retrain', false) | string | lower in ['true', '1', 'yes'],
     'exists': exists,
+    'empty': flags.EMPTY | default(false),
+    'spec': mlbridge.said(model.name | replace('_predictions', '_training')),
     'package_version': mlbridge.version(),
   } -%}
   {{ return(code ~ '\n\ndbtObj.mlbridge = ' ~ run ~ '\n') }}

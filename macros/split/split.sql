@@ -41,6 +41,10 @@
 {% endmacro %}
 
 {% macro split_columns_exist(spec, names) %}
+  {%- if 'ml_split' in names | map('lower') -%}
+    {{ mlbridge.refuse(model.name, "the features node has a column 'ml_split', which this node adds. Rename it there; "
+      ~ "a column that says the words is named by `split: {by: ...}`.") }}
+  {%- endif -%}
   {%- set said = {
     'target': [spec.target], 'entity': spec.entity, 'time': [spec.time], 'label_time': [spec.get('label_time')],
     'split.group': [spec.split.group],

@@ -9,13 +9,22 @@ pins as (
     {{ mlbridge.pins() }}
 ),
 
-promoted as (
+ranked as (
     select
         model,
-        max(version) as version
+        version,
+        row_number() over (partition by model order by as_of desc, trained_at desc, version desc) as place
     from versions
-    where outcome = 'promoted'
-    group by model
+    where
+        outcome = 'promoted'
+        -- a past day that is built again knows no later version
+        and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
+),
+
+promoted as (
+    select *
+    from ranked
+    where place = 1
 ),
 
 chosen as (

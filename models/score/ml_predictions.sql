@@ -10,8 +10,15 @@ select
     predictions.prediction,
     predictions.prediction_value,
     predictions.probability,
-    cast(rows.{{ mlbridge.quoted(spec.target) }} as {{ dbt.type_string() }}) as actual,
-    {{ mlbridge.as_number(split, spec.target, 'rows') }} as actual_value,
+    -- an older version may have predicted something else
+    case
+        when predictions.target = {{ mlbridge.text(spec.target) }}
+            then cast(rows.{{ mlbridge.quoted(spec.target) }} as {{ dbt.type_string() }})
+    end as actual,
+    case
+        when predictions.target = {{ mlbridge.text(spec.target) }}
+            then {{ mlbridge.as_number(split, spec.target, 'rows') }}
+    end as actual_value,
     predictions.scored_at
 from {{ ref(name ~ '_predictions') }} as predictions
 left join {{ split }} as rows

@@ -1,9 +1,17 @@
 {{ mlbridge.grant() }}
 with ranked as (
     select
-        *,
-        row_number() over (partition by model, entity, time order by scored_at desc, version desc) as place
-    from {{ ref('ml_predictions') }}
+        predictions.*,
+        row_number() over (
+            partition by predictions.model, predictions.entity, predictions.time
+            -- after a rollback the version in use comes first, although it scored these rows long ago
+            order by
+                case when predictions.version = champions.version then 0 else 1 end,
+                predictions.scored_at desc,
+                predictions.version desc
+        ) as place
+    from {{ ref('ml_predictions') }} as predictions
+    left join {{ ref('ml_champions') }} as champions on predictions.model = champions.model
 )
 
 select

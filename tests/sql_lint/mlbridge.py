@@ -44,3 +44,11 @@ def split(features: str) -> str:
 
 def grant() -> str:
     return ""
+
+
+def as_of() -> str:
+    return "2013-07-01 00:00:00"
+
+
+def text(value: object) -> str:
+    return f"'{value}'"

@@ -9,19 +9,20 @@ from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 import mlbridge
 
 CURVED = [
-    "departure_minute",
     "carrier_departure_delay_3h",
-    "carrier_waiting",
+    "carrier_late_1d",
+    "carrier_overdue",
+    "departure_minute",
+    "destination_arrival_delay_6h",
     "destination_late_7d",
     "dew_point_f",
+    "flight_late_28d",
+    "origin_arrival_delay_3h",
     "origin_departure_delay_3h",
-    "origin_late_1d",
-    "origin_waiting",
-    "pressure_mb",
+    "origin_overdue",
     "visibility_miles",
-    "waiting_per_departure",
-    "wind_east_mph",
-    "wind_north_mph",
+    "wind_from_east_mph",
+    "wind_from_north_mph",
 ]
 
 

@@ -1,55 +1,55 @@
--- Arrivals and questions in one stream by time: each question sums over the arrivals known before it.
-with arrivals as (
-    select
-        carrier,
-        origin,
-        destination,
-        origin || '-' || destination as route,
-        arrived_at as moment,
-        1 as arrived,
-        cast(arrival_delay >= 15 as integer) as late
-    from {{ ref('flights') }}
-    where arrived_at is not null
+-- How punctual were the flights that had arrived by the moment of a prediction? One row a flight.
+-- Arrivals and predictions share one stream; windows over it look back from each moment, and need no join.
+with flights as (
+    select * from {{ ref('late_arrival_flights') }}
 ),
 
 stream as (
     select
-        *,
-        null as flight_id
-    from arrivals
-    union all
-    select
+        flight_id,
+        predicted_at as moment,
         carrier,
         origin,
         destination,
         route,
-        predicted_at as moment,
-        0 as arrived,
+        flight_name,
+        0 as arrivals,
         0 as late,
-        flight_id
-    from {{ ref('late_arrival_questions') }}
+        0 as delay
+    from flights
+    union all
+    select
+        null as flight_id,
+        arrived_at as moment,
+        carrier,
+        origin,
+        destination,
+        route,
+        flight_name,
+        1 as arrivals,
+        is_late::integer as late,
+        arrival_delay as delay
+    from flights
+    where arrived_at is not null
 ),
 
-summed as (
+seen as (
     select
         flight_id,
-        sum(late) over carrier_week / nullif(sum(arrived) over carrier_week, 0) as carrier_late_7d,
-        sum(late) over carrier_month / nullif(sum(arrived) over carrier_month, 0) as carrier_late_28d,
-        sum(late) over origin_day / nullif(sum(arrived) over origin_day, 0) as origin_late_1d,
-        sum(late) over origin_week / nullif(sum(arrived) over origin_week, 0) as origin_late_7d,
-        sum(late) over route_month / nullif(sum(arrived) over route_month, 0) as route_late_28d,
-        cast(sum(arrived) over route_month as integer) as route_flights_28d,
-        sum(late) over destination_week / nullif(sum(arrived) over destination_week, 0) as destination_late_7d
+        {{ share_before('late', 'arrivals', 'carrier', '1 day') }} as carrier_late_1d,
+        {{ share_before('late', 'arrivals', 'carrier', '28 days') }} as carrier_late_28d,
+        {{ share_before('delay', 'arrivals', 'origin', '3 hours') }} as origin_arrival_delay_3h,
+        {{ share_before('delay', 'arrivals', 'destination', '6 hours') }} as destination_arrival_delay_6h,
+        {{ share_before('late', 'arrivals', 'destination', '7 days') }} as destination_late_7d,
+        {{ share_before('late', 'arrivals', 'route', '28 days') }} as route_late_28d,
+        {{ sum_before('arrivals', 'route', '28 days') }} as route_arrivals_28d,
+        {{ share_before('late', 'arrivals', 'flight_name', '28 days') }} as flight_late_28d
     from stream
-    window
-        carrier_week as (partition by carrier order by moment range interval 7 days preceding),
-        carrier_month as (partition by carrier order by moment range interval 28 days preceding),
-        origin_day as (partition by origin order by moment range interval 1 day preceding),
-        origin_week as (partition by origin order by moment range interval 7 days preceding),
-        route_month as (partition by route order by moment range interval 28 days preceding),
-        destination_week as (partition by destination order by moment range interval 7 days preceding)
+),
+
+final as (
+    select * from seen
+    where flight_id is not null
 )
 
-select *
-from summed
-where flight_id is not null
+select * from final

@@ -1,76 +1,74 @@
--- How the origin is running: departures and questions in one stream by time.
-with departures as (
+-- How was the origin running at the moment of a prediction? One row a flight.
+-- A flight is overdue from its scheduled departure until it leaves, and at most for six hours. The data do not say
+-- when a flight was cancelled, so a cancelled one is overdue as long as any other that has not left.
+with flights as (
     select
         *,
-        -- One flight a day late would outweigh a whole bank of flights an hour late.
-        least(departure_delay, 180) as minutes
-    from {{ ref('flights') }}
+        scheduled_departure_at + to_hours(6) as given_up_at,
+        least(coalesce(departed_at, given_up_at), given_up_at) as settled_at
+    from {{ ref('late_arrival_flights') }}
 ),
 
 stream as (
     select
-        carrier,
-        origin,
+        flight_id,
         predicted_at as moment,
-        0 as departed,
-        0 as minutes,
-        0 as waiting,
-        flight_id
-    from {{ ref('late_arrival_questions') }}
+        origin,
+        carrier,
+        0 as departures,
+        0 as delay,
+        0 as overdue
+    from flights
     union all
     select
-        carrier,
-        origin,
+        null as flight_id,
         departed_at as moment,
-        1 as departed,
-        minutes,
-        0 as waiting,
-        null as flight_id
-    from departures
+        origin,
+        carrier,
+        1 as departures,
+        departure_delay as delay,
+        0 as overdue
+    from flights
     where departed_at is not null
     union all
-    -- Everyone sees that a flight is due and still at the gate. Why, and whether it will ever leave, nobody knows,
-    -- so a flight counts as waiting for six hours at most.
     select
-        carrier,
-        origin,
+        null as flight_id,
         scheduled_departure_at as moment,
-        0 as departed,
-        0 as minutes,
-        1 as waiting,
-        null as flight_id
-    from departures
+        origin,
+        carrier,
+        0 as departures,
+        0 as delay,
+        1 as overdue
+    from flights
+    where settled_at > scheduled_departure_at
     union all
     select
-        carrier,
+        null as flight_id,
+        settled_at as moment,
         origin,
-        least(
-            greatest(coalesce(departed_at, scheduled_departure_at + interval 6 hours), scheduled_departure_at),
-            scheduled_departure_at + interval 6 hours
-        ) as moment,
-        0 as departed,
-        0 as minutes,
-        -1 as waiting,
-        null as flight_id
-    from departures
+        carrier,
+        0 as departures,
+        0 as delay,
+        -1 as overdue
+    from flights
+    where settled_at > scheduled_departure_at
 ),
 
-summed as (
+seen as (
     select
         flight_id,
-        sum(minutes) over origin_hours / nullif(sum(departed) over origin_hours, 0) as origin_departure_delay_3h,
-        cast(sum(departed) over origin_hours as integer) as origin_departures_3h,
-        cast(sum(waiting) over origin_so_far as integer) as origin_waiting,
-        sum(minutes) over carrier_hours / nullif(sum(departed) over carrier_hours, 0) as carrier_departure_delay_3h,
-        cast(sum(waiting) over carrier_so_far as integer) as carrier_waiting
+        {{ share_before('delay', 'departures', 'origin', '3 hours') }} as origin_departure_delay_3h,
+        {{ sum_before('departures', 'origin', '3 hours') }} as origin_departures_3h,
+        {{ share_before('delay', 'departures', 'origin, carrier', '3 hours') }} as carrier_departure_delay_3h,
+        -- a flight comes with +1 and goes with -1, so the sum over all the past is what is overdue now
+        {{ sum_before('overdue', 'origin') }} as origin_overdue,
+        {{ sum_before('overdue', 'origin, carrier') }} as carrier_overdue
     from stream
-    window
-        origin_hours as (partition by origin order by moment range interval 3 hours preceding),
-        origin_so_far as (partition by origin order by moment range unbounded preceding),
-        carrier_hours as (partition by origin, carrier order by moment range interval 3 hours preceding),
-        carrier_so_far as (partition by origin, carrier order by moment range unbounded preceding)
+),
+
+final as (
+    select * from seen
+    where flight_id is not null
 )
 
-select *
-from summed
-where flight_id is not null
+select * from final
