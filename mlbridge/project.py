@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from argparse import Namespace
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,15 +44,19 @@ class Project:
     @cached_property
     def profile(self) -> Any:
         """Load the profile through dbt; raises SetupError with dbt's own words when it does not load."""
+        from dbt.cli.flags import Flags
+        from dbt.cli.types import Command
         from dbt.config.runtime import load_profile
-        from dbt.flags import set_from_args
+        from dbt.flags import set_flags
         from dbt_common.context import set_invocation_context
+        from dbt_common.events.event_manager_client import cleanup_event_logger
         from dbt_common.exceptions import DbtBaseException
 
-        args: Any = Namespace(profiles_dir=str(self.profiles), project_dir=str(self.path))
-        set_from_args(args, {})
+        cleanup_event_logger()  # what dbt warns of is said by a build; here it would stand among the output
         set_invocation_context(os.environ)
         try:
+            folders = {"profiles_dir": str(self.profiles), "project_dir": str(self.path)}
+            set_flags(Flags.from_dict(Command.PARSE, folders))  # type: ignore[no-untyped-call]
             return load_profile(str(self.path), {}, None, self.target)
         except DbtBaseException as error:
             raise SetupError(f"the profile does not load: {error}") from error

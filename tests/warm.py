@@ -1,7 +1,8 @@
 """dbt in warm processes: one server imports dbt once and forks a child for each command.
 
 A child is a process of its own, so it can be killed, limited, or run beside another one; it starts in a tenth of a
-second where `dbt` itself needs seconds. The server never runs a fit: a fork after OpenMP threads would hang.
+second where `dbt` itself needs seconds. The server runs nothing itself, neither a parse nor a fit: a child that is
+forked from a process with threads may hang.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+PARSED = "parsed.msgpack"
 WARM = (
     "dbt.adapters.duckdb",
     "dbt.task.build",
@@ -87,7 +90,8 @@ class Warm:
 
     def parse(self, project: Path) -> None:
         """Parse a project once; `start(..., parsed=True)` then saves its commands that second."""
-        assert self.ask({"parse": str(project)}), f"{project} does not parse"
+        self.dbt(project, "parse")
+        shutil.copy(project / "target" / "partial_parse.msgpack", project / PARSED)
 
     def start(self, project: Path, *args: str, **limits: Any) -> Command:
         """Start a dbt command in a project.
@@ -113,25 +117,17 @@ class Warm:
 def _serve() -> None:
     for module in WARM:
         importlib.import_module(module)
-    from dbt.cli.main import dbtRunner
-
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    parsed: dict[str, Any] = {}
     for line in sys.stdin:
         order = json.loads(line)
-        if "parse" in order:
-            _enter(order["parse"])
-            result = dbtRunner().invoke(["--quiet", "parse"])
-            parsed[order["parse"]] = result.result
-            answer = int(result.success)
-        elif "wait" in order:
+        if "wait" in order:
             _, status = os.waitpid(order["wait"], 0)
             answer = os.waitstatus_to_exitcode(status)
         else:
             answer = os.fork()
             if answer == 0:
-                _run(order, parsed.get(order["project"]) if order.get("parsed") else None)
+                _run(order)
         answers.write(f"{answer}\n")
         answers.flush()
 
@@ -141,7 +137,7 @@ def _enter(project: str) -> None:
     os.environ["DBT_PROFILES_DIR"] = project
 
 
-def _run(order: dict[str, Any], manifest: Any) -> None:
+def _run(order: dict[str, Any]) -> None:
     code = 2
     try:
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -157,7 +153,9 @@ def _run(order: dict[str, Any], manifest: Any) -> None:
         if "file_size" in order:
             _limit(order["file_size"])
         from dbt.cli.main import dbtRunner
+        from dbt.contracts.graph.manifest import Manifest
 
+        manifest = Manifest.from_msgpack(Path(PARSED).read_bytes()) if order.get("parsed") else None
         result = dbtRunner(manifest=manifest).invoke(["--no-use-colors", *order["args"]])
         code = 0 if result.success else 1 if result.exception is None else 2
         if result.exception is not None:
