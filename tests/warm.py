@@ -153,10 +153,10 @@ def _run(order: dict[str, Any]) -> None:
         if "file_size" in order:
             _limit(order["file_size"])
         from dbt.cli.main import dbtRunner
-        from dbt.contracts.graph.manifest import Manifest
 
-        manifest = Manifest.from_msgpack(Path(PARSED).read_bytes()) if order.get("parsed") else None
-        result = dbtRunner(manifest=manifest).invoke(["--no-use-colors", *order["args"]])
+        result = dbtRunner(manifest=_parsed() if order.get("parsed") else None).invoke(
+            ["--no-use-colors", *order["args"]]
+        )
         code = 0 if result.success else 1 if result.exception is None else 2
         if result.exception is not None:
             sys.stdout.write(f"{result.exception}\n")
@@ -165,6 +165,14 @@ def _run(order: dict[str, Any]) -> None:
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _parsed() -> Any:
+    from dbt.contracts.graph.manifest import Manifest
+
+    manifest = Manifest.from_msgpack(Path(PARSED).read_bytes())
+    manifest.build_flat_graph()  # what macros see as `graph`
+    return manifest
 
 
 def _kill_at(pattern: str, when: str) -> None:

@@ -1,0 +1,28 @@
+{# How a row gets its word by the hash of a key, or by a column. Gives the CTE after `known`, called `final`. #}
+
+{% macro split_by_hash(split, key, target) %}
+  {#- md5 as hexadecimal digits is evenly spread and sorts like a number, in every engine and collation. -#}
+  {%- set hashes = [] -%}
+  {%- for name in key -%}{%- do hashes.append(dbt.hash(mlbridge.quoted(name))) -%}{%- endfor -%}
+  {%- set hash = hashes[0] if hashes | length == 1 else dbt.hash(dbt.concat(hashes)) -%}
+  {%- set validation = '%08x' % ((split.validation * 4294967296) | int) -%}
+  {%- set test = '%08x' % (((split.validation + split.test) * 4294967296) | int) -%}
+  final as (
+    select
+      known.*,
+      case
+        when {{ target }} is null then 'score'
+        when substring({{ hash }}, 1, 8) < '{{ validation }}' then 'validation'
+        when substring({{ hash }}, 1, 8) < '{{ test }}' then 'test'
+        else 'train'
+      end as ml_split
+    from known
+  )
+{% endmacro %}
+
+{% macro split_by_column(word, target) %}
+  final as (
+    select known.*, case when {{ target }} is null then 'score' else {{ word }} end as ml_split
+    from known
+  )
+{% endmacro %}
