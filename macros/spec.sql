@@ -26,8 +26,8 @@
   {%- set name = model_name ~ '_training' -%}
   {%- set said = mlbridge.said(name) -%}
   {%- if said is not mapping -%}
-    {{ mlbridge.refuse(name, "found no node of this name with `config: {meta: {mlbridge: ...}}` in its YAML. Write "
-      ~ "there at least task, target, entity and time.") }}
+    {{ mlbridge.refuse(model.name, "found no `config: {meta: {mlbridge: ...}}` on a node '" ~ name ~ "'. Add it there, "
+      ~ "with at least task, target, entity and time.") }}
   {%- endif -%}
   {{ mlbridge.known_keys(name, '', said, mlbridge.spec_keys()) }}
   {%- for key in ['task', 'target', 'entity', 'time'] if not said.get(key) -%}

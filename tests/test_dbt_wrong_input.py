@@ -49,9 +49,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str | None], str, list[str]]] =
     "few": ({}, {"y": "case when i < 60 then i % 2 = 0 end"}, "training", ["rows for train; at least 50"]),
     "duplicates": ({}, {"id": "'k'", "moment": "timestamp '2024-01-01' + to_hours(least(i, 238))"}, "training",
                    ["id = k at 2024-01-10 22:00:00 stands in 2 rows"]),
-    "null_entity": ({}, {"id": "case when i <> 3 then i end"}, "training", ["'id' is NULL in 1 rows", "Filter those"]),
+    "null_entity": ({}, {"id": "case when i <> 3 then i end"}, "training", ["'id' is NULL in 1 row(s)", "Filter those"]),
     "null_time": ({}, {"moment": "case when i <> 3 then timestamp '2024-01-01' + to_hours(i) end"}, "training",
-                  ["'moment' is NULL in 1 rows"]),
+                  ["'moment' is NULL in 1 row(s)"]),
     "constant": ({}, {"z": "7"}, "training", ["the feature 'z' is constant: 7 in all", 'features: {exclude: ["z"]}']),
     "all_null": ({}, {"z": "cast(null as double)"}, "training", ["the feature 'z' is NULL in all"]),
     "infinite": ({}, {"z": "case when i = 3 then cast('infinity' as double) else i end"}, "training",
@@ -130,7 +130,7 @@ def test_a_split_node_with_a_wrong_name_is_told_so(results: dict[str, tuple[str,
 
 def test_a_split_without_its_training_names_the_node_that_is_missing(results: dict[str, tuple[str, str]]) -> None:
     message = results["orphan_split"][1]
-    assert "orphan_split: there is no node 'orphan_training' to read the spec from. Add it" in message
+    assert "orphan_split: found no `config: {meta: {mlbridge: ...}}` on a node 'orphan_training'. Add it" in message
 
 
 def test_nothing_is_written_by_what_fails(host: Host) -> None:
