@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import zipfile
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from mlbridge.errors import ArtifactError, listed
 
 FORMAT = "skops-1"
+SCHEMA = "schema.json"
 # What scikit-learn's own estimators hold beyond the types that skops trusts by itself: data, or pure functions.
 TRUSTED = (
     "functools.partial",
@@ -35,11 +40,40 @@ def dump(node: str, candidate: str, estimator: Any, trusted: Iterable[str]) -> b
 
     what = f"{node}: the candidate '{candidate}'"
     try:
-        artifact = bytes(skops.io.dumps(estimator))
+        artifact = _canonical(skops.io.dumps(estimator))
     except Exception as error:
         raise ArtifactError(f"{what} cannot be stored: {error}. Use parts that skops can write.") from error
     load(what, artifact, trusted)
     return artifact
+
+
+def _canonical(artifact: bytes) -> bytes:
+    """Write a skops file anew so that the same estimator gives the same bytes in every process.
+
+    skops numbers objects, and names their files, by their address in memory, and dates the files: here both are
+    numbered as they come, and the date is the first that a zip file can hold.
+    """
+    numbers: dict[int, int] = {}
+    files: dict[str, str] = {}
+
+    def renumbered(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renumbered(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        number, file = node.get("__id__"), node.get("file")
+        if isinstance(number, int):
+            node["__id__"] = numbers.setdefault(number, len(numbers))
+        if isinstance(file, str):
+            node["file"] = files.setdefault(file, f"{len(files)}{PurePath(file).suffix}")
+        return {key: renumbered(each) for key, each in node.items()}
+
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(artifact)) as read, zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as write:
+        schema = json.dumps(renumbered(json.loads(read.read(SCHEMA))))
+        for name, content in {SCHEMA: schema.encode(), **{new: read.read(old) for old, new in files.items()}}.items():
+            write.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return written.getvalue()
 
 
 def check(what: str, artifact: bytes | None, row: Mapping[str, Any]) -> bytes:
