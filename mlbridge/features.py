@@ -25,8 +25,6 @@ WORDS = (*exp.DataType.TEXT_TYPES, Type.ENUM)
 # Names of the package's own beside the features: in the rows that are fetched, and in the profiles.
 RESERVED = ("ml_target", "ml_prediction", "ml entity", "ml time")
 RESERVED_START = "ml_slice "
-# Integers up to here are the same number in float32, which can hold a missing value too.
-FLOAT32_INTEGERS = 2**24
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp
 
-from mlbridge.errors import ArtifactError, ScoringError
+from mlbridge.errors import ArtifactError, ScoringError, listed
 from mlbridge.frame import BATCH_ROWS, scoring_columns, scoring_frame
 from mlbridge.split import MIN_ROWS
 from mlbridge.warehouse import batched, column, select
@@ -50,15 +50,16 @@ def meet(
     def without(problem: str, usable: bool) -> Incumbent:
         return Incumbent(champion.number, nothing, nothing, problem, usable)
 
-    before = champion.spec
-    if (spec.task, spec.target) != (before.task, before.target) or classes != champion.classes:
-        return without("it predicts another target", usable=False)
+    if not champion.same_question(spec):
+        return without("it predicts another target, or by another key", usable=False)
+    if classes != champion.classes:
+        return without(f"its classes are {listed(champion.classes or ())}", usable=False)
     try:
         champion.check_schema(columns)
         times, scores = _scores(warehouse, split, champion, spec)
     except (ArtifactError, ScoringError) as error:
         return without(str(error), usable=False)
-    if champion.holdout_from is None and before.split != spec.split:
+    if champion.holdout_from is None and champion.spec.split != spec.split:
         return without("the split has changed, and it may have been trained on rows of this test", usable=False)
     places = np.arange(len(times))
     if champion.holdout_from is not None:

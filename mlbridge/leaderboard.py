@@ -22,7 +22,7 @@ inner join ml_metrics as m
     on v.model = m.model and v.version = m.version and v.candidate = m.candidate
     and m.split = 'test' and m.slice = 'all'
 left join ml_champions as c on v.model = c.model and v.version = c.version
-order by v.model, v.version desc, v.outcome = 'runner_up', v.candidate
+order by v.model, v.as_of desc, v.version desc, v.outcome = 'runner_up', v.candidate
 """
 
 

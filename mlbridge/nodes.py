@@ -46,7 +46,8 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     logbook = warehouse.table(dbt.this, LOGBOOK)
     every = registry.history(warehouse, logbook) if run.exists else []
     rows = registry.known(every, run.as_of)
-    registry.champion(run.node, rows, read.pin)
+    if registry.last_trained(rows) is not None:
+        registry.champion(run.node, rows, read.pin)  # a pin that names nothing is refused before it costs a fit
     facts: dict[str, Any] = {
         "model_name": run.model("training"),
         "trained_at": run.started_at,
@@ -121,7 +122,7 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
 
     run = Run.of(dbt)
     model = run.model("predictions")
-    spec = read_spec(run.node, run.spec, own_candidates=None)
+    spec = read_spec(f"{model}_training", run.spec, own_candidates=None)
     if run.empty:
         return prediction_schema().empty_table()
     warehouse = Warehouse(session)
@@ -134,7 +135,7 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     version = read_version(run.node, warehouse, logbook, champion, spec.trusted)
     version.check_schema(warehouse.columns(split))
     scored = warehouse.table(dbt.this, SCORED) if run.exists else None
-    query = rows_query(version, spec.split, warehouse.table(split, SPLIT), scored)
+    query = rows_query(version, spec, warehouse.table(split, SPLIT), scored)
     if not warehouse.rows(query.select("1", append=False).limit(1)):
         say(run.node, f"version {version.number} has scored every row already")
         return prediction_schema().empty_table()

@@ -89,8 +89,8 @@ def champion(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None) -> M
         if not pinned:
             versions = sorted(row["version"] for row in chosen)
             raise RegistryError(
-                f"{node}: `mlbridge.pin`: there is no version {pin}; the logbook has {listed(versions)}. "
-                "Pin one of these, or remove the pin."
+                f"{node}: `mlbridge.pin`: there is no version {pin} that this build knows; the logbook has "
+                f"{listed(versions)}. Pin one that is there, or remove the pin."
             )
         return pinned[0]
     return next((row for row in reversed(chosen) if row["outcome"] == "promoted"), None)

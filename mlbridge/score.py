@@ -16,7 +16,7 @@ from mlbridge.warehouse import as_text, batched, column, select
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlbridge.spec import Split
+    from mlbridge.spec import Spec
 
 # Name and Arrow type of each column of `<model>_predictions`.
 PREDICTIONS = {
@@ -36,12 +36,12 @@ SPLIT, SCORED = "split", "scored"
 ENTITY, TIME = "ml entity", "ml time"
 
 
-def rows_query(version: Version, now: Split, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
+def rows_query(version: Version, now: Spec, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
     """Select the rows that neither fit nor selection of this version saw and that it has not scored yet.
 
-    `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`; `now` is how rows are split
-    today. Rows without an outcome were never trained on. Of the others, today's words do not tell: by time, cut-offs
-    move on, and a row once trained on can come to lie in a gap.
+    `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`; `now` is today's
+    spec. Rows without an outcome were never trained on. Of the others, today's words tell only while rows are dealt as
+    they were then; by time they never do, because cut-offs move on.
     """
     key = as_text(version.spec.entity)
     moment = exp.cast(column(version.spec.time), "timestamp")
@@ -50,7 +50,7 @@ def rows_query(version: Version, now: Split, split: exp.Expression, scored: exp.
     if version.holdout_from is not None:
         first = exp.cast(exp.Literal.string(version.holdout_from.isoformat(sep=" ")), "timestamp")
         unseen = exp.or_(unseen, exp.GTE(this=moment.copy(), expression=first))
-    elif version.spec.split == now:
+    elif version.same_question(now) and version.spec.split == now.split:
         unseen = column("ml_split").isin("test", "score")
     query = query.where(unseen)
     if scored is not None:

@@ -112,8 +112,8 @@ def read_spec(node: str, said: Any, own_candidates: Iterable[str] | None = ()) -
     """Check what stands in YAML and fill in the defaults.
 
     `own_candidates` are the names of the pipelines that the node adds itself, None where only the training node
-    knows them. Raises SpecError that names the
-    node, the key, what was found, what is allowed and the nearest allowed word.
+    knows them. Raises SpecError that names the node, the key, what was found, what is allowed and the nearest
+    allowed word.
     """
     return _Reader(node, None if own_candidates is None else tuple(own_candidates)).spec(said)
 

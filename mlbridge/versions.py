@@ -36,7 +36,6 @@ class Version:
 
     node: str
     number: int
-    candidate: str
     spec: Spec
     features: tuple[Feature, ...]
     classes: tuple[str, ...] | None
@@ -51,6 +50,11 @@ class Version:
         """Build the fitted estimator; raises ArtifactError when it is damaged or holds a type that is not trusted."""
         what = f"{self.node}: the artifact of version {self.number}"
         return load(what, check(what, self.artifact, self.stored), self.trusted)
+
+    def same_question(self, spec: Spec) -> bool:
+        """Say whether it answers what the spec asks today: the same outcome of the same rows at the same moment."""
+        mine, asked = self.spec, spec
+        return (mine.task, mine.target, mine.entity, mine.time) == (asked.task, asked.target, asked.entity, asked.time)
 
     def check_schema(self, columns: Mapping[str, str]) -> None:
         """Refuse to score rows whose features are gone or of another type than in training; types by name."""
@@ -98,7 +102,6 @@ def read_version(
     return Version(
         node=node,
         number=number,
-        candidate=row["candidate"],
         spec=stored_spec(json.loads(row["spec"])),
         features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in json.loads(row["features"])),
         classes=None if classes is None else tuple(classes),

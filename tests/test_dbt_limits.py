@@ -74,7 +74,12 @@ def test_a_full_disk_is_named_and_the_next_build_goes_on(node: str, host: Host, 
     """No file can grow by more than a little while one node writes; features and split have their room before."""
     if node == "churned_training":  # a forest is an artifact of some size
         spec = host.path / "models" / "churned" / "churned.yml"
-        spec.write_text(spec.read_text().replace("logistic_regression", "random_forest"))
+        spec.write_text(spec.read_text().replace("[logistic_regression]", "[]"))
+        training = host.path / "models" / "churned" / "churned_training.py"
+        forest = (
+            training.read_text().replace("sklearn.tree", "sklearn.ensemble").replace("max_depth=3", "n_estimators=900")
+        )
+        training.write_text(forest.replace("DecisionTreeClassifier", "RandomForestClassifier"))
     more = ("--vars", "{rows: 20000}")
     warm.dbt(host.path, "run", "--select", "churned_split", "+churned_split", *more)
     before = facts(host)

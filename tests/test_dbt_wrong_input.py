@@ -49,7 +49,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str | None], str, list[str]]] =
     "few": ({}, {"y": "case when i < 60 then i % 2 = 0 end"}, "training", ["rows for train; at least 50"]),
     "duplicates": ({}, {"id": "'k'", "moment": "timestamp '2024-01-01' + to_hours(least(i, 238))"}, "training",
                    ["id = k at 2024-01-10 22:00:00 stands in 2 rows"]),
-    "null_entity": ({}, {"id": "case when i <> 3 then i end"}, "training", ["'id' is NULL in 1 row(s)", "Filter those"]),
+    "null_entity": ({}, {"id": "case when i <> 3 then i end"}, "training",
+                    ["'id' is NULL in 1 row(s)", "Filter those"]),
     "null_time": ({}, {"moment": "case when i <> 3 then timestamp '2024-01-01' + to_hours(i) end"}, "training",
                   ["'moment' is NULL in 1 row(s)"]),
     "constant": ({}, {"z": "7"}, "training", ["the feature 'z' is constant: 7 in all", 'features: {exclude: ["z"]}']),
@@ -59,7 +60,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str | None], str, list[str]]] =
     "list": ({}, {"z": "[i]"}, "training", ["the feature 'z' is a BIGINT[]"]),
     "struct": ({}, {"z": "{'a': i}"}, "training", ["the feature 'z' is a STRUCT(a BIGINT)"]),
     "blob": ({}, {"z": "encode('z' || i)"}, "training", ["the feature 'z' is a BLOB"]),
-    "pin": ({"pin": 3}, {}, "training", ["`mlbridge.pin`: there is no version 3; the logbook has none"]),
     "plain": ({}, {}, "training", ["must be materialized by mlbridge", "`config: {materialized: mlbridge}`"]),
 }  # fmt: skip
 

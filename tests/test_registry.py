@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from branch import SPEC, START, Branch, This
+from branch import LABELLED, SPEC, START, Branch, This
 from estimators import Steady
 
 from mlbridge import registry
@@ -141,10 +141,10 @@ def test_a_rejected_version_can_be_pinned() -> None:
 
 
 def test_a_pin_to_a_version_that_does_not_exist_is_refused() -> None:
-    branch = Branch()
-    branch.refuses(RegistryError, "`mlbridge.pin`", "no version 1; the logbook has none", pin=1)
     branch = _two_versions()
-    branch.refuses(RegistryError, "`mlbridge.pin`", "no version 3; the logbook has '1', '2'", "Pin one of these", pin=3)
+    words = ("`mlbridge.pin`", "no version 3 that this build knows; the logbook has '1', '2'", "Pin one that is there")
+    branch.refuses(RegistryError, *words, pin=3)
+    branch.refuses_to_predict(RegistryError, *words)
 
 
 def test_a_skipped_build_does_not_change_the_champion_and_versions_have_no_gaps() -> None:
@@ -290,3 +290,26 @@ def test_one_more_word_in_an_enum_is_no_other_feature(column: str) -> None:
     branch.split({"kind": column})
     assert branch.train()["outcome"] == "skipped"
     assert branch.predict()
+
+
+@pytest.mark.parametrize(("key", "value"), [("entity", ["id", "crew"]), ("time", "later")])
+def test_a_version_of_another_key_is_not_compared_and_scores_nothing_it_may_have_learnt(key: str, value: Any) -> None:
+    word = "case when md5(i::varchar) < '4' then 'validation' when md5(i::varchar) < '8' then 'test' else 'train' end"
+    words = f"case when i >= {LABELLED} then 'score' else {word} end"
+    branch = Branch(
+        {"crew": "i % 7", "later": "timestamp '2025-01-01' - to_hours(i)", "ml_split": words},
+        split={"by": "hash"},
+        features=["x", "carrier"],
+    )
+    branch.train()
+    row = branch.train(**{key: value})
+    assert row["outcome"] == "promoted"
+    assert "not compared with the champion (version 1): it predicts another target, or by another key" in row["reason"]
+    branch.train(**{key: value}, pin=1)
+    assert len(branch.predict()) == len([1 for each in branch.rows("from late_split") if each["is_late"] is None])
+
+
+def test_a_pin_does_not_keep_an_empty_logbook_from_its_first_version() -> None:
+    branch = Branch()
+    assert branch.train(pin=1)["outcome"] == "promoted"
+    assert {row["version"] for row in branch.predict()} == {1}

@@ -62,7 +62,7 @@
     'retrain': var('mlbridge_retrain', false) | string | lower in ['true', '1', 'yes'],
     'exists': exists,
     'empty': flags.EMPTY | default(false),
-    'spec': mlbridge.said(model.name | replace('_predictions', '_training')),
+    'spec': mlbridge.said(modules.re.sub('_predictions$', '_training', model.name)),
     'package_version': mlbridge.version(),
   } -%}
   {{ return(code ~ '\n\ndbtObj.mlbridge = ' ~ run ~ '\n') }}

@@ -17,8 +17,10 @@ ranked as (
     from versions
     where
         outcome = 'promoted'
-        -- a past day that is built again knows no later version
-        and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
+        {% if var('mlbridge_as_of', none) -%}
+            -- a past day that is built again knows no later version
+            and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
+        {%- endif %}
 ),
 
 promoted as (
