@@ -114,7 +114,7 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     """Score the rows that the champion has not seen and not scored, and give the rows to append.
 
     `split` and `training` are `dbt.ref("<model>_split")` and `dbt.ref("<model>_training")`. Gives an Arrow reader
-    of predictions: memory does not grow with the rows. No champion yet gives no rows and a warning. Raises
+    of predictions, so that memory hardly grows with the rows. No champion yet gives no rows and a warning. Raises
     ScoringError when a feature is gone or changed its type, SplitError when a key is missing or stands twice,
     ArtifactError when the artifact is damaged or holds a type that is not trusted.
     """
