@@ -1,12 +1,14 @@
-"""One gradient boosting, with OpenMP's threads spinning (its default) and sleeping while they wait.
+"""One gradient boosting, with OpenMP's threads spinning for a while (its default) and sleeping while they wait.
 
-Each policy runs in a process of its own, first alone and then beside a process that keeps one core busy.
+Alone, beside a process that keeps one core busy, and beside another such fit; three times each, because what spinning
+costs beside other work is a matter of luck: the median and the worst are printed.
 Run: .venv/bin/python benchmarks/waiting_threads.py
 """
 
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 
@@ -23,22 +25,34 @@ print(time.perf_counter() - started)
 """
 
 
-def seconds(policy: str) -> float:
-    """Fit once under a policy; seconds of the fit alone."""
-    environment = {**os.environ, "OMP_WAIT_POLICY": policy}
-    done = subprocess.run([sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+BUSY = "while True: pass"
+REPEATS = 3
+
+
+def start(code: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Run Python code in a process of its own."""
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def seconds(policy: dict[str, str], beside: str | None) -> float:
+    """Fit once under a policy, beside other code where given; seconds of the fit alone."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))} | policy
+    other = None if beside is None else start(beside, environment)
+    took = float(start(FIT, environment).communicate()[0])
+    if other is not None:
+        other.kill()
+        other.wait()
+    return took
 
 
 def main() -> None:
-    """Print both policies, alone and beside other work, and their ratio."""
-    for beside in (False, True):
-        other = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if beside else None
-        active, passive = seconds("active"), seconds("passive")
-        if other is not None:
-            other.kill()
-        where = "beside other work" if beside else "alone"
-        print(f"{where}: spinning {active:.1f} s, sleeping {passive:.1f} s, ratio {active / passive:.1f}")
+    """Print the median and the worst of both ways to wait."""
+    for name, beside in (("alone", None), ("beside a busy process", BUSY), ("beside another fit", FIT)):
+        said = []
+        for way, policy in (("spinning", {}), ("sleeping", {"OMP_WAIT_POLICY": "passive"})):
+            took = [seconds(policy, beside) for _ in range(REPEATS)]
+            said.append(f"{way} {statistics.median(took):.1f} s, at worst {max(took):.1f} s")
+        print(f"{name}: {'; '.join(said)}")
 
 
 if __name__ == "__main__":

@@ -40,8 +40,9 @@ __all__ = [
     "train",
 ]
 
-# OpenMP reads this once, when scikit-learn loads it. Its threads spin while they wait for each other: where anything
-# else wants the cores, a gradient boosting then took 5 to 28 times as long (benchmarks/waiting_threads.py).
+# OpenMP reads this once, when scikit-learn loads it. By default its threads spin while they wait for each other. That
+# is faster on idle cores (a gradient boosting of 1.0 s takes 2.7 s without), but beside another fit the same one took
+# anything from 3 to 20 s, and 2 to 3 s with sleeping threads (benchmarks/waiting_threads.py): a build shares its cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The verbs pull in numpy, pyarrow and scikit-learn: only who calls one pays for it.
