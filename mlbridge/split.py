@@ -65,6 +65,11 @@ def check_keys(node: str, spec: Spec, missing: Mapping[str, int], duplicates: Se
 
 def check_rows(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) -> None:
     """Refuse words that are none of the four, outcomes that are none, and sets too small; `facts` by word."""
+    if not facts:
+        raise SplitError(
+            f"{node}: the split has no rows. Check that the features node gives some, and not only such as lie after "
+            "`mlbridge_as_of`."
+        )
     unknown = [word for word in facts if word not in SPLIT_WORDS]
     if unknown:
         raise SplitError(

@@ -119,3 +119,9 @@ def test_other_splits_train_and_predict_only_what_was_not_trained_on(split: dict
     assert branch.values(
         "select distinct ml_split from late_predictions join late_split on id = entity order by 1"
     ) == ["score", "test"]
+
+
+def test_an_empty_split_is_refused_as_such() -> None:
+    branch = Branch()
+    branch.split(where="false")
+    branch.refuses(SplitError, "the split has no rows", "Check that the features node gives some")
