@@ -16,6 +16,12 @@
   {{ return(moment.group(1) ~ ' ' ~ (moment.group(5) or '00:00:00')) }}
 {% endmacro %}
 
+{% macro retrain_word() %}
+  {#- What the caller asks for: `true` trains in any case, `policy` (or `false`) by the spec's `retrain`, `never` not
+      again. A word that is none of these is refused by the Python node. -#}
+  {{ return(var('mlbridge_retrain', false) | string | lower) }}
+{% endmacro %}
+
 {% macro in_month(day) %}
   {#- Whether the calendar has the day: 2013-02-30 it has not. -#}
   {%- set year, month, number = day.split('-') | map('int') -%}

@@ -16,13 +16,16 @@ import pandas as pd
 import mlbridge
 from mlbridge import artifacts
 from mlbridge.errors import TrainingError
-from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain
+from mlbridge.estimation import calibration_steps, loss_tree
+from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain, predictions
 from mlbridge.features import Column
 from mlbridge.frame import Frame
 from mlbridge.importances import importance_rows
 from mlbridge.incumbent import Incumbent
 from mlbridge.log import say
-from mlbridge.profile import feature_stats, profile_rows
+from mlbridge.partners import with_partners
+from mlbridge.profile import PREDICTION, feature_stats, profile_rows
+from mlbridge.reference import reference_rows
 from mlbridge.spec import Spec
 from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
 
@@ -215,15 +218,18 @@ def _row(training: Training, each: Judged) -> dict[str, Any]:
 
 
 def _winner(training: Training, best: Judged) -> dict[str, Any]:
-    """Give what only the chosen candidate has: artifact, importances, profile."""
+    """Give what only the chosen candidate has: artifact, importances, and what monitoring starts from."""
     estimator = best.fitted.estimator
+    profile = _profile(training, best)
     artifact = artifacts.dump(training.node, best.fitted.name, estimator, training.spec.trusted)
     return {
         "artifact": artifact,
         "artifact_format": artifacts.FORMAT,
         "artifact_sha256": artifacts.checksum(artifact),
         "scoring_sql_note": NOT_COMPILED,
-        "profile": _profile(training, best),
+        "profile": profile,
+        "reference": _reference(training, best, profile),
+        "estimation": _estimation(training, best, profile),
         "importances": importance_rows(
             estimator,
             training.frame.part("validation"),
@@ -246,19 +252,35 @@ def _profile(training: Training, best: Judged) -> list[dict[str, Any]]:
     A model's scores on the rows it was fitted on look better than any it gives later, so they are no reference.
     """
     kinds = {each.feature.name: each.feature.kind for each in training.columns}
-    scores = best.validation.scores
-    if scores.ndim == 2:
-        scores = scores[:, 1] if scores.shape[1] == 2 else scores.max(axis=1)
+    scores = pd.DataFrame({PREDICTION: predictions(best.validation)})
     codes = training.truth("train")
     known: Any = codes
     if training.classes is not None:
         known = np.array(training.classes, dtype=object)[codes]
     target = "numeric" if training.classes is None else "category"
-    return [
-        *profile_rows(training.frame.part("train"), kinds),
-        *profile_rows(pd.DataFrame({"ml_prediction": scores}), {"ml_prediction": "numeric"}, role="prediction"),
+    rows = training.frame.part("train")
+    records = [
+        *profile_rows(rows, kinds),
+        *profile_rows(scores, {PREDICTION: "numeric"}, role="prediction"),
         *profile_rows(pd.DataFrame({"ml_target": known}), {"ml_target": target}, role="target"),
     ]
+    return with_partners(rows, records, SEED)
+
+
+def _reference(training: Training, best: Judged, profile: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    frame, size = training.frame, training.spec.monitor.window
+    bins = [record for record in profile if record["feature"] == PREDICTION]
+    return [
+        record
+        for word, sample in (("validation", best.validation), ("test", best.test))
+        for record in reference_rows(word, sample, size, frame.window(word), frame.labels(word), bins)
+    ]
+
+
+def _estimation(training: Training, best: Judged, profile: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if training.classes is not None:
+        return calibration_steps(best.validation, training.classes)
+    return loss_tree(best.validation, training.frame.part("validation"), profile, SEED)
 
 
 def _figure(value: float | None) -> str:

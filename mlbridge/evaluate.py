@@ -40,6 +40,8 @@ __all__ = [
     "metric_rows",
     "metrics_for",
     "paired_gain",
+    "predictions",
+    "slice_rows",
 ]
 
 SLICE_VALUES: Final = 50
@@ -70,7 +72,7 @@ def metric_rows(
     """
     _same_rows(sample, baseline)
     records = []
-    for name, rows in [("all", np.arange(len(sample))), *_slice_rows(slices)]:
+    for name, rows in slice_rows(len(sample), slices):
         part, naive = sample.take(rows), measure(baseline.take(rows))
         intervals = _intervals(part, _stream(seed, split, name), resamples)
         for metric, figure in measure(part).items():
@@ -98,10 +100,14 @@ def _same_rows(one: Sample, other: Sample) -> None:
         )
 
 
-def _slice_rows(slices: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, Integers]]:
-    """Give the name and the row numbers of each slice, column by column, the most frequent value first."""
+def slice_rows(rows: int, slices: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, Integers]]:
+    """Give the name and the row numbers of each slice: `all`, then column by column, the most frequent value first.
+
+    `slices` and the names are those of `metric_rows`.
+    """
     import pandas as pd
 
+    yield "all", np.arange(rows)
     for column, labels in slices.items():
         codes, values = pd.factorize(np.asarray(labels, dtype=object))
         names = [_slice_name(column, str(text)) for text in values] + [_slice_name(column, None)]
@@ -270,9 +276,18 @@ def calibration_rows(sample: Sample, bins: int = 10) -> list[dict[str, Any]]:
     ]
 
 
+def predictions(sample: Sample) -> Floats:
+    """Give the number that is watched of each prediction.
+
+    Regression: the prediction; two classes: the probability of the positive one; many: that of the predicted class.
+    """
+    if sample.task == "regression":
+        return sample.scores
+    return sample.scores[:, 1] if sample.binary else np.asarray(sample.scores.max(axis=1))
+
+
 def _predicted_and_observed(sample: Sample) -> tuple[Floats, Floats]:
     if sample.task == "regression":
-        return sample.scores, sample.truth
-    if sample.binary:
-        return sample.scores[:, 1], sample.truth.astype(np.float64)
-    return sample.scores.max(axis=1), (sample.predicted == sample.truth).astype(np.float64)
+        return predictions(sample), sample.truth
+    right = sample.truth if sample.binary else sample.predicted == sample.truth
+    return predictions(sample), right.astype(np.float64)

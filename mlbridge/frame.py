@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 
 FIT_WORDS = ("train", "validation", "test")
 BATCH_ROWS = 100_000
-TARGET = "ml_target"
+TARGET, WINDOW = "ml_target", "ml window"
 
 
 @dataclass(frozen=True)
 class Frame:
     """The labelled rows, train before validation before test, each by time and entity.
 
-    `features` (rows x features) exists once: `part` gives views of it. `slices` are texts or None by column.
+    `features` (rows x features) exists once: `part` gives views of it. `windows` are the first moments
+    (datetime64, UTC) of the spec's windows that the rows' times lie in; `slices` are texts or None by column.
     """
 
     features: pd.DataFrame
     target: np.ndarray[Any, Any]
+    windows: np.ndarray[Any, Any]
     slices: Mapping[str, np.ndarray[Any, Any]]
     bounds: Mapping[str, slice]
     data_hash: str
@@ -48,15 +50,22 @@ class Frame:
         """Give the target of the rows of one word of `ml_split`."""
         return self.target[self.bounds[word]]
 
+    def window(self, word: str) -> np.ndarray[Any, Any]:
+        """Give the first moment of the window of each row of one word of `ml_split`."""
+        return self.windows[self.bounds[word]]
+
     def labels(self, word: str) -> dict[str, np.ndarray[Any, Any]]:
         """Give the slice columns of the rows of one word of `ml_split`."""
         return {name: values[self.bounds[word]] for name, values in self.slices.items()}
 
 
 def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:
-    """Select features, target and slices of the labelled rows, and nothing else, in the order of the frame."""
-    chosen = {each.feature.name: exp.cast(each.feature.value(), each.fetch_as) for each in columns}
+    """Select features, target, window and slices of the labelled rows, and nothing else, in the frame's order."""
+    chosen: dict[str, exp.Expression] = {
+        each.feature.name: exp.cast(each.feature.value(), each.fetch_as) for each in columns
+    }
     chosen[TARGET] = exp.cast(column(spec.target), target_as)
+    chosen[WINDOW] = window_start(exp.cast(column(spec.time), "timestamp"), spec.monitor.window)
     for name in spec.monitor.slices:
         chosen[f"ml_slice {name}"] = exp.cast(column(name), "text")
     word = column("ml_split")
@@ -73,6 +82,11 @@ def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split:
     )
 
 
+def window_start(moment: exp.Expression, size: str) -> exp.Expression:
+    """Give the moment at which the `day`, `week` (from Monday) or `month` of a timestamp begins."""
+    return exp.cast(exp.TimestampTrunc(this=moment, unit=exp.var(size.upper())), "timestamp")
+
+
 def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
     """Read the answer of `training_query`; `rows` says how many rows each word has."""
     chunks: dict[str, list[Any]] = {name: [] for name in reader.schema.names}
@@ -80,7 +94,7 @@ def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             chunks[name].append(_values(values))
     columns = {name: _joined(chunks.pop(name)) for name in reader.schema.names}
-    target = np.asarray(columns.pop(TARGET))
+    target, windows = (np.asarray(columns.pop(name)) for name in (TARGET, WINDOW))
     slices = {
         name.removeprefix("ml_slice "): np.asarray(columns.pop(name), dtype=object)
         for name in list(columns)
@@ -91,7 +105,7 @@ def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
     ends = np.cumsum([rows.get(word, 0) for word in FIT_WORDS]).tolist()
     bounds = {word: slice(end - rows.get(word, 0), end) for word, end in zip(FIT_WORDS, ends, strict=True)}
     features = pd.DataFrame(columns, copy=False)
-    return Frame(features, target, slices, bounds, _hash(features, target, ends))
+    return Frame(features, target, windows, slices, bounds, _hash(features, target, ends))
 
 
 def scoring_columns(features: Sequence[Feature]) -> dict[str, exp.Expression]:

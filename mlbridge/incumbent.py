@@ -1,16 +1,19 @@
-"""The champion as the challenger meets it: its scores on the test rows that neither of them has seen."""
+"""The champion on rows that it has not seen: the test rows where a challenger meets it, and what became known since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlglot import exp
 
-from mlbridge.errors import ArtifactError, ScoringError, listed
-from mlbridge.frame import BATCH_ROWS, scoring_columns, scoring_frame
+from mlbridge.errors import ArtifactError, FeatureError, ScoringError, listed
+from mlbridge.evaluate import Sample, greater_is_better, measure
+from mlbridge.features import target_type
+from mlbridge.frame import BATCH_ROWS, TARGET, scoring_columns, scoring_frame
 from mlbridge.split import MIN_ROWS
 from mlbridge.warehouse import batched, column, select
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from mlbridge.warehouse import Warehouse
 
 MOMENT = "ml time"
+# A metric on fewer newer rows says more of chance than of the champion.
+LEAST_NEWER = 100
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,99 @@ def meet(
 def _scores(warehouse: Warehouse, split: exp.Expression, champion: Version, spec: Spec) -> tuple[Any, Any]:
     chosen = {MOMENT: exp.cast(column(spec.time), "timestamp"), **scoring_columns(champion.features)}
     query = select(chosen, split).where(column("ml_split").eq(exp.Literal.string("test")))
+    return _streamed(warehouse, query, champion, spec, MOMENT)
+
+
+@dataclass(frozen=True)
+class Decay:
+    """What the champion lost on the rows that became known after its training.
+
+    `lost` is what its metric is worse by than on the test rows of then, in the metric's unit, negative where it is
+    better; None where `problem` says why nobody knows. `rows` were counted; None where it did not come to that.
+    """
+
+    rows: int | None = None
+    lost: float | None = None
+    problem: str | None = None
+
+
+def decay(
+    warehouse: Warehouse,
+    split: exp.Expression,
+    columns: Mapping[str, str],
+    champion: Version,
+    stated: float | None,
+    spec: Spec,
+) -> Decay:
+    """Measure the champion on the labelled rows that became known after it was trained; all of it in the spec's metric.
+
+    `stated` is its value on the test rows of its training. Where those came last, so do the rows here: an outcome of
+    older rows that came late says nothing of how it does today. What made it impossible is said as the `problem`.
+    """
+    if not champion.same_question(spec):
+        return Decay(problem="it predicts another target, or by another key")
+    if stated is None:
+        return Decay(problem=f"{spec.metric} was not defined on its test rows")
+    label_time = champion.spec.label_time or champion.spec.time
+    if label_time not in columns:
+        return Decay(problem=f"the split has no '{label_time}' any more, by which it was known what it could know")
+    newer = known_after(spec.target, label_time, champion.as_of)
+    if champion.holdout_from is not None:
+        newer.append(_moment(spec.time) >= _literal(champion.holdout_from))
+    count = exp.select(exp.alias_(exp.Count(this=exp.Star()), "rows")).from_(split).where(*newer)
+    rows = int(warehouse.row(count)["rows"])
+    if rows < LEAST_NEWER:
+        return Decay(rows, problem=f"only {rows} newer rows of at least {LEAST_NEWER}")
+    try:
+        champion.check_schema(columns)
+        sample = _sample(warehouse, split, columns, champion, spec, newer)
+    except (ArtifactError, FeatureError, ScoringError) as error:
+        return Decay(rows, problem=str(error))
+    value = measure(sample)[spec.metric]
+    if value is None:
+        return Decay(rows, problem=f"{spec.metric} is not defined on the {rows:,} newer rows")
+    return Decay(rows, stated - value if greater_is_better(spec.metric) else value - stated)
+
+
+def known_after(target: str, label_time: str, moment: datetime) -> list[exp.Expression]:
+    """Give the conditions on rows whose outcome is known, and was not at that moment (UTC)."""
+    return [exp.not_(column(target).is_(exp.null())), _moment(label_time) > _literal(moment)]
+
+
+def _moment(name: str) -> exp.Expression:
+    return exp.cast(column(name), "timestamp")
+
+
+def _literal(moment: datetime) -> exp.Expression:
+    return exp.cast(exp.Literal.string(moment.isoformat(sep=" ")), "timestamp")
+
+
+def _sample(
+    warehouse: Warehouse,
+    split: exp.Expression,
+    columns: Mapping[str, str],
+    champion: Version,
+    spec: Spec,
+    where: Sequence[exp.Expression],
+) -> Sample:
+    known = exp.cast(column(spec.target), target_type(champion.node, columns, spec))
+    truth = known if champion.classes is None else exp.cast(known, "text")
+    query = select({TARGET: truth, **scoring_columns(champion.features)}, split).where(*where)
+    labels, scores = _streamed(warehouse, query, champion, spec, TARGET)
+    if champion.classes is None:
+        return Sample(labels, scores)
+    places = {label: place for place, label in enumerate(champion.classes)}
+    strange = sorted(set(labels) - set(places))
+    if strange:
+        raise ScoringError(f"the outcome {listed(strange)} is none of its classes {listed(places)}")
+    return Sample(np.array([places[label] for label in labels]), scores)
+
+
+def _streamed(warehouse: Warehouse, query: exp.Select, version: Version, spec: Spec, beside: str) -> tuple[Any, Any]:
+    """Score what a query gives, batch by batch, by time and entity; gives its column `beside`, and the scores."""
     query = query.order_by(column(spec.time), *(column(name) for name in spec.entity))
-    times, scores = [], []
+    values, scores = [], []
     for batch in batched(warehouse.batches(query, BATCH_ROWS)):
-        scores.append(champion.scores(scoring_frame(batch, champion.features)))
-        times.append(batch[MOMENT].to_numpy(zero_copy_only=False))
-    return np.concatenate(times), np.concatenate(scores)
+        scores.append(version.scores(scoring_frame(batch, version.features)))
+        values.append(batch[beside].to_numpy(zero_copy_only=False))
+    return np.concatenate(values), np.concatenate(scores)

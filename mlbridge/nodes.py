@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
 
 import mlbridge
 from mlbridge import artifacts, registry
 from mlbridge.challenge import Training, challenge
+from mlbridge.errors import FeatureError, MlbridgeError, listed, nearest
 from mlbridge.features import checked_columns, facts_query, features_of, target_type
 from mlbridge.frame import BATCH_ROWS, read_frame, training_query
 from mlbridge.incumbent import Incumbent, meet
 from mlbridge.log import say, warn
+from mlbridge.retrain import Case, decide
 from mlbridge.run import Run
 from mlbridge.score import BATCH_ROWS as SCORE_ROWS
 from mlbridge.score import SCORED, SPLIT, prediction_schema, rows_query, score
-from mlbridge.spec import Spec, read_spec
+from mlbridge.spec import WATCHED, Spec, read_spec
 from mlbridge.split import check_keys, check_labels, check_rows, duplicates_query, labels_query, missing_query
 from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
-from mlbridge.versions import read_version
+from mlbridge.versions import Version, read_version
 from mlbridge.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -57,12 +62,16 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
         "spec_hash": read.hash({name: describe(each) for name, each in own.items()}),
     }
     types = {each.name: each.type for each in features_of(run.node, warehouse.columns(split), read)}
-    needed, reason = registry.decide(rows, read, facts["spec_hash"], types, mlbridge.__version__, run.retrain)
-    if not needed:
-        say(run.node, reason)
-        return registry.as_table([{**facts, "outcome": "skipped", "reason": reason}])
+    _check_watched(run.node, read, types)
+    last = registry.last_trained(rows)
+    changed = None if last is None else registry.changed(last, read, facts["spec_hash"], types, mlbridge.__version__)
+    decision = decide(Case(run, read, rows, warehouse, split, logbook), changed)
+    facts["decision"] = decision.figures
+    if not decision.trains:
+        say(run.node, decision.reason)
+        return registry.as_table([{**facts, "outcome": "skipped", "reason": decision.reason}])
     facts["version"] = registry.next_version(every)
-    say(run.node, f"training version {facts['version']}: {reason}")
+    say(run.node, f"training version {facts['version']}: {decision.reason}")
     with ONE_AT_A_TIME:
         training = _gather(run.node, warehouse, split, read, own)
         # A pin says who scores, not who is best: the challenger meets the version that was promoted last.
@@ -72,8 +81,19 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             version = read_version(run.node, warehouse, logbook, best, read.trusted)
             table, columns = warehouse.table(split, SPLIT), warehouse.columns(split)
             incumbent = meet(warehouse, table, columns, version, read, training.classes)
-        chosen = challenge(training, incumbent, reason)
+        chosen = challenge(training, incumbent, decision.reason)
     return registry.as_table([{**facts, **row} for row in chosen])
+
+
+def _check_watched(node: str, spec: Spec, features: Mapping[str, str]) -> None:
+    """Refuse thresholds of a feature that the model does not have."""
+    allowed = (*features, *WATCHED)
+    for name in spec.monitor.feature_thresholds:
+        if name not in allowed:
+            raise FeatureError(
+                f"{node}: `mlbridge.monitor.feature_thresholds` names '{name}', which is no feature of this model."
+                f"{nearest(name, allowed)} Allowed: {listed(allowed, 60)}."
+            )
 
 
 def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mapping[str, Any]) -> Training:
@@ -114,9 +134,10 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     """Score the rows that the champion has not seen and not scored, and give the rows to append.
 
     `split` and `training` are `dbt.ref("<model>_split")` and `dbt.ref("<model>_training")`. Gives an Arrow reader
-    of predictions, so that memory hardly grows with the rows. No champion yet gives no rows and a warning. Raises
-    ScoringError when a feature is gone or changed its type, SplitError when a key is missing or stands twice,
-    ArtifactError when the artifact is damaged or holds a type that is not trusted.
+    of predictions, so that memory hardly grows with the rows. With `shadow: true` the challenger's rows come after the
+    champion's; whatever keeps the challenger from scoring is only warned of. No champion yet gives no rows and a
+    warning. Raises ScoringError when a feature is gone or changed its type, SplitError when a key is missing or stands
+    twice, ArtifactError when the artifact is damaged or holds a type that is not trusted.
     """
     import pyarrow as pa
 
@@ -132,16 +153,64 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     if champion is None:
         warn(run.node, f"{model} has no champion yet, so nothing is scored; see `ml_versions` for the reason")
         return prediction_schema().empty_table()
-    version = read_version(run.node, warehouse, logbook, champion, spec.trusted)
-    version.check_schema(warehouse.columns(split))
     scored = warehouse.table(dbt.this, SCORED) if run.exists else None
-    query = rows_query(version, spec, warehouse.table(split, SPLIT), scored)
-    if not warehouse.rows(query.select("1", append=False).limit(1)):
-        say(run.node, f"version {version.number} has scored every row already")
+    work = _Work(run, spec, warehouse, split, logbook, scored)
+    first = _waiting(work, champion)
+    second = _waiting_beside(work, registry.challenger(rows, champion)) if spec.shadow else None
+    # The champion's rows are asked for last, because another question on this session would end their stream.
+    streams = ([_scored(work, *first)] if first else []) + ([_scored_beside(work, *second)] if second else [])
+    if not streams:
         return prediction_schema().empty_table()
-    _check_keys(run.node, warehouse, replace(version.spec, split=spec.split), split)
+    return pa.RecordBatchReader.from_batches(prediction_schema(), chain(*streams))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a scoring works on; `scored` are the predictions so far, None before the first build."""
+
+    run: Run
+    spec: Spec
+    warehouse: Warehouse
+    split: Any
+    logbook: exp.Expression
+    scored: exp.Expression | None
+
+
+def _waiting(work: _Work, row: Mapping[str, Any]) -> tuple[Version, exp.Select] | None:
+    """Check that the version of a logbook row can score; give it and the query of its rows, None where none wait."""
+    node, warehouse = work.run.node, work.warehouse
+    version = read_version(node, warehouse, work.logbook, row, work.spec.trusted)
+    version.check_schema(warehouse.columns(work.split))
+    query = rows_query(version, work.spec, warehouse.table(work.split, SPLIT), work.scored)
+    if not warehouse.rows(query.select("1", append=False).limit(1)):
+        say(node, f"version {version.number} has scored every row already")
+        return None
+    _check_keys(node, warehouse, replace(version.spec, split=work.spec.split), work.split)
     # Read now: what is wrong with it should be said by this node, not through the stream of its rows.
     _ = version.estimator
-    facts = {"model_name": model, "scored_at": run.as_of, "invocation_id": run.invocation_id}
-    batches = score(run.node, warehouse.batches(query, SCORE_ROWS), version, facts)
-    return pa.RecordBatchReader.from_batches(prediction_schema(), batches)
+    return version, query
+
+
+def _scored(work: _Work, version: Version, query: exp.Select) -> Iterator[pa.RecordBatch]:
+    run = work.run
+    facts = {"model_name": run.model("predictions"), "scored_at": run.as_of, "invocation_id": run.invocation_id}
+    return score(run.node, work.warehouse.batches(query, SCORE_ROWS), version, facts)
+
+
+def _waiting_beside(work: _Work, row: Mapping[str, Any] | None) -> tuple[Version, exp.Select] | None:
+    """Do the same for a challenger, if there is one; what it cannot do is only warned of."""
+    if row is None:
+        return None
+    try:
+        return _waiting(work, row)
+    except MlbridgeError as error:
+        warn(work.run.node, f"the challenger (version {row['version']}) does not score in shadow: {error}")
+        return None
+
+
+def _scored_beside(work: _Work, version: Version, query: exp.Select) -> Iterator[pa.RecordBatch]:
+    """Score with the challenger once the champion is through; what it cannot do ends its rows with a warning."""
+    try:
+        yield from _scored(work, version, query)
+    except MlbridgeError as error:
+        warn(work.run.node, f"the challenger (version {version.number}) stopped scoring in shadow: {error}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,11 +12,20 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
-CATEGORIES: Final = 100
+CATEGORIES: Final = 10_000
 """How many values of a category column get a bin of their own, the most frequent first."""
+
+FOLDED: Final = 100
+"""Where bins are compared, a category column's from this one on count as one: its rows are too few each."""
 
 NULL_BIN: Final = -1
 """The bin of the rows without a value."""
+
+UNSEEN_BIN: Final = -2
+"""The bin of what training had not: numbers below the first bin, and categories that are not listed."""
+
+PREDICTION: Final = "ml_prediction"
+"""The name under which the prediction stands among the features."""
 
 KINDS: Final = ("numeric", "category")
 
@@ -28,8 +38,9 @@ def profile_rows(
 ) -> list[dict[str, Any]]:
     """Count the rows of each named column by bin; `kinds` says of each if it is `numeric` or a `category`.
 
-    Gives records `feature, role, kind, bin, lower, upper, category, rows, share`, ready for JSON; a value is
-    in exactly one bin of its column, and `share` is of all rows of the frame (0.0 when there are none):
+    Gives records `feature, role, kind, bin, lower, upper, category, rows, share, std`, ready for JSON; a value is
+    in exactly one bin of its column, `share` is of all rows of the frame (0.0 when there are none), and `std` the
+    standard deviation of the whole column (ddof 0; None for a category):
 
     - bin -1 counts the NULLs (NaN and None), always, also when there are none;
     - numeric: bin k holds `lower < value <= upper`, the first bin its lower edge as well. The edges are
@@ -45,6 +56,7 @@ def profile_rows(
     for feature, kind in kinds.items():
         found = _BINS[_checked(feature, kind)](frame[feature], bins)
         nulls = len(frame) - sum(counted["rows"] for counted in found)
+        std = _moments(_numbers(frame[feature]))["std"] if kind == "numeric" else None
         for counted in [{"bin": NULL_BIN, "rows": nulls}, *found]:
             records.append(
                 {
@@ -57,9 +69,42 @@ def profile_rows(
                     "category": counted.get("category"),
                     "rows": counted["rows"],
                     "share": counted["rows"] / len(frame) if len(frame) else 0.0,
+                    "std": std,
                 }
             )
     return records
+
+
+def bins_of(column: pd.Series[Any], records: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
+    """Give the number of each value's bin; `records` are those of `profile_rows` for the column, on whatever rows.
+
+    A missing value is in bin -1. A number below the first bin is in bin -2, one above the last in the bin after
+    it; an infinite edge lets every number in. A category that is not listed is in the last bin, of all others; where
+    that has no rows, the profile lists every value there was, and the bin is -2.
+    """
+    known = [record for record in records if record["bin"] != NULL_BIN]
+    if records[0]["kind"] == "category":
+        return _category_places(column, known)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    uppers = [math.inf if record["upper"] is None else record["upper"] for record in known]
+    if len(known) > 1 and known[0]["upper"] is None:
+        uppers[0] = -math.inf
+    places = np.searchsorted(np.array(uppers), values, side="left")
+    if known and known[0]["lower"] is not None:
+        places[values < known[0]["lower"]] = UNSEEN_BIN
+    places[np.isnan(values)] = NULL_BIN
+    return places
+
+
+def _category_places(column: pd.Series[Any], known: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
+    import pandas as pd
+
+    *named, others = known
+    listed = {record["category"]: record["bin"] for record in named}
+    unlisted = others["bin"] if others["rows"] else UNSEEN_BIN
+    codes, texts = pd.factorize(column)
+    # The code of a missing value is -1, which reads the last place.
+    return np.array([*(listed.get(str(text), unlisted) for text in texts), NULL_BIN])[codes]
 
 
 def feature_stats(frame: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, dict[str, Any]]:

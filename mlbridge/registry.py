@@ -42,6 +42,9 @@ LOGBOOK = {
     "importances": "string",
     "profile": "string",
     "calibration": "string",
+    "reference": "string",
+    "estimation": "string",
+    "decision": "string",
     "artifact": "large_binary",
     "artifact_format": "string",
     "artifact_sha256": "string",
@@ -59,9 +62,12 @@ DOCUMENTS = (
     "importances",
     "profile",
     "calibration",
+    "reference",
+    "estimation",
+    "decision",
     "library_versions",
 )
-HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "scoring_sql")
+HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "scoring_sql")
 CHOSEN = ("promoted", "rejected")
 
 
@@ -106,33 +112,23 @@ def next_version(rows: Sequence[Mapping[str, Any]]) -> int:
     return 1 + max((row["version"] for row in rows if row["version"] is not None), default=0)
 
 
-def decide(
-    rows: Sequence[Mapping[str, Any]],
-    spec: Spec,
-    spec_hash: str,
-    features: Mapping[str, str],
-    package: str,
-    asked: bool,
-) -> tuple[bool, str]:
-    """Say whether this build trains, and why (not).
+def challenger(rows: Sequence[Mapping[str, Any]], champion: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give the row of the newest training, promoted or not, that did not make the version in use; None without one.
 
-    `rows` is the logbook, `features` gives each feature's type in the warehouse, `package` is the version of
-    mlbridge, `asked` whether the caller wants a training in any case.
+    `rows` are in the order of `history`.
     """
-    last = last_trained(rows)
-    if last is None:
-        return True, "no version yet"
-    changed = _changed(last, spec, spec_hash, features, package)
-    if changed is not None:
-        return True, changed
-    if asked:
-        return True, "asked for by mlbridge_retrain"
-    return False, f"nothing to do: version {last['version']} was trained on this spec and these features"
+    others = [row for row in rows if row["outcome"] in CHOSEN and row["version"] != champion["version"]]
+    return others[-1] if others else None
 
 
-def _changed(
+def changed(
     last: Mapping[str, Any], spec: Spec, spec_hash: str, features: Mapping[str, str], package: str
 ) -> str | None:
+    """Say what is another than in the last training, so that its figures no longer tell of what is asked for now.
+
+    `last` is a row of the logbook, `features` gives each feature's type in the warehouse, `package` is the version of
+    mlbridge. None when nothing is.
+    """
     before = json.loads(last["library_versions"])["mlbridge"]
     if before.split(".")[0] != package.split(".")[0]:
         return f"mlbridge went from {before} to {package}"
@@ -159,10 +155,10 @@ def feature_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(gone + other + came)
 
 
-def artifact_query(logbook: exp.Expression, version: int) -> exp.Select:
-    """Ask for the one artifact of a version."""
+def heavy_query(logbook: exp.Expression, version: int, name: str) -> exp.Select:
+    """Ask for the one artifact of a version, or another column of its row that `history` leaves out."""
     return (
-        exp.select(column("artifact"))
+        exp.select(column(name))
         .from_(logbook)
         .where(column("version").eq(exp.Literal.number(version)), column("outcome").isin(*CHOSEN))
     )

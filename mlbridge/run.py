@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import mlbridge
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, listed, nearest
+
+# What the var `mlbridge_retrain` may say, and what it asks for.
+RETRAIN = {
+    "true": "always", "1": "always", "yes": "always",
+    "policy": "policy", "false": "policy", "0": "policy", "no": "policy", "none": "policy",
+    "never": "never",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,18 +23,21 @@ class Run:
     """One build, seen from one node. Times are UTC without zone.
 
     `exists`: the node's table is there already; `empty`: dbt builds schemas only (`--empty`); `spec`: what the
-    training node of this model says in YAML.
+    training node of this model says in YAML. `retrain` is `always`, `policy` (as the spec's `retrain` says) or `never`.
+    `drift` says how far the features have drifted from training: `value` (population stability index, weighed by
+    importance), `rows` and `features` (value by name); None where nobody asks or there is nothing to compare.
     """
 
     node: str
     invocation_id: str
     as_of: datetime
     started_at: datetime
-    retrain: bool
+    retrain: str
     exists: bool
     empty: bool
     spec: Mapping[str, Any] | None
     package_version: str
+    drift: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, dbt: Any) -> Run:
@@ -44,10 +54,20 @@ class Run:
                 f"{mlbridge.__version__}. Install the same version of both (`dbt deps`, `pip install`)."
             )
         times = {key: datetime.fromisoformat(said[key]) for key in ("as_of", "started_at")}
-        return cls(**{**said, **times})
+        return cls(**{**said, **times, "retrain": _retrain(said["node"], said["retrain"])})
 
     def model(self, stage: str) -> str:
         """Give the model's name: the node's without the stage's word."""
         if not self.node.endswith(f"_{stage}"):
             raise SetupError(f"{self.node}: the node of this stage must be called `<model>_{stage}`.")
         return self.node.removesuffix(f"_{stage}")
+
+
+def _retrain(node: str, found: Any) -> str:
+    word = RETRAIN.get(str(found).lower())
+    if word is None:
+        allowed = ("true", "false", "policy", "never")
+        raise SetupError(
+            f"{node}: the var `mlbridge_retrain` says {found!r}.{nearest(found, allowed)} Allowed: {listed(allowed)}."
+        )
+    return word

@@ -1,7 +1,8 @@
-"""Score: the champion over the rows it has not seen and not scored, streamed in Arrow batches."""
+"""Score: a version over the rows it has not seen and not scored, streamed in Arrow batches."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ PREDICTIONS = {
     "prediction": "string",
     "prediction_value": "double",
     "probability": "double",
+    "probabilities": "string",
     "scored_at": "timestamp[us]",
     "invocation_id": "string",
 }
@@ -91,23 +93,26 @@ def score(
 def predicted(
     scores: np.ndarray[Any, Any], classes: Sequence[str] | None, numbers: Sequence[float] | None
 ) -> dict[str, Any]:
-    """Turn scores into `prediction`, `prediction_value` and `probability`.
+    """Turn scores into `prediction`, `prediction_value`, `probability` and `probabilities`.
 
     Two classes: the probability is that of the positive (second) one; many: of the predicted one, which is the
-    most probable, the first on ties. `numbers` are the classes as numbers, None where they are texts.
+    most probable, the first on ties, and `probabilities` are those of all classes in their order, as a JSON array.
+    `numbers` are the classes as numbers, None where they are texts.
     """
     if classes is None:
         return {
             "prediction": [repr(float(each)) for each in scores],
             "prediction_value": scores,
             "probability": None,
+            "probabilities": None,
         }
     best = scores.argmax(axis=1)
-    likely = scores[:, 1] if len(classes) == 2 else scores.max(axis=1)
+    two = len(classes) == 2
     return {
         "prediction": [classes[place] for place in best],
         "prediction_value": None if numbers is None else np.take(numbers, best),
-        "probability": likely,
+        "probability": scores[:, 1] if two else scores.max(axis=1),
+        "probabilities": None if two else [json.dumps(each) for each in scores.tolist()],
     }
 
 

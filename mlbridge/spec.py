@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from mlbridge.errors import SpecError, listed, nearest
+from mlbridge.checks import Checks
+from mlbridge.errors import SpecError, listed
 
 TASKS = ("classification", "regression")
 SPLIT_WORDS = ("train", "validation", "test", "score")
 WINDOWS = ("day", "week", "month")
-DURATION = re.compile(r"^(\d+) (minute|hour|day|week)s?$")
 CANDIDATES = {
     "classification": ("logistic_regression", "random_forest", "hist_gradient_boosting"),
     "regression": ("ridge", "random_forest", "hist_gradient_boosting"),
@@ -26,8 +24,13 @@ METRICS = {
     ),
     "regression": ("rmse", "mae", "r2", "median_absolute_error"),
 }  # fmt: skip
+DRIFT_METRICS = (
+    "psi", "js_distance", "ks", "wasserstein", "chi_square", "null_share_change", "unseen_share", "association_change", "association_shift",
+)  # fmt: skip
+# What is watched beside the features, by the name that it has there.
+WATCHED = ("ml_prediction", "ml_target")
 # What a change of these means is a new decision about the same model, not another model.
-NOT_TRAINING = ("retrain", "monitor", "pin")
+NOT_TRAINING = ("retrain", "shadow", "monitor", "pin")
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,39 @@ class Promote:
 
 @dataclass(frozen=True)
 class Retrain:
-    """When to train again although nothing in the spec changed; none of it is acted upon yet."""
+    """When to train again although nothing in the spec changed; None is no reason.
+
+    The `max_*` are limits, each of which is a reason once exceeded: the age of the newest training, the drift of the
+    features (population stability index, weighed by importance), what the champion's metric lost (in its own unit).
+    `min_new_labels` must be reached as well; alone it is the reason. Within `cool_down` after a training none counts.
+    """
 
     max_age: str | None = None
     max_drift: float | None = None
     max_decay: float | None = None
     min_new_labels: int | None = None
+    cool_down: str = "7 days"
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """The window of the monitor's figures, and the columns by whose values metrics are also given."""
+    """The window of the monitor's figures, the columns by whose values metrics are also given, and when to alert.
+
+    `thresholds` are by metric, `feature_thresholds` by feature (or one of `WATCHED`) and then by drift metric.
+    """
 
     window: str = "month"
     slices: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    feature_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One model, as its owner wrote it, with defaults filled in. `entity` is the key of a row."""
+    """One model, as its owner wrote it, with defaults filled in.
+
+    `entity` is the key of a row; `shadow` lets a challenger score beside the champion.
+    """
 
     task: str
     target: str
@@ -83,6 +100,7 @@ class Spec:
     metric: str
     promote: Promote
     retrain: Retrain
+    shadow: bool
     monitor: Monitor
     pin: int | None
     trusted: tuple[str, ...]
@@ -125,7 +143,8 @@ def stored_spec(said: Mapping[str, Any]) -> Spec:
     """
     parts = {"split": Split, "promote": Promote, "retrain": Retrain, "monitor": Monitor}
     values: dict[str, Any] = {key: _construct(part, said.get(key, {})) for key, part in parts.items()}
-    absent: dict[str, Any] = {"label_time": None, "features": None, "exclude": (), "pin": None, "trusted": ()}
+    nothing: dict[str, Any] = {"label_time": None, "features": None, "pin": None}
+    absent: dict[str, Any] = {**nothing, "exclude": (), "trusted": (), "shadow": False}
     return Spec(**{**absent, **_known(Spec, said), **values})
 
 
@@ -138,15 +157,12 @@ def _known(part: Any, said: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key in names}
 
 
-class _Reader:
-    """Reads one spec; holds the node's name for the messages."""
+class _Reader(Checks):
+    """Reads one spec, key by key."""
 
     def __init__(self, node: str, own: tuple[str, ...] | None) -> None:
-        self.node = node
+        super().__init__(node)
         self.own = own
-
-    def fail(self, key: str, problem: str) -> SpecError:
-        return SpecError(f"{self.node}: `mlbridge.{key}`: {problem}")
 
     def spec(self, said: Any) -> Spec:
         if not isinstance(said, Mapping):
@@ -174,52 +190,11 @@ class _Reader:
             metric=self.metric(task, said.get("metric")),
             promote=self.promote(said.get("promote")),
             retrain=self.retrain(said.get("retrain")),
-            monitor=self.monitor(said.get("monitor")),
+            shadow=False if said.get("shadow") is None else self.flag("shadow", said["shadow"]),
+            monitor=self.monitor(task, said.get("monitor")),
             pin=self.pin(said.get("pin")),
             trusted=self.columns("trusted", said.get("trusted"), "a type"),
         )
-
-    def known(self, path: str, said: Any, allowed: Iterable[str]) -> Mapping[str, Any]:
-        if said is None:
-            return {}
-        if not isinstance(said, Mapping):
-            raise self.fail(path, f"expected keys among {listed(allowed)}, found {said!r}.")
-        for key in said:
-            if key not in allowed:
-                name = f"{path}.{key}" if path else str(key)
-                raise self.fail(name, f"unknown key.{nearest(key, allowed)} Allowed: {listed(allowed)}.")
-        return said
-
-    def word(self, key: str, found: Any, allowed: Iterable[str]) -> str:
-        if found not in allowed:
-            hint = nearest(found, allowed)
-            raise self.fail(key, f"found {found!r}.{hint} Allowed: {listed(allowed)}.")
-        return str(found)
-
-    def column(self, key: str, found: Any, what: str = "a column") -> str:
-        if not isinstance(found, str) or not found:
-            raise self.fail(key, f"expected the name of {what}, found {found!r}.")
-        return found
-
-    def columns(self, key: str, found: Any, what: str = "a column") -> tuple[str, ...]:
-        if found is None:
-            return ()
-        names = (found,) if isinstance(found, str) else found
-        if not isinstance(names, (list, tuple)):
-            raise self.fail(key, f"expected the name of {what} or a list of such, found {found!r}.")
-        if len(set(map(str, names))) < len(names):
-            raise self.fail(key, f"names something twice: {listed(names)}.")
-        return tuple(self.column(key, name, what) for name in names)
-
-    def share(self, key: str, found: Any, above: float = 0.0) -> float:
-        if isinstance(found, bool) or not isinstance(found, (int, float)) or not above < found < 1:
-            raise self.fail(key, f"expected a number between {above:g} and 1, found {found!r}.")
-        return float(found)
-
-    def gain(self, key: str, found: Any) -> float:
-        if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found < math.inf:
-            raise self.fail(key, f"expected a number from 0 on, in the metric's unit, found {found!r}.")
-        return float(found)
 
     def features(self, found: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
         if isinstance(found, Mapping):
@@ -230,9 +205,7 @@ class _Reader:
     def split(self, found: Any) -> Split:
         said = {**asdict(Split()), **self.known("split", found, asdict(Split()))}
         by = self.column("split.by", said["by"])
-        gap = str(said["gap"])
-        if not DURATION.match(gap):
-            raise self.fail("split.gap", f"expected e.g. '7 days' (minutes, hours, days or weeks), found {gap!r}.")
+        gap = self.duration("split.gap", said["gap"])
         if by != "time" and not gap.startswith("0 "):
             raise self.fail("split.gap", f"a gap needs `by: time`, found `by: {by}`. Drop the gap.")
         if by != "hash" and said["group"] is not None:
@@ -271,20 +244,50 @@ class _Reader:
             min_gain=self.gain("promote.min_gain", said["min_gain"]),
         )
 
-    def retrain(self, found: Any) -> Retrain:
-        for key, value in self.known("retrain", found, asdict(Retrain())).items():
-            if value is not None:
-                raise self.fail(f"retrain.{key}", "this version trains again on request only; leave it null.")
-        return Retrain()
+    def gain(self, key: str, found: Any) -> float:
+        return self.number(key, found, "a number from 0 on, in the metric's unit", lambda number: number >= 0)
 
-    def monitor(self, found: Any) -> Monitor:
+    def retrain(self, found: Any) -> Retrain:
+        said = {
+            key: value for key, value in self.known("retrain", found, asdict(Retrain())).items() if value is not None
+        }
+        read: dict[str, Callable[[str, Any], Any]] = {
+            "max_age": self.duration,
+            "max_drift": lambda key, value: self.number(key, value, "a number above 0", lambda number: number > 0),
+            "max_decay": self.gain,
+            "min_new_labels": lambda key, value: self.whole(key, value, "a whole number from 1 on"),
+            "cool_down": self.duration,
+        }
+        return Retrain(**{key: read[key](f"retrain.{key}", value) for key, value in said.items()})
+
+    def monitor(self, task: str, found: Any) -> Monitor:
         said = {**asdict(Monitor()), **self.known("monitor", found, asdict(Monitor()))}
-        window = self.word("monitor.window", said["window"], WINDOWS)
-        return Monitor(window=window, slices=self.columns("monitor.slices", said["slices"]))
+        by_feature = said["feature_thresholds"]
+        if by_feature is not None and not isinstance(by_feature, Mapping):
+            raise self.fail(
+                "monitor.feature_thresholds", f"expected thresholds by the name of a feature, found {by_feature!r}."
+            )
+        return Monitor(
+            window=self.word("monitor.window", said["window"], WINDOWS),
+            slices=self.columns("monitor.slices", said["slices"]),
+            thresholds=self.thresholds("monitor.thresholds", said["thresholds"], METRICS[task]),
+            feature_thresholds={
+                self.column("monitor.feature_thresholds", name, "a feature"): self.thresholds(
+                    f"monitor.feature_thresholds.{name}", thresholds
+                )
+                for name, thresholds in (by_feature or {}).items()
+            },
+        )
+
+    def thresholds(self, path: str, found: Any, metrics: tuple[str, ...] = ()) -> dict[str, float]:
+        """Read one number by metric; a drift metric is a distance, which is never negative."""
+        read = {}
+        for metric, value in self.known(path, found, (*DRIFT_METRICS, *metrics)).items():
+            if metric in DRIFT_METRICS:
+                read[metric] = self.number(f"{path}.{metric}", value, "a number from 0 on", lambda number: number >= 0)
+            else:
+                read[metric] = self.number(f"{path}.{metric}", value, "a number")
+        return read
 
     def pin(self, found: Any) -> int | None:
-        if found is None:
-            return None
-        if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-            raise self.fail("pin", f"expected the number of a version in ml_versions, found {found!r}.")
-        return int(found)
+        return None if found is None else self.whole("pin", found, "the number of a version in ml_versions")

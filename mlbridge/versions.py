@@ -14,7 +14,7 @@ import numpy as np
 from mlbridge.artifacts import check, load
 from mlbridge.errors import ScoringError, listed
 from mlbridge.features import Feature
-from mlbridge.registry import artifact_query, feature_changes
+from mlbridge.registry import feature_changes, heavy_query
 from mlbridge.spec import Spec, stored_spec
 from mlbridge.train import scores_of
 
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class Version:
     """A trained version. `classes` are texts in the order of the scores' columns, None for a regression.
 
-    `stored` says in which format the artifact was written, and its checksum.
-    `numbers` are the classes as numbers, None for texts. `holdout_from` is the prediction moment (UTC) of its first
-    test row where all test rows come after those it has seen, else None: rows from there on are new to it.
+    `stored` says in which format the artifact was written, and its checksum. `as_of` (UTC) is the moment on whose
+    knowledge it was trained. `numbers` are the classes as numbers, None for texts. `holdout_from` is the prediction
+    moment (UTC) of its first test row where all test rows come after those it has seen, else None: rows from there on
+    are new to it.
     """
 
     node: str
     number: int
+    as_of: datetime
     spec: Spec
     features: tuple[Feature, ...]
     classes: tuple[str, ...] | None
@@ -96,12 +98,13 @@ def read_version(
 ) -> Version:
     """Read a logbook row and its artifact, which is not looked into before `estimator` is asked for."""
     number = row["version"]
-    artifact = warehouse.row(artifact_query(logbook, number))["artifact"]
+    artifact = warehouse.row(heavy_query(logbook, number, "artifact"))["artifact"]
     params = json.loads(row["params"])
     classes, numbers = params["classes"], params["numbers"]
     return Version(
         node=node,
         number=number,
+        as_of=row["as_of"],
         spec=stored_spec(json.loads(row["spec"])),
         features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in json.loads(row["features"])),
         classes=None if classes is None else tuple(classes),

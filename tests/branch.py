@@ -112,7 +112,7 @@ class Branch:
 
     def retrain(self, own: Any = None) -> dict[str, Any]:
         """Build the training node as with `--vars 'mlbridge_retrain: true'`."""
-        self.said = {"retrain": True}
+        self.said = {"retrain": "true"}
         row = self.train(own)
         self.said = {}
         return row
@@ -176,7 +176,8 @@ class Branch:
             "invocation_id": f"build {self.builds}",
             "as_of": self.as_of.isoformat(sep=" "),
             "started_at": (START + timedelta(days=90, minutes=self.builds)).isoformat(sep=" "),
-            "retrain": False,
+            "retrain": "policy",
+            "drift": None,
             "exists": self.has(node),
             "empty": False,
             "spec": self.spec,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from branch import WORDS, Branch
 
+from mlbridge.errors import FeatureError
 from mlbridge.features import checked_columns, facts_query, features_of, target_type
 from mlbridge.frame import Frame, read_frame, scoring_columns, scoring_frame, training_query
 from mlbridge.spec import read_spec
@@ -99,6 +101,31 @@ def test_slices_are_texts_or_none() -> None:
     assert labels["carrier"][:3].tolist() == ["B6", "UA", "AA"]
 
 
+# --- the windows ------------------------------------------------------------------------------------------
+
+OVER_YEARS = {"at": "timestamp '2023-12-30 22:30:00' + to_hours(i * 7)"}
+
+
+@pytest.mark.parametrize("size", ["day", "week", "month"])
+@pytest.mark.parametrize("type_", ["timestamp", "timestamp_ns", "date"])
+def test_a_row_is_in_the_window_of_its_time(size: str, type_: str) -> None:
+    branch = Branch({"at": f"cast({OVER_YEARS['at']} as {type_})"}, monitor={"window": size})
+    frame = _frame(branch, rows=64)
+    starts = []
+    for moment in branch.values('select "at"::timestamp from late_split where is_late is not null order by "at", id'):
+        day = moment.replace(hour=0, minute=0)
+        back = {"day": 0, "week": day.weekday(), "month": day.day - 1}[size]
+        starts.append(np.datetime64(day - timedelta(days=back)))
+    assert frame.windows.tolist() == np.array(starts, dtype="datetime64[us]").tolist()
+    assert [len(frame.window(word)) for word in ("train", "validation", "test")] == [280, 60, 60]
+    assert frame.window("test").tolist() == frame.windows[340:].tolist()
+
+
+def test_a_feature_cannot_have_the_name_of_the_window() -> None:
+    with pytest.raises(FeatureError, match="'ml window' has a name that mlbridge uses itself"):
+        _frame(Branch({"ml window": "i"}))
+
+
 # --- the fingerprint --------------------------------------------------------------------------------------
 
 PADDED = "'k' || lpad(i::varchar, 4, '0')"
@@ -131,6 +158,10 @@ def test_one_changed_value_changes_the_fingerprint(change: dict[str, str]) -> No
 )
 def test_what_no_model_sees_does_not_change_the_fingerprint(change: dict[str, str]) -> None:
     assert _frame(Branch({**BASE, **change})).data_hash == _frame(Branch(BASE)).data_hash
+
+
+def test_another_window_does_not_change_the_fingerprint() -> None:
+    assert _frame(Branch(BASE, monitor={"window": "day"})).data_hash == _frame(Branch(BASE)).data_hash
 
 
 def test_open_rows_do_not_change_the_fingerprint() -> None:

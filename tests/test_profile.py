@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlbridge.profile import CATEGORIES, feature_stats, profile_rows
+from mlbridge.profile import CATEGORIES, bins_of, feature_stats, profile_rows
 
 KEYS = ["feature", "role", "kind", "bin", "lower", "upper", "category", "rows", "share"]
 
@@ -152,11 +152,11 @@ def test_categories_by_hand(dtype: str) -> None:
 
 
 def test_what_is_not_frequent_is_counted_in_the_bin_after_the_last() -> None:
-    values = [f"v{i:03d}" for i in range(CATEGORIES + 5)] + ["v104"] * 2
+    values = [f"v{i:05d}" for i in range(CATEGORIES + 5)] + ["v10004"] * 2
     rows = _profile(values, "category")
     assert len(rows) == CATEGORIES + 2
-    assert _words(rows)[:3] == [(-1, None, 0), (0, "v104", 3), (1, "v000", 1)]
-    assert _words(rows)[-2:] == [(CATEGORIES - 1, "v098", 1), (CATEGORIES, None, 5)]
+    assert _words(rows)[:3] == [(-1, None, 0), (0, "v10004", 3), (1, "v00000", 1)]
+    assert _words(rows)[-2:] == [(CATEGORIES - 1, "v09998", 1), (CATEGORIES, None, 5)]
 
 
 def test_a_category_that_no_row_has_gets_no_bin() -> None:
@@ -187,6 +187,56 @@ def test_every_category_is_counted_once(values: list[str | None]) -> None:
     assert list(kept) == sorted(kept, key=lambda text: (-kept[text], text))
     assert rows[0]["rows"] == values.count(None)
     assert sum(row["rows"] for row in rows) == len(values)
+
+
+# --- which bin a value is in ------------------------------------------------------------------------------
+
+
+def _found(values: Any, rows: list[dict[str, Any]]) -> list[int]:
+    return bins_of(values if isinstance(values, pd.Series) else pd.Series(values), rows).tolist()
+
+
+@given(st.lists(numbers, min_size=1, max_size=120), st.integers(1, 12), st.sampled_from(["float64", "float32"]))
+def test_a_value_is_in_the_bin_that_counted_it(values: list[float], bins: int, dtype: str) -> None:
+    column = pd.Series(values, dtype=dtype)
+    rows = _profile(column, bins=bins)
+    assert [[place] for place in _found(column, rows)] == [_place(value, rows) for value in values]
+
+
+def test_other_numbers_are_below_within_or_above() -> None:
+    rows = _profile([8.0, 1.0, 3.0, 2.0, 5.0, 4.0, 7.0, 6.0], bins=4)
+    assert _found([0.9, 1.0, 2.0, math.nextafter(2, 3), 8.0, math.nextafter(8, 9), math.nan], rows) == [
+        -2, 0, 0, 1, 3, 4, -1,
+    ]  # fmt: skip
+    assert _found(pd.Series([-math.inf, math.inf]), rows) == [-2, 4]
+    assert _found(pd.Series([True, False]), _profile(pd.Series([0, 1]))) == [1, 0]
+
+
+def test_a_profile_of_one_value_and_one_of_none() -> None:
+    assert _found([7.0, 7.5, 8.0, math.nan], _profile([7.5])) == [-2, 0, 1, -1]
+    assert _found([7.0, math.nan], _profile([math.nan])) == [0, -1]
+
+
+def test_an_infinite_edge_lets_every_number_in() -> None:
+    rows = _profile([-math.inf, 1.0, math.inf])
+    assert _found([-math.inf, -9e9, 1.0, 9e9, math.inf], rows) == [0, 1, 1, 2, 2]
+    assert _found([-9e9, 9e9], _profile([1.0, math.inf])) == [-2, 1]
+
+
+@given(st.lists(st.none() | st.text(max_size=2), min_size=1, max_size=80), st.sampled_from(["object", "category"]))
+def test_a_category_is_in_the_bin_that_counted_it(values: list[str | None], dtype: str) -> None:
+    column = pd.Series(values, dtype="object").astype(dtype)
+    rows = _profile(column, "category")
+    place = {row["category"]: row["bin"] for row in rows[1:-1]} | {None: -1}
+    assert _found(column, rows) == [place[value] for value in values]
+
+
+def test_a_category_that_is_not_listed_is_unseen_or_one_of_the_others() -> None:
+    rows = _profile(["b", "a", "b"], "category")
+    assert _found(["a", "c", None, "b"], rows) == [1, -2, -1, 0]
+    crowd = [f"v{i}" for i in range(CATEGORIES)]
+    rows = _profile([*crowd, *crowd, "rare"], "category")
+    assert _found(["rare", "new", None, rows[-2]["category"]], rows) == [CATEGORIES, CATEGORIES, -1, CATEGORIES - 1]
 
 
 # --- several columns --------------------------------------------------------------------------------------

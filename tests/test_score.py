@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from branch import LABELLED, Branch
 from estimators import Steady
 
 import mlbridge
-from mlbridge.errors import ScoringError, SplitError
+from mlbridge.errors import ArtifactError, ScoringError, SplitError
 from mlbridge.score import PREDICTIONS, predicted, prediction_schema
 
 
@@ -168,8 +169,28 @@ def test_scores_become_predictions() -> None:
     many = predicted(np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]), ["-1", "0", "7"], [-1.0, 0.0, 7.0])
     assert (many["prediction"], many["prediction_value"].tolist()) == (["0", "-1"], [0.0, -1.0])
     assert many["probability"].tolist() == [0.5, 0.4]
+    assert (two["probabilities"], many["probabilities"]) == (None, ["[0.2, 0.5, 0.3]", "[0.4, 0.2, 0.4]"])
     number = predicted(np.array([0.1, 1e300]), None, None)
     assert (number["prediction"], number["probability"]) == (["0.1", "1e+300"], None)
+    assert number["probabilities"] is None
+
+
+def test_of_many_classes_all_probabilities_are_kept_in_the_order_of_the_classes() -> None:
+    branch = Branch({"is_late": "case when i < 400 then ['b', 'a', 'c'][2 + sign(round(x + noise))::int] end"})
+    row = branch.train()
+    assert json.loads(row["params"])["classes"] == ["a", "b", "c"]
+    for row in branch.predict():
+        each = dict(zip("abc", json.loads(row["probabilities"]), strict=True))
+        assert sum(each.values()) == pytest.approx(1)
+        assert each[row["prediction"]] == row["probability"] == max(each.values())
+
+
+def test_predictions_that_an_older_version_began_go_on() -> None:
+    branch = Branch()
+    branch.train()
+    branch.predict()
+    branch.execute("alter table late_predictions drop column probabilities")
+    assert branch.arrow_of_predict().num_rows == 0
 
 
 # --- when it cannot score ---------------------------------------------------------------------------------
@@ -239,3 +260,154 @@ def test_a_key_that_is_missing_or_stands_twice_is_refused_without_a_training(
     branch.split(columns)
     assert branch.train()["outcome"] == "skipped"
     branch.refuses_to_predict(SplitError, *words)
+
+
+# --- in shadow --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what the predictions node warns of."""
+    said: list[str] = []
+    monkeypatch.setattr("mlbridge.nodes.warn", lambda node, text: said.append(f"{node}: {text}"))
+    return said
+
+
+def _challenged(columns: dict[str, str] | None = None, **spec: Any) -> Branch:
+    """Make a champion (version 1), and a challenger (version 2) that was rejected."""
+    branch = Branch(columns, candidates=[], trusted=["estimators.Steady"], **spec)
+    branch.train({"mine": Steady()})
+    assert branch.train({"mine": Steady(1)}, **({"features": {"exclude": []}} if spec else {}))["outcome"] == "rejected"
+    branch.spec["shadow"] = True
+    return branch
+
+
+def _alone(branch: Branch, pin: int) -> list[Any]:
+    """Give what a version would predict by itself."""
+    before, branch.spec = branch.spec, {**branch.spec, "pin": pin, "shadow": False}
+    rows = [(row["entity"], row["version"], row["probability"]) for row in branch.arrow_of_predict().to_pylist()]
+    branch.spec = before
+    return rows
+
+
+def test_a_rejected_challenger_scores_beside_the_champion_and_both_once(warned: list[str]) -> None:
+    branch = _challenged()
+    expected = _alone(branch, 1) + _alone(branch, 2)
+    assert len(expected) == 200
+    assert [(row["entity"], row["version"], row["probability"]) for row in branch.predict()] == expected
+    assert branch.predict() == []
+    branch.split(where="i < 460")
+    assert [row["version"] for row in branch.predict()] == [1] * 20 + [2] * 20
+    assert warned == []
+
+
+def test_without_shadow_the_challenger_is_silent() -> None:
+    branch = _challenged()
+    branch.spec["shadow"] = False
+    assert {row["version"] for row in branch.predict()} == {1}
+    branch.spec["shadow"] = True
+    assert {row["version"] for row in branch.predict()} == {2}
+
+
+def test_the_challenger_is_the_newest_version_that_is_not_in_use() -> None:
+    branch = _challenged()
+    own = {"mine": Steady(3)}
+    assert branch.train(own)["version"] == 3
+    branch.predict()
+    assert branch.values("select distinct version from late_predictions order by 1") == [1, 3]
+    branch.spec["pin"] = 3
+    assert {row["version"] for row in branch.predict()} == {2}
+
+
+def test_a_newer_version_is_the_challenger_of_an_older_one_that_is_pinned() -> None:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"], shadow=True)
+    branch.train({"mine": Steady(1)})
+    assert {row["version"] for row in branch.predict()} == {1}
+    assert branch.train({"mine": Steady()})["outcome"] == "promoted"
+    branch.spec["pin"] = 1
+    assert [row["version"] for row in branch.predict()] == [2] * 100
+    branch.split(where="i < 460")
+    assert [row["version"] for row in branch.predict()] == [1] * 20 + [2] * 20
+
+
+def test_a_past_day_knows_no_later_challenger() -> None:
+    branch = _challenged()
+    branch.execute("update late_training set as_of = as_of + interval 1 day where version = 2")
+    assert {row["version"] for row in branch.predict()} == {1}
+    branch.as_of += timedelta(days=1)
+    assert {row["version"] for row in branch.predict()} == {2}
+
+
+def test_without_a_champion_nothing_is_scored_in_shadow(warned: list[str]) -> None:
+    branch = Branch({"is_late": "case when i < 400 then other > 0 end"}, shadow=True)
+    assert branch.train()["outcome"] == "rejected"
+    assert branch.predict() == []
+    assert "late has no champion yet" in warned[0]
+
+
+def test_both_streams_are_written_by_another_cursor_as_dbt_does() -> None:
+    branch = _challenged()
+    found = mlbridge.predict(
+        branch._dbt("late_predictions"), branch.connection, branch._ref("late_split"), branch._ref("late_training")
+    )
+    writer = branch.connection.cursor()
+    writer.register("arriving", found)
+    writer.execute("create table late_predictions as from arriving")
+    assert branch.values("select count(*) from late_predictions group by version") == [100, 100]
+
+
+def _damaged(branch: Branch) -> None:
+    branch.execute("update late_training set artifact = 'x'::blob where version = 2")
+
+
+def _without_its_feature(branch: Branch) -> None:
+    branch.split({"z": "other"})
+
+
+def _of_another_type(branch: Branch) -> None:
+    branch.split({"y": "'y'", "z": "other"})
+
+
+def _infinite(branch: Branch) -> None:
+    branch.split({"y": "case when i = 420 then 'infinity'::double else other end", "z": "other"})
+
+
+def _failing(branch: Branch) -> None:
+    branch.execute("update late_training set features = json_array(json_object('name', 'y', 'type', 'DOUBLE', "
+                   "'kind', 'numeric')) where version = 2")  # fmt: skip
+
+
+def _by_a_key_that_stands_twice(branch: Branch) -> None:
+    branch.execute("update late_training set spec = json_merge_patch(spec, '{\"entity\": [\"carrier\"], \"time\": "
+                   "\"day\"}') where version = 2")  # fmt: skip
+    branch.split({"y": "other", "z": "other", "day": "timestamp '2024-01-01' + to_days((i // 24)::int)"})
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (_damaged, "does not score in shadow: late_predictions: the artifact of version 2 is damaged"),
+        (_without_its_feature, "does not score in shadow: late_predictions: version 2 cannot score: 'y' is gone"),
+        (_of_another_type, "does not score in shadow: late_predictions: version 2 cannot score: 'y' was DOUBLE and is"),
+        (_by_a_key_that_stands_twice, "does not score in shadow: late_predictions: carrier = "),
+        (_infinite, "stopped scoring in shadow: late_predictions: version 2 cannot score: the feature 'y' is infinite"),
+        (_failing, "stopped scoring in shadow: late_predictions: version 2 failed to score: 'x'"),
+    ],
+)
+def test_a_challenger_that_fails_is_warned_of_and_the_champion_scores(harm: Any, words: str, warned: list[str]) -> None:
+    branch = _challenged({"y": "other", "z": "other"}, features={"exclude": ["y"]})
+    branch.predict()
+    branch.execute("create or replace table late_predictions as from late_predictions where false")
+    harm(branch)
+    assert [row["version"] for row in branch.predict()] == [1] * 100
+    assert len(warned) == 1
+    assert warned[0].startswith(f"late_predictions: the challenger (version 2) {words}")
+    # Nothing new for the champion is no way out of the challenger's trouble either.
+    assert branch.predict() == []
+    assert len(warned) == 2
+
+
+def test_a_champion_that_fails_is_not_replaced_by_its_challenger() -> None:
+    branch = _challenged()
+    branch.execute("update late_training set artifact = 'x'::blob where version = 1")
+    branch.refuses_to_predict(ArtifactError, "version 1 is damaged")

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from mlbridge.errors import SpecError
 from mlbridge.metrics import DEFAULT_METRIC, metrics_for
-from mlbridge.spec import CANDIDATES, KEYS, METRICS, NOT_TRAINING, TASKS, Spec, Split, read_spec, stored_spec
+from mlbridge.spec import (
+    CANDIDATES,
+    KEYS,
+    METRICS,
+    NOT_TRAINING,
+    TASKS,
+    Monitor,
+    Retrain,
+    Spec,
+    Split,
+    read_spec,
+    stored_spec,
+)
 from mlbridge.train import STOCK
 
 NODE = "late_training"
@@ -47,11 +59,14 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         "candidates": ("logistic_regression", "random_forest", "hist_gradient_boosting"),
         "metric": "average_precision",
         "promote": {"confidence": 0.95, "min_gain": 0.0},
-        "retrain": {"max_age": None, "max_drift": None, "max_decay": None, "min_new_labels": None},
-        "monitor": {"window": "month", "slices": ()},
+        "retrain": {
+            "max_age": None, "max_drift": None, "max_decay": None, "min_new_labels": None, "cool_down": "7 days",
+        },
+        "shadow": False,
+        "monitor": {"window": "month", "slices": (), "thresholds": {}, "feature_thresholds": {}},
         "pin": None,
         "trusted": (),
-    }
+    }  # fmt: skip
     regression = _read(task="regression")
     assert regression.metric == "rmse"
     assert regression.candidates == ("ridge", "random_forest", "hist_gradient_boosting")
@@ -93,8 +108,18 @@ def test_the_macros_know_the_same_keys_and_defaults() -> None:
         ("metric", "log_loss", "log_loss"),
         ("pin", 3, 3),
         ("trusted", ["my.Type"], ("my.Type",)),
+        ("retrain", {"max_age": "90 days"}, Retrain(max_age="90 days")),
+        ("retrain", {"max_age": "1 minute", "cool_down": "0 days"}, Retrain(max_age="1 minute", cool_down="0 days")),
+        ("retrain", {"max_drift": 0.3, "max_decay": 0}, Retrain(max_drift=0.3, max_decay=0.0)),
+        ("retrain", {"min_new_labels": 5000, "cool_down": None}, Retrain(min_new_labels=5000)),
+        ("shadow", True, True),
+        ("monitor", {"thresholds": {"psi": 0.2, "roc_auc": 0.7}}, Monitor(thresholds={"psi": 0.2, "roc_auc": 0.7})),
+        ("monitor", {"feature_thresholds": {"x": {"ks": 0}, "ml_target": {"psi": 1}}},
+         Monitor(feature_thresholds={"x": {"ks": 0.0}, "ml_target": {"psi": 1.0}})),
+        ("monitor", {"thresholds": None, "feature_thresholds": None}, Monitor()),
+        ("monitor", {"feature_thresholds": {"x": None}}, Monitor(feature_thresholds={"x": {}})),
     ],
-)
+)  # fmt: skip
 def test_each_key_is_read(key: str, said: Any, read: Any) -> None:
     assert getattr(_read(**{key: said}), key) == read
 
@@ -190,8 +215,39 @@ def test_a_missing_key_is_named(key: str, empty: Any) -> None:
         ({"promote": {"min_gain": -0.1}}, ["promote.min_gain", "from 0 on", "found -0.1"]),
         ({"promote": {"min_gain": float("inf")}}, ["promote.min_gain", "found inf"]),
         ({"promote": 0.9}, ["mlbridge.promote`", "expected keys among 'confidence', 'min_gain'", "found 0.9"]),
-        ({"retrain": {"max_age": "30 days"}}, ["retrain.max_age", "leave it null"]),
-        ({"retrain": {"maximum": 1}}, ["retrain.maximum", "unknown key"]),
+        ({"retrain": {"max_age": "3 months"}}, ["retrain.max_age", "'7 days'", "found '3 months'"]),
+        ({"retrain": {"max_age": "30 days\n"}}, ["retrain.max_age", "found '30 days\\n'"]),
+        ({"retrain": {"max_age": 30}}, ["retrain.max_age", "minutes, hours, days or weeks", "found '30'"]),
+        ({"retrain": {"max_age": "5218 weeks"}}, ["retrain.max_age", "at most 100 years"]),
+        ({"retrain": {"max_age": "9" * 5000 + " weeks"}}, ["retrain.max_age", "at most 100 years"]),
+        ({"retrain": {"cool_down": "soon"}}, ["retrain.cool_down", "found 'soon'"]),
+        ({"retrain": {"max_drift": 0}}, ["retrain.max_drift", "a number above 0", "found 0"]),
+        ({"retrain": {"max_drift": "0.3"}}, ["retrain.max_drift", "found '0.3'"]),
+        ({"retrain": {"max_drift": 10**400}}, ["retrain.max_drift", "found 1000"]),
+        ({"retrain": {"max_decay": -0.01}}, ["retrain.max_decay", "from 0 on, in the metric's unit", "found -0.01"]),
+        ({"retrain": {"max_decay": True}}, ["retrain.max_decay", "found True"]),
+        ({"retrain": {"min_new_labels": 0}}, ["retrain.min_new_labels", "a whole number from 1 on", "found 0"]),
+        ({"retrain": {"min_new_labels": 1e3}}, ["retrain.min_new_labels", "found 1000.0"]),
+        ({"retrain": {"min_new_labels": True}}, ["retrain.min_new_labels", "found True"]),
+        ({"retrain": {"maximum": 1}}, ["retrain.maximum", "unknown key", "'max_decay'"]),
+        ({"retrain": {"max_drfit": 1}}, ["retrain.max_drfit", "mean 'max_drift'?"]),
+        ({"retrain": "90 days"}, ["mlbridge.retrain`", "expected keys among 'max_age'", "found '90 days'"]),
+        ({"shadow": "yes"}, ["mlbridge.shadow`", "expected true or false", "found 'yes'"]),
+        ({"shadow": 1}, ["mlbridge.shadow`", "found 1"]),
+        ({"shado": True}, ["mlbridge.shado`", "mean 'shadow'?"]),
+        ({"monitor": {"thresholds": {"psy": 0.2}}}, ["monitor.thresholds.psy", "mean 'psi'?", "'wasserstein'"]),
+        ({"monitor": {"thresholds": {"rmse": 3}}}, ["monitor.thresholds.rmse", "unknown key", "'average_precision'"]),
+        ({"task": "regression", "monitor": {"thresholds": {"roc_auc": 0.7}}},
+         ["monitor.thresholds.roc_auc", "unknown key", "'median_absolute_error'"]),
+        ({"monitor": {"thresholds": {"psi": -0.1}}}, ["monitor.thresholds.psi", "a number from 0 on", "found -0.1"]),
+        ({"monitor": {"thresholds": {"roc_auc": None}}}, ["monitor.thresholds.roc_auc", "a number", "found None"]),
+        ({"monitor": {"thresholds": {"f1": float("nan")}}}, ["monitor.thresholds.f1", "found nan"]),
+        ({"monitor": {"thresholds": 0.2}}, ["monitor.thresholds`", "expected keys among 'psi'", "found 0.2"]),
+        ({"monitor": {"feature_thresholds": {"x": {"roc_auc": 1}}}},
+         ["monitor.feature_thresholds.x.roc_auc", "unknown key", "'psi'"]),
+        ({"monitor": {"feature_thresholds": {"x": 0.2}}}, ["monitor.feature_thresholds.x`", "found 0.2"]),
+        ({"monitor": {"feature_thresholds": ["x"]}}, ["monitor.feature_thresholds`", "by the name of a feature"]),
+        ({"monitor": {"feature_thresholds": {3: {"psi": 1}}}}, ["monitor.feature_thresholds`", "found 3"]),
         ({"monitor": {"window": "year"}}, ["monitor.window", "found 'year'", "'month'"]),
         ({"monitor": {"slice": "carrier"}}, ["monitor.slice", "mean 'slices'"]),
         ({"monitor": {"slices": 0}}, ["monitor.slices", "found 0"]),
@@ -201,7 +257,7 @@ def test_a_missing_key_is_named(key: str, empty: Any) -> None:
         ({"trusted": [3]}, ["trusted", "name of a type", "found 3"]),
         ({3: 4}, ["mlbridge.3", "unknown key"]),
     ],
-)
+)  # fmt: skip
 def test_the_error_says_what_came_what_is_allowed_and_the_nearest_word(
     changes: dict[Any, Any], words: list[str]
 ) -> None:
@@ -253,7 +309,12 @@ def test_whatever_stands_there_is_read_or_refused_by_the_name_of_the_node(said: 
 
 def test_a_stored_spec_comes_back_equal() -> None:
     spec = _read(
-        entity=["a", "b"], features={"exclude": ["x"]}, split={"by": "hash", "group": "g"}, monitor={"slices": "c"}
+        entity=["a", "b"],
+        features={"exclude": ["x"]},
+        split={"by": "hash", "group": "g"},
+        monitor={"slices": "c", "thresholds": {"psi": 0.2}, "feature_thresholds": {"x": {"ks": 0.3}}},
+        retrain={"max_age": "90 days", "max_drift": 0.3, "max_decay": 0.02, "min_new_labels": 5, "cool_down": "1 day"},
+        shadow=True,
     )
     assert stored_spec(json.loads(json.dumps(spec.as_dict()))) == spec
 
@@ -269,8 +330,9 @@ CHANGES: dict[str, Any] = {
     "candidates": ["random_forest"],
     "metric": "roc_auc",
     "promote": {"min_gain": 0.1},
-    "retrain": {"max_age": None},
-    "monitor": {"window": "week"},
+    "retrain": {"max_age": "90 days", "cool_down": "1 day"},
+    "shadow": True,
+    "monitor": {"window": "week", "thresholds": {"psi": 1}, "feature_thresholds": {"x": {"ks": 1}}},
     "pin": 2,
     "trusted": ["my.Type"],
 }
@@ -286,3 +348,27 @@ def test_the_hash_changes_with_the_definition_of_a_candidate() -> None:
     spec = _read("mine")
     assert spec.hash({"mine": {"depth": 3}}) == spec.hash({"mine": {"depth": 3}})
     assert spec.hash({"mine": {"depth": 3}}) != spec.hash({"mine": {"depth": 4}})
+
+
+# What mlbridge 0.1.0 wrote into a logbook for the specs below, before it knew any of today's other keys.
+OLD_DOCUMENT = {
+    "task": "regression", "target": "delay", "entity": ["id", "leg"], "time": "at", "label_time": "landed_at",
+    "features": None, "exclude": ["y"],
+    "split": {"by": "time", "validation": 0.15, "test": 0.15, "gap": "2 days", "group": None},
+    "candidates": ["ridge", "random_forest", "hist_gradient_boosting", "mine"], "metric": "rmse",
+    "promote": {"confidence": 0.95, "min_gain": 0.0},
+    "retrain": {"max_age": None, "max_drift": None, "max_decay": None, "min_new_labels": None},
+    "monitor": {"window": "week", "slices": ["carrier"]}, "pin": 2, "trusted": ["a.B"],
+}  # fmt: skip
+OLD_SPEC: dict[str, Any] = {
+    "task": "regression", "target": "delay", "entity": ["id", "leg"], "time": "at", "label_time": "landed_at",
+    "features": {"exclude": ["y"]}, "split": {"gap": "2 days"}, "monitor": {"window": "week", "slices": ["carrier"]},
+    "pin": 2, "trusted": ["a.B"],
+}  # fmt: skip
+
+
+def test_a_spec_that_an_older_version_stored_is_read_and_hashes_as_it_did() -> None:
+    assert _read().hash({}) == "812ca50caa9063eb0557fe2f0ee287f4"
+    spec = read_spec(NODE, OLD_SPEC, ("mine",))
+    assert stored_spec(OLD_DOCUMENT) == spec
+    assert spec.hash({"mine": {"depth": 3}}) == "797058ee7cd9338c67bbe7e549883fdb"

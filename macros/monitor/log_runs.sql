@@ -18,9 +18,10 @@
 {% endmacro %}
 
 {% macro relation_of(name, package) %}
-  {#- Where a model's table is, or none when it has not been built. -#}
+  {#- Where a model's table is, or none when it has not been built; `package` none finds it in any. -#}
   {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-      | selectattr('name', 'equalto', name) | selectattr('package_name', 'equalto', package) | list -%}
+      | selectattr('name', 'equalto', name) | list -%}
+  {%- if package is not none -%}{%- set nodes = nodes | selectattr('package_name', 'equalto', package) | list -%}{%- endif -%}
   {%- if not nodes -%}{{ return(none) }}{%- endif -%}
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}

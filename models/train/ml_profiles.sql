@@ -1,7 +1,8 @@
 {{ mlbridge.grant() }}
 {%- set fields = {
     'feature': 'text', 'role': 'text', 'kind': 'text', 'bin': 'count', 'lower': 'number', 'upper': 'number',
-    'category': 'text', 'rows': 'count', 'share': 'number',
+    'category': 'text', 'rows': 'count', 'share': 'number', 'std': 'number', 'partner': 'text',
+    'partner_mean': 'number', 'partner_correlation': 'number',
 } -%}
 select
     versions.model,
@@ -14,6 +15,10 @@ select
     item.upper,
     item.category,
     item.rows,
-    item.share
+    item.share,
+    item.std,
+    item.partner,
+    item.partner_mean,
+    item.partner_correlation
 from {{ ref('ml_versions') }} as versions
 cross join lateral {{ mlbridge.unfold('versions.profile', fields) }}

@@ -5,3 +5,11 @@ from __future__ import annotations
 
 def type_string() -> str:
     return "text"
+
+
+def concat(parts: list[str]) -> str:
+    return " || ".join(parts)
+
+
+def listagg(measure: str, delimiter: str, order: str) -> str:
+    return f"string_agg({measure}, {delimiter} {order})"

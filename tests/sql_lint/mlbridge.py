@@ -34,6 +34,94 @@ def as_number(_relation: str, name: str, table: str) -> str:
     return f"cast({table}.{name} as double precision)"
 
 
+def number(value: object) -> str:
+    return f"{value}e0"
+
+
+def type_double() -> str:
+    return "double precision"
+
+
+def models() -> list[str]:
+    return []
+
+
+def monitor(_model: str) -> dict[str, Any]:
+    return {"window": "month", "slices": []}
+
+
+def folded() -> int:
+    return 100
+
+
+def window_start(size: str, moment: str) -> str:
+    return f"date_trunc('{size}', {moment})"
+
+
+def window_end(_size: str, start: str) -> str:
+    return f"{start} + interval 1 month"
+
+
+def is_new(predictions: str, versions: str) -> str:
+    return f"{predictions}.time > {versions}.train_to"
+
+
+def monitored(predictions: str, versions: str) -> str:
+    return f"{predictions}.time > {versions}.train_to"
+
+
+def same_row(predictions: str, facts: str, _spec: object) -> str:
+    return f"{predictions}.entity = {facts}.entity"
+
+
+def outcome_number(_split: str, _spec: object, table: str) -> str:
+    return f"{table}.target"
+
+
+def one_row_per_metric() -> str:
+    return "select * from measured"
+
+
+def fixed_thresholds() -> str:
+    return "select * from fixed"
+
+
+def noise(metric: str, deviations: str) -> str:
+    return f"{deviations} * {metric}"
+
+
+def psi_term() -> str:
+    return "n"
+
+
+def correlation(of_bin: str, *_sums: str) -> str:
+    return f"max({of_bin})"
+
+
+def interval_end(side: str) -> str:
+    return f"value {side} se"
+
+
+def figure(value: str) -> str:
+    return f"cast({value} as text)"
+
+
+def long_form(relation: str, key: str, _metrics: object) -> str:
+    return f"select {key}, metric, value, se, n from {relation}"
+
+
+def rmse_error() -> str:
+    return "se"
+
+
+def mean_error(_total: str, _squares: str) -> str:
+    return "se"
+
+
+def classification_metrics(groups: str, _keys: object) -> str:
+    return f"measured as (\n    select * from {groups}\n)"
+
+
 def spec(_model: str) -> dict[str, Any]:
     return {"entity": ["entity"], "time": "time", "target": "target"}
 

@@ -1,0 +1,76 @@
+{# What a model sees of a column, as training reads it: a number (never NaN) or a text. #}
+
+{% macro value_of(column, kind, table) %}
+  {#- `column` is one of `adapter.get_columns_in_relation`. A moment becomes seconds since 1970 (UTC). -#}
+  {%- set value = table ~ '.' ~ mlbridge.quoted(column.name) -%}
+  {%- set type = column.dtype | lower -%}
+  {%- if kind == 'category' -%}{{ return('cast(' ~ value ~ ' as ' ~ dbt.type_string() ~ ')') }}{%- endif -%}
+  {%- if type in ['boolean', 'bool'] -%}
+    {%- set value = 'case when ' ~ value ~ ' then 1 when not ' ~ value ~ ' then 0 end' -%}
+  {%- elif type.startswith('timestamp') or type.startswith('date') -%}
+    {%- set value = adapter.dispatch('epoch', 'mlbridge')(value) -%}
+  {%- endif -%}
+  {%- set number = 'cast(' ~ value ~ ' as ' ~ mlbridge.type_double() ~ ')' -%}
+  {{ return(adapter.dispatch('not_nan', 'mlbridge')(number) if column.is_float() else number) }}
+{% endmacro %}
+
+{% macro outcome_number(split, spec, table) %}
+  {#- An outcome as a number that changes with it: a text is 2 where it is the predicted one, else 1; NULL: not known. -#}
+  {%- set column = adapter.get_columns_in_relation(split) | selectattr('name', 'equalto', spec.target) | first -%}
+  {%- if column is defined and (column.is_number() or column.dtype | lower in ['boolean', 'bool']) -%}
+    {{ return(mlbridge.as_number(split, spec.target, table)) }}
+  {%- endif -%}
+  {%- set text = 'cast(' ~ table ~ '.' ~ mlbridge.quoted(spec.target) ~ ' as ' ~ dbt.type_string() ~ ')' -%}
+  {{ return('case when ' ~ text ~ ' = predictions.prediction then 2 when ' ~ text ~ ' is not null then 1 end') }}
+{% endmacro %}
+
+{% macro default__epoch(value) %}{{ return('extract(epoch from ' ~ value ~ ')') }}{% endmacro %}
+
+{% macro snowflake__epoch(value) %}{{ return('date_part(epoch_microsecond, ' ~ value ~ ') / 1e6') }}{% endmacro %}
+
+{% macro bigquery__epoch(value) %}{{ return('unix_micros(timestamp(' ~ value ~ ')) / 1e6') }}{% endmacro %}
+
+{% macro spark__epoch(value) %}{{ return('unix_micros(cast(' ~ value ~ ' as timestamp)) / 1e6') }}{% endmacro %}
+
+{% macro default__not_nan(number) %}{{ return('nullif(' ~ number ~ ", cast('NaN' as " ~ mlbridge.type_double() ~ '))') }}{% endmacro %}
+
+{% macro bigquery__not_nan(number) %}{{ return('if(is_nan(' ~ number ~ '), null, ' ~ number ~ ')') }}{% endmacro %}
+
+{% macro number(value) %}
+  {#- A Python float as a literal that no engine reads as a decimal; a None is NULL. -#}
+  {%- if value is none -%}{{ return('null') }}{%- endif -%}
+  {%- set digits = '%r' % (value | float) -%}
+  {{ return(digits if 'e' in digits else digits ~ 'e0') }}
+{% endmacro %}
+
+{% macro item_number(array, place) %}
+  {#- The item at a place (from 0) of a JSON array of numbers. -#}
+  {{ return('cast(' ~ adapter.dispatch('json_item', 'mlbridge')(array, place) ~ ' as ' ~ mlbridge.type_double() ~ ')') }}
+{% endmacro %}
+
+{% macro default__json_item(array, place) %}{{ return('cast(' ~ array ~ ' as jsonb) ->> ' ~ place) }}{% endmacro %}
+
+{% macro duckdb__json_item(array, place) %}{{ return('json_extract_string(' ~ array ~ ", '$[" ~ place ~ "]')") }}{% endmacro %}
+
+{% macro snowflake__json_item(array, place) %}{{ return('parse_json(' ~ array ~ ')[' ~ place ~ ']') }}{% endmacro %}
+
+{% macro bigquery__json_item(array, place) %}{{ return('json_value(' ~ array ~ ", '$[" ~ place ~ "]')") }}{% endmacro %}
+
+{% macro spark__json_item(array, place) %}{{ return('get_json_object(' ~ array ~ ", '$[" ~ place ~ "]')") }}{% endmacro %}
+
+{% macro redshift__json_item(array, place) %}{{ return('json_extract_array_element_text(' ~ array ~ ', ' ~ place ~ ')') }}{% endmacro %}
+
+{% macro pick(place, cases, default='null') %}
+  {#- `case place when 0 then ... end` over expressions by place. -#}
+  {%- if not cases -%}{{ return(default) }}{%- endif -%}
+  {%- set whens = [] -%}
+  {%- for number, value in cases.items() -%}{%- do whens.append('when ' ~ number ~ ' then ' ~ value) -%}{%- endfor -%}
+  {{ return('case ' ~ place ~ ' ' ~ whens | join(' ') ~ ' else ' ~ default ~ ' end') }}
+{% endmacro %}
+
+{% macro numbers(count) %}
+  {#- A relation of one column `place`, 0 to count - 1. -#}
+  {%- set rows = [] -%}
+  {%- for place in range(count) -%}{%- do rows.append('select ' ~ place ~ ' as place') -%}{%- endfor -%}
+  {{ return('(' ~ rows | join(' union all ') ~ ')') }}
+{% endmacro %}

@@ -1,0 +1,29 @@
+{% test performance_at_least(model, metric, value, kind='realized', slice='all') %}
+  {#-
+    Fails with the newest complete window in which the version in use is worse than `value`: below it or, of a metric that
+    is better when it is smaller, above it. On the model's `<model>_predictions` node. Passes while nothing is measured.
+  -#}
+  with measured as (
+    select
+      performance.*,
+      rules.greater_is_better,
+      row_number() over (order by performance.window_end desc) as place
+    from {{ ref('mlbridge', 'ml_performance') }} as performance
+    inner join {{ ref('mlbridge', 'ml_champions') }} as champions
+      on performance.model = champions.model and performance.version = champions.version
+    inner join {{ ref('mlbridge', 'ml_thresholds') }} as rules on performance.metric = rules.metric
+    where
+      performance.model = {{ mlbridge.text(mlbridge.tested_model(model)) }}
+      and performance.metric = {{ mlbridge.text(metric) }}
+      and performance.kind = {{ mlbridge.text(kind) }}
+      and performance.slice = {{ mlbridge.text(slice) }}
+      and performance.value is not null
+      and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
+  )
+
+  select *
+  from measured
+  where
+    place = 1
+    and case when greater_is_better then value < {{ value }} else value > {{ value }} end
+{% endtest %}
