@@ -14,5 +14,5 @@
 {{ each }}
 {{ 'union all' if not loop.last }}
 {% else %}
-{{ mlbridge.no_rows() }}
+    {{ mlbridge.no_rows() }}
 {% endfor %}

@@ -4,32 +4,6 @@ with measured as (
     {{ mlbridge.one_row_per_metric() }}
 ),
 
--- What is normal: the same metric over those windows of the training period that hold at least half as many rows as the
--- average one.
-typical as (
-    select
-        measured.*,
-        avg(rows_used) over (partition by model, version, feature, baseline, metric) as rows_typical
-    from measured
-    where period = 'training' and value is not null
-),
-
-reference as (
-    select
-        model,
-        version,
-        feature,
-        baseline,
-        metric,
-        count(*) as windows,
-        max(rows_typical) as rows_typical,
-        avg({{ mlbridge.size_of('value') }} / scale) as mean,
-        stddev_samp({{ mlbridge.size_of('value') }} / scale) as deviation
-    from typical
-    where rows_used >= rows_typical / 2
-    group by model, version, feature, baseline, metric
-),
-
 fixed as (
     {{ mlbridge.fixed_thresholds() }}
 ),
@@ -38,19 +12,20 @@ bounded as (
     select
         measured.*,
         windows.window_end,
-        rules.while_open,
         coalesce(own.threshold, common.threshold) as fixed,
         rules.floor * case when rules.relative then measured.scale else 1 end as floor,
         case
-            when reference.windows >= 3
-                then (reference.mean + {{ mlbridge.widened('rules.deviations', 'reference.windows') }} * reference.deviation)
-                    * measured.scale
+            when usual.windows >= 3
+                then
+                    measured.scale
+                    * (usual.mean + {{ mlbridge.widened('rules.deviations', 'usual.windows') }} * usual.deviation)
             else 0
         end as usual,
         coalesce({{ mlbridge.noise('measured.metric', 'rules.deviations') }}, 0) as noise,
-        -- the rest of a stream, or its first hours, is no window to compare with whole ones
-        windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
-        and measured.rows_used >= coalesce(reference.rows_typical, 0) / 10 as is_whole
+        -- part of a window, or the first hours of a stream, cannot be compared with whole ones
+        rules.while_open
+        or windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
+        and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10 as is_comparable
     from measured
     inner join {{ ref('ml_thresholds') }} as rules
         on measured.metric = rules.metric
@@ -59,13 +34,13 @@ bounded as (
             measured.model = windows.model
             and measured.version = windows.version
             and measured.window_start = windows.window_start
-    left join reference
+    left join {{ ref('ml_usual') }} as usual
         on
-            measured.model = reference.model
-            and measured.version = reference.version
-            and measured.feature = reference.feature
-            and measured.baseline = reference.baseline
-            and measured.metric = reference.metric
+            measured.model = usual.model
+            and measured.version = usual.version
+            and measured.feature = usual.feature
+            and measured.baseline = usual.baseline
+            and measured.metric = usual.metric
     left join fixed as own
         on measured.model = own.model and measured.feature = own.feature and measured.metric = own.metric
     left join fixed as common
@@ -84,9 +59,7 @@ final as (
         value,
         coalesce(fixed, greatest(floor, usual, noise)) as threshold,
         coalesce(
-            {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, usual, noise))
-            and (while_open or is_whole),
-            false
+            is_comparable and {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, usual, noise)), false
         ) as alert,
         cast(rows_used as bigint) as rows_used,
         cast(rows_new - rows_used as bigint) as rows_unused,

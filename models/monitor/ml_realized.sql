@@ -16,5 +16,5 @@ select * from (
 ) as measured
 {{ 'union all' if not loop.last }}
 {% else %}
-{{ mlbridge.no_rows() }}
+    {{ mlbridge.no_rows() }}
 {% endfor %}

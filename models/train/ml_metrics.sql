@@ -4,9 +4,9 @@
     'n': 'count', 'baseline': 'number',
 } -%}
 select
-    versions.model,
-    versions.version,
-    versions.candidate,
+    item.model,
+    item.version,
+    item.candidate,
     item.split,
     item.slice,
     item.metric,
@@ -15,5 +15,4 @@ select
     item.high,
     item.n,
     item.baseline
-from {{ ref('ml_versions') }} as versions
-cross join lateral {{ mlbridge.unfold('versions.metrics', fields) }}
+from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version', 'candidate'], fields) }} as item

@@ -5,8 +5,8 @@
     'partner_mean': 'number', 'partner_correlation': 'number',
 } -%}
 select
-    versions.model,
-    versions.version,
+    item.model,
+    item.version,
     item.feature,
     item.bin,
     item.role,
@@ -14,11 +14,10 @@ select
     item.lower,
     item.upper,
     item.category,
-    item.rows,
+    item.{{ mlbridge.named('rows') }},
     item.share,
     item.std,
     item.partner,
     item.partner_mean,
     item.partner_correlation
-from {{ ref('ml_versions') }} as versions
-cross join lateral {{ mlbridge.unfold('versions.profile', fields) }}
+from {{ mlbridge.unfold(ref('ml_versions'), 'profile', ['model', 'version'], fields) }} as item

@@ -90,6 +90,14 @@ def noise(metric: str, deviations: str) -> str:
     return f"{deviations} * {metric}"
 
 
+def size_of(value: str) -> str:
+    return f"abs({value})"
+
+
+def widened(deviations: str, count: str) -> str:
+    return f"{deviations} * {count}"
+
+
 def psi_term() -> str:
     return "n"
 

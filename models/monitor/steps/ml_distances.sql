@@ -1,20 +1,21 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- How far each window is from its baseline, one column per metric; the formulas and their sources are in docs/monitor.md.
+-- How far each window is from its baseline, one column per metric; formulas and their sources are in docs/monitor.md.
 with shares as (
     select
         compared.*,
-        n / nullif(rows_used, 0) as p,
-        m / nullif(rows_baseline, 0) as q,
-        (n + m) / nullif(rows_used + rows_baseline, 0) as pooled
+        compared.n / nullif(compared.rows_used, 0) as p,
+        compared.m / nullif(compared.rows_baseline, 0) as q,
+        (compared.n + compared.m) / nullif(compared.rows_used + compared.rows_baseline, 0) as pooled
     from {{ ref('ml_compared') }} as compared
 ),
 
 running as (
     select
         shares.*,
-        sum(case when bin >= 0 then p - q end) over (
-            partition by model, version, period, window_start, feature, baseline
-            order by bin rows between unbounded preceding and current row
+        sum(case when shares.bin >= 0 then shares.p - shares.q end) over (
+            partition by
+                shares.model, shares.version, shares.period, shares.window_start, shares.feature, shares.baseline
+            order by shares.bin rows between unbounded preceding and current row
         ) as gap
     from shares
 ),
@@ -23,7 +24,7 @@ gaps as (
     -- the distance of the two distribution functions at the lower end of the bin
     select
         running.*,
-        case when bin >= 0 then gap - (p - q) end as gap_before
+        case when running.bin >= 0 then running.gap - (running.p - running.q) end as gap_before
     from running
 ),
 
@@ -45,30 +46,45 @@ final as (
         rows_new,
         sum(case when bin >= 0 then 1 else 0 end) as bins,
         sum(case when bin >= 0 then {{ mlbridge.psi_term() }} end) as psi,
+        -- a share of 0 adds nothing
         sum(
-            case when bin >= 0 and rows_used > 0 and rows_baseline > 0 then
-                case when p > 0 then p * ln(2 * p / (p + q)) else 0 end
-                + case when q > 0 then q * ln(2 * q / (p + q)) else 0 end
+            case
+                when bin >= 0 and p + q > 0
+                    then
+                        case when p > 0 then p * ln(2 * p / (p + q)) else 0 end
+                        + case when q > 0 then q * ln(2 * q / (p + q)) else 0 end
             end
         ) / 2 as divergence,
         max(case when kind = 'numeric' and bin >= 0 then abs(gap) end) as ks,
         -- within a bin both functions are taken as straight lines
         (
             sum(
-                case when bin >= 0 then (upper - lower) * case
-                    when gap_before * gap >= 0 then (abs(gap_before) + abs(gap)) / 2
-                    else (gap_before * gap_before + gap * gap) / (2 * (abs(gap_before) + abs(gap)))
-                end end
+                case
+                    when bin >= 0
+                        then
+                            (upper - lower)
+                            * case
+                                when gap_before * gap >= 0 then (abs(gap_before) + abs(gap)) / 2
+                                else (gap_before * gap_before + gap * gap) / (2 * (abs(gap_before) + abs(gap)))
+                            end
+                end
             )
             + abs(max(below) / nullif(rows_used, 0) - max(baseline_below) / nullif(rows_baseline, 0))
             + abs(max(above) / nullif(rows_used, 0) - max(baseline_above) / nullif(rows_baseline, 0))
         ) / nullif(max(std), 0) as wasserstein,
         sum(
-            case when kind = 'category' and bin >= 0 and n + m > 0 then
-                (p - pooled) * (p - pooled) / pooled * rows_used + (q - pooled) * (q - pooled) / pooled * rows_baseline
+            case
+                when kind = 'category' and bin >= 0 and n + m > 0
+                    then
+                        (p - pooled) * (p - pooled) / pooled * rows_used
+                        + (q - pooled) * (q - pooled) / pooled * rows_baseline
             end
         ) as chi_square,
-        max(case when kind = 'category' and unnamed = 0 and baseline = 'training' then rows_below / nullif(rows_used, 0) end)
+        max(
+            case
+                when kind = 'category' and unnamed = 0 and baseline = 'training' then rows_below / nullif(rows_used, 0)
+            end
+        )
             as unseen_share,
         max(case when baseline = 'training' then partner_correlation end) as partner_correlation,
         {{ mlbridge.correlation('partner_mean', 'companions', 'companion_sum', 'companion_square') }} as correlation,

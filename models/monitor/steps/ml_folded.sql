@@ -1,0 +1,56 @@
+{{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
+-- The profiles by the bins that are compared, categories from the hundredth on as one; beside each bin what holds for
+-- the whole feature. `unnamed`: training rows with a category that the profile does not list.
+{%- set feature = 'model, version, feature' %}
+with folded as (
+    select
+        model,
+        version,
+        feature,
+        kind,
+        case when kind = 'category' and bin > {{ mlbridge.folded() }} then {{ mlbridge.folded() }} else bin end as bin,
+        lower,
+        upper,
+        rows,
+        partner_mean,
+        partner_correlation,
+        std,
+        case when kind = 'category' and bin >= 0 and category is null then rows else 0 end as unnamed
+    from {{ ref('ml_profiles') }}
+),
+
+binned as (
+    select
+        {{ feature }},
+        kind,
+        bin,
+        min(lower) as lower,
+        max(upper) as upper,
+        cast(sum(rows) as {{ mlbridge.type_double() }}) as m,
+        max(partner_mean) as partner_mean,
+        max(partner_correlation) as partner_correlation,
+        max(std) as std,
+        sum(unnamed) as unnamed
+    from folded
+    group by {{ feature }}, kind, bin
+),
+
+final as (
+    select
+        {{ feature }},
+        kind,
+        bin,
+        lower,
+        upper,
+        m,
+        partner_mean,
+        partner_correlation,
+        std,
+        max(bin) over (partition by {{ feature }}) as last_bin,
+        sum(unnamed) over (partition by {{ feature }}) as unnamed,
+        sum(m) over (partition by {{ feature }}) as rows_all,
+        sum(case when bin = -1 then m else 0 end) over (partition by {{ feature }}) as rows_null
+    from binned
+)
+
+select * from final
