@@ -89,6 +89,67 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
         raise click.exceptions.Exit(1)
 
 
+@main.command()
+@click.argument("model", required=False)
+@click.option("--from", "first", required=True, help="The first moment, in UTC, such as 2013-07-01.")
+@click.option("--to", "last", required=True, help="The last moment; what was decided before is measured up to it.")
+@click.option("--step", type=click.Choice(["day", "week", "month"]), default="month", show_default=True)
+@project_options
+def backtest(  # noqa: PLR0913 - what the command line offers
+    model: str | None, first: str, last: str, step: str,
+    project_dir: Path, profiles_dir: Path | None, target: str | None, form: str,
+) -> None:  # fmt: skip
+    """Replay history for MODEL, or all models, under three policies of training again.
+
+    Under `spec` the spec's `retrain` decides, under `never` the first version stays, under `always` every step trains.
+    A step shows what was known then, what was decided, and how good the version in use was on the rows up to the
+    next step. It all happens in copies of the warehouse. Interrupted and started again, it goes on where it was.
+
+    Example: mlbridge backtest late_arrival --from 2013-07-01 --to 2014-01-01 --step month
+    """
+    from mlbridge.backtest import backtest, moment, moments
+    from mlbridge.progress import shown
+    from mlbridge.project import Project
+    from mlbridge.sandbox import ReplayError
+
+    try:
+        steps = moments(moment("--from", first), moment("--to", last), step)
+        with shown() as report:
+            done = backtest(Project.at(project_dir, profiles_dir, target), model, steps, report)
+    except ReplayError as error:
+        raise click.ClickException(str(error)) from error
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise click.ClickException("interrupted; the same command goes on from the last step done") from error
+    if form == "json":
+        click.echo(json.dumps({**done.tables, "file": str(done.file)}, default=str, indent=2))
+        return
+    for name in dict.fromkeys(row["model"] for row in done.tables["ml_backtest"]):
+        _show_backtest(name, *([row for row in rows if row["model"] == name] for rows in done.tables.values()))
+    click.echo(f"The tables {' and '.join(done.tables)} are in {done.file}")
+
+
+def _show_backtest(model: str, steps: Sequence[Mapping[str, Any]], policies: Sequence[Mapping[str, Any]]) -> None:
+    from mlbridge.replay import day
+
+    metric = steps[0]["metric"]
+    click.echo(f"{model}\n")
+    shown = {"step": "step", "policy": "policy", "known rows": "known_rows", "labels": "labels"}
+    shown |= {"decision": "decision", "version": "version", metric: "value", "n": "n"}
+    rows = [{**row, "step": day(row["step"])} for row in steps]
+    _show([{title: row[key] for title, key in shown.items()} for row in rows], "table")
+    click.echo()
+    for row in rows:
+        if row["policy"] == "spec" and row["decision"] != "skipped":
+            click.echo(f"{row['step']} spec {row['decision']}: {row['reason']}")
+    click.echo()
+    shown = {key: key for key in ("policy", "retrain", "trainings", "promotions")}
+    shown |= {"seconds of training": "training_seconds", metric: "value", "n": "n"}
+    _show([{title: row[key] for title, key in shown.items()} for row in policies], "table")
+    click.echo()
+
+
 def _short(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "model": row["model"],

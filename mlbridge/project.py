@@ -85,6 +85,14 @@ class Project:
         return self.profile.credentials
 
     @property
+    def output(self) -> dict[str, Any]:
+        """Give the profile's target as it stands in profiles.yml: what it asks of the environment stays a question."""
+        from dbt.config.profile import read_profile
+
+        found = read_profile(str(self.profiles))[self.profile.profile_name]["outputs"][self.profile.target_name]
+        return dict(found)
+
+    @property
     def warehouse_file(self) -> Path | None:
         """Find the file that the warehouse lives in, there or not; None when it is a server or in memory.
 
@@ -94,10 +102,22 @@ class Project:
         file = file_of(self.credentials)
         return file if file is None else file.absolute() if file.exists() else self.path / file
 
+    @property
+    def start_folder(self) -> Path:
+        """Find the folder that dbt is started in, as far as the warehouse's path tells; else the project's."""
+        file = file_of(self.credentials)
+        found_here = file is not None and not file.is_absolute() and file.exists()
+        return Path.cwd() if found_here else self.path
+
+    @property
+    def target_folder(self) -> Path:
+        """Give the folder that dbt writes what it makes of the project to."""
+        return self.path / str(self.config.target_path)
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Read what dbt parsed last; raises SetupError when it has not parsed yet."""
-        file = self.path / self.config.target_path / "manifest.json"
+        file = self.target_folder / "manifest.json"
         if not file.is_file():
             raise SetupError(f"'{file}' is not there yet. Run `dbt build` first.")
         found: dict[str, Any] = json.loads(file.read_text())
@@ -133,6 +153,17 @@ class Project:
         if not isinstance(names, list | None):
             raise SetupError(f"vars: mlbridge_models: expected a list of names such as [churn], found: {names!r}")
         return [str(name) for name in names or []]
+
+    def chosen(self, model: str | None) -> list[str]:
+        """Give the declared models, or the one that is asked for; raises SetupError when it is not among them."""
+        models = self.models
+        if not models:
+            raise SetupError("no model is declared. Name yours in dbt_project.yml below `vars: mlbridge_models`.")
+        if model is None:
+            return models
+        if model not in models:
+            raise SetupError(f"there is no model '{model}'.{nearest(model, models)} Declared: {listed(models)}.")
+        return [model]
 
     def missing_nodes(self) -> list[str]:
         """Say for each declared model which nodes of the line it lacks, with the nearest word that is there.

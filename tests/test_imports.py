@@ -14,13 +14,15 @@ import mlbridge
 PACKAGE = Path(mlbridge.__file__).parent
 # Each module may import those before it and none after it.
 LINE = (
-    "errors", "log", "spec", "warehouse",  # what every stage stands on
+    "errors", "log", "run", "checks", "spec", "warehouse",  # what every stage stands on
     "features", "split", "frame",  # features, split
-    "sample", "metrics", "evaluate", "profile", "train", "importances",  # train
-    "artifacts", "registry", "versions", "incumbent", "challenge",  # register
+    "sample", "metrics", "evaluate", "profile", "partners", "reference", "estimation", "train", "importances",  # train
+    "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
     "score",
-    "run", "nodes",  # composes the stages for dbt
-    "project", "leaderboard", "doctor", "cli", "__main__",  # the command line
+    "nodes",  # composes the stages for dbt
+    "project", "leaderboard", "doctor",  # the command line
+    "sandbox", "replay", "hindsight", "backtest",
+    "progress", "cli", "__main__",
 )  # fmt: skip
 
 

@@ -1,0 +1,130 @@
+"""Hindsight: what the versions of a replay turned out to be worth, once the outcomes of what they scored were known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlglot import exp
+
+from mlbridge.metrics import json_number, value
+from mlbridge.sample import Sample, Weighted
+from mlbridge.spec import Spec
+from mlbridge.warehouse import as_text, column, select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlbridge.warehouse import Warehouse
+
+BATCH_ROWS = 100_000
+SCORED, ROWS = "scored", "rows"
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time from one step to the next, its end included, and the version that was in use; times are UTC."""
+
+    start: datetime
+    end: datetime
+    version: int
+
+
+@dataclass(frozen=True)
+class Realized:
+    """The spec's metric over the rows whose outcome is known; None where it is not defined, as without rows."""
+
+    value: float | None
+    n: int
+
+
+def realized(
+    warehouse: Warehouse,
+    tables: Mapping[str, exp.Table],
+    spec: Spec,
+    spans: Sequence[Span],
+    classes: Mapping[int, Sequence[str] | None],
+) -> tuple[list[Realized], Realized]:
+    """Measure each span's version on the rows of its span, and then all the spans' rows together.
+
+    `tables` are `split` and `predictions` as the last step left them, `classes` those of each version in the order of
+    its probabilities. A row counts once its outcome is known at the last step. An outcome that a version has never
+    seen is a class to which it gives the probability 0.
+    """
+    if not spans:
+        return [], Realized(None, 0)
+    query = _query(tables, spec, spans, many=any(len(names or ()) > 2 for names in classes.values()))
+    rows = warehouse.batches(query, BATCH_ROWS).read_all()
+    sample = _numbers(rows) if spec.task == "regression" else _classes(rows, classes)
+    numbers = rows["span"].to_numpy()
+    each = [_measured(sample.take(numbers == place), spec.metric) for place in range(len(spans))]
+    return each, _measured(sample, spec.metric)
+
+
+def _measured(sample: Sample, metric: str) -> Realized:
+    return Realized(json_number(value(Weighted(sample), metric)), len(sample))
+
+
+def _query(tables: Mapping[str, exp.Table], spec: Spec, spans: Sequence[Span], many: bool) -> exp.Select:
+    """Select span, version, score and outcome of each row that the version of its span scored; always in one order."""
+    moment, version = column("time", SCORED), column("version", SCORED)
+    within = [
+        exp.and_(
+            exp.GT(this=moment.copy(), expression=exp.convert(span.start)),
+            exp.LTE(this=moment.copy(), expression=exp.convert(span.end)),
+            version.copy().eq(exp.convert(span.version)),
+        )
+        for span in spans
+    ]
+    place = exp.Case(ifs=[exp.If(this=each.copy(), true=exp.convert(number)) for number, each in enumerate(within)])
+    target = column(spec.target, ROWS)
+    known = exp.not_(target.copy().is_(exp.null()))
+    chosen: dict[str, exp.Expression] = {
+        "span": exp.cast(place, "int"),
+        "version": version,
+        "actual": exp.cast(target, "double" if spec.task == "regression" else "text"),
+        "score": column("prediction_value" if spec.task == "regression" else "probability", SCORED),
+    }
+    if many:
+        chosen["scores"] = exp.cast(column("probabilities", SCORED), "double[]")
+    same = exp.and_(
+        column("entity", SCORED).eq(as_text(spec.entity, ROWS)),
+        moment.copy().eq(exp.cast(column(spec.time, ROWS), "timestamp")),
+    )
+    scored: Any = exp.alias_(tables["predictions"], SCORED, table=True)
+    return (
+        select(chosen, scored)
+        .join(exp.alias_(tables["split"], ROWS, table=True), on=same)
+        .where(known, exp.or_(*within))
+        .order_by(moment.copy(), column("entity", SCORED))
+    )
+
+
+def _numbers(rows: pa.Table) -> Sample:
+    return Sample(rows["actual"].to_numpy(), rows["score"].to_numpy())
+
+
+def _classes(rows: pa.Table, classes: Mapping[int, Sequence[str] | None]) -> Sample:
+    """Bring the versions' classes, which need not be the same, into one order of columns."""
+    actual = rows["actual"].combine_chunks().dictionary_encode()
+    outcomes = actual.dictionary.to_pylist()
+    names = list(dict.fromkeys([name for every in classes.values() for name in every or ()] + sorted(outcomes)))
+    places = {name: place for place, name in enumerate(names)}
+    truth = np.array([places[name] for name in outcomes], dtype=np.int64)[actual.indices.to_numpy()]
+    scores = np.zeros((len(rows), len(names)))
+    versions = rows["version"].to_numpy()
+    for version, every in classes.items():
+        mine = np.flatnonzero(versions == version)
+        columns = np.array([places[name] for name in every or ()])
+        scores[mine[:, None], columns] = _probabilities(rows, mine, len(columns))
+    return Sample(truth, scores)
+
+
+def _probabilities(rows: pa.Table, mine: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any, Any]:
+    if classes == 2:
+        positive = rows["score"].to_numpy()[mine]
+        return np.column_stack([1 - positive, positive])
+    return np.array(rows["scores"].take(mine).to_pylist(), dtype=np.float64).reshape(len(mine), classes)

@@ -1,0 +1,29 @@
+"""Progress: a bar on a terminal, plain lines elsewhere, always on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+@contextmanager
+def shown() -> Iterator[Callable[[int, int, str], None]]:
+    """Give what is told how many steps are done, of how many, and what is going on."""
+    stderr = sys.stderr  # as it is now: whoever works may send what is printed meanwhile elsewhere
+    console = Console(file=stderr, markup=False)
+    if not console.is_terminal:
+
+        def line(done: int, total: int, doing: str) -> None:
+            stderr.write(f"[{done}/{total}] {doing}\n")
+            stderr.flush()
+
+        yield line
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, doing: bar.update(task, completed=done, total=total, description=doing)
