@@ -31,7 +31,8 @@ demo: .venv/demo  ## Build the flights with two ML models, and say what to look 
 	@echo
 	@echo "  .venv/bin/python -c \"import duckdb; duckdb.connect('dbt_project/flights.duckdb').sql('select model, entity, time, prediction, round(probability, 3) as probability, actual from ml_predictions_latest order by time desc, entity, model limit 10').show()\""
 	@echo
-	@echo "ml_predictions_latest is for dashboards; ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about."
+	@echo "ml_predictions_latest is for dashboards; ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about;"
+	@echo "ml_alerts, ml_drift and ml_performance how the world and the models have done since."
 
 test: .venv/dev  ## Run every test
 ifeq ($(POSTGRES),)

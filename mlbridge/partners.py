@@ -7,14 +7,16 @@ profile keeps what they were in each of the feature's bins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, compress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from mlbridge.profile import FOLDED, Bin, bins_of
-from mlbridge.sample import Floats, Integers
+from mlbridge.sample import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +32,27 @@ BLOCKS: Final = 6
 LEAST: Final = 0.1
 """What does not hold by this correlation makes no partner."""
 
+CHANCE: Final = 5
+"""Nor what does not by this many standard errors of a correlation, 1 / sqrt(rows): the best of many sets reach 4."""
+
 GAIN: Final = 0.01
 """By how much a further partner must help."""
+
+TOGETHER: Final = 0.5
+"""Where the feature is known, its partners must all be so this often where the one most often known is."""
 
 _TRIED: Final = 10
 """How many of the best single partners are tried as further ones."""
 
+_RIDGE: Final = 1e-9
+"""What keeps a sum of squares from being zero; one row that is not like the others makes more."""
+
+_DIGITS: Final = 9
+"""To how many digits correlations are compared, so that the order of adding up decides nothing."""
+
 _Records = Mapping[str, Sequence[Mapping[str, Any]]]
+_Places = npt.NDArray[np.int8]
+_Set = tuple[int, ...]
 
 
 class Companion(NamedTuple):
@@ -51,37 +67,61 @@ class Companion(NamedTuple):
     correlation: float
 
 
+class _Sampled(NamedTuple):
+    """The numeric features of the rows that choose partners.
+
+    `ranks` (feature, row) are less 1/2, which is their mean, and 0 where missing; `known` has their bits by feature, 1
+    where not missing; `products` (block, feature, feature) are sums of products of two ranks.
+    """
+
+    names: list[str]
+    ranks: Floats
+    known: npt.NDArray[np.uint8]
+    products: Floats
+
+
 class _Sums(NamedTuple):
-    """Of each block: rows and sums of each rank by bin of a feature, and sums of the ranks' products."""
+    """Of each of several parts of the rows: rows and sums of ranks by bin of a feature, sums of products of ranks.
+
+    The shapes are (part, bin), (part, bin, feature) and (part, feature, feature).
+    """
 
     rows: Floats
     ranks: Floats
     products: Floats
 
 
+class _Parts(NamedTuple):
+    """The rows of each block, those of all other blocks, and all (one part)."""
+
+    blocks: _Sums
+    rests: _Sums
+    whole: _Sums
+
+
 def with_partners(frame: pd.DataFrame, records: Sequence[Mapping[str, Any]], seed: int = 0) -> list[Bin]:
     """Add `partner, partners, partner_mean, partner_correlation` to the profile's records.
 
-    `frame` holds the training rows in the order of time. The rank of a value is the mid-rank of its bin: the share of known values
-    in lower bins and half the share of its own. `partners` are pairs of a name and its weight, `partner` the names for people.
-    `partner_mean` is the mean weighted sum of the partners' ranks over the rows in a feature's bin that have them all, None
-    where there are none; a category's bins from `FOLDED` on count as one. All are None for a feature that goes with no other by
-    `LEAST` at all times, and for what is no column of `frame`.
+    `frame` holds the training rows in the order of time, and `records` are those of `profile_rows` for its columns. The
+    rank of a value is the mid-rank of its bin: the share of known values in lower bins and half the share of its own.
+    `partners` are pairs of a name and its weight (the weights without their signs sum to 1), `partner` the names for
+    people. `partner_mean` is the mean weighted sum of the partners' ranks over the rows in a feature's bin that have
+    them all, None where there are none; a category's bins from `FOLDED` on count as one. All are None for a feature
+    that goes with no other by `LEAST` and by `CHANCE` at all times, and for what is no column of `frame`.
     """
     by_feature: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         by_feature.setdefault(record["feature"], []).append(record)
-    numeric = sorted(name for name in frame.columns if by_feature[name][0]["kind"] == "numeric")
+    ranks = {name: _ranks(by_feature[name]) for name in frame.columns if by_feature[name][0]["kind"] == "numeric"}
     places = {name: _places(frame, by_feature, name) for name in frame.columns}
-    ranks = {name: _ranks(by_feature[name])[places[name]] for name in numeric}
     chosen = np.arange(len(frame))
     if len(frame) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(frame), MOST_ROWS, replace=False))
-    sampled = {name: values[chosen] for name, values in ranks.items()}
+    sampled = _sampled({name: values[places[name][chosen]] for name, values in ranks.items()}, len(chosen))
     found = {}
     for name in frame.columns:
         weights = _weights(name, places[name][chosen], sampled)
-        found[name] = _companion(places[name], ranks, weights) if weights else None
+        found[name] = _companion(name, places, ranks, weights) if weights else None
     return [{**record, **_said(record, found.get(record["feature"]))} for record in records]
 
 
@@ -99,9 +139,9 @@ def _said(record: Mapping[str, Any], found: Companion | None) -> dict[str, Any]:
     }
 
 
-def _places(frame: pd.DataFrame, records: _Records, feature: str) -> Integers:
+def _places(frame: pd.DataFrame, records: _Records, feature: str) -> _Places:
     """Number the rows' bins from 0, where 0 is that of the missing values."""
-    return np.minimum(bins_of(frame[feature], records[feature]), FOLDED) + 1
+    return (np.minimum(bins_of(frame[feature], records[feature]), FOLDED) + 1).astype(np.int8)
 
 
 def _ranks(records: Sequence[Mapping[str, Any]]) -> Floats:
@@ -110,99 +150,141 @@ def _ranks(records: Sequence[Mapping[str, Any]]) -> Floats:
     return np.append(np.nan, (np.cumsum(rows) - rows / 2) / max(rows.sum(), 1.0))
 
 
-def _companion(places: Integers, ranks: Mapping[str, Floats], weights: dict[str, float]) -> Companion:
-    total = sum(weight * ranks[name] for name, weight in weights.items())
+def _sampled(ranks: Mapping[str, Floats], rows: int) -> _Sampled:
+    """Put the ranks of the rows that choose below each other, the names in their order."""
+    names = sorted(ranks)
+    below = np.array([ranks[name] for name in names]).reshape(len(names), rows)
+    known = np.packbits(~np.isnan(below), axis=1)
+    centred = np.nan_to_num(below - 0.5)
+    products = np.stack([part @ part.T for part in np.array_split(centred, BLOCKS, axis=1)])
+    return _Sampled(names, centred, known, products)
+
+
+def _companion(
+    name: str, places: Mapping[str, _Places], ranks: Mapping[str, Floats], weights: dict[str, float]
+) -> Companion | None:
+    """Say what the partners were in each bin, of all rows; None where those that have them all show no correlation."""
+    total = sum((weight * ranks[other][places[other]] for other, weight in weights.items()), np.zeros(1))
     known = np.isfinite(total)
-    places, total = places[known], np.asarray(total)[known]
-    rows = np.bincount(places)
+    bins, total = places[name][known], total[known]
+    rows = np.bincount(bins)
     means = np.full(len(rows), np.nan)
-    np.divide(np.bincount(places, total), rows, out=means, where=rows > 0)
-    between = np.nansum(rows * (means - total.mean()) ** 2)
-    return Companion(weights, means, float(min(np.sqrt(between / ((total - total.mean()) ** 2).sum()), 1.0)))
+    np.divide(np.bincount(bins, total), rows, out=means, where=rows > 0)
+    squares = ((total - total.mean()) ** 2).sum() if len(total) else 0.0
+    if squares <= _RIDGE:
+        return None
+    correlation = min(math.sqrt(np.nansum(rows * (means - total.mean()) ** 2) / squares), 1.0)
+    return Companion(weights, means, correlation) if correlation >= LEAST else None
 
 
-def _weights(name: str, places: Integers, ranks: Mapping[str, Floats]) -> dict[str, float]:
+def _weights(name: str, places: _Places, sampled: _Sampled) -> dict[str, float]:
     """Choose partners one after the other, as long as one more makes the correlation hold better in every block."""
-    others = [other for other in ranks if other != name]
-    if not others:
+    others = np.array([place for place, other in enumerate(sampled.names) if other != name], dtype=np.int64)
+    if not len(others) or not len(places):
         return {}
-    sums = _sums(places, np.column_stack([np.nan_to_num(ranks[other], nan=0.5) for other in others]))
-    single = {place: _correlations(sums, [place]) for place in range(len(others))}
-    ordered = sorted(single, key=lambda place: (-single[place].mean(), others[place]))
-    sets = [(place,) for place in ordered] + list(combinations(ordered[:_TRIED], 2))
-    chosen, best = _best({each: _holds(sums, each) for each in sets})
+    parts, known = _parts(places, sampled), sampled.known & np.packbits(places > 0)
+    single = _correlations(parts, others[:, None])
+    ordered = others[np.argsort(-np.round(single.mean(axis=0), _DIGITS), kind="stable")].tolist()
+    tried = ordered[:_TRIED]
+    held = _held(parts, known, [(place,) for place in ordered])
+    chosen, best = _best(held | _held(parts, known, combinations(tried, 2)))
     while len(chosen) < MOST_PARTNERS:
-        further, better = _best(
-            {(*chosen, place): _holds(sums, (*chosen, place)) for place in ordered[:_TRIED] if place not in chosen}
-        )
+        further, better = _best(_held(parts, known, [(*chosen, place) for place in tried if place not in chosen]))
         if better < best + GAIN:
             break
         chosen, best = further, better
-    if best < LEAST:
+    if best < max(LEAST, CHANCE / math.sqrt(len(places))):
         return {}
-    direction = _direction(_Sums(*(each.sum(axis=0) for each in sums)), chosen)
-    return {others[place]: float(weight) for place, weight in zip(chosen, direction, strict=True)}
+    (direction,) = _directions(parts.whole, np.array([chosen]))[0]
+    # Rounded, so that the last digits of an eigenvector make no other profile.
+    return {sampled.names[place]: round(float(weight), 6) for place, weight in zip(chosen, direction, strict=True)}
 
 
-def _best(held: Mapping[tuple[int, ...], float]) -> tuple[tuple[int, ...], float]:
-    """Give the set that holds best; a further partner must help by `GAIN`."""
-    found = max(held, key=lambda each: held[each] - GAIN * len(each), default=())
+def _best(held: Mapping[_Set, float]) -> tuple[_Set, float]:
+    """Give the set that holds best, the first of equals; a further partner must help by `GAIN`."""
+    found: _Set = max(held, key=lambda each: held[each] - GAIN * len(each), default=())
     return found, held.get(found, -1.0)
 
 
-def _sums(places: Integers, ranks: Floats) -> _Sums:
-    bins, (rows, features) = int(places.max(initial=0)) + 1, ranks.shape
-    block = np.arange(rows) * BLOCKS // max(rows, 1)
-    cell = block * bins + places
-    size = BLOCKS * bins
-    by_bin = np.stack([np.bincount(cell, ranks[:, place], size) for place in range(features)], axis=1)
-    return _Sums(
-        np.bincount(cell, minlength=size).reshape(BLOCKS, bins).astype(np.float64),
-        by_bin.reshape(BLOCKS, bins, features),
-        np.stack([ranks[block == number].T @ ranks[block == number] for number in range(BLOCKS)]),
-    )
+def _held(parts: _Parts, known: npt.NDArray[np.uint8], sets: Iterable[_Set]) -> dict[_Set, float]:
+    """Give what each set's correlation stays above: its mean over the blocks less two standard deviations of it.
+
+    Sets of one size; those that are seldom known `TOGETHER` are left out.
+    """
+    tried = list(sets)
+    if not tried:
+        return {}
+    members = np.array(tried)
+    fullest = np.bitwise_count(known).sum(axis=1)[members].max(axis=1)
+    together = np.bitwise_count(np.bitwise_and.reduce(known[members], axis=1)).sum(axis=1)
+    found = _correlations(parts, members)
+    held = (found.mean(axis=0) - 2 * found.std(axis=0)).round(_DIGITS).tolist()
+    return dict(compress(zip(tried, held, strict=True), together >= TOGETHER * fullest))
 
 
-def _direction(sums: _Sums, chosen: Sequence[int]) -> Floats:
-    """Weigh the partners so that their sum varies most between the feature's bins (Fisher's discriminant, 1936)."""
-    if len(chosen) == 1:
-        return np.ones(1)
-    between, total = _spreads(sums, chosen)
-    values, vectors = np.linalg.eig(np.linalg.solve(total + 1e-9 * np.trace(total) * np.eye(len(chosen)), between))
-    best = vectors[:, np.argmax(values.real)].real
-    return best / np.abs(best).sum() * np.sign(best[0] or 1.0)
+def _parts(places: _Places, sampled: _Sampled) -> _Parts:
+    """Add up the rows that choose by block and bin of a feature."""
+    bins, size = int(places.max(initial=0)) + 1, [len(part) for part in np.array_split(places, BLOCKS)]
+    cells = np.repeat(np.arange(BLOCKS), size) * bins + places
+    shape = (BLOCKS, bins)
+    rows = np.bincount(cells, minlength=BLOCKS * bins).reshape(shape).astype(np.float64)
+    ranks = [np.bincount(cells, each, BLOCKS * bins).reshape(shape) for each in sampled.ranks]
+    each = _Sums(rows, np.stack(ranks, axis=-1), sampled.products)
+    whole = _Sums(*(sums.sum(axis=0, keepdims=True) for sums in each))
+    return _Parts(each, _Sums(*(every - own for every, own in zip(whole, each, strict=True))), whole)
 
 
-def _spreads(sums: _Sums, chosen: Sequence[int]) -> tuple[Floats, Floats]:
-    """Give the ranks' sums of squares and products: between the bins, and in all."""
-    ranks, rows = sums.ranks[:, chosen], sums.rows[:, None]
-    whole = np.outer(ranks.sum(axis=0), ranks.sum(axis=0)) / rows.sum()
-    between = (ranks / np.maximum(rows, 1)).T @ ranks - whole
-    return between, sums.products[np.ix_(chosen, chosen)] - whole
+def _directions(sums: _Sums, sets: npt.NDArray[np.int64]) -> Floats:
+    """Weigh the partners so that their sum varies most between the feature's bins (Fisher's discriminant, 1936).
+
+    Gives the weights by part, set and partner.
+    """
+    if sets.shape[1] == 1:
+        return np.ones((len(sums.rows), *sets.shape))
+    # The axes are scaled so that the sum of squares along each is 1; then that between the bins alone decides.
+    squares, axes = np.linalg.eigh(_total(sums, sets))
+    ridge = _RIDGE * (1 + np.maximum(squares, 0).sum(axis=-1, keepdims=True))
+    axes = axes / np.sqrt(np.maximum(squares, 0) + ridge)[..., None, :]
+    best = np.linalg.eigh(axes.swapaxes(-1, -2) @ _between(sums, sets) @ axes)[1][..., -1:]
+    weights = (axes @ best)[..., 0]
+    signs = np.where(weights[..., :1] < 0, -1.0, 1.0)
+    return np.asarray(weights * signs / np.abs(weights).sum(axis=-1, keepdims=True))
 
 
-def _holds(sums: _Sums, chosen: Sequence[int]) -> float:
-    """Give what the correlation stays above: its mean over the blocks less two standard deviations of it."""
-    found = _correlations(sums, chosen)
-    return float(found.mean() - 2 * found.std())
+def _whole(sums: _Sums, sets: npt.NDArray[np.int64]) -> Floats:
+    """Give what the sums of squares and products of the ranks would be, were all ranks the mean."""
+    ranks = sums.ranks.sum(axis=1)[:, sets]
+    rows = np.maximum(sums.rows.sum(axis=1), 1.0)
+    return np.asarray(ranks[..., :, None] * ranks[..., None, :] / rows[:, None, None, None])
 
 
-def _correlations(sums: _Sums, chosen: Sequence[int]) -> Floats:
-    """Correlate in each block the partners' sum with what the other blocks say of it."""
-    everything = _Sums(*(each.sum(axis=0) for each in sums))
-    found = np.zeros(BLOCKS)
-    for number in range(BLOCKS):
-        block = _Sums(*(each[number] for each in sums))
-        rest = _Sums(*(every - own for every, own in zip(everything, block, strict=True)))
-        weights = _direction(rest, chosen)
-        known = (rest.rows > 0) & (block.rows > 0)
-        means = (rest.ranks[:, chosen] @ weights)[known] / rest.rows[known]
-        rows, totals = block.rows[known], (block.ranks[:, chosen] @ weights)[known]
-        count = max(rows.sum(), 1.0)
-        covariance = means @ totals - means @ rows * totals.sum() / count
-        spread = means**2 @ rows - (means @ rows) ** 2 / count
-        _, total = _spreads(block, chosen)
-        product = spread * float(weights @ total @ weights)
-        if product > 1e-12:
-            found[number] = covariance / np.sqrt(product)
+def _total(sums: _Sums, sets: npt.NDArray[np.int64]) -> Floats:
+    """Give the ranks' sums of squares and products about their means, by part, set, partner and partner."""
+    return np.asarray(sums.products[:, sets[:, :, None], sets[:, None, :]] - _whole(sums, sets))
+
+
+def _between(sums: _Sums, sets: npt.NDArray[np.int64]) -> Floats:
+    """Give the same of the means of the feature's bins, each as often as it has rows."""
+    ranks = sums.ranks[:, :, sets].transpose(0, 2, 3, 1)
+    means = ranks / np.maximum(sums.rows, 1.0)[:, None, None, :]
+    return np.asarray(means @ ranks.swapaxes(-1, -2) - _whole(sums, sets))
+
+
+def _correlations(parts: _Parts, sets: npt.NDArray[np.int64]) -> Floats:
+    """Correlate in each block the partners' sum with what the other blocks say of it, by block and set; 0 if constant.
+
+    Of a bin that is in no other block they say the mean of all ranks, which is 0 here.
+    """
+    blocks, rests = parts.blocks, parts.rests
+    weights = _directions(rests, sets)
+    means = np.einsum("bnsk,bsk->bns", rests.ranks[:, :, sets], weights) / np.maximum(rests.rows, 1.0)[:, :, None]
+    totals = np.einsum("bnsk,bsk->bns", blocks.ranks[:, :, sets], weights)
+    rows = blocks.rows[:, :, None]
+    count = np.maximum(rows.sum(axis=1), 1.0)
+    weighed = (means * rows).sum(axis=1)
+    covariance = (means * totals).sum(axis=1) - weighed * totals.sum(axis=1) / count
+    spread = (means**2 * rows).sum(axis=1) - weighed**2 / count
+    total = np.einsum("bsi,bsij,bsj->bs", weights, _total(blocks, sets), weights)
+    product = np.maximum(spread * total, 0.0)
+    found: Floats = np.divide(covariance, np.sqrt(product), out=np.zeros_like(product), where=product > 1e-12)
     return found

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from warm import Warm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,6 +87,15 @@ def copy_of_host(host: Host, folder: Path) -> Host:
     return Host(path, path / host.database.name)
 
 
+def specify(host: Host, model: str, **said: Any) -> None:
+    """Change the spec of one of the second host's models."""
+    path = host.path / "models" / "ml" / model / f"{model}.yml"
+    declared = yaml.safe_load(path.read_text())
+    (training,) = (each["config"] for each in declared["models"] if "meta" in each["config"])
+    training["meta"]["mlbridge"].update(said)
+    path.write_text(yaml.safe_dump(declared))
+
+
 def small_host(folder: Path, models: list[str]) -> Host:
     """Write an empty host that declares ML models."""
     host = Host(folder, folder / "small.duckdb")
@@ -150,6 +160,27 @@ def shop(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory)
     """The second host, built once from nothing. Tests only read it, or copy it."""
     host = copy_of_host(empty_shop, tmp_path_factory.mktemp("built"))
     warm.dbt(host.path, "build")
+    return host
+
+
+@pytest.fixture(scope="session")
+def aged_shop(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The second host after three builds: trained in May, trained again in June but in vain, the second version pinned.
+
+    The windows of the first version gain outcomes after its last prediction. `earlier.duckdb` beside the warehouse is
+    what it was before the third build. Tests only read it, or copy it.
+    """
+    host = copy_of_host(empty_shop, tmp_path_factory.mktemp("aged"))
+    specify(host, "amount", monitor={"thresholds": {"mae": 5}, "feature_thresholds": {"visits": {"psi": 0.001}}})
+    scored = ("run", "--select", "+basket_predictions", "+amount_predictions")
+    warm.parse(host.path)
+    warm.dbt(host.path, *scored, "--vars", "{mlbridge_as_of: 2024-05-15}", parsed=True)
+    build = ("build", "--exclude-resource-type", "test", "--vars")
+    warm.dbt(host.path, *build, "{mlbridge_as_of: 2024-06-12, mlbridge_retrain: true}", parsed=True)
+    shutil.copy(host.database, host.path / "earlier.duckdb")
+    for model in ("basket", "amount"):
+        specify(host, model, pin=2)
+    warm.dbt(host.path, *build, "{}")
     return host
 
 

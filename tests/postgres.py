@@ -98,13 +98,14 @@ class Postgres:
             return cursor.fetchall()
 
     def load(self, schema: str, table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
-        """Make a table; `columns` gives DuckDB's types."""
+        """Make a table, or fill it anew; `columns` gives DuckDB's types."""
         name = sql.Identifier(schema, table)
         defined = [
             sql.SQL("{} ").format(sql.Identifier(column)) + sql.SQL(TYPES[columns[column]]) for column in columns
         ]
         with self.connection.cursor() as cursor:
             cursor.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-            cursor.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(defined)))
+            cursor.execute(sql.SQL("create table if not exists {} ({})").format(name, sql.SQL(", ").join(defined)))
+            cursor.execute(sql.SQL("truncate {}").format(name))
             insert = sql.SQL("insert into {} values %s").format(name)
             psycopg2.extras.execute_values(cursor, insert, list(rows))

@@ -52,8 +52,9 @@ def test_quickstart(flights: Host) -> None:
     assert "arrival_delay" in shown[0]
     assert "late_arrival" in shown[0]
     assert "hist_gradient_boosting" in shown[1]
-    assert "training version 2: asked for by mlbridge_retrain" in shown[2]
-    assert "all is well" in shown[3]
+    assert "message" in shown[2]
+    assert "training version 2: asked for by mlbridge_retrain" in shown[3]
+    assert "all is well" in shown[4]
 
 
 def test_graft_guide(flights: Host) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlbridge.profile import CATEGORIES, bins_of, feature_stats, profile_rows
 
-KEYS = ["feature", "role", "kind", "bin", "lower", "upper", "category", "rows", "share"]
+KEYS = ["feature", "role", "kind", "bin", "lower", "upper", "category", "rows", "share", "std"]
 
 
 def _profile(values: Any, kind: str = "numeric", **options: Any) -> list[dict[str, Any]]:
@@ -45,7 +45,9 @@ def test_quantile_bins_by_hand() -> None:
         (3, 6.0, 8.0, 2),
     ]
     assert list(rows[0]) == KEYS
-    assert rows[1] == dict(zip(KEYS, ["x", "feature", "numeric", 0, 1.0, 2.0, None, 2, 2 / 9], strict=True))
+    assert rows[1] == dict(
+        zip(KEYS, ["x", "feature", "numeric", 0, 1.0, 2.0, None, 2, 2 / 9, 21**0.5 / 2], strict=True)
+    )
 
 
 def test_edges_are_the_quantiles_of_numpy() -> None:
@@ -105,6 +107,22 @@ def test_other_number_types(dtype: str) -> None:
 def test_an_infinite_edge_is_written_as_none() -> None:
     rows = _profile([-math.inf, 1.0, math.inf])
     assert _bins(rows) == [(-1, None, None, 0), (0, None, None, 1), (1, None, 1.0, 1), (2, 1.0, None, 1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "std"),
+    [
+        ([1.0, 3.0, 3.0, math.nan], "numeric", pytest.approx(math.sqrt(8 / 9))),
+        ([5.0, 5.0], "numeric", 0.0),
+        ([math.nan, math.nan], "numeric", None),
+        ([1.0, math.inf], "numeric", None),
+        (["a", "b", None], "category", None),
+    ],
+)
+def test_every_record_has_the_standard_deviation_of_the_column(values: list[Any], kind: str, std: Any) -> None:
+    rows = _profile(values, kind)
+    assert [row["std"] for row in rows] == [std] * len(rows)
+    assert rows[0]["std"] == feature_stats(pd.DataFrame({"x": values}), {"x": kind})["x"]["std"]
 
 
 def _place(value: float, rows: list[dict[str, Any]]) -> list[int]:

@@ -21,8 +21,7 @@
       sum(pos) over {{ of_class }} as pos_all,
       sum(neg) over {{ of_class }} as neg_all,
       sum(neg) over {{ upwards }} - neg as neg_below,
-      sum(pos) over {{ of_class }} - sum(pos) over {{ upwards }} + pos as pos_from,
-      sum(pos + neg) over {{ of_class }} - sum(pos + neg) over {{ upwards }} + pos + neg as rows_from
+      sum(pos) over {{ of_class }} - sum(pos) over {{ upwards }} + pos as pos_from
     from {{ groups }}
   ),
 
@@ -39,7 +38,7 @@
       sum(pos * (neg_below + neg / 2e0)) / nullif(max(pos_all) * max(neg_all), 0) as auc,
       sum(pos * (neg_below + neg / 2e0) * (neg_below + neg / 2e0)) / nullif(max(neg_all) * max(neg_all), 0) as pos_places,
       sum(neg * (pos_from - pos / 2e0) * (pos_from - pos / 2e0)) / nullif(max(pos_all) * max(pos_all), 0) as neg_places,
-      sum(pos * pos_from / nullif(rows_from, 0)) / nullif(max(pos_all), 0) as ap,
+      sum(pos * pos_from / nullif(pos_from + neg_all - neg_below, 0)) / nullif(max(pos_all), 0) as ap,
       sum(brier) as brier,
       sum(brier_square) as brier_square,
       sum(log) as log,

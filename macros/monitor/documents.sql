@@ -38,26 +38,22 @@
 {% endmacro %}
 
 {% macro profile_of(documents) %}
-  {#- `feature, kind, bin, rows` of the profile without its NULLs, categories folded. -#}
+  {#- `feature, kind, bin` and the rows `m` of the profile without its NULLs, categories folded. -#}
   {%- set fields = {'feature': 'text', 'kind': 'text', 'bin': 'count', 'rows': 'count'} -%}
   select
     item.feature,
     item.kind,
     case when item.kind = 'category' and item.bin > {{ mlbridge.folded() }} then {{ mlbridge.folded() }} else item.bin end as bin,
-    sum(item.rows) as rows
-  from {{ documents.logbook }} as logbook
-  cross join lateral {{ mlbridge.unfold('logbook.profile', fields) }}
-  where logbook.version = {{ documents.version }} and item.bin >= 0
+    sum(item.{{ mlbridge.named('rows') }}) as m
+  from {{ mlbridge.unfold(documents.logbook, 'profile', [], fields, 'source.version = ' ~ documents.version) }} as item
+  where item.bin >= 0
   group by 1, 2, 3
 {% endmacro %}
 
 {% macro listed(documents, feature) %}
   {#- The categories of a feature with their bins. -#}
+  {%- set fields = {'feature': 'text', 'category': 'text', 'bin': 'count'} -%}
   select item.category, item.bin
-  from {{ documents.logbook }} as logbook
-  cross join lateral {{ mlbridge.unfold('logbook.profile', {'feature': 'text', 'category': 'text', 'bin': 'count'}) }}
-  where
-    logbook.version = {{ documents.version }}
-    and item.feature = {{ mlbridge.text(feature) }}
-    and item.category is not null
+  from {{ mlbridge.unfold(documents.logbook, 'profile', [], fields, 'source.version = ' ~ documents.version) }} as item
+  where item.feature = {{ mlbridge.text(feature) }} and item.category is not null
 {%- endmacro %}

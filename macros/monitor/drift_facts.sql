@@ -56,7 +56,7 @@
 {% endmacro %}
 
 {% macro psi_by_feature(counted, documents) %}
-  {#- `feature, rows, psi`; values outside the range of training and unknown categories stand in the outer bins. -#}
+  {#- `feature, rows_seen, psi`; values outside the range of training and unknown categories stand in the outer bins. -#}
   with counted as (
     {{ counted }}
   ),
@@ -66,7 +66,7 @@
   ),
 
   features as (
-    select feature, max(bin) as last_bin, cast(sum(rows) as {{ mlbridge.type_double() }}) as rows_baseline
+    select feature, max(bin) as last_bin, cast(sum(m) as {{ mlbridge.type_double() }}) as rows_baseline
     from profile
     group by feature
   ),
@@ -89,7 +89,7 @@
   compared as (
     select
       profile.feature,
-      cast(profile.rows as {{ mlbridge.type_double() }}) as m,
+      cast(profile.m as {{ mlbridge.type_double() }}) as m,
       features.rows_baseline,
       coalesce(placed.n, 0) as n,
       sum(placed.n) over (partition by profile.feature) as rows_used
@@ -98,18 +98,24 @@
     left join placed on profile.feature = placed.feature and profile.bin = placed.bin
   )
 
-  select compared.feature, max(seen.rows) as rows, sum({{ mlbridge.psi_term() }}) as psi
+  select compared.feature, max(seen.rows_seen) as rows_seen, sum({{ mlbridge.psi_term() }}) as psi
   from compared
-  inner join (select feature, sum(n) as rows from counted group by feature) as seen on compared.feature = seen.feature
+  inner join (select feature, sum(n) as rows_seen from counted group by feature) as seen on compared.feature = seen.feature
   group by compared.feature
   order by compared.feature
 {% endmacro %}
 
 {% macro psi_term() %}
-  {#- What a bin adds to the population stability index; an empty bin counts as half a row, or it would be infinite. -#}
-  (case when n > 0 then n else 0.5e0 end / nullif(rows_used, 0) - case when m > 0 then m else 0.5e0 end / nullif(rows_baseline, 0))
-  * ln(
-    (case when n > 0 then n else 0.5e0 end / nullif(rows_used, 0))
-    / (case when m > 0 then m else 0.5e0 end / nullif(rows_baseline, 0))
-  )
+  {#-
+    What a bin adds to the population stability index. Where only one of the two leaves it empty, that counts as half a
+    row, or it would be infinite; where both do, as that of all other categories may be, it adds nothing.
+  -#}
+  case when n > 0 or m > 0
+    then (case when n > 0 then n else 0.5e0 end / nullif(rows_used, 0) - case when m > 0 then m else 0.5e0 end / nullif(rows_baseline, 0))
+    * ln(
+      (case when n > 0 then n else 0.5e0 end / nullif(rows_used, 0))
+      / (case when m > 0 then m else 0.5e0 end / nullif(rows_baseline, 0))
+    )
+    else 0 / nullif(rows_used * rows_baseline, 0)
+  end
 {%- endmacro %}

@@ -69,7 +69,8 @@
   {#- A row's slice as `ml_metrics` names it: `column=value`, `column=NULL`; quoted where that could be misread. -#}
   {%- set value = 'cast(' ~ table ~ '.' ~ mlbridge.quoted(column) ~ ' as ' ~ dbt.type_string() ~ ')' -%}
   {%- set name = '"' ~ column | replace('"', '""') ~ '"' if '=' in column or column.startswith('"') else column -%}
-  {%- set quoted = dbt.concat(["''''", 'replace(' ~ value ~ ", '''', '''''')", "''''"]) -%}
+  {%- set quote, quotes = mlbridge.text("'"), mlbridge.text("''") -%}
+  {%- set quoted = dbt.concat([quote, 'replace(' ~ value ~ ', ' ~ quote ~ ', ' ~ quotes ~ ')', quote]) -%}
   {{ return(dbt.concat([mlbridge.text(name ~ '='), 'case when ' ~ value ~ " is null then 'NULL' when " ~ value
-    ~ " = 'NULL' or " ~ value ~ " like '''%' then " ~ quoted ~ ' else ' ~ value ~ ' end'])) }}
+    ~ " = 'NULL' or " ~ value ~ ' like ' ~ mlbridge.text("'%") ~ ' then ' ~ quoted ~ ' else ' ~ value ~ ' end'])) }}
 {% endmacro %}

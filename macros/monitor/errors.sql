@@ -40,7 +40,9 @@
     {%- if side == '-' %}
     when metric <> 'r2' and {{ end }} < 0 then 0
     {%- else %}
-    when metric in ('average_precision', 'roc_auc', 'brier', 'accuracy', 'precision', 'recall', 'f1') and {{ end }} > 1 then 1
+    when metric in ('average_precision', 'roc_auc', 'accuracy', 'precision', 'recall', 'f1') and {{ end }} > 1 then 1
+    {#- of many classes; of two it is hardly ever near 1 #}
+    when metric = 'brier' and {{ end }} > 2 then 2
     {%- endif %}
     else {{ end }}
   end

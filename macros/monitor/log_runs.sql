@@ -9,7 +9,7 @@
     {%- endfor -%}
     {%- if table is not none and rows -%}
       insert into {{ table }} (
-        invocation_id, node, model, stage, status, started_at, seconds, rows, rows_per_second, as_of, message
+        invocation_id, node, model, stage, status, started_at, seconds, {{ mlbridge.named('rows') }}, rows_per_second, as_of, message
       )
       values
       {{ rows | join(',\n') }}
@@ -74,8 +74,4 @@
     mlbridge.text(none if done else result.message),
   ] -%}
   {{ return('(' ~ values | join(', ') ~ ')') }}
-{% endmacro %}
-
-{% macro text(value) %}
-  {{ return('null' if value is none else "'" ~ dbt.escape_single_quotes(value | string) ~ "'") }}
 {% endmacro %}

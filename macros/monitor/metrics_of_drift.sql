@@ -10,7 +10,7 @@
     'chi_square': 'chi_square',
     'null_share_change': 'rows_null / nullif(rows_all, 0) - baseline_null / nullif(baseline_all, 0)',
     'unseen_share': 'unseen_share',
-    'association_change': 'partner_correlation - correlation',
+    'association_change': '1 - correlation / partner_correlation',
     'association_shift': 'association_shift',
   }) }}
 {% endmacro %}
@@ -30,7 +30,7 @@
   {%- endfor -%}
   {%- set of_all = "case when metric = 'null_share_change' then " -%}
   select
-    model, version, period, window_start, feature, baseline, metric, bins, rows_new, value,
+    model, version, period, window_start, feature, baseline, metric, bins, rows_new, value, partner_correlation,
     {{ of_all }}rows_all else rows_used end as rows_used,
     {{ of_all }}baseline_all else rows_baseline end as rows_baseline,
     case when metric = 'chi_square' then rows_used * rows_baseline / nullif(rows_used + rows_baseline, 0) else 1 end as scale,
@@ -72,6 +72,6 @@
   {%- endfor -%}
   {%- set nothing = 'select cast(null as ' ~ dbt.type_string() ~ ') as model, cast(null as ' ~ dbt.type_string()
     ~ ') as feature, cast(null as ' ~ dbt.type_string() ~ ') as metric, cast(null as ' ~ mlbridge.type_double()
-    ~ ') as threshold where 1 = 0' -%}
+    ~ ') as threshold from ' ~ mlbridge.numbers(1) ~ ' as nowhere where 1 = 0' -%}
   {{ return(rows | join(' union all ') if rows else nothing) }}
 {% endmacro %}

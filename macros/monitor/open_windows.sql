@@ -2,8 +2,8 @@
 
 {% macro open_windows(name, rows_column, counted='1 = 1') %}
   {#-
-    `{version: [starts]}` of the windows of a model whose rows, outcomes or their sum are not those that `this` has
-    counted. `rows_column` of `ml_windows` says how many rows there are to count, `counted` which
+    `{version: [starts]}` of the windows of a model that have more rows or outcomes than `this` has counted, or as many
+    outcomes with another sum. Fewer are no news: a split that keeps recent rows only loses what was counted long ago. `rows_column` of `ml_windows` says how many rows there are to count, `counted` which
     rows of `this` are about them.
   -#}
   {%- set size = mlbridge.monitor(name).window -%}
@@ -18,9 +18,12 @@
     ) as counted
       on windows.version = counted.version
       and windows.window_start = counted.window_start
-      and windows.rows_scored = counted.rows_scored
-      and windows.rows_labelled = counted.rows_labelled
-      and abs(windows.label_sum - counted.label_sum) <= 1e-9 * (1 + abs(counted.label_sum))
+      and windows.rows_scored <= counted.rows_scored
+      and (
+        windows.rows_labelled < counted.rows_labelled
+        or windows.rows_labelled = counted.rows_labelled
+        and abs(windows.label_sum - counted.label_sum) <= 1e-9 * (1 + abs(counted.label_sum))
+      )
     {%- endif %}
     where
       windows.model = {{ mlbridge.text(name) }}

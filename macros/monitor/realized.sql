@@ -83,10 +83,11 @@
       slice,
       class_no,
       score,
-      cast(sum(is_of) as {{ double }}) as pos,
-      cast(sum(1 - is_of) as {{ double }}) as neg,
-      cast(sum(is_of * is_predicted) as {{ double }}) as tp,
-      cast(sum((1 - is_of) * is_predicted) as {{ double }}) as fp,
+      -- counts, because an engine keeps less for them than for sums, and there is a group for nearly every row
+      cast(count(case when is_of = 1 then 1 end) as {{ double }}) as pos,
+      cast(count(case when is_of = 0 then 1 end) as {{ double }}) as neg,
+      cast(count(case when is_of = 1 and is_predicted = 1 then 1 end) as {{ double }}) as tp,
+      cast(count(case when is_of = 0 and is_predicted = 1 then 1 end) as {{ double }}) as fp,
       {{ mlbridge.surprise('score') }} as log_of,
       {{ mlbridge.surprise('1 - score') if classes | length == 2 else '0' }} as log_of_other
     from scored

@@ -15,13 +15,23 @@
 {% endmacro %}
 
 {% macro outcome_number(split, spec, table) %}
-  {#- An outcome as a number that changes with it: a text is 2 where it is the predicted one, else 1; NULL: not known. -#}
+  {#-
+    An outcome as a number that changes with it; NULL: not known. A text has the number of its class among those that the
+    logbook, `spec.training`, has known so far.
+  -#}
   {%- set column = adapter.get_columns_in_relation(split) | selectattr('name', 'equalto', spec.target) | first -%}
-  {%- if column is defined and (column.is_number() or column.dtype | lower in ['boolean', 'bool']) -%}
+  {%- if column is not defined or column.is_number() or column.dtype | lower in ['boolean', 'bool'] -%}
     {{ return(mlbridge.as_number(split, spec.target, table)) }}
   {%- endif -%}
   {%- set text = 'cast(' ~ table ~ '.' ~ mlbridge.quoted(spec.target) ~ ' as ' ~ dbt.type_string() ~ ')' -%}
-  {{ return('case when ' ~ text ~ ' = predictions.prediction then 2 when ' ~ text ~ ' is not null then 1 end') }}
+  {%- set asked = "select params from " ~ spec.training ~ " where outcome in ('promoted', 'rejected') order by version" -%}
+  {%- set numbers = {} -%}
+  {%- for row in run_query(asked).rows -%}
+    {%- for class in fromjson(row[0])['classes'] or [] -%}
+      {%- do numbers.setdefault(mlbridge.text(class), numbers | length + 1) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {{ return('case when ' ~ text ~ ' is not null then ' ~ mlbridge.pick(text, numbers, '0') ~ ' end') }}
 {% endmacro %}
 
 {% macro default__epoch(value) %}{{ return('extract(epoch from ' ~ value ~ ')') }}{% endmacro %}

@@ -14,10 +14,14 @@
 {% endmacro %}
 
 {% macro no_rows() %}
-  {#- A select of the columns of this model's contract that gives no row. -#}
-select
-    {%- for column in model.columns.values() %}
-    cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
-    {%- endfor %}
+  {#- A select of the columns of this model's contract that gives no row. Some engines allow no WHERE without a FROM. -#}
+  {%- set types = {'text': dbt.type_string(), 'float8': mlbridge.type_double()} -%}
+select *
+from (
+    select
+        {%- for column in model.columns.values() %}
+        cast(null as {{ types.get(column.data_type, column.data_type) }}) as {{ mlbridge.named(column.name) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+) as nothing
 where 1 = 0
 {%- endmacro %}

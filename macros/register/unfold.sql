@@ -10,43 +10,42 @@
 {% endmacro %}
 
 {% macro default__unfold(relation, document, keys, fields, condition) %}
-  {%- set types = {'text': 'text', 'number': mlbridge.type_double(), 'count': 'bigint'} -%}
+  {%- set shape = [] -%}
+  {%- for name, type in fields.items() -%}
+    {%- do shape.append(mlbridge.named(name) ~ ' ' ~ {'text': 'text', 'number': 'double precision', 'count': 'bigint'}[type]) -%}
+  {%- endfor -%}
   (
-    select {{ mlbridge.columns_of('source', keys) }}, {{ mlbridge.columns_of('record', fields) }}
+    select {{ (mlbridge.columns_of('source', keys) + mlbridge.columns_of('record', fields)) | join(', ') }}
     from {{ relation }} as source
-    cross join lateral jsonb_to_recordset(cast(source.{{ document }} as jsonb)) as record(
-      {%- for name, type in fields.items() %}{{ mlbridge.named(name) }} {{ types[type] }}{{ ', ' if not loop.last }}{% endfor -%}
-    )
+    cross join lateral jsonb_to_recordset(cast(source.{{ document }} as jsonb)) as record({{ shape | join(', ') }})
     where {{ condition }}
   )
 {%- endmacro %}
 
 {% macro duckdb__unfold(relation, document, keys, fields, condition) %}
-  {%- set types = {'text': 'VARCHAR', 'number': 'DOUBLE', 'count': 'BIGINT'} -%}
   {%- set shape = {} -%}
-  {%- for name, type in fields.items() -%}{%- do shape.update({name: types[type]}) -%}{%- endfor -%}
-  (
-    select {{ mlbridge.columns_of('unfolded', keys) }}, {{ mlbridge.columns_of('record', fields) }}
-    from (
-      select
-        {{ mlbridge.columns_of('source', keys) }},
-        unnest(from_json(source.{{ document }}, {{ mlbridge.text(tojson([shape])) }})) as record
-      from {{ relation }} as source
-      where {{ condition }}
-    ) as unfolded
-  )
-{%- endmacro %}
+  {%- for name, type in fields.items() -%}
+    {%- do shape.update({name: {'text': 'VARCHAR', 'number': 'DOUBLE', 'count': 'BIGINT'}[type]}) -%}
+  {%- endfor -%}
+  {{ return(mlbridge.unfolded(relation, keys, fields, condition,
+    'unnest(from_json(source.' ~ document ~ ", '" ~ tojson([shape]) ~ "'))")) }}
+{% endmacro %}
 
 {% macro spark__unfold(relation, document, keys, fields, condition) %}
-  {%- set types = {'text': 'string', 'number': 'double', 'count': 'bigint'} -%}
   {%- set shape = [] -%}
-  {%- for name, type in fields.items() -%}{%- do shape.append(mlbridge.quoted(name) ~ ': ' ~ types[type]) -%}{%- endfor -%}
+  {%- for name, type in fields.items() -%}
+    {%- do shape.append(mlbridge.quoted(name) ~ ': ' ~ {'text': 'string', 'number': 'double', 'count': 'bigint'}[type]) -%}
+  {%- endfor -%}
+  {{ return(mlbridge.unfolded(relation, keys, fields, condition,
+    'explode(from_json(source.' ~ document ~ ", 'array<struct<" ~ shape | join(', ') ~ ">>'))")) }}
+{% endmacro %}
+
+{% macro unfolded(relation, keys, fields, condition, records) %}
+  {#- For engines where an expression in SELECT, `records`, can give a row per object. -#}
   (
-    select {{ mlbridge.columns_of('unfolded', keys) }}, {{ mlbridge.columns_of('record', fields) }}
+    select {{ (mlbridge.columns_of('unfolded', keys) + mlbridge.columns_of('record', fields)) | join(', ') }}
     from (
-      select
-        {{ mlbridge.columns_of('source', keys) }},
-        explode(from_json(source.{{ document }}, 'array<struct<{{ shape | join(', ') }}>>')) as record
+      select {{ (mlbridge.columns_of('source', keys) + [records ~ ' as record']) | join(', ') }}
       from {{ relation }} as source
       where {{ condition }}
     ) as unfolded
@@ -54,12 +53,13 @@
 {%- endmacro %}
 
 {% macro snowflake__unfold(relation, document, keys, fields, condition) %}
+  {%- set values = mlbridge.columns_of('source', keys) -%}
+  {%- for name, type in fields.items() -%}
+    {%- do values.append('cast(get(record.value, ' ~ mlbridge.text(name) ~ ') as ' ~ mlbridge.type_of(type) ~ ') as '
+      ~ mlbridge.named(name)) -%}
+  {%- endfor -%}
   (
-    select
-      {{ mlbridge.columns_of('source', keys) }}
-      {%- for name, type in fields.items() %},
-      cast(get(record.value, '{{ name }}') as {{ mlbridge.type_of(type) }}) as {{ mlbridge.named(name) }}
-      {%- endfor %}
+    select {{ values | join(', ') }}
     from {{ relation }} as source
     cross join lateral flatten(input => parse_json(source.{{ document }})) as record
     where {{ condition }}
@@ -67,12 +67,13 @@
 {%- endmacro %}
 
 {% macro bigquery__unfold(relation, document, keys, fields, condition) %}
+  {%- set values = mlbridge.columns_of('source', keys) -%}
+  {%- for name, type in fields.items() -%}
+    {%- do values.append('cast(json_value(record, ' ~ mlbridge.text('$.' ~ name) ~ ') as ' ~ mlbridge.type_of(type) ~ ') as '
+      ~ mlbridge.named(name)) -%}
+  {%- endfor -%}
   (
-    select
-      {{ mlbridge.columns_of('source', keys) }}
-      {%- for name, type in fields.items() %},
-      cast(json_value(record, '$.{{ name }}') as {{ mlbridge.type_of(type) }}) as {{ mlbridge.named(name) }}
-      {%- endfor %}
+    select {{ values | join(', ') }}
     from {{ relation }} as source
     cross join unnest(json_query_array(source.{{ document }})) as record
     where {{ condition }}
@@ -80,15 +81,15 @@
 {%- endmacro %}
 
 {% macro redshift__unfold(relation, document, keys, fields, condition) %}
-  {#- A SUPER can be walked through in FROM, an expression that makes one cannot. -#}
+  {#- FROM walks through a column of type SUPER, not through an expression that makes one. -#}
+  {%- set values = mlbridge.columns_of('parsed', keys) -%}
+  {%- for name, type in fields.items() -%}
+    {%- do values.append('cast(record.' ~ mlbridge.named(name) ~ ' as ' ~ mlbridge.type_of(type) ~ ') as ' ~ mlbridge.named(name)) -%}
+  {%- endfor -%}
   (
-    select
-      {{ mlbridge.columns_of('parsed', keys) }}
-      {%- for name, type in fields.items() %},
-      cast(record.{{ mlbridge.named(name) }} as {{ mlbridge.type_of(type) }}) as {{ mlbridge.named(name) }}
-      {%- endfor %}
+    select {{ values | join(', ') }}
     from (
-      select {{ mlbridge.columns_of('source', keys) }}, json_parse(source.{{ document }}) as records
+      select {{ (mlbridge.columns_of('source', keys) + ['json_parse(source.' ~ document ~ ') as records']) | join(', ') }}
       from {{ relation }} as source
       where {{ condition }}
     ) as parsed, parsed.records as record
@@ -98,7 +99,7 @@
 {% macro columns_of(table, names) %}
   {%- set columns = [] -%}
   {%- for name in names -%}{%- do columns.append(table ~ '.' ~ mlbridge.named(name)) -%}{%- endfor -%}
-  {{ return(columns | join(', ')) }}
+  {{ return(columns) }}
 {% endmacro %}
 
 {% macro named(name) %}

@@ -19,6 +19,14 @@
   {{ return('cast(json_array(' ~ texts | join(', ') ~ ') as varchar)') }}
 {% endmacro %}
 
+{% macro snowflake__json_array(texts) %}{{ return('to_json(array_construct(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
+
+{% macro bigquery__json_array(texts) %}{{ return('to_json_string([' ~ texts | join(', ') ~ '])') }}{% endmacro %}
+
+{% macro spark__json_array(texts) %}{{ return('to_json(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
+
+{% macro redshift__json_array(texts) %}{{ return('json_serialize(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
+
 {% macro as_number(relation, name, table) %}
   {#- An outcome as a number: a boolean as 0 or 1, a text as NULL. -#}
   {%- set column = adapter.get_columns_in_relation(relation) | selectattr('name', 'equalto', name) | first -%}
@@ -38,5 +46,7 @@
 {% endmacro %}
 
 {% macro default__type_double() %}{{ return('double precision') }}{% endmacro %}
+
+{% macro bigquery__type_double() %}{{ return('float64') }}{% endmacro %}
 
 {% macro spark__type_double() %}{{ return('double') }}{% endmacro %}

@@ -19,7 +19,7 @@
 {% macro tested_model(relation) %}
   {#- The ML model that a test on a node is about; the node must be its predictions. -#}
   {%- set name = relation.identifier -%}
-  {%- if execute and name[:-12] not in mlbridge.models() -%}
+  {%- if execute and not (name.endswith('_predictions') and name[:-12] in mlbridge.models()) -%}
     {{ mlbridge.refuse(name, "this test is for a `<model>_predictions` node. Put it there.") }}
   {%- endif -%}
   {{ return(name[:-12]) }}

@@ -11,7 +11,7 @@
     from {{ ref('mlbridge', 'ml_performance') }} as performance
     inner join {{ ref('mlbridge', 'ml_champions') }} as champions
       on performance.model = champions.model and performance.version = champions.version
-    inner join {{ ref('mlbridge', 'ml_thresholds') }} as rules on performance.metric = rules.metric
+    inner join {{ ref('ml_thresholds') }} as rules on performance.metric = rules.metric
     where
       performance.model = {{ mlbridge.text(mlbridge.tested_model(model)) }}
       and performance.metric = {{ mlbridge.text(metric) }}

@@ -13,19 +13,22 @@ bounded as (
         measured.*,
         windows.window_end,
         coalesce(own.threshold, common.threshold) as fixed,
-        rules.floor * case when rules.relative then measured.scale else 1 end as floor,
+        coalesce(rules.floor * case when rules.relative then measured.scale else 1 end, 0) as floor,
         case
-            when usual.windows >= 3
+            when usual.windows >= 3 and measured.scale is not null
                 then
                     measured.scale
                     * (usual.mean + {{ mlbridge.widened('rules.deviations', 'usual.windows') }} * usual.deviation)
             else 0
         end as usual,
         coalesce({{ mlbridge.noise('measured.metric', 'rules.deviations') }}, 0) as noise,
-        -- part of a window, or the first hours of a stream, cannot be compared with whole ones
-        rules.while_open
-        or windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
-        and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10 as is_comparable
+        -- part of a window, or the first hours of a stream, cannot be compared with whole ones; a handful of rows with none
+        measured.rows_used >= 30
+        and (
+            rules.while_open
+            or windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
+            and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10
+        ) as is_comparable
     from measured
     inner join {{ ref('ml_thresholds') }} as rules
         on measured.metric = rules.metric

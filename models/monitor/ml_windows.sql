@@ -2,7 +2,7 @@
 {{ config(materialized='table') }}
 {% call(name) mlbridge.each_model() %}
 {%- set split = ref(name ~ '_split') -%}
-{%- set spec = mlbridge.spec(name) -%}
+{%- set spec = dict(mlbridge.spec(name), training=ref(name ~ '_training')) -%}
 {%- set size = mlbridge.monitor(name).window %}
 select
     model,
@@ -14,7 +14,7 @@ select
     cast(sum(is_new) as bigint) as rows_new,
     count(outcome) as rows_labelled,
     -- changes when an outcome is corrected
-    coalesce(sum(outcome * (1 + score)), 0) as label_sum
+    coalesce(sum(outcome * (1 + abs(score))), 0) as label_sum
 from (
     select
         {{ mlbridge.text(name) }} as model,

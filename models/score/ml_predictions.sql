@@ -13,16 +13,16 @@ select
     -- an older version may have predicted something else
     case
         when predictions.target = {{ mlbridge.text(spec.target) }}
-            then cast(rows.{{ mlbridge.quoted(spec.target) }} as {{ dbt.type_string() }})
+            then cast(facts.{{ mlbridge.quoted(spec.target) }} as {{ dbt.type_string() }})
     end as actual,
     case
         when predictions.target = {{ mlbridge.text(spec.target) }}
-            then {{ mlbridge.as_number(split, spec.target, 'rows') }}
+            then {{ mlbridge.as_number(split, spec.target, 'facts') }}
     end as actual_value,
     predictions.scored_at
 from {{ ref(name ~ '_predictions') }} as predictions
-left join {{ split }} as rows
+left join {{ split }} as facts
     on
-        predictions.entity = {{ mlbridge.key_as_text(spec.entity, 'rows') }}
-        and predictions.time = cast(rows.{{ mlbridge.quoted(spec.time) }} as timestamp)
+        predictions.entity = {{ mlbridge.key_as_text(spec.entity, 'facts') }}
+        and predictions.time = cast(facts.{{ mlbridge.quoted(spec.time) }} as timestamp)
 {% endcall %}

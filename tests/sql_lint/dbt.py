@@ -9,7 +9,3 @@ def type_string() -> str:
 
 def concat(parts: list[str]) -> str:
     return " || ".join(parts)
-
-
-def listagg(measure: str, delimiter: str, order: str) -> str:
-    return f"string_agg({measure}, {delimiter} {order})"

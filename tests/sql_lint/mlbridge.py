@@ -10,8 +10,12 @@ def each_model(caller: Callable[[str], str]) -> str:
     return caller("example")
 
 
-def unfold(document: str, _fields: Mapping[str, str]) -> str:
-    return f"unfold({document}) as item"
+def unfold(relation: str, _document: str, _keys: list[str], _fields: Mapping[str, str]) -> str:
+    return relation
+
+
+def named(name: str) -> str:
+    return f'"{name}"'
 
 
 def pins() -> str:
@@ -112,6 +116,10 @@ def interval_end(side: str) -> str:
 
 def figure(value: str) -> str:
     return f"cast({value} as text)"
+
+
+def joined(text: str, order: str) -> str:
+    return f"string_agg({text}, ', ' order by {order})"
 
 
 def long_form(relation: str, key: str, _metrics: object) -> str:

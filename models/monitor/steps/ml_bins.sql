@@ -35,19 +35,18 @@ counted as (
 
 predicted as (
     select
-        versions.model,
-        versions.version,
+        item.model,
+        item.version,
         'training' as period,
         cast(item.{{ mlbridge.quoted('window') }} as timestamp) as window_start,
         'ml_prediction' as feature,
         item.bin,
         item.n
-    from {{ ref('ml_versions') }} as versions
-    cross join lateral {{ mlbridge.unfold('versions.reference', fields) }}
+    from {{ mlbridge.unfold(ref('ml_versions'), 'reference', ['model', 'version'], fields) }} as item
     inner join sizes
         on
-            versions.model = sizes.model
-            and versions.version = sizes.version
+            item.model = sizes.model
+            and item.version = sizes.version
             and item.window_size = sizes.window_size
     where item.metric = 'ml_prediction'
 ),

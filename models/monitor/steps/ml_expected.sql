@@ -22,8 +22,8 @@ with counted as (
 
 learnt as (
     select
-        versions.model,
-        versions.version,
+        item.model,
+        item.version,
         item.class_no,
         item.step,
         item.value,
@@ -31,8 +31,7 @@ learnt as (
         item.absolute,
         item.squared,
         item.fourth
-    from {{ ref('ml_versions') }} as versions
-    cross join lateral {{ mlbridge.unfold('versions.estimation', fields) }}
+    from {{ mlbridge.unfold(ref('ml_versions'), 'estimation', ['model', 'version'], fields) }} as item
 ),
 
 final as (
@@ -45,14 +44,14 @@ final as (
         learnt.absolute,
         learnt.squared,
         learnt.fourth,
-        counted.bin % 2 as is_predicted
+        mod(counted.bin, 2) as is_predicted
     from counted
     inner join learnt
         on
             counted.model = learnt.model
             and counted.version = learnt.version
             -- as the macro step_bin numbers them
-            and counted.bin = coalesce(learnt.leaf, 1000 * learnt.class_no + 2 * learnt.step + counted.bin % 2)
+            and counted.bin = coalesce(learnt.leaf, 1000 * learnt.class_no + 2 * learnt.step + mod(counted.bin, 2))
 )
 
 select * from final

@@ -11,11 +11,11 @@ with folded as (
         case when kind = 'category' and bin > {{ mlbridge.folded() }} then {{ mlbridge.folded() }} else bin end as bin,
         lower,
         upper,
-        rows,
+        {{ mlbridge.named('rows') }} as m,
         partner_mean,
         partner_correlation,
         std,
-        case when kind = 'category' and bin >= 0 and category is null then rows else 0 end as unnamed
+        case when kind = 'category' and bin >= 0 and category is null then {{ mlbridge.named('rows') }} else 0 end as unnamed
     from {{ ref('ml_profiles') }}
 ),
 
@@ -26,7 +26,7 @@ binned as (
         bin,
         min(lower) as lower,
         max(upper) as upper,
-        cast(sum(rows) as {{ mlbridge.type_double() }}) as m,
+        cast(sum(m) as {{ mlbridge.type_double() }}) as m,
         max(partner_mean) as partner_mean,
         max(partner_correlation) as partner_correlation,
         max(std) as std,

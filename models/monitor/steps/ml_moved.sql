@@ -38,7 +38,7 @@ final as (
         model,
         version,
         window_start,
-        {{ dbt.listagg('said', "', '", 'order by place') }} as features
+        {{ mlbridge.joined('said', 'place') }} as features
     from ranked
     where place <= 3
     group by model, version, window_start

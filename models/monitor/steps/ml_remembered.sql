@@ -13,18 +13,17 @@ with sizes as (
 
 windows as (
     select
-        versions.model,
-        versions.version,
+        item.model,
+        item.version,
         item.slice,
         item.metric,
         item.value,
         item.n
-    from {{ ref('ml_versions') }} as versions
-    cross join lateral {{ mlbridge.unfold('versions.reference', fields) }}
+    from {{ mlbridge.unfold(ref('ml_versions'), 'reference', ['model', 'version'], fields) }} as item
     inner join sizes
         on
-            versions.model = sizes.model
-            and versions.version = sizes.version
+            item.model = sizes.model
+            and item.version = sizes.version
             and item.window_size = sizes.window_size
     where item.value is not null
 ),
@@ -34,7 +33,7 @@ typical as (
         {{ key }},
         value,
         n,
-        avg(n) over (partition by {{ key }}) as n_typical
+        avg(cast(n as {{ mlbridge.type_double() }})) over (partition by {{ key }}) as n_typical
     from windows
 ),
 

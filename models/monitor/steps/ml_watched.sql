@@ -55,7 +55,7 @@ final as (
         watched.window_start,
         watched.window_end,
         max(case when watched.alert then 1 else 0 end) as is_alert,
-        {{ dbt.listagg('case when watched.alert then watched.said end', "', '", 'order by watched.place') }} as figures
+        {{ mlbridge.joined('case when watched.alert then watched.said end', 'watched.place') }} as figures
     from watched
     inner join {{ ref('ml_champions') }} as champions
         on watched.model = champions.model and watched.version = champions.version

@@ -1,0 +1,127 @@
+"""What `ml_performance` must say of rows: scikit-learn, numpy, and outcomes drawn at random, instead of SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn import metrics
+
+Floats = npt.NDArray[np.float64]
+Figures = dict[str, float | None]
+
+
+def scores_of(rows: pd.DataFrame, classes: Sequence[str]) -> Floats:
+    """Give the probabilities of the classes as the predictions have them."""
+    if len(classes) == 2:
+        positive = rows["probability"].to_numpy()
+        return np.column_stack([1 - positive, positive])
+    return np.array([json.loads(text) for text in rows["probabilities"]])
+
+
+def codes_of(texts: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    return np.array([classes.index(text) for text in texts], dtype=np.int64)
+
+
+def classified(truth: npt.NDArray[np.int64], scores: Floats) -> Figures:
+    """Measure a classification by scikit-learn; what is not defined is None."""
+    predicted, count = scores.argmax(axis=1), scores.shape[1]
+    here = [1] if count == 2 else [code for code in range(count) if (truth == code).any() or (predicted == code).any()]
+    macro: dict[str, Any] = {"labels": here, "average": "macro", "zero_division": 0}
+    one_hot = np.eye(count)[truth]
+    places = [1] if count == 2 else range(count)
+    both = [place for place in places if 0 < one_hot[:, place].sum() < len(truth)]
+    some = [place for place in places if one_hot[:, place].any()]
+    found = bool((truth == 1).any() or (predicted == 1).any())
+    return {
+        "average_precision": _mean(metrics.average_precision_score(one_hot[:, each], scores[:, each]) for each in some),
+        "roc_auc": _mean(metrics.roc_auc_score(one_hot[:, each], scores[:, each]) for each in both),
+        "log_loss": metrics.log_loss(truth, scores, labels=range(count)),
+        "brier": float(((one_hot - scores) ** 2).sum(axis=1).mean()) / (2 if count == 2 else 1),
+        "accuracy": metrics.accuracy_score(truth, predicted),
+        "precision": metrics.precision_score(truth, predicted, **macro),
+        "recall": metrics.recall_score(truth, predicted, **macro) if count > 2 or some else None,
+        "f1": metrics.f1_score(truth, predicted, **macro) if count > 2 or found else None,
+    }
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = [*values]
+    return float(np.mean(known)) if known else None
+
+
+def regressed(truth: Floats, scores: Floats) -> Figures:
+    """Measure a regression by scikit-learn; R2 is not defined where the truth is constant."""
+    return {
+        "rmse": metrics.root_mean_squared_error(truth, scores),
+        "mae": metrics.mean_absolute_error(truth, scores),
+        "r2": metrics.r2_score(truth, scores) if len(np.unique(truth)) > 1 else None,
+        "median_absolute_error": metrics.median_absolute_error(truth, scores),
+    }
+
+
+def delong(truth: npt.NDArray[np.bool_], scores: Floats) -> float:
+    """Give the standard error of the area under the ROC curve (DeLong, DeLong and Clarke-Pearson 1988, equation 5)."""
+    pos, neg = scores[truth], scores[~truth]
+    wins = (pos[:, None] > neg) + 0.5 * (pos[:, None] == neg)
+    of_pos, of_neg = wins.mean(axis=1), wins.mean(axis=0)
+    return float(np.sqrt(of_pos.var(ddof=1) / len(pos) + of_neg.var(ddof=1) / len(neg)))
+
+
+def calibrated(scores: Floats, steps: Sequence[Mapping[str, Any]]) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Give the step of each score, and its calibrated probability."""
+    uppers = np.array([step["upper"] for step in steps[:-1]], dtype=float)
+    places = np.searchsorted(uppers, scores, side="left")
+    return places, np.array([step["value"] for step in steps])[places]
+
+
+def expected(scores: Floats, estimation: Sequence[Mapping[str, Any]]) -> Figures:
+    """Expect the metrics of a classification from its calibrated scores.
+
+    Each row counts as a positive with its probability, and as a negative with what that leaves of 1.
+    """
+    count, n = scores.shape[1], len(scores)
+    predicted = scores.argmax(axis=1)
+    numbers = [1] if count == 2 else range(count)
+    areas, precisions, cells, brier = [], [], [], 0.0
+    for number in numbers:
+        steps = [record for record in estimation if record["class_no"] == number]
+        places, chance = calibrated(scores[:, number], steps)
+        twice = {
+            "y_true": np.repeat([1, 0], n),
+            "y_score": np.tile(places, 2),
+            "sample_weight": np.concatenate([chance, 1 - chance]),
+        }
+        areas.append(metrics.roc_auc_score(**twice))
+        precisions.append(metrics.average_precision_score(**twice))
+        cells.append((chance[predicted == number].sum(), float((predicted == number).sum()), chance.sum()))
+        brier += float((chance * (1 - scores[:, number]) ** 2 + (1 - chance) * scores[:, number] ** 2).mean())
+    hits, said, there = np.array(cells).T
+    right = hits.sum() + (n - said[0] - there[0] + hits[0] if count == 2 else 0.0)
+    return {
+        "average_precision": float(np.mean(precisions)),
+        "roc_auc": float(np.mean(areas)),
+        "brier": brier,
+        "accuracy": float(right) / n,
+        "precision": float(np.mean(np.divide(hits, said, out=np.zeros_like(hits), where=said > 0))),
+        "recall": float(np.mean(hits / there)),
+        "f1": float(np.mean(2 * hits / (said + there))),
+    }
+
+
+def leaves(nodes: Sequence[Mapping[str, Any]], inputs: Mapping[str, Floats]) -> list[Mapping[str, Any]]:
+    """Send rows down the tree of losses; `inputs` by name, NaN where missing."""
+    by_number = {node["node"]: node for node in nodes}
+    reached = []
+    for row in range(len(next(iter(inputs.values())))):
+        node = by_number[0]
+        while node["leaf"] is None:
+            value = inputs[node["feature"]][row]
+            left = node["missing_left"] if np.isnan(value) else value <= node["threshold"]
+            node = by_number[node["left"] if left else node["right"]]
+        reached.append(node)
+    return reached

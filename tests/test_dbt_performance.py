@@ -1,0 +1,536 @@
+"""What `ml_performance` and `ml_alerts` say of a small world, against scikit-learn, numpy and drawn outcomes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from conftest import Host, copy_of_host
+from expected.drift import rules
+from expected.performance import calibrated, classified, codes_of, delong, expected, leaves, regressed, scores_of
+from expected.windows import features_of
+from monitored import build, document, frame, monitored_host, write_rows, write_spec
+from sklearn.metrics import average_precision_score
+from warm import Warm
+
+TRAINED, WELL, NOW = "2024-07-01", "2024-08-01", "2024-10-01 12:00"
+MARCH, JULY, AUGUST, SEPTEMBER = (datetime(2024, month, 1) for month in (3, 7, 8, 9))
+# The last one is small, and all outcomes there are alike: some metrics are not defined.
+SHOPS = {
+    "a": "shop=a", "o'hara": "shop=o'hara", "'quoted": "shop='''quoted'", "NULL": "shop='NULL'", None: "shop=NULL",
+    "rare": "shop=rare",
+}  # fmt: skip
+HALF = 'half of "it\'s"='
+SPEC = {"entity": "id", "time": "moment", "label_time": "known_at", "features": ["x", "z", "shop"]}
+SPECS: dict[str, dict[str, Any]] = {
+    "bought": {
+        **SPEC,
+        "task": "classification",
+        "target": "buys",
+        "candidates": ["logistic_regression"],
+        "monitor": {"slices": ["shop"], "thresholds": {"f1": 0.55, "brier": 0.25}},
+    },
+    "sort": {
+        **SPEC,
+        "task": "classification",
+        "target": "kind",
+        "split": {"by": "hash", "validation": 0.25, "test": 0.35},
+        "candidates": ["logistic_regression"],
+        "monitor": {"slices": ["shop"]},
+    },
+    "amount": {
+        **SPEC,
+        "task": "regression",
+        "target": "spent",
+        "candidates": ["ridge"],
+        "monitor": {"slices": ["shop", HALF]},
+    },
+}
+KINDS = ["it's", 'say "no"', "z"]
+
+
+TESTS = [
+    {"mlbridge.no_alerts": {"name": "any_alert", "config": {"severity": "warn"}}},
+    {"mlbridge.no_alerts": {"name": "drift_of_shop", "arguments": {"about": "drift", "what": "shop"}}},
+    {"mlbridge.no_alerts": {"name": "performance_alert", "arguments": {"about": "performance"}}},
+    {"mlbridge.performance_at_least": {"name": "auc", "arguments": {"metric": "roc_auc", "value": 0.7}}},
+    {
+        "mlbridge.performance_at_least": {
+            "name": "auc_of_quoted",
+            "arguments": {"metric": "roc_auc", "value": 0.7, "slice": SHOPS["'quoted"]},
+        }
+    },
+    {
+        "mlbridge.performance_at_least": {
+            "name": "estimated_auc",
+            "arguments": {"metric": "roc_auc", "value": 0.7, "kind": "estimated"},
+        }
+    },
+]
+TESTS_OF_AMOUNT = [
+    {"mlbridge.performance_at_least": {"name": "mae_below", "arguments": {"metric": "mae", "value": 2.0}}},
+    {"mlbridge.performance_at_least": {"name": "mae_far_below", "arguments": {"metric": "mae", "value": 9.0}}},
+]
+# A node whose name is as long as that of the predictions, so that its beginning is a model's name.
+WRONG = {
+    "models": [{"name": "bought_description", "data_tests": [{"mlbridge.no_alerts": {"name": "on_the_wrong_node"}}]}]
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A host built thrice; the alerts when all was well, and what dbt said of its data tests then and at the end."""
+
+    host: Host
+    well: list[tuple[Any, ...]]
+    told_well: str
+    told: str
+
+
+def world(minutes: int, seed: int) -> pa.Table:
+    """Rows up to September; from August on x is greater, and in September outcomes depend otherwise on it."""
+    rng = np.random.default_rng(seed)
+    step = np.timedelta64(minutes, "m")
+    moment = np.arange(np.datetime64("2024-01-01", "us"), np.datetime64("2024-10-01", "us"), step)
+    n, month = len(moment), moment.astype("datetime64[M]").astype(int) % 12 + 1
+    x = rng.normal(size=n) + 0.8 * (month >= 8)
+    z = rng.normal(size=n)
+    weight = np.where(month == 9, -0.7, 1.4)
+    shop = rng.choice(len(SHOPS), n, p=[0.4, 0.2, 0.15, 0.14, 0.1, 0.01])
+    buys = weight * x + 0.7 * z + rng.logistic(size=n) > 0.3
+    kind = np.stack([weight * x, z + 0.2, np.zeros(n)], axis=1) + rng.gumbel(size=(n, 3))
+    spent = 3 * weight * x + z + rng.normal(size=n) * np.where(z > 0, 2.0, 0.5)
+    alike = shop == len(SHOPS) - 1
+    unknown = rng.random(n) < 0.1
+    return pa.table(
+        {
+            "id": np.arange(n),
+            "moment": moment,
+            "known_at": moment + np.where(rng.random(n) < 0.5, 1, 3) * np.timedelta64(12, "h"),
+            "x": x,
+            "z": pa.array(z, mask=rng.random(n) < 0.03),
+            "shop": pa.array([[*SHOPS][each] for each in shop]),
+            HALF: np.where(np.arange(n) % 2, "am", "pm"),
+            "buys": pa.array(buys & ~alike, mask=unknown),
+            "kind": pa.array(np.where(alike, KINDS[0], np.array(KINDS)[kind.argmax(axis=1)]), mask=unknown),
+            "spent": pa.array(np.where(alike, 1.0, spent), mask=unknown),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Built:
+    """Trained on 1 July, built again when all was still well, and when it was not. Tests only read it."""
+    models = {
+        name: (world(minutes, seed), SPECS[name])
+        for name, minutes, seed in (("bought", 20, 1), ("sort", 30, 2), ("amount", 40, 3))
+    }
+    host = monitored_host(tmp_path_factory.mktemp("performance") / "host", models)
+    write_spec(host, "bought", SPECS["bought"], predictions={"data_tests": TESTS})
+    write_spec(host, "amount", SPECS["amount"], predictions={"data_tests": TESTS_OF_AMOUNT})
+    host.write({"models/bought_description.sql": "select 1 as one", "models/wrong.yml": json.dumps(WRONG)})
+    warm.dbt(host.path, "deps")
+    warm.parse(host.path)
+    build(warm, host, TRAINED)
+    build(warm, host, WELL)
+    well = host.rows("select what, message from ml_alerts")
+    told_well = data_tests(warm, host, WELL)
+    build(warm, host, NOW)
+    return Built(host, well, told_well, data_tests(warm, host, NOW))
+
+
+def data_tests(warm: Warm, host: Host, as_of: str) -> str:
+    """Run the data tests on the host's own nodes; give what dbt says of them."""
+    variables = ("--vars", json.dumps({"mlbridge_as_of": as_of}))
+    return warm.dbt(host.path, "test", "--select", "package:small", *variables, parsed=True, ok=None)
+
+
+def rows_of(host: Host, model: str) -> pd.DataFrame:
+    """Read the rows that a model is measured on, with their window, slice, and outcome as text."""
+    target = SPECS[model]["target"]
+    rows = frame(
+        host,
+        f"select p.*, date_trunc('month', p.time)::timestamp as start, s.{target}::varchar as truth, s.x, s.z, s.shop, "
+        f"s.{quoted(HALF)} as half "
+        f"from {model}_predictions p join {model}_split s on p.entity = s.id::varchar and p.time = s.moment "
+        f"join {model}_training v on p.version = v.version and v.outcome = 'promoted' "
+        "where v.holdout_from is null or p.time >= v.holdout_from order by p.time",
+    )
+    rows["slice"] = [SHOPS[None if pd.isna(shop) else shop] for shop in rows["shop"]]
+    if model == "amount":
+        rows["half"] = ['"half of ""it\'s""="=' + half for half in rows["half"]]
+        return rows
+    return rows.drop(columns="half")
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def parts(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, datetime], pd.DataFrame]]:
+    """Part rows by slice and window."""
+    for start, window in rows.groupby("start"):
+        yield ("all", start.to_pydatetime()), window
+        for column in {"slice", "half"} & {*rows.columns}:
+            for name, part in window.groupby(column):
+                yield (str(name), start.to_pydatetime()), part
+
+
+def performance(host: Host, model: str, kind: str, columns: str) -> dict[tuple[str, datetime, str], tuple[Any, ...]]:
+    """Read `ml_performance` by slice, window and metric."""
+    found = host.rows(
+        f"select slice, \"window\", metric, {columns} from ml_performance where model = '{model}' and kind = '{kind}'"
+    )
+    return {row[:3]: row[3:] for row in found}
+
+
+def measured(model: str, classes: list[str], rows: pd.DataFrame) -> dict[str, float | None]:
+    if model == "amount":
+        return regressed(rows["truth"].to_numpy(dtype=float), rows["prediction_value"].to_numpy())
+    return classified(codes_of(rows["truth"], classes), scores_of(rows, classes))
+
+
+def classes_of(host: Host, model: str) -> list[str]:
+    return document(host, model, "params")["classes"] or []
+
+
+# --- realized ----------------------------------------------------------------------------------------------
+
+
+def assert_realized(host: Host, model: str) -> None:
+    """Compare every metric in every window and slice with scikit-learn."""
+    found = performance(host, model, "realized", "value, n")
+    classes, compared, undefined = classes_of(host, model), 0, 0
+    labelled = rows_of(host, model).dropna(subset=["truth"])
+    for (name, start), part in parts(labelled):
+        for metric, value in measured(model, classes, part).items():
+            theirs, n = found.pop((name, start, metric))
+            assert n == len(part)
+            assert theirs == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)), (
+                name,
+                start,
+                metric,
+            )
+            compared += 1
+            undefined += value is None
+    assert found == {}
+    assert compared > 50
+    assert undefined > 0
+
+
+@pytest.mark.parametrize("model", [*SPECS])
+def test_realized_metrics_are_those_of_scikit_learn(model: str, built: Built) -> None:
+    assert_realized(built.host, model)
+
+
+def test_with_a_split_by_hash_the_windows_reach_back(built: Built) -> None:
+    """Rows kept from the training are rows of all its months; drift begins after it."""
+    windows = {start for _, start, _ in performance(built.host, "sort", "realized", "value")}
+    assert windows == {datetime(2024, month, 1) for month in range(1, 10)}
+    ((first,),) = built.host.rows("select min(\"window\") from ml_drift where model = 'sort'")
+    ((end,),) = built.host.rows("select train_to from sort_training where outcome = 'promoted'")
+    assert first == end.replace(day=1, hour=0, minute=0)
+
+
+def rows_in(host: Host, model: str, start: datetime) -> pd.DataFrame:
+    """Read the rows of one window whose outcome is known."""
+    rows = rows_of(host, model).dropna(subset=["truth"])
+    return rows[rows["start"] == start]
+
+
+def standard_errors(host: Host, model: str, start: datetime) -> dict[str, float]:
+    return dict(
+        host.rows(
+            f"select metric, se from ml_realized where model = '{model}' and slice = 'all' and window_start = '{start}'"
+        )
+    )
+
+
+def test_the_standard_error_of_roc_auc_is_delongs(built: Built) -> None:
+    for start in (JULY, SEPTEMBER):
+        rows = rows_in(built.host, "bought", start)
+        expected = delong(rows["truth"].to_numpy() == "true", rows["probability"].to_numpy())
+        assert standard_errors(built.host, "bought", start)["roc_auc"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "start", "least", "most"),
+    [("bought", JULY, 0.8, 1.25), ("amount", JULY, 0.8, 1.25), ("sort", MARCH, 0.7, 1.8)],
+)
+def test_standard_errors_are_those_of_a_bootstrap(
+    model: str, start: datetime, least: float, most: float, built: Built
+) -> None:
+    """Of many classes, taken as independent, that of ROC AUC comes out low; that of the Brier score is a bound."""
+    rows, classes = rows_in(built.host, model, start), classes_of(built.host, model)
+    rng = np.random.default_rng(5)
+    drawn = [measured(model, classes, rows.iloc[rng.integers(0, len(rows), len(rows))]) for _ in range(200)]
+    found = standard_errors(built.host, model, start)
+    for metric in drawn[0]:
+        deviation = np.std([each[metric] for each in drawn], ddof=1)
+        assert least < found[metric] / deviation < most, metric
+
+
+def test_intervals_are_196_standard_errors_within_what_a_metric_can_be(built: Built) -> None:
+    unbounded, cut = ("rmse", "mae", "median_absolute_error", "log_loss", "r2"), 0
+    for model in SPECS:
+        rows = built.host.rows(f"select slice, window_start, metric, se from ml_realized where model = '{model}'")
+        errors = {row[:3]: row[3] for row in rows}
+        for key, (value, low, high) in performance(built.host, model, "realized", "value, low, high").items():
+            if value is None or errors[key] is None:
+                assert (low, high) == (None, None)
+                continue
+            # the Brier score of many classes is a sum over them
+            most = np.inf if key[2] in unbounded else 2.0 if key[2] == "brier" else 1.0
+            ends = value - 1.96 * errors[key], value + 1.96 * errors[key]
+            kept = max(ends[0], -np.inf if key[2] == "r2" else 0.0), min(ends[1], most)
+            assert (low, high) == pytest.approx(kept, rel=1e-12, abs=1e-15), key
+            cut += ends != kept
+    assert cut > 10
+
+
+# --- estimated ---------------------------------------------------------------------------------------------
+
+
+def scored_rows(host: Host, model: str) -> pd.DataFrame:
+    """Read the rows that a model has scored after its training, with or without an outcome."""
+    rows = rows_of(host, model)
+    if model != "sort":
+        return rows
+    ((end,),) = host.rows("select train_to from sort_training where outcome = 'promoted'")
+    return rows[rows["time"] > end]
+
+
+@pytest.mark.parametrize("model", ["bought", "sort"])
+def test_expected_metrics_are_those_of_the_calibrated_scores(model: str, built: Built) -> None:
+    found = performance(built.host, model, "estimated", "value, n")
+    classes, estimation = classes_of(built.host, model), document(built.host, model, "estimation")
+    for (name, start), part in parts(scored_rows(built.host, model)):
+        for metric, value in expected(scores_of(part, classes), estimation).items():
+            theirs, n = found.pop((name, start, metric))
+            assert n == len(part)
+            assert theirs == pytest.approx(value, rel=1e-9, abs=1e-12), (name, start, metric)
+    assert found == {}
+
+
+def test_expected_metrics_are_the_mean_over_drawn_outcomes(built: Built) -> None:
+    """Of outcomes drawn from the calibrated probabilities; the interval is not narrower than they spread."""
+    rows = scored_rows(built.host, "bought")
+    scores = scores_of(rows[rows["start"] == AUGUST], ["false", "true"])
+    steps, chances = calibrated(scores[:, 1], document(built.host, "bought", "estimation"))
+    rng = np.random.default_rng(8)
+    drawn = []
+    for _ in range(200):
+        outcomes = (rng.random(len(chances)) < chances).astype(int)
+        # of the order within a step the estimate knows nothing, and average precision takes ties for one score
+        tied = {"average_precision": average_precision_score(outcomes, steps)}
+        drawn.append({**classified(outcomes, scores), **tied})
+    found = performance(built.host, "bought", "estimated", "value, (high - low) / 3.92")
+    for metric in set(drawn[0]) - {"log_loss"}:
+        figures = np.array([each[metric] for each in drawn])
+        value, error = found["all", AUGUST, metric]
+        assert abs(value - figures.mean()) < 3 * figures.std() / np.sqrt(len(figures)), metric
+        assert 1.0 < error / figures.std() < 1.5, metric
+
+
+def test_expected_losses_are_those_of_the_leaves(built: Built) -> None:
+    rows = scored_rows(built.host, "amount")
+    shop = features_of(document(built.host, "amount", "profile"))["shop"]
+    inputs = {
+        "x": rows["x"],
+        "z": rows["z"],
+        "shop": shop.places(rows["shop"]),
+        "ml_prediction": rows["prediction_value"],
+    }
+    reached = leaves(
+        document(built.host, "amount", "estimation"),
+        {name: np.asarray(values, dtype=float) for name, values in inputs.items()},
+    )
+    assert len({leaf["leaf"] for leaf in reached}) > 5
+    losses = pd.DataFrame(reached, index=rows.index)[["absolute", "squared", "fourth"]]
+    found = performance(built.host, "amount", "estimated", "value, (high - low) / 3.92, n")
+    for (name, start), part in parts(rows):
+        mean, n = losses.loc[part.index].mean(), len(part)
+        rmse = np.sqrt(mean["squared"])
+        of_mae = np.sqrt((mean["squared"] - mean["absolute"] ** 2) / (n - 1))
+        of_rmse = np.sqrt((mean["fourth"] - mean["squared"] ** 2) / (n - 1)) / (2 * rmse)
+        assert found.pop((name, start, "mae")) == pytest.approx((mean["absolute"], of_mae, n), rel=1e-9)
+        assert found.pop((name, start, "rmse")) == pytest.approx((rmse, of_rmse, n), rel=1e-9)
+    assert found == {}
+
+
+@pytest.mark.parametrize("model", [*SPECS])
+def test_an_estimate_follows_changed_features_and_not_a_changed_relation(model: str, built: Built) -> None:
+    """In August x is greater; in September outcomes depend on it otherwise, which is the assumption that fails."""
+    columns = "value, (high - low) / 3.92"
+    estimated = performance(built.host, model, "estimated", columns)
+    realized = performance(built.host, model, "realized", columns)
+    for (name, start, metric), (value, error) in estimated.items():
+        if name == "all" and start in (JULY, AUGUST, SEPTEMBER):
+            theirs, error_of_theirs = realized[name, start, metric]
+            away = abs(value - theirs) / np.hypot(error, error_of_theirs)
+            assert away < 2 if start < SEPTEMBER else away > 4, (start, metric)
+
+
+def test_the_changed_features_do_change_the_metrics(built: Built) -> None:
+    """Or following them would be no art."""
+    realized = performance(built.host, "bought", "realized", "value, low, high")
+    for metric in ("average_precision", "recall", "f1"):
+        assert realized["all", JULY, metric][2] < realized["all", AUGUST, metric][1]
+
+
+# --- thresholds and alerts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [*SPECS])
+def test_thresholds_are_what_was_usual_or_what_the_spec_says(model: str, built: Built) -> None:
+    usual: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for record in document(built.host, model, "reference"):
+        if record["metric"] != "ml_prediction" and record["value"] is not None:
+            usual.setdefault((record["slice"], record["metric"]), []).append((record["value"], record["n"]))
+    fixed = SPECS[model]["monitor"].get("thresholds", {})
+    sources = set()
+    for kind in ("realized", "estimated"):
+        rows = performance(built.host, model, kind, "value, low, high, n, threshold, reference, alert")
+        for (name, start, metric), (value, low, high, n, threshold, reference, alert) in rows.items():
+            rule, key = rules()[metric], (name, metric)
+            better = rule["greater_is_better"] == "true"
+            values, counts = map(np.array, zip(*usual.get(key, [(np.nan, 1)]), strict=True))
+            kept = counts >= counts.mean() / 2
+            mean = np.average(values[kept], weights=counts[kept])
+            error = 0.0 if value is None else max(high - value, value - low) / 1.96  # one side may be cut off
+            away = {
+                "floor": float(rule["floor"]) * (abs(mean) if rule["relative"] == "true" else 1),
+                "reference": 3 * values[kept].std(ddof=1) if kept.sum() > 1 else 0,
+                "noise": 3 * error,
+            }
+            sources.add("fixed" if metric in fixed else max(away, key=away.__getitem__))
+            limit = fixed.get(metric, mean + (-1 if better else 1) * max(away.values()))
+            assert reference == (None if np.isnan(mean) else pytest.approx(mean, rel=1e-9)), key
+            if (low, high) != (0, 1):  # both sides are cut off
+                assert threshold == (None if np.isnan(limit) else pytest.approx(limit, rel=1e-9)), (*key, start)
+            comparable = value is not None and threshold is not None and n >= 30
+            assert alert == (comparable and (value < threshold if better else value > threshold)), (*key, start)
+    assert sources >= {"reference", "noise", *(["fixed"] if fixed else [])}
+
+
+def test_no_alert_when_all_is_well(built: Built) -> None:
+    assert built.well == []
+
+
+def test_alerts_say_what_since_when_and_how_much(built: Built) -> None:
+    rows = built.host.rows(
+        'select model, what, "window", window_end, version, about, since, is_current, message from ml_alerts'
+    )
+    found = {(model, what, start): tuple(rest) for model, what, start, *rest in rows}
+    assert len(found) == len(rows)
+    expected = dict(alerts(built.host))
+    assert found.keys() == expected.keys()
+    for key, (about, since, current, message) in expected.items():
+        end = pd.Timestamp(key[2]) + pd.offsets.MonthBegin()
+        assert found[key] == (end.to_pydatetime(), 1, about, since, current, message)
+
+
+def alerts(host: Host) -> Iterator[tuple[tuple[str, str, datetime], tuple[str, datetime, bool, str]]]:
+    """Give what `ml_alerts` must say of what `ml_drift` and `ml_performance` say."""
+    moved = what_moved(host)
+    drift = frame(host, "select *, 'drift of ' || feature as what from ml_drift where value is not null")
+    drift["place"] = np.where(drift["baseline"] == "training", "1", "2") + drift["metric"]
+    drift["said"] = [
+        f"{row.metric} {row.value:.4f} against {row.baseline} (threshold {row.threshold:.4f})"
+        for row in drift.itertuples()
+    ]
+    measures = frame(host, "select * from ml_performance where value is not null")
+    measures["what"] = measures["kind"] + " performance"
+    sliced = measures["slice"] != "all"
+    measures.loc[sliced, "what"] += " of " + measures["slice"]
+    measures["place"] = measures["metric"]
+    measures["said"] = [
+        f"{row.metric} {row.value:.4f} ({row.low:.4f} to {row.high:.4f} on {row.n} rows; threshold {row.threshold:.4f}"
+        f", usually {row.reference:.4f})".replace("nan", "unknown")
+        for row in measures.itertuples()
+    ]
+    for about, table in (("drift", drift), ("performance", measures)):
+        for (model, what), windows in table.groupby(["model", "what"]):
+            since, newest = None, windows["window"].max()
+            for start, rows in windows.groupby("window"):
+                since = (since or start.to_pydatetime()) if rows["alert"].any() else None
+                if since is not None:
+                    figures = ", ".join(rows[rows["alert"]].sort_values("place")["said"])
+                    more = moved.get((model, start), "") if about == "performance" else ""
+                    yield (
+                        (model, what, start.to_pydatetime()),
+                        (about, since, start == newest, f"{what}: {figures}{more}"),
+                    )
+
+
+def what_moved(host: Host) -> dict[tuple[str, pd.Timestamp], str]:
+    """Give by model and window the features that matter most and moved most: importance x psi / threshold."""
+    rows = frame(
+        host,
+        'select model, "window", feature, value, mean * value / threshold as weight from ml_drift '
+        "join ml_importances using (model, version, feature) "
+        "where metric = 'psi' and baseline = 'training' and mean > 0 order by weight desc",
+    )
+    found = {}
+    for key, part in rows.groupby(["model", "window"]):
+        said = (f"{row.feature} (psi {row.value:.4f})" for row in part.head(3).itertuples())
+        found[key] = "; what moved most and matters: " + ", ".join(said)
+    return found
+
+
+def test_what_alerts_is_what_was_changed(built: Built) -> None:
+    rows = built.host.rows('select model, what, "window", since, message from ml_alerts')
+    found = {(model, what, start): (since, message) for model, what, start, since, message in rows}
+    for model in SPECS:
+        assert (model, "drift of x", AUGUST) in found
+        assert found[model, "drift of x", SEPTEMBER][0] == AUGUST
+        since, message = found[model, "realized performance", SEPTEMBER]
+        assert since == SEPTEMBER
+        assert "; what moved most and matters: x (psi 0." in message
+        assert (model, "realized performance", AUGUST) not in found
+        assert (model, "estimated performance", SEPTEMBER) not in found
+
+
+def test_the_generic_tests_pass_warn_fail_and_refuse(built: Built) -> None:
+    def ends(said: str) -> dict[str, str]:
+        return {name: end for end, name in re.findall(r"\d+ of \d+ (PASS|WARN|FAIL|ERROR)(?: \d+)? (\w+) \.+ \[", said)}
+
+    fine = dict.fromkeys((next(iter(each.values()))["name"] for each in (*TESTS, *TESTS_OF_AMOUNT)), "PASS")
+    refused = {"on_the_wrong_node": "ERROR"}
+    assert ends(built.told_well) == {**fine, **refused}
+    failed = dict.fromkeys(("performance_alert", "auc", "auc_of_quoted", "mae_below"), "FAIL")
+    assert ends(built.told) == {**fine, "any_alert": "WARN", **failed, **refused}
+    assert "bought_description: this test is for a `<model>_predictions` node. Put it there." in built.told
+
+
+# --- outcomes that change ----------------------------------------------------------------------------------
+
+
+def test_corrected_outcomes_are_measured_again(
+    built: Built, tmp_path_factory: pytest.TempPathFactory, warm: Warm
+) -> None:
+    """From one wrong class to another, which leaves the accuracy as it was."""
+    host = copy_of_host(built.host, tmp_path_factory.mktemp("corrected"))
+    wrong = rows_in(host, "sort", JULY)
+    wrong = wrong[(wrong["truth"] != wrong["prediction"]) & (wrong["slice"] != SHOPS["rare"])].head(20)
+    other = {
+        int(row.entity): next(kind for kind in KINDS if kind not in (row.truth, row.prediction))
+        for row in wrong.itertuples()
+    }
+    rows = world(30, 2)
+    kinds = [other.get(place, kind) for place, kind in enumerate(rows["kind"].to_pylist())]
+    write_rows(host, "sort", rows.set_column(rows.schema.get_field_index("kind"), "kind", pa.array(kinds)))
+    build(warm, host, NOW)
+
+    before, after = (performance(each, "sort", "realized", "value") for each in (built.host, host))
+    assert before["all", JULY, "accuracy"] == after["all", JULY, "accuracy"]
+    assert {start for key, value in after.items() for start in key[1:2] if value != before[key]} == {JULY}
+    assert_realized(host, "sort")
