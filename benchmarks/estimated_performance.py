@@ -1,7 +1,7 @@
 """How well the estimated performance foretold the realized one on the flights, month by month.
 
-Both models are trained on what was known on the first of July 2013; then the rest of the year comes in at once, with its
-outcomes. Prints a line per metric and month: realized with its interval, and estimated, which has seen no outcome.
+Both models are trained on what was known on the first of July 2013; then the rest of the year comes in at once,
+with its outcomes. Prints a line per metric and month: realized with its interval, and estimated, which saw no outcome.
 Run: .venv/bin/python benchmarks/estimated_performance.py
 """
 

@@ -23,7 +23,7 @@ from mlbridge.errors import (
 if TYPE_CHECKING:
     from mlbridge.nodes import predict, train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ArtifactError",

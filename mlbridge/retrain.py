@@ -115,7 +115,7 @@ def _cooling_down_until(case: Case, last: Mapping[str, Any]) -> str | None:
     if now != trained and now - trained >= wait:
         return None
     until: datetime = trained + min(wait, datetime.max - trained)
-    return until.isoformat(sep=" ").removesuffix(" 00:00:00")
+    return until.isoformat(sep=" ", timespec="seconds").removesuffix(" 00:00:00")
 
 
 def _age(case: Case, last: Mapping[str, Any]) -> Finding:

@@ -25,7 +25,8 @@ METRICS = {
     "regression": ("rmse", "mae", "r2", "median_absolute_error"),
 }  # fmt: skip
 DRIFT_METRICS = (
-    "psi", "js_distance", "ks", "wasserstein", "chi_square", "null_share_change", "unseen_share", "association_change", "association_shift",
+    "psi", "js_distance", "ks", "wasserstein", "chi_square", "null_share_change", "unseen_share",
+    "association_change", "association_shift",
 )  # fmt: skip
 # What is watched beside the features, by the name that it has there.
 WATCHED = ("ml_prediction", "ml_target")

@@ -22,7 +22,7 @@ bounded as (
             else 0
         end as usual,
         coalesce({{ mlbridge.noise('measured.metric', 'rules.deviations') }}, 0) as noise,
-        -- part of a window, or the first hours of a stream, cannot be compared with whole ones; a handful of rows with none
+        -- part of a window, or the first hours of a stream, cannot be compared with whole ones; a few rows with none
         measured.rows_used >= 30
         and (
             rules.while_open

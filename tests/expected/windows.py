@@ -227,7 +227,11 @@ def drift(
                 "floor": float(rule["floor"]) * (size if rule["relative"] == "true" else 1.0),
                 "noise": _noise(metric, now, before, scored.feature) if known else 0.0,
             }
-            source = "fixed" if bounds["fixed"] is not None else max(("reference", "floor", "noise"), key=lambda each: bounds[each] or 0.0)
+            source = (
+                "fixed"
+                if bounds["fixed"] is not None
+                else max(("reference", "floor", "noise"), key=lambda each: bounds[each] or 0.0)
+            )
             limit = bounds[source]
             assert limit is not None
             comparable = used >= 30 and (rule["while_open"] == "true" or (window < over and used >= typical / 10))

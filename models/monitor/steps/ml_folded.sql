@@ -15,7 +15,8 @@ with folded as (
         partner_mean,
         partner_correlation,
         std,
-        case when kind = 'category' and bin >= 0 and category is null then {{ mlbridge.named('rows') }} else 0 end as unnamed
+        case when kind = 'category' and bin >= 0 and category is null then {{ mlbridge.named('rows') }} else 0 end
+            as unnamed
     from {{ ref('ml_profiles') }}
 ),
 
