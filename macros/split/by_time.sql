@@ -50,5 +50,14 @@
     {{ mlbridge.refuse(model.name, "`mlbridge.split.gap`: expected e.g. '7 days' (minutes, hours, days or weeks), "
       ~ "found '" ~ gap ~ "'.") }}
   {%- endif -%}
-  {{ label_time }} <= {{ cutoff }} and {{ time }} < {{ dbt.dateadd(unit, '-' ~ parts[0] if parts[0] | int else '0', cutoff) }}
+  {{ label_time }} <= {{ cutoff }} and {{ time }} < {{ mlbridge.later(unit, '-' ~ parts[0] if parts[0] | int else '0', cutoff) }}
 {%- endmacro %}
+
+{% macro later(unit, count, moment) %}{{ return(adapter.dispatch('later', 'mlbridge')(unit, count, moment)) }}{% endmacro %}
+
+{% macro default__later(unit, count, moment) %}{{ return(dbt.dateadd(unit, count, moment)) }}{% endmacro %}
+
+{% macro bigquery__later(unit, count, moment) %}
+  {#- Else it is a DATETIME, which BigQuery compares with no TIMESTAMP. -#}
+  {{ return('cast(' ~ dbt.dateadd(unit, count, moment) ~ ' as timestamp)') }}
+{% endmacro %}
