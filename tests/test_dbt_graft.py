@@ -18,7 +18,8 @@ from warm import Warm
 MODELS = ("basket", "amount")
 TABLES = {
     "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
-    "ml_predictions_latest", "ml_runs",
+    "ml_predictions_latest", "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
+    "ml_runs",
 }  # fmt: skip
 STAGES = ("features", "split", "training", "predictions")
 
@@ -288,6 +289,7 @@ def test_a_past_day_is_built_from_what_was_known_on_it(
     empty_shop: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
     host, as_of = copied(empty_shop), datetime(2024, 4, 17, 12)
+    warm.dbt(host.path, "seed")
     warm.dbt(host.path, "run", "--vars", "{mlbridge_as_of: '2024-04-17 12:00:00'}")
     for said, train_to, holdout_from in host.rows("select as_of, train_to, holdout_from from main_insight.ml_versions"):
         assert said == as_of
