@@ -1,7 +1,8 @@
 # Two commands do all the set-up: `make demo` builds the example, `make test` runs every test.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-POSTGRES := $(wildcard /usr/lib/postgresql/*/bin/initdb)
+# What the tests drive for real, where it is not there yet: a server and a browser.
+LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium)
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 .PHONY: help demo test check format clean
@@ -32,12 +33,14 @@ demo: .venv/demo  ## Build the flights with two ML models, and say what to look 
 	@echo "  .venv/bin/python -c \"import duckdb; duckdb.connect('dbt_project/flights.duckdb').sql('select model, entity, time, prediction, round(probability, 3) as probability, actual from ml_predictions_latest order by time desc, entity, model limit 10').show()\""
 	@echo
 	@echo "ml_predictions_latest is for dashboards; ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about;"
-	@echo "ml_alerts, ml_drift and ml_performance how the world and the models have done since."
+	@echo "ml_alerts, ml_drift and ml_performance how the world and the models have done since. The monitor shows all of it:"
+	@echo
+	@echo "  .venv/bin/mlbridge monitor --project-dir dbt_project"
 
 test: .venv/dev  ## Run every test
-ifeq ($(POSTGRES),)
+ifneq ($(strip $(LACKING)),)
 	$(APT) update --quiet
-	$(APT) install --yes --quiet --no-install-recommends postgresql
+	$(APT) install --yes --quiet --no-install-recommends $(LACKING)
 endif
 	$(BIN)/pytest
 

@@ -130,6 +130,35 @@ def backtest(  # noqa: PLR0913 - what the command line offers
     click.echo(f"The tables {' and '.join(done.tables)} are in {done.file}")
 
 
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Where to listen.")
+@click.option("--address", default="localhost", show_default=True, help="Who may look: localhost is this machine only.")
+@click.option("--headless", is_flag=True, help="Do not open a browser.")
+@click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
+@click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
+@click.option("--target", help="The profile's target; dbt's default otherwise.")
+def monitor(  # noqa: PLR0913 - what the command line offers
+    port: int, address: str, headless: bool, project_dir: Path, profiles_dir: Path | None, target: str | None
+) -> None:
+    """Open the monitor: a web page with all models, their performance, drift, versions and runs.
+
+    It shows what the last build published, also while a build runs, and never holds the warehouse. Ctrl-C ends it.
+
+    Example: mlbridge monitor --project-dir dbt_project --port 8600
+    """
+    import os
+
+    from mlbridge.monitor import launch
+    from mlbridge.project import Project
+
+    try:
+        line, environment = launch.command(Project.at(project_dir, profiles_dir, target), address, port, headless)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    click.echo(f"The monitor: http://{address}:{port}", err=True)
+    os.execve(line[0], line, environment)  # noqa: S606 - the app takes this process's place, signals included
+
+
 def _show_backtest(model: str, steps: Sequence[Mapping[str, Any]], policies: Sequence[Mapping[str, Any]]) -> None:
     from mlbridge.replay import day
 

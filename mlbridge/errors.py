@@ -42,6 +42,10 @@ class SetupError(MlbridgeError):
     """The node, the profile or the installed versions do not fit together."""
 
 
+class MonitorError(MlbridgeError):
+    """The monitor is asked for something that the published tables do not hold."""
+
+
 def nearest(word: object, allowed: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the nearest allowed word, or nothing when none is near."""
     found = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)

@@ -1,0 +1,48 @@
+"""Start the monitor's app: a process of its own that is told where the published build is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import sys
+from pathlib import Path
+
+from mlbridge.errors import SetupError
+from mlbridge.project import Project
+
+
+def command(project: Project, address: str, port: int, headless: bool) -> tuple[list[str], dict[str, str]]:
+    """Give the command line and the environment of the app over a project.
+
+    The warehouse is not opened and need not be there yet: the app says so itself. Raises SetupError when the port is
+    taken, or the profile does not load.
+    """
+    _check_free(address, port)
+    line = [sys.executable, "-m", "streamlit", "run", str(_app()), "--server.address", address]
+    line += ["--server.port", str(port), "--server.headless", str(headless).lower()]
+    environment = dict(os.environ)
+    folder = project.published_folder
+    if folder is not None:
+        environment["MLBRIDGE_PUBLISHED"] = str(folder)
+        return line, environment
+    environment.pop("MLBRIDGE_PUBLISHED", None)
+    environment |= {"MLBRIDGE_PROJECT_DIR": str(project.path), "DBT_PROFILES_DIR": str(project.profiles)}
+    if project.target is not None:
+        environment["MLBRIDGE_TARGET"] = project.target
+    return line, environment
+
+
+def _app() -> Path:
+    found = importlib.util.find_spec("mlbridge.app")
+    if found is None or found.origin is None:
+        raise SetupError("the app is not installed: install mlbridge again, `pip install --force-reinstall mlbridge`.")
+    return Path(found.origin).with_name("app.py")
+
+
+def _check_free(address: str, port: int) -> None:
+    try:
+        with socket.create_server((address, port)):
+            return
+    except OSError as error:
+        raise SetupError(f"{address}:{port} cannot be listened on: {error}. Choose another --port.") from error

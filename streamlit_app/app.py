@@ -1,0 +1,29 @@
+"""The monitor's entry: the pages, and what they show the state of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from mlbridge.app import page
+
+PAGES = {
+    "overview": ("Overview", ":material/home:"),
+    "performance": ("Performance", ":material/monitoring:"),
+    "drift": ("Drift", ":material/grid_on:"),
+    "versions": ("Versions", ":material/history:"),
+    "predictions": ("Predictions", ":material/target:"),
+    "runs": ("Runs", ":material/timer:"),
+    "pipeline": ("Pipeline", ":material/account_tree:"),
+}
+FOLDER = Path(__file__).parent / "pages"
+
+st.set_page_config(page_title="mlbridge", page_icon=":material/ssid_chart:", layout="wide")
+chosen = st.navigation(
+    [
+        st.Page(FOLDER / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
+        for name, (title, icon) in PAGES.items()
+    ]
+)
+page.run(chosen)

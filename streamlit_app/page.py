@@ -1,0 +1,134 @@
+"""What every page stands on: the published build, the pickers that the link keeps, figures with their words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app.words import count, moment, plain
+from mlbridge.monitor import MonitorError, Nothing, Republished, Source, State
+
+LOOK_AGAIN = "20s"  # how soon an open page notices a new build
+
+
+@st.cache_resource(show_spinner=False)
+def source() -> Source:
+    """Find what is published as `mlbridge monitor` said: a folder, or a project whose server is asked itself."""
+    folder = os.environ.get("MLBRIDGE_PUBLISHED")
+    if folder is not None:
+        return monitor.open_folder(Path(folder))
+    from mlbridge.project import Project
+
+    profiles = os.environ.get("DBT_PROFILES_DIR")
+    project = Path(os.environ.get("MLBRIDGE_PROJECT_DIR", "."))
+    return monitor.open_source(
+        Project.at(project, Path(profiles) if profiles else None, os.environ.get("MLBRIDGE_TARGET"))
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=300)
+def _answer(build: str, question: str, details: tuple[tuple[str, Any], ...], _state: State) -> Any:
+    return getattr(monitor, question)(_state, **dict(details))
+
+
+def ask(question: Callable[..., Any], **details: Any) -> Any:
+    """Ask a function of `mlbridge.monitor` about the build on the page; a build is asked the same only once."""
+    state: State = st.session_state["state"]
+    kept = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in details.items())
+    return _answer(state.build.id, question.__name__, kept, state)
+
+
+def run(chosen: Any) -> None:
+    """Draw a page of the newest build, or what keeps it from being drawn and what to do about it."""
+    try:
+        st.session_state["state"] = source().state()
+        with st.sidebar:
+            _published(st.session_state["state"].build.id)
+        chosen.run()
+    except Republished:
+        st.rerun()
+    except Nothing as error:
+        st.title(chosen.title)
+        nothing("Nothing to show yet", str(error))
+    except MonitorError as error:
+        nothing("The link asks for something that is not there", str(error))
+
+
+@st.fragment(run_every=LOOK_AGAIN)
+def _published(drawn: str) -> None:
+    build = source().state().build
+    if build.id != drawn:
+        st.rerun()
+    st.caption(
+        f"Knowledge of **{moment(build.as_of)}** UTC  \nPublished {moment(build.published_at)} UTC  \n"
+        f"mlbridge {plain(build.version)}"
+    )
+
+
+def nothing(title: str, what: str, do: str = "") -> None:
+    """Say what is the matter and what to do, where there is nothing to draw."""
+    st.info(f"**{plain(title)}**  \n{plain(what)}" + (f"  \n{plain(do)}" if do else ""), icon=":material/info:")
+
+
+def pick_model(champions_only: bool = False) -> Any:
+    """Let one of the models be chosen; gives its row of `monitor.models`, and stops the page when there is none.
+
+    With `champions_only` a model without a champion gets its explanation in place of the page.
+    """
+    models = ask(monitor.models)
+    if models.empty:
+        nothing(
+            "No model is declared",
+            "The published build knows no ML model.",
+            "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
+        )
+        st.stop()
+    name = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
+    row = models[models["model"] == name].iloc[0]
+    if champions_only and pd.isna(row["version"]):
+        decided = ask(monitor.overview).set_index("model").loc[name]
+        trained = decided["state"] != "no_version"
+        nothing(
+            f"{name} has no champion",
+            str(decided["decision"]) if trained else "It has never been trained.",
+            "Nothing is scored until a version is promoted: the page Versions says how each candidate did."
+            if trained
+            else f"Run dbt build --select +{name}_predictions+",
+        )
+        st.stop()
+    return row
+
+
+def pick(label: str, options: Sequence[str], key: str, **more: Any) -> str:
+    """Let one of some words be chosen; the link keeps it, and a word that is not among them is forgotten."""
+    if st.session_state.get(key) not in (None, *options):
+        del st.session_state[key]
+    return str(st.selectbox(label, list(options), key=key, bind="query-params", **more))
+
+
+def figure(  # noqa: PLR0913 - what the owner is told of every chart
+    title: str,
+    says: str,
+    chart: alt.TopLevelMixin,
+    data: pd.DataFrame,
+    *,
+    unit: str,
+    n: float | None,
+    key: str,
+    on_select: Callable[[], None] | None = None,
+) -> None:
+    """Draw a chart with its title, unit, n and meaning, and the figures behind it as a table."""
+    with st.container(border=True):
+        st.markdown(f"#### {plain(title)}")
+        rows = "" if n is None else f" · n = {count(n)}"
+        st.caption(f"{plain(says)}  \n{plain(unit)}{rows}")
+        st.altair_chart(chart, key=key, on_select=on_select or "ignore", alt=f"{title}. {says}")
+        with st.expander("The figures as a table"):
+            st.dataframe(data, hide_index=True, key=f"{key}_table")

@@ -1,0 +1,140 @@
+"""Whether the world has moved: a map of features by windows, and what is behind each of its cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app import charts, page, words
+
+WORST = "worst"
+FIRST = 30  # features that a map shows before it is asked for all
+BASELINES = {"training": "the training", "previous": "the window before"}
+ORDERS = ("importance x drift", "drift", "name")
+
+
+def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
+    """Number the features in the order asked for; the model's prediction and target stay on top."""
+    if order == ORDERS[0]:
+        return frame
+    worst = frame.groupby("feature")["ratio"].max()
+    key = (lambda name: (-worst.get(name, 0.0), name)) if order == ORDERS[1] else (lambda name: name)
+    names = sorted(frame["feature"].unique(), key=lambda name: (not name.startswith("ml_"), key(name)))
+    return frame.assign(order=frame["feature"].map({name: number for number, name in enumerate(names)}))
+
+
+def take_cell() -> None:
+    """Turn a click on a cell into the feature and the window that are looked at."""
+    cells = st.session_state["map"]["selection"].get("cell") or []
+    if cells:
+        st.session_state["feature"] = cells[0]["feature"]
+        st.session_state["window"] = cells[0]["day"]
+
+
+def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
+    """Draw the map, the first features only when there are many."""
+    features = frame.drop_duplicates("feature").sort_values("order")["feature"]
+    shown = frame
+    if len(features) > FIRST and not st.toggle(
+        f"Show all {len(features)} features", key="all_features", bind="query-params"
+    ):
+        shown = frame[frame["feature"].isin(features[:FIRST])]
+        st.caption(f"The first {FIRST} of {len(features)} features in the order chosen.")
+    page.figure(
+        "Drift map",
+        f"How far each feature is from {BASELINES[baseline]}, as a multiple of its threshold: from 1 on it is more "
+        "than usual and marked with a triangle. A click on a cell shows what is behind it.",
+        charts.drift_map(shown, row.window_size),
+        shown.drop(columns=["day", "order"]),
+        unit="Unit: value / threshold",
+        n=shown.drop_duplicates(["feature", "window"]).groupby("feature")["rows_used"].sum().max(),
+        key="map",
+        on_select=take_cell,
+    )
+
+
+def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
+    """Show the two distributions, the counts and the history behind one cell."""
+    st.header("Behind a cell")
+    start = frame.sort_values(["alert", "weight", "ratio"], ascending=False, na_position="last").iloc[0]
+    names = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
+    with st.container(horizontal=True):
+        feature = page.pick("Feature", names, "feature", index=names.index(start["feature"]))
+        days = sorted(frame.loc[frame["feature"] == feature, "day"].unique(), reverse=True)
+        day = page.pick("Window", days, "window", index=days.index(start["day"]) if start["day"] in days else 0)
+    here = frame[(frame["feature"] == feature) & (frame["day"] == day)].iloc[0]
+    st.markdown(verdict(feature, here, baseline))
+    left, right = st.columns(2)
+    with left:
+        bins = page.ask(
+            monitor.distribution,
+            model=row.model, version=version, feature=feature, window=here["window"], baseline=baseline,
+        )  # fmt: skip
+        page.figure(
+            f"{feature}: distribution",
+            f"The share of rows in each bin of the training's profile, in this window and in {BASELINES[baseline]}.",
+            charts.distribution(bins, words.window(here["window"], row.window_size), BASELINES[baseline]),
+            bins,
+            unit=f"Unit: share of rows · baseline n = {words.count(bins['n_baseline'].sum())}",
+            n=bins["n"].sum(),
+            key="distribution",
+        )
+    with right:
+        past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
+        page.figure(
+            f"{feature}: every metric over time",
+            "Each metric with its threshold (dotted); a ring is an alert.",
+            charts.drift_history(past, row.window_size),
+            past,
+            unit="Unit: the metric's own",
+            n=past.drop_duplicates("window")["rows_used"].sum(),
+            key="drift_history",
+        )
+
+
+def verdict(feature: str, here: Any, baseline: str) -> str:
+    """Say in a sentence what the cell says."""
+    metric, value, threshold = words.plain(here["metric"]), words.number(here["value"]), words.number(here["threshold"])
+    end = "**more than usual**" if here["alert"] else "within what is usual"
+    return (
+        f"**{words.plain(feature)}** against {BASELINES[baseline]}: {metric} {value}, threshold {threshold} "
+        f"(from {words.plain(here['threshold_from'])}), {end}; {words.count(here['rows_used'])} rows used, "
+        f"{words.count(here['rows_unused'])} unused, {words.count(here['rows_baseline'])} in the baseline."
+    )
+
+
+st.title("Drift")
+with st.container(horizontal=True):
+    model = page.pick_model(champions_only=True)
+    versions = sorted(page.ask(monitor.history, model=model.model)["version"].unique(), reverse=True)
+    numbers = [str(number) for number in versions]
+    if not numbers:
+        page.nothing(
+            "Nothing measured yet",
+            f"No row of {model.model} has been scored after a training period.",
+            "The first window appears with the first build that scores newer rows.",
+        )
+        st.stop()
+    start_at = numbers.index(str(model.version)) if str(model.version) in numbers else 0
+    chosen = int(page.pick("Version", numbers, "version", index=start_at))
+    against = page.pick("Against", list(BASELINES), "baseline", format_func=lambda word: BASELINES[word])
+    chosen_metric = page.pick(
+        "Metric", [WORST, *page.ask(monitor.drift_metrics, model=model.model, version=chosen)], "metric"
+    )
+    sort = page.pick("Sort by", ORDERS, "sort")
+drifted = page.ask(monitor.drift, model=model.model, version=chosen, baseline=against, metric=chosen_metric)
+if drifted.empty:
+    page.nothing(
+        "One window only" if against == "previous" else "Nothing to compare",
+        f"There is no window that could be compared with {BASELINES[against]}.",
+        "Compare with the training, or wait for the next window."
+        if against == "previous"
+        else "The first window appears with the first build that scores newer rows.",
+    )
+    st.stop()
+drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d")), sort)
+the_map(model, drifted, against)
+cell(model, chosen, drifted, against)

@@ -1,0 +1,202 @@
+"""How well a model does, window by window, and where it errs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app import charts, page, words
+
+ALL = "all windows"
+
+
+def over_time(row: Any, metric: str, part: str) -> pd.DataFrame:
+    """Draw the metric over all windows and versions, with the champion's changes."""
+    frame = page.ask(monitor.history, model=row.model, metric=metric, slice=part)
+    if frame.empty:
+        page.nothing(
+            "Nothing measured yet",
+            f"No row of {row.model} has been scored after a training period.",
+            "The first window appears with the first build that scores newer rows.",
+        )
+        return frame
+    if not (frame["kind"] == "realized").any():
+        page.nothing(
+            "No outcome is known yet",
+            "Only estimates are shown: how well the model probably does, if outcomes still depend on the features as "
+            "they did in training.",
+            "Realized metrics appear with the build that finds the first outcomes in the target column.",
+        )
+    if frame["window"].nunique() == 1:
+        page.nothing(
+            "One window only", "A course over time needs at least two windows.", "The next window adds to the picture."
+        )
+    promotions = page.ask(monitor.promotions, model=row.model)
+    page.figure(
+        f"{metric} per {row.window_size}" + ("" if part == "all" else f" where {part}"),
+        "How well each version does: measured where outcomes are known, estimated where not. Bars are 95 % intervals, "
+        "a ring is an alert, the dotted line the threshold; a vertical line is a new champion.",
+        charts.history_with_champions(frame, promotions, metric, row.window_size),
+        frame,
+        unit=f"Unit: {metric}, {better(row, metric)}",
+        n=frame.loc[frame["kind"] == "realized", "n"].sum() or frame["n"].sum(),
+        key="history",
+    )
+    return frame
+
+
+def better(row: Any, metric: str) -> str:
+    """Say which way is better, of the model's own metric; of others their name says it."""
+    if metric != row.metric:
+        return f"the model is chosen by {row.metric}"
+    return "higher is better" if row.greater_is_better else "lower is better"
+
+
+def slices(row: Any, version: int, metric: str, window: pd.Timestamp) -> None:
+    """Compare the slices within one window."""
+    if page.ask(monitor.slices, model=row.model) == ["all"]:
+        page.nothing(
+            "No slices",
+            f"{row.model} is measured as a whole only.",
+            "Name columns in the spec, `monitor: {slices: [carrier]}`, and each of their values is measured as well.",
+        )
+        return
+    frame = page.ask(monitor.by_slice, model=row.model, version=version, metric=metric, window=window)
+    if frame.empty:
+        page.nothing("No slice measured", "This window has no figures by slice.")
+        return
+    page.figure(
+        f"{metric} by slice, {words.window(window, row.window_size)}",
+        "Where the model does better or worse than on the whole; bars are 95 % intervals, the dotted line is the "
+        "whole, a ring is an alert.",
+        charts.slices(frame, metric),
+        frame,
+        unit=f"Unit: {metric}",
+        n=frame.loc[frame["slice"] == "all", "n"].max(),
+        key="slices",
+    )
+
+
+def calibration(row: Any, version: int, period: dict[str, Any]) -> None:
+    """Compare what was predicted with what happened."""
+    frame = page.ask(monitor.calibration, model=row.model, version=version, **period)
+    if frame.empty:
+        page.nothing("No calibration yet", "No outcome of these rows is known yet.")
+        return
+    page.figure(
+        "Calibration",
+        "Of the rows given a probability, how many really were positive: on the diagonal the probability can be taken "
+        "at its word, below it promises too much. Bars are 95 % intervals.",
+        charts.calibration(frame),
+        frame,
+        unit=f"Unit: share of rows with outcome {row.positive}",
+        n=frame["n"].sum(),
+        key="calibration",
+    )
+
+
+def confusion(row: Any, version: int, period: dict[str, Any]) -> None:
+    """Show what a threshold on the probability would have done."""
+    scores = page.ask(monitor.scores, model=row.model, version=version, **period)
+    if scores.empty:
+        page.nothing("No confusion matrix yet", "No outcome of these rows is known yet.")
+        return
+    threshold = st.slider(
+        "Act where the probability is at least", 0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params"
+    )
+    rates = monitor.rates(scores, threshold)
+    line = st.container(horizontal=True)
+    for name in ("precision", "recall", "specificity", "f1", "accuracy", "alert_rate"):
+        line.metric(name.replace("_", " ").title(), words.share(rates[name]), width=120)
+    frame = monitor.confusion(scores, threshold)
+    page.figure(
+        f"Confusion matrix at {threshold:.3f}",
+        f"How the rows whose outcome is known would have been told apart as {row.positive} or not.",
+        charts.confusion(frame),
+        frame,
+        unit="Unit: rows",
+        n=frame["n"].sum(),
+        key="confusion",
+    )
+
+
+def classes(row: Any, version: int, period: dict[str, Any]) -> None:
+    """Show which classes are taken for which."""
+    least = st.slider("Only rows predicted with at least", 0.0, 1.0, 0.0, 0.05, key="at_least", bind="query-params")
+    frame = page.ask(monitor.confusion_classes, model=row.model, version=version, at_least=least, **period)
+    if frame.empty:
+        page.nothing("No confusion matrix", "No row with a known outcome is predicted with that probability.")
+        return
+    page.figure(
+        "Confusion matrix",
+        "Which classes are taken for which; the diagonal is right.",
+        charts.confusion(frame),
+        frame,
+        unit="Unit: rows",
+        n=frame["n"].sum(),
+        key="confusion",
+    )
+
+
+def residuals(row: Any, version: int, period: dict[str, Any]) -> None:
+    """Show by how much the predictions are off."""
+    frame = page.ask(monitor.residuals, model=row.model, version=version, **period)
+    if frame.empty:
+        page.nothing("No residuals yet", "No outcome of these rows is known yet.")
+        return
+    widest = float(max(abs(frame["lower"].min()), abs(frame["upper"].max())))
+    step = float(frame["upper"].iloc[0] - frame["lower"].iloc[0])
+    tolerance = st.slider(
+        "Good enough when off by at most", 0.0, widest, step * 5, step, key="tolerance", bind="query-params"
+    )
+    within = monitor.within(frame, tolerance)
+    page.figure(
+        "Residuals",
+        f"By how much the outcome exceeded the prediction: {words.share(within)} of the rows are off by at most "
+        f"{words.number(tolerance)}. The outer bars hold all beyond them.",
+        charts.residuals(frame, tolerance),
+        frame,
+        unit="Unit: rows; actual minus predicted, in the target's unit",
+        n=frame["n"].sum(),
+        key="residuals",
+    )
+
+
+st.title("Performance")
+top = st.container(horizontal=True)
+with top:
+    model = page.pick_model(champions_only=True)
+    chosen_metric = page.pick("Metric", page.ask(monitor.metrics, model=model.model), "metric")
+    chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
+measured = over_time(model, chosen_metric, chosen_slice)
+if measured.empty:
+    st.stop()
+
+st.header("Where it errs")
+with st.container(horizontal=True):
+    numbers = [str(number) for number in sorted(measured["version"].unique(), reverse=True)]
+    start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
+    chosen_version = int(page.pick("Version", numbers, "version", index=start))
+    found = page.ask(monitor.windows, model=model.model, version=chosen_version)
+    days = {f"{each.window:%Y-%m-%d}": each for each in found.itertuples()}
+    chosen_window = page.pick("Window", [ALL, *reversed(days)], "window", format_func=lambda day: day)
+limits = {"since": None, "until": None}
+if chosen_window != ALL:
+    limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
+left, right = st.columns(2) if model.task == "classification" and model.positive else (st.container(), st.container())
+if model.positive:
+    with left:
+        calibration(model, chosen_version, limits)
+    with right:
+        confusion(model, chosen_version, limits)
+elif model.task == "classification":
+    classes(model, chosen_version, limits)
+else:
+    residuals(model, chosen_version, limits)
+labelled = found[found["rows_labelled"] > 0]
+if len(labelled):
+    newest = days[chosen_window].window if chosen_window != ALL else labelled["window"].max()
+    slices(model, chosen_version, chosen_metric, newest)

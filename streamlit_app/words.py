@@ -1,0 +1,70 @@
+"""Numbers and names as the pages write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&-])")
+NOTHING = "–"
+
+
+def plain(text: Any) -> str:
+    """Make data safe within Markdown: whatever a name holds, it is shown as it is written."""
+    return MARKDOWN.sub(r"\\\1", str(text)).replace("\n", " ")
+
+
+def count(value: Any) -> str:
+    """Write a number of things: 12,345."""
+    return NOTHING if pd.isna(value) else f"{value:,.0f}"
+
+
+def number(value: Any) -> str:
+    """Write a measurement with four significant digits, without exponents where it can be."""
+    if pd.isna(value):
+        return NOTHING
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
+
+
+def interval(value: Any, low: Any, high: Any) -> str:
+    """Write a measurement with its 95 % interval."""
+    if pd.isna(low) or pd.isna(high):
+        return number(value)
+    return f"{number(value)} ({number(low)} to {number(high)})"
+
+
+def share(value: Any) -> str:
+    """Write a share of 1 as a percentage."""
+    return NOTHING if pd.isna(value) else f"{100 * value:.1f} %"
+
+
+def day(value: Any) -> str:
+    """Write a day: 1 Nov 2013."""
+    return NOTHING if pd.isna(value) else f"{value.day} {value:%b %Y}"
+
+
+def moment(value: datetime | pd.Timestamp | None) -> str:
+    """Write a moment to the minute."""
+    return NOTHING if value is None or pd.isna(value) else f"{value.day} {value:%b %Y, %H:%M}"
+
+
+def window(value: Any, size: str) -> str:
+    """Write a window by its size: a month as Nov 2013, a day or week by its first day."""
+    return NOTHING if pd.isna(value) else f"{value:%b %Y}" if size == "month" else day(value)
+
+
+def duration(seconds: Any) -> str:
+    """Write seconds as one would say them."""
+    if pd.isna(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def age(days: Any) -> str:
+    """Write an age in days."""
+    return NOTHING if pd.isna(days) else "today" if days < 1 else "1 day" if days < 2 else f"{int(days):,} days"

@@ -1,0 +1,137 @@
+"""A real browser on the monitor's pages: what stands there, what it looks like, and what the console says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+FAR_AWAY = "America/Los_Angeles"  # no page may depend on where its reader is
+WAIT = 60_000  # milliseconds that a busy machine may need
+
+
+def free_port() -> int:
+    """Ask the system for a port that nobody listens on."""
+    with socket.create_server(("localhost", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def monitor(project: Path, *args: str, env: dict[str, str] | None = None) -> Iterator[str]:
+    """Run `mlbridge monitor` over a project as a user does; gives its address."""
+    port = free_port()
+    command = [Path(sys.executable).with_name("mlbridge"), "monitor", "--headless", "--port", str(port), *args]
+    said = project / "monitor.log"
+    with said.open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=project, stdout=log, stderr=log, env={**os.environ, **(env or {})}, start_new_session=True
+        )
+        try:
+            address = f"http://localhost:{port}"
+            for _ in range(120):
+                if process.poll() is not None:
+                    raise AssertionError(said.read_text())
+                try:
+                    with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                        break
+                except OSError:
+                    time.sleep(0.5)
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Debian's Chromium, without a screen."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """A page in a window of a width and a ground; `complaints` is what the browser's console said against it."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+
+    @classmethod
+    @contextmanager
+    def of(cls, browser: Browser, address: str, width: int = 1440, ground: Any = "light") -> Iterator[Visit]:
+        """Open a window; nothing is in it yet."""
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=ground, timezone_id=FAR_AWAY, accept_downloads=True
+        )
+        context.set_default_timeout(WAIT)
+        visit = cls(context.new_page(), address)
+        visit.page.on("console", visit._heard)
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        try:
+            yield visit
+        finally:
+            context.close()
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def open(self, path: str = "") -> None:
+        """Go to a page of the app and wait until it is drawn."""
+        self.page.goto(f"{self.address}/{path}")
+        self.settled()
+
+    def settled(self) -> None:
+        """Wait until the app has stopped running and every chart is there."""
+        self.page.locator("h1").first.wait_for()
+        self.page.wait_for_timeout(300)
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(e => e.querySelector('canvas, svg'))"
+        )
+        self.page.wait_for_timeout(300)
+
+    def text(self) -> str:
+        """Give all words on the page."""
+        return self.page.locator("[data-testid=stMain]").inner_text()
+
+    def check(self) -> None:
+        """Refuse errors and warnings, on the page and in the console, and a page wider than its window."""
+        assert self.page.locator("[data-testid=stException]").count() == 0, self.text()
+        assert self.page.locator("[data-testid=stAlertContentError]").count() == 0, self.text()
+        assert not self.complaints, self.complaints
+        assert not re.search(r"\b(nan|NaN|NaT|None|undefined|<NA>)\b", self.text()), self.text()
+        wide, seen = self.page.locator("[data-testid=stMain]").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert wide <= seen, f"{wide} pixels of page in a window of {seen}"
+
+    def picture(self, file: Path) -> None:
+        """Save the whole page, however long it is."""
+        main = self.page.locator("[data-testid=stMain]")
+        size = self.page.viewport_size or {"width": 1440, "height": 900}
+        self.page.set_viewport_size({"width": size["width"], "height": min(8_000, main.evaluate("e => e.scrollHeight"))})
+        self.settled()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(file))
+        self.page.set_viewport_size(size)
