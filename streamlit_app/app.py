@@ -19,7 +19,7 @@ PAGES = {
 }
 FOLDER = Path(__file__).parent / "pages"
 
-st.set_page_config(page_title="mlbridge", page_icon=":material/ssid_chart:", layout="wide")
+st.set_page_config(page_title="mlbridge", page_icon=str(FOLDER.parent / "icon.svg"), layout="wide")
 chosen = st.navigation(
     [
         st.Page(FOLDER / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")

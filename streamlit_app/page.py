@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import streamlit as st
 
 from mlbridge import monitor
 from mlbridge.app.words import count, moment, plain
-from mlbridge.monitor import MonitorError, Nothing, Republished, Source, State
+from mlbridge.monitor import Build, MonitorError, Nothing, Republished, Source, State
 
 LOOK_AGAIN = "20s"  # how soon an open page notices a new build
 
@@ -43,6 +43,12 @@ def ask(question: Callable[..., Any], **details: Any) -> Any:
     state: State = st.session_state["state"]
     kept = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in details.items())
     return _answer(state.build.id, question.__name__, kept, state)
+
+
+def build() -> Build:
+    """Give the build that the page shows."""
+    state: State = st.session_state["state"]
+    return state.build
 
 
 def run(chosen: Any) -> None:
@@ -116,7 +122,7 @@ def pick(label: str, options: Sequence[str], key: str, **more: Any) -> str:
 def figure(  # noqa: PLR0913 - what the owner is told of every chart
     title: str,
     says: str,
-    chart: alt.TopLevelMixin,
+    chart: alt.TopLevelMixin | Mapping[str, alt.TopLevelMixin],
     data: pd.DataFrame,
     *,
     unit: str,
@@ -124,11 +130,16 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
     key: str,
     on_select: Callable[[], None] | None = None,
 ) -> None:
-    """Draw a chart with its title, unit, n and meaning, and the figures behind it as a table."""
+    """Draw a chart, or several by name, with title, unit, n and meaning, and the figures behind it as a table."""
     with st.container(border=True):
         st.markdown(f"#### {plain(title)}")
         rows = "" if n is None else f" · n = {count(n)}"
         st.caption(f"{plain(says)}  \n{plain(unit)}{rows}")
-        st.altair_chart(chart, key=key, on_select=on_select or "ignore", alt=f"{title}. {says}")
+        charts = chart if isinstance(chart, Mapping) else {"": chart}
+        for name, each in charts.items():
+            if name:
+                st.caption(f"**{plain(name)}**")
+            own = f"{key}_{name}" if name else key
+            st.altair_chart(each, key=own, on_select=on_select or "ignore", alt=f"{title} {name}. {says}")
         with st.expander("The figures as a table"):
             st.dataframe(data, hide_index=True, key=f"{key}_table")

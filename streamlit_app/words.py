@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&-])")
-NOTHING = "–"
+NOTHING = "\u2013"
 
 
 def plain(text: Any) -> str:
@@ -26,7 +26,13 @@ def number(value: Any) -> str:
     """Write a measurement with four significant digits, without exponents where it can be."""
     if pd.isna(value):
         return NOTHING
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 10_000
+        else f"{value:.4g}"
+        if abs(value) >= 1e-4 or value == 0
+        else f"{value:.1e}"
+    )
 
 
 def interval(value: Any, low: Any, high: Any) -> str:
@@ -66,5 +72,5 @@ def duration(seconds: Any) -> str:
 
 
 def age(days: Any) -> str:
-    """Write an age in days."""
-    return NOTHING if pd.isna(days) else "today" if days < 1 else "1 day" if days < 2 else f"{int(days):,} days"
+    """Write how long ago something was, in days."""
+    return NOTHING if pd.isna(days) else "today" if days < 1 else "1 day ago" if days < 2 else f"{int(days):,} days ago"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -431,14 +432,25 @@ def test_alerts_say_what_since_when_and_how_much(built: Built) -> None:
     )
     found = {(model, what, start): tuple(rest) for model, what, start, *rest in rows}
     assert len(found) == len(rows)
-    expected = dict(alerts(built.host))
+    expected = dict(alerts(built.host, NOW))
     assert found.keys() == expected.keys()
     for key, (about, since, current, message) in expected.items():
         end = pd.Timestamp(key[2]) + pd.offsets.MonthBegin()
         assert found[key] == (end.to_pydatetime(), 1, about, since, current, message)
 
 
-def alerts(host: Host) -> Iterator[tuple[tuple[str, str, datetime], tuple[str, datetime, bool, str]]]:
+def test_a_window_that_is_not_over_leaves_the_last_alert_current(built: Built, warm: Warm, tmp_path: Path) -> None:
+    host = copy_of_host(built.host, tmp_path)
+    build(warm, host, "2024-09-20", command=("run", "--select", "ml_drift", "ml_performance", "ml_alerts"))
+    found = frame(host, 'select model, what, "window", is_current from ml_alerts')
+    expected = {key: current for key, (_, _, current, _) in alerts(host, "2024-09-20")}
+    assert {(row.model, row.what, row.window): row.is_current for row in found.itertuples()} == expected
+    august = found["window"] == AUGUST
+    assert august.any()
+    assert found[august]["is_current"].mean() > 0.5
+
+
+def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], tuple[str, datetime, bool, str]]]:
     """Give what `ml_alerts` must say of what `ml_drift` and `ml_performance` say."""
     moved = what_moved(host)
     drift = frame(host, "select *, 'drift of ' || feature as what from ml_drift where value is not null")
@@ -459,7 +471,8 @@ def alerts(host: Host) -> Iterator[tuple[tuple[str, str, datetime], tuple[str, d
     ]
     for about, table in (("drift", drift), ("performance", measures)):
         for (model, what), windows in table.groupby(["model", "what"]):
-            since, newest = None, windows["window"].max()
+            newest = windows.loc[windows["alert"] | (windows["window_end"] <= pd.Timestamp(as_of)), "window"].max()
+            since = None
             for start, rows in windows.groupby("window"):
                 since = (since or start.to_pydatetime()) if rows["alert"].any() else None
                 if since is not None:

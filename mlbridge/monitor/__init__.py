@@ -1,7 +1,28 @@
 """What the monitor's pages show, as frames: each function takes the state of a published build first."""
 
 from mlbridge.errors import MonitorError
+from mlbridge.monitor.changes import changes
+from mlbridge.monitor.distribution import distribution
+from mlbridge.monitor.drift import drift, drift_history, drift_metrics
+from mlbridge.monitor.models import models
+from mlbridge.monitor.outcomes import (
+    against,
+    calibration,
+    confusion,
+    confusion_classes,
+    rates,
+    residuals,
+    scores,
+    stored_calibration,
+    within,
+)
+from mlbridge.monitor.overview import overview
+from mlbridge.monitor.performance import by_slice, history, metrics, promotions, slices, windows
+from mlbridge.monitor.pipeline import pipeline
+from mlbridge.monitor.predictions import entities, lookup, prediction_bins, rows, volumes
+from mlbridge.monitor.runs import invocations, runs
 from mlbridge.monitor.source import Build, Nothing, Republished, Source, State, open_folder, open_source
+from mlbridge.monitor.versions import decisions, importances, leaderboard
 
 __all__ = [
     "Build",
@@ -10,6 +31,39 @@ __all__ = [
     "Republished",
     "Source",
     "State",
+    "against",
+    "by_slice",
+    "calibration",
+    "changes",
+    "confusion",
+    "confusion_classes",
+    "decisions",
+    "distribution",
+    "drift",
+    "drift_history",
+    "drift_metrics",
+    "entities",
+    "history",
+    "importances",
+    "invocations",
+    "leaderboard",
+    "lookup",
+    "metrics",
+    "models",
     "open_folder",
     "open_source",
+    "overview",
+    "pipeline",
+    "prediction_bins",
+    "promotions",
+    "rates",
+    "residuals",
+    "rows",
+    "runs",
+    "scores",
+    "slices",
+    "stored_calibration",
+    "volumes",
+    "windows",
+    "within",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import sys
-from pathlib import Path
 
 from mlbridge.errors import SetupError
 from mlbridge.project import Project
@@ -19,7 +17,7 @@ def command(project: Project, address: str, port: int, headless: bool) -> tuple[
     taken, or the profile does not load.
     """
     _check_free(address, port)
-    line = [sys.executable, "-m", "streamlit", "run", str(_app()), "--server.address", address]
+    line = [sys.executable, "-m", "mlbridge.app", "--server.address", address]
     line += ["--server.port", str(port), "--server.headless", str(headless).lower()]
     environment = dict(os.environ)
     folder = project.published_folder
@@ -31,13 +29,6 @@ def command(project: Project, address: str, port: int, headless: bool) -> tuple[
     if project.target is not None:
         environment["MLBRIDGE_TARGET"] = project.target
     return line, environment
-
-
-def _app() -> Path:
-    found = importlib.util.find_spec("mlbridge.app")
-    if found is None or found.origin is None:
-        raise SetupError("the app is not installed: install mlbridge again, `pip install --force-reinstall mlbridge`.")
-    return Path(found.origin).with_name("app.py")
 
 
 def _check_free(address: str, port: int) -> None:

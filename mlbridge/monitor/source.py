@@ -9,28 +9,36 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbridge.errors import MlbridgeError, SetupError
-from mlbridge.warehouse import Reader, ReadError, read_files, read_server
+from mlbridge.warehouse import LackingError, Reader, ReadError, read_files, read_server
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlbridge.project import Project
 
-POINTER = "current.json"
+POINTER, FORMAT_FILE, FORMAT = "current.json", "format0.json", 1
 NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions", "ml_predictions"})
+# A command that started no node, because all were skipped, has no moment of its own.
+NEWEST = """
+select invocation_id, max(as_of) as as_of, coalesce(max(started_at), max(as_of)) as started_at
+from ml_runs
+group by invocation_id
+order by coalesce(max(started_at), max(as_of)) desc
+limit 1
+"""
 BUILD_FIRST = "Run `dbt build` (or `mlbridge publish` where one has run already)."
 
 
-class Nothing(MlbridgeError):
+class Nothing(MlbridgeError):  # noqa: N818 - not a failure: the page says it, and what to do
     """There is no published build that the monitor could show."""
 
 
-class Republished(MlbridgeError):
+class Republished(MlbridgeError):  # noqa: N818 - not a failure: ask again
     """Another build was published while this one was read."""
 
 
@@ -45,7 +53,7 @@ class Build:
 
 
 class Source(Protocol):
-    """Where the published state is; cheap to keep open."""
+    """Where the published state is; cheap to keep open, and to be shared by threads."""
 
     def state(self) -> State:
         """Give the newest published build; raises Nothing."""
@@ -57,25 +65,35 @@ class State:
     """One published build, to be asked."""
 
     build: Build
-    tables: Mapping[str, tuple[str, str]]
+    locations: Mapping[str, tuple[str, str]]
     _reader: Reader
     _is_newest: Callable[[], bool]
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Name the tables that it has."""
+        return frozenset(self.locations)
 
     def ask(self, sql: str, **parameters: Any) -> pd.DataFrame:
         """Ask in sqlglot's own dialect, values as `:name`; tables by their bare names.
 
-        Raises Republished when the answer may be of two builds, and Nothing when the tables are of an mlbridge that
-        did not have yet what is asked for.
+        Raises Republished when the answer may be of two builds, and Nothing when the tables are damaged, or of an
+        mlbridge that did not have yet what is asked for.
         """
         try:
-            answer = self._reader.frame(sql, parameters, self.tables)
+            answer = self._reader.frame(sql, parameters, self.locations)
         except ReadError as error:
-            if not self._is_newest():
-                raise Republished("another build was published meanwhile") from error
-            raise Nothing(f"the published tables do not answer: {error}. {BUILD_FIRST}") from error
-        if not self._is_newest():
-            raise Republished("another build was published meanwhile")
+            # A file that is replaced while it is read may fail in any way.
+            self._check_newest()
+            if isinstance(error, LackingError):
+                raise Nothing(f"the published tables do not answer: {error}. {BUILD_FIRST}") from error
+            raise
+        self._check_newest()
         return answer
+
+    def _check_newest(self) -> None:
+        if not self._is_newest():
+            raise Republished("another build was published while this one was read")
 
 
 class Folder:
@@ -83,49 +101,66 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         """Take the folder, there or not."""
-        self._folder = folder
-        self._last: State | None = None
+        self._folder = folder.absolute()
+        self._last: tuple[dict[str, Any], State] | None = None
 
     def state(self) -> State:
         """Give the newest published build; raises Nothing when none is."""
-        pointer = self._pointer()
-        if self._last is None or self._last.build.id != pointer["build"]:
-            self._last = self._opened(pointer)
-        return self._last
+        while True:
+            pointer = self._pointer()
+            if self._last is not None and self._last[0] == pointer:
+                return self._last[1]
+            try:
+                found = self._opened(pointer)
+            except ReadError as error:
+                if self._pointer() == pointer:
+                    raise Nothing(f"what '{self._folder}' holds is damaged: {error}. {BUILD_FIRST}") from error
+                continue
+            self._last = (pointer, found)
+            return found
 
-    def _opened(self, pointer: Mapping[str, Any]) -> State:
-        names = [str(name) for name in pointer["tables"]]
-        lacking = NEEDED - set(names)
-        if lacking:
-            raise Nothing(f"the published build lacks {', '.join(sorted(lacking))}. {BUILD_FIRST}")
-        files = {name: self._folder / f"{pointer['slot']}.{name}.parquet" for name in names}
-        build = Build(
-            str(pointer["build"]),
-            datetime.fromisoformat(pointer["published_at"]),
-            datetime.fromisoformat(pointer["as_of"]),
-            str(pointer["version"]),
-        )
+    def _opened(self, pointer: dict[str, Any]) -> State:
+        self._check_format()
         try:
-            reader = read_files(files)
-        except ReadError as error:
-            if self._pointer() != pointer:
-                return self.state()
-            raise Nothing(f"what is published in '{self._folder}' is damaged: {error}. {BUILD_FIRST}") from error
+            names, slot = [str(name) for name in pointer["tables"]], str(pointer["slot"])
+            moments = [_utc(pointer[name]) for name in ("published_at", "as_of")]
+            build = Build(str(pointer["build"]), *moments, str(pointer["version"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Nothing(f"'{self._folder / POINTER}' lacks or misspells {error}. {BUILD_FIRST}") from error
+        lacking = sorted(NEEDED.difference(names))
+        if lacking:
+            raise Nothing(f"the published build lacks {', '.join(lacking)}. {BUILD_FIRST}")
+        reader = read_files({name: self._folder / f"{slot}.{name}.parquet" for name in names})
         return State(build, {name: ("", name) for name in names}, reader, lambda: self._pointer() == pointer)
 
+    def _check_format(self) -> None:
+        found = self._document(FORMAT_FILE).get("format")
+        if found != FORMAT:
+            raise Nothing(
+                f"'{self._folder}' was published in format {found!r}, and this mlbridge reads format {FORMAT}. Install "
+                "the mlbridge that the build used, then build again."
+            )
+
     def _pointer(self) -> dict[str, Any]:
-        file = self._folder / POINTER
+        return self._document(POINTER)
+
+    def _document(self, name: str) -> dict[str, Any]:
+        file = self._folder / name
         try:
-            found: dict[str, Any] = json.loads(file.read_text())
+            return dict(json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise Nothing(f"no build has been published to '{self._folder}' yet. {BUILD_FIRST}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise Nothing(f"'{file}' cannot be read: {error}. {BUILD_FIRST}") from error
-        return found
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 class Server:
-    """The tables of a warehouse that many can read at once."""
+    """The tables of a warehouse that many can read at once, as they are; during a build some are newer than others."""
 
     def __init__(self, project: Project) -> None:
         """Take the project whose manifest says where the tables are; nothing is asked yet."""
@@ -134,11 +169,14 @@ class Server:
 
     def state(self) -> State:
         """Give the build that wrote `ml_runs` last; raises Nothing when there is none, or no answer."""
-        tables = self._tables()
-        build = self._build(tables)
-        return State(build, tables, self._reader, lambda: self._build(tables) == build)
+        locations = self._locations()
+        try:
+            build = self._build(locations)
+        except ReadError as error:
+            raise Nothing(f"the warehouse does not answer: {error}. {BUILD_FIRST}") from error
+        return State(build, locations, self._reader, lambda: self._build(locations) == build)
 
-    def _tables(self) -> dict[str, tuple[str, str]]:
+    def _locations(self) -> dict[str, tuple[str, str]]:
         try:
             nodes = self._project.manifest["nodes"].values()
         except SetupError as error:
@@ -149,20 +187,13 @@ class Server:
             if node["package_name"] == "mlbridge" and node["config"]["materialized"] in ("table", "view", "incremental")
         }
 
-    def _build(self, tables: Mapping[str, tuple[str, str]]) -> Build:
-        newest = (
-            "select invocation_id, max(as_of) as as_of, max(started_at) as started_at from ml_runs "
-            "group by invocation_id order by max(started_at) desc limit 1"
-        )
-        try:
-            found = self._reader.frame(newest, {}, tables)
-        except ReadError as error:
-            raise Nothing(f"the warehouse does not answer: {error}. {BUILD_FIRST}") from error
+    def _build(self, locations: Mapping[str, tuple[str, str]]) -> Build:
+        found = self._reader.frame(NEWEST, {}, locations)
         if found.empty:
             raise Nothing(f"no build has been run yet. {BUILD_FIRST}")
         row = found.iloc[0]
-        version = str(self._project.package_version)
-        return Build(str(row["invocation_id"]), row["started_at"], row["as_of"], version)
+        moments = [row[name].to_pydatetime() for name in ("started_at", "as_of")]
+        return Build(str(row["invocation_id"]), *moments, str(self._project.package_version))
 
 
 def open_source(project: Project) -> Source:

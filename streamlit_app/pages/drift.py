@@ -46,9 +46,10 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
     page.figure(
         "Drift map",
         f"How far each feature is from {BASELINES[baseline]}, as a multiple of its threshold: from 1 on it is more "
-        "than usual and marked with a triangle. A click on a cell shows what is behind it.",
+        "than usual and marked with a triangle; a window that is not over yet is pale. A click on a cell shows what is "
+        "behind it.",
         charts.drift_map(shown, row.window_size),
-        shown.drop(columns=["day", "order"]),
+        shown.drop(columns=["day", "order", "is_over"]),
         unit="Unit: value / threshold",
         n=shown.drop_duplicates(["feature", "window"]).groupby("feature")["rows_used"].sum().max(),
         key="map",
@@ -59,7 +60,7 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
 def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
     """Show the two distributions, the counts and the history behind one cell."""
     st.header("Behind a cell")
-    start = frame.sort_values(["alert", "weight", "ratio"], ascending=False, na_position="last").iloc[0]
+    start = frame.sort_values(["alert", "is_over", "weight", "ratio"], ascending=False, na_position="last").iloc[0]
     names = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
     with st.container(horizontal=True):
         feature = page.pick("Feature", names, "feature", index=names.index(start["feature"]))
@@ -135,6 +136,7 @@ if drifted.empty:
         else "The first window appears with the first build that scores newer rows.",
     )
     st.stop()
-drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d")), sort)
+is_over = drifted["window_end"] <= page.build().as_of
+drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d"), is_over=is_over), sort)
 the_map(model, drifted, against)
 cell(model, chosen, drifted, against)

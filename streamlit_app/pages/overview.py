@@ -34,8 +34,9 @@ def card(row: Any, size: str) -> None:
             return
         pinned = ", pinned" if row.pinned else ""
         st.caption(
-            f"Version {row.version}{pinned} · {words.plain(row.candidate)} · trained {words.day(row.trained_as_of)}, "
-            f"{words.age(row.age_days)} old · last build {words.moment(row.last_build_at)} UTC: {row.last_build_status}"
+            f"Version {row.version}{pinned} · {words.plain(row.candidate)} · trained on what was known on "
+            f"{words.day(row.trained_as_of)} ({words.age(row.age_days)}) · last build "
+            f"{words.moment(row.last_build_at)} UTC: {words.plain(row.last_build_status)}"
         )
         figures(row, size)
         watched(row, size)
@@ -44,29 +45,29 @@ def card(row: Any, size: str) -> None:
 
 def figures(row: Any, size: str) -> None:
     """Draw the main figures in a row that wraps on a narrow screen."""
-    metric = words.plain(row.metric)
     better = "higher is better" if row.greater_is_better else "lower is better"
+    st.markdown(f"**{words.plain(row.metric)}**, {better}")
     line = st.container(horizontal=True, gap="medium")
     for kind in ("realized", "estimated"):
         value, n, window = (row[f"{kind}{end}"] for end in ("", "_n", "_window"))
         if pd.isna(value):
-            what = "no outcome is known yet" if kind == "realized" else "this version keeps no calibration"
-            line.metric(f"{metric}, {kind}", words.NOTHING, help=f"{better}; {what}", width=230)
+            what = "No outcome is known yet" if kind == "realized" else "This version keeps no calibration"
+            line.metric(kind.title(), words.NOTHING, help=what, width=180)
             continue
         said = words.interval(value, row[f"{kind}_low"], row[f"{kind}_high"])
         line.metric(
-            f"{metric}, {kind} {words.window(window, size)}",
+            f"{kind.title()}, {words.window(window, size)}",
             words.number(value),
-            delta=None if pd.isna(row.reference) else f"{value - row.reference:+.3g} to training",
+            delta=None if pd.isna(row.reference) else f"{value - row.reference:+.3g} against training",
             delta_color="normal" if row.greater_is_better else "inverse",
-            help=f"{said}, 95 % interval, n = {words.count(n)}; {better}; threshold {words.number(row.threshold)}",
-            width=230,
+            help=f"{said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
+            width=180,
         )
-    line.metric("Alerts now", words.count(row.alerts), help="What is beyond its threshold in the newest window", width=120)
-    with line.container(width=320, gap="small"):
+    line.metric("Alerts now", words.count(row.alerts), help="Beyond the threshold in its newest window", width=110)
+    with line.container(width=430, gap="small"):
         st.caption("Most drifted features")
         drifted = [
-            f"{words.plain(feature)}: {words.plain(name)} {words.number(value)} (usual up to {words.number(threshold)})"
+            f"{words.plain(feature)}: {words.plain(name)} {value:.2g} (usual up to {threshold:.2g})"
             for feature, name, value, threshold in row.drifted
         ]
         st.markdown("  \n".join(drifted) if drifted else "None measured yet: no window is complete.")

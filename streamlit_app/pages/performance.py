@@ -15,7 +15,7 @@ ALL = "all windows"
 
 def over_time(row: Any, metric: str, part: str) -> pd.DataFrame:
     """Draw the metric over all windows and versions, with the champion's changes."""
-    frame = page.ask(monitor.history, model=row.model, metric=metric, slice=part)
+    frame = page.ask(monitor.history, model=row.model, metric=metric, part=part)
     if frame.empty:
         page.nothing(
             "Nothing measured yet",
@@ -110,8 +110,9 @@ def confusion(row: Any, version: int, period: dict[str, Any]) -> None:
     rates = monitor.rates(scores, threshold)
     line = st.container(horizontal=True)
     for name in ("precision", "recall", "specificity", "f1", "accuracy", "alert_rate"):
-        line.metric(name.replace("_", " ").title(), words.share(rates[name]), width=120)
-    frame = monitor.confusion(scores, threshold)
+        line.metric(name.replace("_", " ").capitalize(), words.share(rates[name]), width=120)
+    names = {"positive": row.positive, "negative": row.classes[0]}
+    frame = monitor.confusion(scores, threshold).replace({"actual": names, "predicted": names})
     page.figure(
         f"Confusion matrix at {threshold:.3f}",
         f"How the rows whose outcome is known would have been told apart as {row.positive} or not.",
@@ -196,7 +197,8 @@ elif model.task == "classification":
     classes(model, chosen_version, limits)
 else:
     residuals(model, chosen_version, limits)
-labelled = found[found["rows_labelled"] > 0]
-if len(labelled):
-    newest = days[chosen_window].window if chosen_window != ALL else labelled["window"].max()
-    slices(model, chosen_version, chosen_metric, newest)
+labelled = found[(found["rows_labelled"] > 0) & found["is_complete"]]
+newest = labelled if len(labelled) else found
+if len(newest):
+    compared = days[chosen_window].window if chosen_window != ALL else newest["window"].max()
+    slices(model, chosen_version, chosen_metric, compared)
