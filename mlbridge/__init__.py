@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbridge.errors import (
     ArtifactError,
+    CompileError,
     FeatureError,
     MlbridgeError,
     RegistryError,
@@ -21,12 +22,14 @@ from mlbridge.errors import (
 )
 
 if TYPE_CHECKING:
+    from mlbridge.compile.select import to_sql
     from mlbridge.nodes import predict, train
 
 __version__ = "0.2.0"
 
 __all__ = [
     "ArtifactError",
+    "CompileError",
     "FeatureError",
     "MlbridgeError",
     "RegistryError",
@@ -37,6 +40,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "predict",
+    "to_sql",
     "train",
 ]
 
@@ -46,7 +50,7 @@ __all__ = [
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The verbs pull in numpy, pyarrow and scikit-learn: only who calls one pays for it.
-_VERBS = {"predict": "mlbridge.nodes", "train": "mlbridge.nodes"}
+_VERBS = {"predict": "mlbridge.nodes", "to_sql": "mlbridge.compile.select", "train": "mlbridge.nodes"}
 
 
 def __getattr__(name: str) -> Any:

@@ -137,7 +137,7 @@ def backtest(  # noqa: PLR0913 - what the command line offers
 @click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
 @click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
 @click.option("--target", help="The profile's target; dbt's default otherwise.")
-def monitor(  # noqa: PLR0913 - what the command line offers
+def monitor(
     port: int, address: str, headless: bool, project_dir: Path, profiles_dir: Path | None, target: str | None
 ) -> None:
     """Open the monitor: a web page with all models, their performance, drift, versions and runs.
@@ -157,6 +157,29 @@ def monitor(  # noqa: PLR0913 - what the command line offers
         raise Misuse(str(error)) from error
     click.echo(f"The monitor: http://{address}:{port}", err=True)
     os.execve(line[0], line, environment)  # noqa: S606 - the app takes this process's place, signals included
+
+
+@main.command()
+@project_options
+def publish(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Publish the tables for the monitor as they are now, which every `dbt build` does at its end.
+
+    Example: mlbridge publish --project-dir dbt_project
+    """
+    from mlbridge.progress import shown
+    from mlbridge.project import Project
+    from mlbridge.publish import publish
+
+    try:
+        with shown() as report:
+            done = publish(Project.at(project_dir, profiles_dir, target), report)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(asdict(done), default=str, indent=2))
+        return
+    _show([{"table": name, "MB": done.file(name).stat().st_size / 1e6} for name in done.tables], form)
+    click.echo(f"As of {done.as_of}, published as build {done.build} to {done.folder}")
 
 
 def _show_backtest(model: str, steps: Sequence[Mapping[str, Any]], policies: Sequence[Mapping[str, Any]]) -> None:

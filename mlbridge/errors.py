@@ -34,6 +34,10 @@ class ArtifactError(RegistryError):
     """A stored model is damaged or holds a type that is not trusted."""
 
 
+class CompileError(MlbridgeError):
+    """A pipeline, or a part of it, cannot be written as SQL that gives the same predictions."""
+
+
 class ScoringError(MlbridgeError):
     """The champion cannot score the rows as they are now."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,11 @@ from typing import Any
 import yaml
 
 from mlbridge.errors import SetupError, listed, nearest
-from mlbridge.warehouse import file_of
+from mlbridge.warehouse import DIALECT, file_of
 
 STAGES = ("features", "split", "training", "predictions")
+# Paths of databases in memory and on other machines; a drive has one letter.
+NO_FILE = re.compile(r"$|:|[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,31 @@ class Project:
         """
         file = file_of(self.credentials)
         return file if file is None else file.absolute() if file.exists() else self.path / file
+
+    @property
+    def tables_file(self) -> Path | None:
+        """Find the file that the package's tables are in, there or not: the profile's own, or one that it attaches.
+
+        Links are followed, as the engine does. None when the tables are on a server or in memory.
+        """
+        said = self.credentials
+        if said.type != DIALECT:
+            return None
+        places = {said.path_derived_database_name(said.path): said.path}
+        places |= {each.alias or said.path_derived_database_name(each.path): each.path for each in said.attach or []}
+        database = said.database
+        with suppress(SetupError):
+            database = self.manifest["nodes"].get("model.mlbridge.ml_runs", {}).get("database", database)
+        path = places.get(database, said.path)
+        if NO_FILE.match(path):
+            return None
+        return (Path(path) if Path(path).exists() else self.path / path).resolve()
+
+    @property
+    def published_folder(self) -> Path | None:
+        """Find the folder that builds publish to, there or not: beside that file, None without one."""
+        file = self.tables_file
+        return file if file is None else file.with_name(f"{file.name}.published")
 
     @property
     def start_folder(self) -> Path:

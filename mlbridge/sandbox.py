@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from sqlglot import exp
 
 from mlbridge.errors import MlbridgeError, SetupError
+from mlbridge.invoke import invoke
 from mlbridge.project import STAGES, Project
 from mlbridge.warehouse import DIALECT, connect
 
@@ -178,32 +178,9 @@ class Dbt:
 
     def _invoke(self, manifest: Any, *args: str, target: str | None = None) -> tuple[Any, list[str]]:
         """Run a dbt command; gives its result and the errors that it spoke of. Its output goes to `folder/logs`."""
-        from dbt.cli.main import dbtRunner
-
-        logs = self.logs
-        logs.mkdir(parents=True, exist_ok=True)
-        heard: list[str] = []
-
-        def hear(event: Any) -> None:
-            if event.info.level == "error":
-                heard.append(event.info.msg)
-
-        folders = {"project-dir": self.project.path, "target-path": self.folder / "target", "log-path": logs}
-        options = [text for name, folder in folders.items() for text in (f"--{name}", str(folder))]
-        options += ["--log-level", "none", "--log-level-file", "debug", "--no-send-anonymous-usage-stats"]
+        options = [*args, "--target-path", str(self.folder / "target")]
         options += [] if target is None else ["--target", target]
-        with _quiet(logs / "output.log"), chdir(self.project.start_folder):
-            done = dbtRunner(manifest, [hear]).invoke([*args, *options])
-        if isinstance(done.exception, KeyboardInterrupt):
-            raise done.exception
-        return done, heard
-
-
-@contextmanager
-def _quiet(file: Path) -> Iterator[None]:
-    """Keep standard output for the result: what dbt and the models print goes to a file."""
-    with file.open("a") as log, redirect_stdout(log), redirect_stderr(log):
-        yield
+        return invoke(self.project, options, self.logs, manifest)
 
 
 def _own_words(node: str, message: str) -> str:

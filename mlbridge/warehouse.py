@@ -5,17 +5,15 @@ Everything else builds sqlglot expressions; identifiers and values are quoted th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
 
-from mlbridge.errors import MlbridgeError, SetupError
+from mlbridge.errors import SetupError
+from mlbridge.reader import LackingError, Reader, ReadError, ServerConnection, said, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +68,13 @@ class Warehouse:
         """Run a query that answers with exactly one row."""
         (only,) = self.rows(query)
         return only
+
+    def rows_of(self, sql: str, name: str, relation: exp.Query) -> list[dict[str, Any]]:
+        """Run generated SQL that reads a relation by a name of its own; the answer is small."""
+        before = relation.sql(dialect=DIALECT)
+        result = self._session.execute(f"with {name} as ({before}) select * from (\n{sql}\n) as generated")
+        names = [described[0] for described in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def has(self, schema: str, name: str) -> bool:
         """Say whether there is such a table or view."""
@@ -144,108 +149,41 @@ def connect(file: Path | None) -> Warehouse:
         ) from error
 
 
-class ReadError(MlbridgeError):
-    """What was asked cannot be answered from the tables as they are; the engine's own words."""
-
-
-class Reader:
-    """Constant SQL in sqlglot's own dialect, with `:name` placeholders that are always bound; answers are frames.
-
-    Nothing can be written through it.
-    """
-
-    def __init__(self, ask: Callable[[str, dict[str, Any]], pd.DataFrame], dialect: str) -> None:
-        """Take what runs a text with its parameters, and the engine's name."""
-        self._ask = ask
-        self._dialect = dialect
-
-    def frame(self, sql: str, parameters: Mapping[str, Any], tables: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-        """Ask; `tables` gives schema and name of those that the text mentions. Raises ReadError."""
-        query: Any = sqlglot.parse_one(sql)
-        for table in list(query.find_all(exp.Table)):
-            if table.name in tables:
-                schema, name = tables[table.name]
-                table.replace(exp.table_(name, db=schema or None, quoted=True, alias=table.alias_or_name))
-        bound = {each.name: parameters[each.name] for each in query.find_all(exp.Placeholder)}
-        return self._ask(query.sql(dialect=self._dialect), bound)
-
-
-def read_files(files: Mapping[str, Path], memory: str = "300MB") -> Reader:
+def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:
     """Open Parquet files as tables, by their names; the engine holds no more than `memory` and opens nothing else."""
     import duckdb
 
-    connection = duckdb.connect(":memory:", config={"memory_limit": memory, "threads": 2, "temp_directory": ""})
-    folders = sorted({str(file.parent) for file in files.values()})
-    connection.execute("set allowed_directories = ?", [folders])
+    settings: dict[str, Any] = {"memory_limit": memory, "threads": 2, "temp_directory": ""}
+    settings |= {"autoinstall_known_extensions": False, "preserve_insertion_order": False}
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("set allowed_paths = ?", [[str(file) for file in files.values()]])
     connection.execute("set enable_external_access = false")
-    try:
-        for name, file in files.items():
-            query = exp.select("*").from_(exp.func("read_parquet", exp.Literal.string(str(file)), dialect=DIALECT))
-            created = exp.Create(this=exp.to_identifier(name, quoted=True), kind="VIEW", expression=query)
-            connection.execute(created.sql(dialect=DIALECT))
-    except duckdb.Error as error:
-        raise ReadError(str(error)) from error
-    connection.execute("set lock_configuration = true")
 
     def ask(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
         try:
-            return connection.cursor().execute(sql, parameters).df()
+            result = connection.cursor().execute(sql, parameters)
+            types = {name: str(type_) for name, type_, *_ in result.description or []}
+            return typed(result.df(), types)
+        except (duckdb.CatalogException, duckdb.BinderException, duckdb.IOException) as error:
+            raise LackingError(said(error)) from error
         except duckdb.Error as error:
-            raise ReadError(str(error)) from error
+            raise ReadError(said(error)) from error
 
+    for name, file in files.items():
+        if not file.is_file():
+            raise LackingError(f"there is no file '{file}'")
+        query = exp.select("*").from_(exp.func("read_parquet", exp.Literal.string(str(file)), dialect=DIALECT))
+        ask(exp.Create(this=exp.to_identifier(name, quoted=True), kind="VIEW", expression=query).sql(DIALECT), {})
+    connection.execute("set lock_configuration = true")
     return Reader(ask, DIALECT)
 
 
 def read_server(credentials: Any) -> Reader:
-    """Open the warehouse of a dbt profile for reading, through dbt's own adapter.
+    """Open the warehouse of a dbt profile, which many can read at once; the first question connects."""
+    if credentials.type != DIALECT:
+        return Reader(ServerConnection(credentials).ask, credentials.type)
 
-    A connection that the server has closed meanwhile is opened again by the next question.
-    """
-    return Reader(_Server(credentials).ask, credentials.type)
+    def refuse(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+        raise ReadError("it is in memory, where only the process of a build can read it; give it a file")
 
-
-class _Server:
-    """One connection of dbt's adapter; one thread asks at a time."""
-
-    def __init__(self, credentials: Any) -> None:
-        self._credentials = credentials
-        self._handle: Any = None
-        self._turn = Lock()
-
-    def ask(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
-        with self._turn:
-            try:
-                self._handle = self._handle or self._opened()
-                with self._handle.cursor() as cursor:
-                    cursor.execute(sql, parameters)
-                    return _as_frame([each[0] for each in cursor.description], cursor.fetchall())
-            except Exception as error:  # the drivers share no root
-                self._handle = None
-                raise ReadError(str(error).strip()) from error
-
-    def _opened(self) -> Any:
-        from dbt.adapters.contracts.connection import Connection, Identifier
-        from dbt.adapters.factory import FACTORY
-
-        kind = self._credentials.type
-        made = Connection(type=Identifier(kind), name="mlbridge", credentials=self._credentials)
-        handle = FACTORY.get_adapter_class_by_name(kind).ConnectionManager.open(made).handle
-        if hasattr(handle, "set_session"):
-            handle.set_session(readonly=True, autocommit=True)
-        return handle
-
-
-def _as_frame(names: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    """Give a server's rows the types that a frame of the embedded engine has."""
-    import pandas as pd
-
-    found = pd.DataFrame(rows, columns=names)
-    for name in names:
-        kinds = {type(value) for value in found[name] if value is not None}
-        if Decimal in kinds or (kinds and kinds <= {int, float, Decimal} and found[name].dtype == object):
-            found[name] = found[name].astype("float64")
-        elif kinds == {str}:
-            found[name] = found[name].astype("str")
-        elif kinds == {datetime}:
-            found[name] = found[name].astype("datetime64[us]")
-    return found
+    return Reader(refuse, DIALECT)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from mlbridge.app import page
-
 PAGES = {
     "overview": ("Overview", ":material/home:"),
     "performance": ("Performance", ":material/monitoring:"),
@@ -26,4 +24,4 @@ chosen = st.navigation(
         for name, (title, icon) in PAGES.items()
     ]
 )
-page.run(chosen)
+chosen.run()

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app.words import count, moment, plain
+from mlbridge.app.words import NOTHING, count, moment, plain
 from mlbridge.monitor import Build, MonitorError, Nothing, Republished, Source, State
 
 LOOK_AGAIN = "20s"  # how soon an open page notices a new build
@@ -51,17 +51,17 @@ def build() -> Build:
     return state.build
 
 
-def run(chosen: Any) -> None:
+def show(title: str, draw: Callable[[], None]) -> None:
     """Draw a page of the newest build, or what keeps it from being drawn and what to do about it."""
+    st.title(title)
     try:
         st.session_state["state"] = source().state()
         with st.sidebar:
-            _published(st.session_state["state"].build.id)
-        chosen.run()
+            _published(build().id)
+        draw()
     except Republished:
         st.rerun()
     except Nothing as error:
-        st.title(chosen.title)
         nothing("Nothing to show yet", str(error))
     except MonitorError as error:
         nothing("The link asks for something that is not there", str(error))
@@ -69,12 +69,12 @@ def run(chosen: Any) -> None:
 
 @st.fragment(run_every=LOOK_AGAIN)
 def _published(drawn: str) -> None:
-    build = source().state().build
-    if build.id != drawn:
+    newest = source().state().build
+    if newest.id != drawn:
         st.rerun()
     st.caption(
-        f"Knowledge of **{moment(build.as_of)}** UTC  \nPublished {moment(build.published_at)} UTC  \n"
-        f"mlbridge {plain(build.version)}"
+        f"Knowledge of **{moment(newest.as_of)}** UTC  \nPublished {moment(newest.published_at)} UTC  \n"
+        f"mlbridge {plain(newest.version)}"
     )
 
 
@@ -142,4 +142,10 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
             own = f"{key}_{name}" if name else key
             st.altair_chart(each, key=own, on_select=on_select or "ignore", alt=f"{title} {name}. {says}")
         with st.expander("The figures as a table"):
-            st.dataframe(data, hide_index=True, key=f"{key}_table")
+            st.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NOTHING)
+
+
+def scrolling(key: str, **more: Any) -> Any:
+    """Give a container whose content keeps its width; more than fits is reached by scrolling it sideways."""
+    st.html(f"<style>.st-key-{key} {{overflow-x: auto}} .st-key-{key} svg {{max-width: none}}</style>")
+    return st.container(key=key, **more)

@@ -72,7 +72,9 @@ class Host:
 def copy_of_flights(folder: Path) -> Host:
     """Copy the example host; its package stays this repository."""
     path = folder / "dbt_project"
-    skip = shutil.ignore_patterns("target", "dbt_packages", "logs", "*.duckdb", "*.wal", "package-lock.yml")
+    skip = shutil.ignore_patterns(
+        "target", "dbt_packages", "logs", "*.duckdb", "*.wal", "*.published", "package-lock.yml"
+    )
     shutil.copytree(FLIGHTS, path, ignore=skip)
     (path / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
     host = Host(path, folder / "flights.duckdb")
@@ -181,6 +183,36 @@ def aged_shop(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFac
     for model in ("basket", "amount"):
         specify(host, model, pin=2)
     warm.dbt(host.path, *build, "{}")
+    return host
+
+
+@pytest.fixture(scope="session")
+def aged_flights(flights: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The example host after three builds at its own time: trained in July, again in September, looked at in January.
+
+    Two candidates a model, for the sake of time. Tests only read it.
+    """
+    host = copy_of_flights(tmp_path_factory.mktemp("aged_flights"))
+    shutil.copy(flights.database, host.database)
+    for model in ("late_arrival", "arrival_delay"):
+        path = host.path / "models" / "ml" / model / f"_{model}.yml"
+        declared = yaml.safe_load(path.read_text())
+        (training,) = (each for each in declared["models"] if each["name"] == f"{model}_training")
+        linear = "logistic_regression" if model == "late_arrival" else "ridge"
+        training["config"]["meta"]["mlbridge"]["candidates"] = [linear, "hist_gradient_boosting"]
+        path.write_text(yaml.safe_dump(declared))
+    with duckdb.connect(str(host.database)) as connection:
+        for table in ("training", "predictions"):
+            for model in ("late_arrival", "arrival_delay"):
+                connection.execute(f"drop table {model}_{table}")
+        for table in ("ml_distributions", "ml_realized", "ml_runs"):
+            connection.execute(f"drop table {table}")
+    line = [f"{model}_split+" for model in ("late_arrival", "arrival_delay")]
+    for as_of, retrain in (("2013-07-01", "policy"), ("2013-09-01", "true"), ("2014-01-02", "never")):
+        said = f"{{mlbridge_as_of: '{as_of}', mlbridge_retrain: '{retrain}'}}"
+        environment = {"FLIGHTS_DUCKDB": str(host.database)}
+        build = ("build", "--exclude-resource-type", "test", "unit_test", "--select", *line)
+        warm.dbt(host.path, *build, "--vars", said, env=environment)
     return host
 
 

@@ -90,7 +90,8 @@ class Column:
 class Answer:
     """The rows that a query gave, as `run_query` does."""
 
-    def __init__(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        self.column_names = names
         self.rows = rows
         self.columns = [SimpleNamespace(values=partial(list, column)) for column in zip(*rows, strict=True)]
         self.columns = self.columns or [SimpleNamespace(values=list)]
@@ -136,7 +137,7 @@ class Written:
 
     sql: Any
     asked: list[str]
-    answers: list[list[tuple[Any, ...]]]
+    answers: list[Answer]
 
 
 class Rendering:
@@ -150,7 +151,7 @@ class Rendering:
         self.nodes: dict[str, Any] = host.manifest["nodes"]
         self.models: dict[tuple[str, bool], Written] = {}
         self.writing = Written("", [], [])
-        self.answers: Iterator[list[tuple[Any, ...]]] | None = None
+        self.answers: Iterator[Answer] | None = None
         self.is_incremental = False
         self.names = {**ENVIRONMENT.globals, **self._context()}
         self.packages = {package: self._macros(package) for package in templates()}
@@ -216,21 +217,22 @@ class Rendering:
         return next(self.packages[package][each] for each in names if each in self.packages[package])
 
     def _run_query(self, query: str) -> Answer:
-        rows = self._ask(query) if self.answers is None else next(self.answers)
+        answer = self._ask(query) if self.answers is None else next(self.answers)
         self.writing.asked.append(query)
-        self.writing.answers.append(rows)
-        return Answer(rows)
+        self.writing.answers.append(answer)
+        return answer
 
-    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+    def _ask(self, query: str) -> Answer:
         with duckdb.connect(str(self.host.database), read_only=True) as connection:
             connection.execute(f"attach if not exists '{self.host.path / 'earlier.duckdb'}' as earlier (read_only)")
-            return connection.execute(query).fetchall()
+            result = connection.execute(query)
+            return Answer([described[0] for described in result.description], result.fetchall())
 
     def _columns(self, relation: Relation) -> list[Column]:
         node = self.node(relation.identifier)
         table = ENGINES["duckdb"].relation(database=node["database"], schema=node["schema"], identifier=node["alias"])
         kinds = {
-            name: exp.DataType.build(type_, dialect="duckdb") for name, type_, *_ in self._ask(f"describe {table}")
+            name: exp.DataType.build(type_, dialect="duckdb") for name, type_, *_ in self._ask(f"describe {table}").rows
         }
         return [Column(name, kind.sql(dialect=self.engine.name), kind) for name, kind in kinds.items()]
 
@@ -245,6 +247,7 @@ class Rendering:
                 quote=lambda name: f"{self.engine.quote}{name}{self.engine.quote}",
                 get_columns_in_relation=self._columns,
                 get_relation=self._relation,
+                commit=lambda: "",
             ),
             "api": SimpleNamespace(Column=SimpleNamespace(translate_type=lambda type_: labels.get(type_, type_))),
             "config": lambda **_: "",
@@ -252,14 +255,16 @@ class Rendering:
             "execute": True,
             "flags": SimpleNamespace(EMPTY=False, WHICH="build"),
             "fromjson": json.loads,
-            "graph": SimpleNamespace(nodes=self.nodes),
+            "graph": SimpleNamespace(nodes=self.nodes, sources=self.host.manifest["sources"]),
             "invocation_id": "00000000-0000-0000-0000-000000000000",
             "is_incremental": lambda: self.is_incremental,
             "modules": SimpleNamespace(re=re, datetime=datetime),
+            "project_name": self.host.manifest["metadata"]["project_name"],
             "ref": self.ref,
             "return": leave,
             "run_query": self._run_query,
             "run_started_at": NOW,
+            "statement": lambda *_, **__: "",
             "target": SimpleNamespace(type=self.engine.name),
             "tojson": json.dumps,
             "var": {"mlbridge_models": ["basket", "amount"]}.get,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
+import pandas as pd
 import pytest
 from branch import Branch
 from estimators import Steady
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import SplineTransformer
 from threadpoolctl import threadpool_limits
 
 from mlbridge import artifacts
@@ -116,3 +120,11 @@ def test_every_stock_candidate_can_be_stored_and_predicts_after_it(task: str, ca
     with threadpool_limits(1):
         assert branch.train()["candidate"] == candidate
         assert len(branch.predict()) == 100
+
+
+def test_splines_are_stored_without_a_word_of_trust() -> None:
+    """The example's own candidate: what a fitted SplineTransformer holds is scipy's."""
+    rows = pd.DataFrame({"x": np.linspace(0, 1, 50), "y": np.linspace(0, 2, 50) ** 2})
+    fitted = make_pipeline(SplineTransformer(), Ridge()).fit(rows, rows["x"] + rows["y"])
+    read = artifacts.load("it", artifacts.dump("node", "splines", fitted, trusted=()), trusted=())
+    assert np.array_equal(read.predict(rows), fitted.predict(rows))

@@ -19,7 +19,7 @@ MODELS = ("basket", "amount")
 TABLES = {
     "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_predictions_latest", "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
-    "ml_runs",
+    "ml_runs", "ml_decisions", "ml_nodes",
 }  # fmt: skip
 STAGES = ("features", "split", "training", "predictions")
 
@@ -118,7 +118,11 @@ def test_ml_runs_has_a_row_for_each_node_of_the_branch(shop: Host) -> None:
     rows = shop.rows("select node, model, stage, status, seconds, rows, rows_per_second from main_insight.ml_runs")
     nodes = {row[0]: row for row in rows}
     assert len(nodes) == len(rows)
-    assert set(nodes) == TABLES | {f"{model}_{stage}" for model in MODELS for stage in STAGES}
+    ahead = {"stg_orders", "weeks", "ml_thresholds"}
+    assert set(nodes) == TABLES | ahead | {f"{model}_{stage}" for model in MODELS for stage in STAGES}
+    assert {name: nodes[name][1:3] for name in ("stg_orders", "weeks")} == dict.fromkeys(
+        ("stg_orders", "weeks"), (None, "host")
+    )
     assert {row[3] for row in rows} == {"success"}
     for model in MODELS:
         for stage in STAGES:
@@ -367,7 +371,7 @@ def test_without_models_the_published_tables_are_empty(
     host = copied(empty_shop)
     shutil.rmtree(host.path / "models" / "ml")
     warm.dbt(host.path, "build", "--vars", "{mlbridge_models: []}")
-    for name in TABLES - {"ml_runs"}:
+    for name in TABLES - {"ml_runs", "ml_nodes"}:
         described = list(node(host.manifest, name)["columns"])
         with duckdb.connect(str(host.database), read_only=True) as connection:
             relation = connection.sql(f"from main_insight.{name}")

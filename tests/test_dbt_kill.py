@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Warehouse:
 
     def start_empty(self) -> None:
         for file in self.host.path.glob("small.duckdb*"):
-            file.unlink()
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
 
     def start_built(self) -> None:
         if not self.host.database.exists():

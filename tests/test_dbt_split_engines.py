@@ -233,6 +233,7 @@ def test_each_word_occurs(case: str, splits: dict[str, dict[str, dict[int, tuple
 PUBLISHED = (
     "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_predictions_latest", "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
+    "ml_decisions",
 )  # fmt: skip
 SHOP_MODELS = ("basket", "amount")
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -330,4 +331,4 @@ def test_who_is_named_may_read_the_published_tables_and_no_other(server: Postgre
         select relname from pg_class join pg_namespace as place on relnamespace = place.oid
         where nspname in ('published', 'lab') and has_table_privilege('analysts', pg_class.oid, 'select')
     """)
-    assert {name for (name,) in may} == {*PUBLISHED, "ml_runs"}
+    assert {name for (name,) in may} == {*PUBLISHED, "ml_runs", "ml_nodes"}

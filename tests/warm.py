@@ -178,16 +178,19 @@ def _parsed() -> Any:
 def _kill_at(pattern: str, when: str) -> None:
     """End this process where a statement goes to the database; only what the database has done by then is done."""
     from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+    from duckdb import extract_statements
 
     execute = DuckDBCursorWrapper.execute
 
     def watched(self: Any, sql: str, bindings: Any = None) -> Any:
-        matches = re.search(pattern, sql, re.IGNORECASE) is not None
-        if matches and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        done = execute(self, sql, bindings)
-        if matches:
-            os.kill(os.getpid(), signal.SIGKILL)
+        several = [each.query for each in extract_statements(sql)] if bindings is None else []
+        for statement in several if len(several) > 1 else [sql]:
+            matches = re.search(pattern, statement, re.IGNORECASE) is not None
+            if matches and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            done = execute(self, statement, bindings)
+            if matches:
+                os.kill(os.getpid(), signal.SIGKILL)
         return done
 
     DuckDBCursorWrapper.execute = watched

@@ -1,20 +1,34 @@
 {% macro log_runs(results) %}
-  {#- At the end of each dbt command: one row in `ml_runs` for every node of the branch that it ran. -#}
-  {%- if execute and flags.WHICH in ['build', 'run', 'retry'] -%}
-    {%- set table = mlbridge.relation_of('ml_runs', 'mlbridge') -%}
-    {%- set branch = mlbridge.branch() -%}
+  {#-
+    At the end of each dbt command: one row in `ml_runs` for every node of the branch, and of what leads to it, that the
+    command ran. A table made by an earlier mlbridge gets the columns that it has.
+  -#}
+  {%- set table = mlbridge.relation_of('ml_runs', 'mlbridge') if execute and flags.WHICH in ['build', 'run', 'retry'] else none -%}
+  {%- if table is not none -%}
+    {%- set lineage, tests = mlbridge.lineage(), mlbridge.tests_by_node(results) -%}
+    {%- set there = run_query('select * from ' ~ table ~ ' where 1 = 0').column_names | map('lower') | list -%}
     {%- set rows = [] -%}
-    {%- for result in results if result.node.unique_id in branch -%}
-      {%- do rows.append(mlbridge.run_row(result, branch[result.node.unique_id])) -%}
+    {%- for result in results if result.node.unique_id in lineage -%}
+      {%- set id = result.node.unique_id -%}
+      {%- do rows.append(mlbridge.run_row(result, lineage[id], tests.get(id, {}), there)) -%}
     {%- endfor -%}
-    {%- if table is not none and rows -%}
+    {%- if rows -%}
+      {%- do mlbridge.end_transaction() -%}
       insert into {{ table }} (
-        invocation_id, node, model, stage, status, started_at, seconds, {{ mlbridge.named('rows') }}, rows_per_second, as_of, message
+        {%- for name in rows[0] %}{{ mlbridge.named(name) }}{{ ', ' if not loop.last }}{% endfor -%}
       )
       values
-      {{ rows | join(',\n') }}
+      {%- for row in rows %}
+      ({{ row.values() | join(', ') }}){{ ',' if not loop.last }}
+      {%- endfor -%}
     {%- endif -%}
   {%- endif -%}
+{% endmacro %}
+
+{% macro end_transaction() %}
+  {#- So that what a hook does is kept: asking the catalog may have begun a transaction, which dbt rolls back in the end. -#}
+  {%- call statement('begin', auto_begin=True) -%} select 1 {%- endcall -%}
+  {%- do adapter.commit() -%}
 {% endmacro %}
 
 {% macro relation_of(name, package) %}
@@ -26,35 +40,24 @@
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}
 
-{% macro branch() %}
+{% macro tests_by_node(results) %}
   {#-
-    `[model, stage]` of each node of the branch, by the node's id. What leads to a model's features and has the model's
-    name before its own, such as `churn_visits` before `churn_features`, belongs to the features; the rest is the host.
+    How many tests passed, warned and failed in a command, by the id of the node that they test: of a test written in SQL,
+    the first that it reads. One that could not be run has failed.
   -#}
-  {%- set stages = {'features': 'features', 'split': 'split', 'training': 'train', 'predictions': 'score'} -%}
-  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
-  {%- set found = {} -%}
-  {%- for node in nodes if node.package_name == 'mlbridge' -%}
-    {%- do found.update({node.unique_id: [none, node.fqn[1]]}) -%}
+  {%- set words = {'pass': 'passed', 'warn': 'warned', 'fail': 'failed', 'error': 'failed'} -%}
+  {%- set counts = {} -%}
+  {%- for result in results if result.node.resource_type in ['test', 'unit_test'] and result.status | string in words -%}
+    {%- set node, word = result.node, words[result.status | string] -%}
+    {%- set tested = node.attached_node or node.tested_node_unique_id or (node.depends_on.nodes + [none])[0] -%}
+    {%- set of_node = counts.setdefault(tested, {}) -%}
+    {%- do of_node.update({word: of_node.get(word, 0) + 1}) -%}
   {%- endfor -%}
-  {%- for name in mlbridge.models() -%}
-    {%- for node in nodes if node.name.startswith(name ~ '_') and node.name[name | length + 1:] in stages -%}
-      {%- do found.update({node.unique_id: [name, stages[node.name[name | length + 1:]]]}) -%}
-    {%- endfor -%}
-  {%- endfor -%}
-  {%- set ahead = found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list -%}
-  {%- for id in ahead -%}{#- the list grows as it is walked -#}
-    {%- set name = found[id][0] -%}
-    {%- for parent in graph.nodes[id].depends_on.nodes if parent.startswith('model.') and parent not in found
-        and graph.nodes[parent].name.startswith(name ~ '_') -%}
-      {%- do found.update({parent: [name, 'features']}) -%}
-      {%- do ahead.append(parent) -%}
-    {%- endfor -%}
-  {%- endfor -%}
-  {{ return(found) }}
+  {{ return(counts) }}
 {% endmacro %}
 
-{% macro run_row(result, stage) %}
+{% macro run_row(result, place, tests, there) %}
+  {#- A row as SQL, by column; `place` is the node's place in the lineage, `tests` counts its tests, `there` names the columns. -#}
   {%- set node = result.node -%}
   {%- set done = result.status | string == 'success' -%}
   {%- set rows = (result.adapter_response or {}).get('rows_affected') if done else none -%}
@@ -64,14 +67,21 @@
   {%- endif -%}
   {%- set started = (result.timing | selectattr('name', 'equalto', 'execute') | map(attribute='started_at') | list + [none])[0] -%}
   {%- set seconds = result.execution_time -%}
-  {%- set values = [
-    mlbridge.text(invocation_id), mlbridge.text(node.name), mlbridge.text(stage[0]), mlbridge.text(stage[1]),
-    mlbridge.text(result.status),
-    'null' if started is none else "cast('" ~ started.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)",
-    seconds, 'null' if rows is none else rows,
-    'null' if rows is none or not seconds else rows / seconds,
-    "cast('" ~ mlbridge.as_of() ~ "' as timestamp)",
-    mlbridge.text(none if done else result.message),
-  ] -%}
-  {{ return('(' ~ values | join(', ') ~ ')') }}
+  {%- set row = {
+    'invocation_id': mlbridge.text(invocation_id),
+    'node': mlbridge.text(place.name),
+    'model': mlbridge.text(place.model),
+    'stage': mlbridge.text(place.stage),
+    'status': mlbridge.text(result.status),
+    'started_at': 'null' if started is none else "cast('" ~ started.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)",
+    'seconds': seconds,
+    'rows': 'null' if rows is none else rows,
+    'rows_per_second': 'null' if rows is none or not seconds else rows / seconds,
+    'as_of': "cast('" ~ mlbridge.as_of() ~ "' as timestamp)",
+    'message': mlbridge.text(none if done else result.message),
+    'tests_passed': tests.get('passed', 0),
+    'tests_warned': tests.get('warned', 0),
+    'tests_failed': tests.get('failed', 0),
+  } -%}
+  {{ return(dict(row.items() | selectattr(0, 'in', there))) }}
 {% endmacro %}

@@ -1,6 +1,7 @@
 """What the monitor's pages show, as frames: each function takes the state of a published build first."""
 
 from mlbridge.errors import MonitorError
+from mlbridge.monitor.card import card
 from mlbridge.monitor.changes import changes
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
@@ -34,6 +35,7 @@ __all__ = [
     "against",
     "by_slice",
     "calibration",
+    "card",
     "changes",
     "confusion",
     "confusion_classes",

@@ -10,51 +10,50 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlbridge.monitor.histogram import histogram, nice, span
-from mlbridge.monitor.models import model as facts_of
+from mlbridge.monitor.histogram import LARGEST, Grid, bin_of, histogram, nice, no_bins, span
+from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STEPS = 200  # of a probability: a threshold moves by half a percent
+FINE_STEPS = 10_000  # bins of a calibration consist of these, so a rare outcome still has several
 RESIDUAL_BINS = 60
 CELLS = 40
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution
-SCORES = """
+KNOWN = """
+model = :model and version = :version and actual is not null
+and (:since is null or time >= :since) and (:until is null or time < :until)
+"""
+SCORES = f"""
 select
-    case when probability >= 1 then 199 else cast(floor(probability * 200) as integer) end as step,
+    {bin_of("probability")} as step,
     count(*) as n,
     sum(case when actual = :positive then 1 else 0 end) as positives,
     sum(probability) as total
 from ml_predictions
-where
-    model = :model and version = :version and actual is not null and probability is not null
-    and (:since is null or time >= :since) and (:until is null or time < :until)
+where probability is not null and {KNOWN}
 group by 1
 order by 1
-"""
-CLASSES = """
+"""  # noqa: S608 - put together of constants only
+# Of two classes the probability is that of the positive one, of many that of the predicted one.
+CLASSES = f"""
 select actual, prediction as predicted, count(*) as n
 from ml_predictions
 where
-    model = :model and version = :version and actual is not null and coalesce(probability, 1) >= :at_least
-    and (:since is null or time >= :since) and (:until is null or time < :until)
+    {KNOWN}
+    and case when :positive is null or prediction = :positive then probability else 1 - probability end >= :at_least
 group by actual, prediction
 order by actual, prediction
-"""
-AGAINST = """
-select
-    cast(greatest(0, least(:bins - 1, floor((prediction_value - :start) / :width))) as integer) as predicted,
-    cast(greatest(0, least(:bins - 1, floor((actual_value - :start) / :width))) as integer) as actual,
-    count(*) as n
+"""  # noqa: S608
+AGAINST = f"""
+select {bin_of("prediction_value")} as predicted, {bin_of("actual_value")} as actual, count(*) as n
 from ml_predictions
-where
-    model = :model and version = :version and actual_value is not null and prediction_value is not null
-    and (:since is null or time >= :since) and (:until is null or time < :until)
+where abs(prediction_value) <= {LARGEST} and abs(actual_value) <= {LARGEST} and {KNOWN}
 group by 1, 2
 order by 1, 2
-"""
+"""  # noqa: S608
 STORED = "select calibration from ml_versions where model = :model and version = :version and outcome <> 'runner_up'"
 
 
@@ -66,15 +65,24 @@ def scores(
     `step` (0 to 199: from step / 200 on, below (step + 1) / 200; the last one holds 1 as well), `n`, `positives`,
     `total` (of the probabilities). Empty for anything but two classes.
     """
-    positive = facts_of(state, model)["positive"]
-    where = {"model": model, "version": version, "since": since, "until": until, "positive": positive}
-    found = state.ask(SCORES, **where)
-    found["positives"] = found["positives"].astype("int64")
-    return found if positive is not None else found.iloc[:0]
+    return _stepped(state, STEPS, model=model, version=version, since=since, until=until)
+
+
+def _stepped(state: State, steps: int, **where: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    positive = version_facts(state, where["model"], where["version"])["positive"]
+    if positive is None:
+        types = {"step": "int64", "n": "int64", "positives": "int64", "total": "float64"}
+        return pd.DataFrame(columns=list(types)).astype(types)
+    return state.ask(SCORES, positive=positive, **Grid(1.0, float(steps), 0.0, steps).parameters, **where)
 
 
 def confusion(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Tell the rows apart at a threshold (a multiple of 0.005): four rows of `actual, predicted, n`."""
+    """Tell the rows apart at a threshold (a multiple of 0.005): four rows of `actual, predicted, n`.
+
+    Positive is predicted from the threshold on, at a threshold of 1 for no row.
+    """
     import pandas as pd
 
     above = scores["step"] >= round(threshold * STEPS)
@@ -120,9 +128,9 @@ def calibration(
     """Compare predicted with observed: one row per bin of about equally many rows, two classes only.
 
     `bin, predicted` (mean probability), `observed` (share of positives), `low, high` (95 % interval after Wilson,
-    1927), `n`. A bin consists of whole steps of `scores`.
+    1927), `n`. A bin consists of whole steps of 0.0001; there are fewer than `bins` where many rows share one.
     """
-    counted = scores(state, model, version, since, until)
+    counted = _stepped(state, FINE_STEPS, model=model, version=version, since=since, until=until)
     middle = (counted["n"].cumsum() - counted["n"] / 2) / counted["n"].sum()
     place = (middle * bins).astype("int64")
     found = counted.groupby(place)[["n", "positives", "total"]].sum().reset_index(drop=True)
@@ -133,17 +141,11 @@ def stored_calibration(state: State, model: str, version: int) -> pd.DataFrame:
     """Give the calibration on the test rows that the training has kept, as `calibration` does; two classes only."""
     import pandas as pd
 
-    found = state.ask(STORED, model=model, version=version)
     names = ["n", "mean_predicted", "observed"]
-    kept = pd.DataFrame(json.loads(found["calibration"].iloc[0]) if len(found) else [], columns=["bin", *names])
-    two_classes = facts_of(state, model)["positive"] is not None
-    return _shares(*(kept[name].astype("float64") for name in names)) if two_classes else _shares(*[_no_rows()] * 3)
-
-
-def _no_rows() -> pd.Series:
-    import pandas as pd
-
-    return pd.Series(dtype="float64")
+    two_classes = version_facts(state, model, version)["positive"] is not None
+    documents = state.ask(STORED, model=model, version=version)["calibration"]
+    kept = pd.DataFrame(json.loads(documents.iloc[0]) if two_classes else [], columns=names, dtype="float64")
+    return _shares(kept["n"].astype("int64"), kept["mean_predicted"], kept["observed"])
 
 
 def _shares(n: pd.Series, predicted: pd.Series, observed: pd.Series) -> pd.DataFrame:
@@ -175,17 +177,20 @@ def confusion_classes(
 
     Empty for a regression.
     """
+    facts = version_facts(state, model, version)
+    # No probability is infinite.
+    least = at_least if facts["task"] == "classification" else math.inf
     where = {"model": model, "version": version, "since": since, "until": until}
-    least = at_least if facts_of(state, model)["task"] == "classification" else math.inf
-    return state.ask(CLASSES, at_least=least, **where)
+    return state.ask(CLASSES, positive=facts["positive"], at_least=least, **where)
 
 
 def residuals(
     state: State, model: str, version: int, since: datetime | None = None, until: datetime | None = None
 ) -> pd.DataFrame:
-    """Count actual minus predicted in about 60 bins: `lower, upper, n`; see `histogram`."""
-    where = {"model": model, "version": version, "since": since, "until": until}
-    return histogram(state, "residual", RESIDUAL_BINS, **where)
+    """Count actual minus predicted in about 60 bins, `lower, upper, n`, as `histogram` does; regression only."""
+    if version_facts(state, model, version)["task"] != "regression":
+        return no_bins()
+    return histogram(state, "residual", RESIDUAL_BINS, model=model, version=version, since=since, until=until)
 
 
 def within(residuals: pd.DataFrame, tolerance: float) -> float:
@@ -204,38 +209,37 @@ def against(
 ) -> pd.DataFrame:
     """Count predictions against outcomes; a row per cell that has any.
 
-    Regression: `predicted_lower, predicted_upper, actual_lower, actual_upper, n` on a grid of at most about 40 x 40
-    that covers all but 0.5 % at each end, the outer cells hold the rest. Two classes: `step, actual, n` with step of
-    0.005. Many classes: what `confusion_classes` gives.
+    Regression: `predicted_lower, predicted_upper, actual_lower, actual_upper, n` on one grid of at most 40 x 40 for
+    both that covers all but about 0.5 % of each at each end; the outer cells hold the rest. Two classes: `step, actual,
+    n` with steps of 0.005. Many classes: what `confusion_classes` gives.
     """
-    facts = facts_of(state, model)
+    facts = version_facts(state, model, version)
     where: dict[str, Any] = {"model": model, "version": version, "since": since, "until": until}
     if facts["positive"] is not None:
         return _by_outcome(scores(state, **where), facts["classes"])
     if facts["task"] == "classification":
         return confusion_classes(state, **where)
-    return _grid(state, where)
+    return _cells(state, where)
 
 
 def _by_outcome(scores: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     negative = scores.assign(actual=classes[0], n=scores["n"] - scores["positives"])
-    both = pd.concat([scores.assign(actual=classes[1], n=scores["positives"]), negative])
-    return both.loc[both["n"] > 0, ["step", "actual", "n"]].sort_values(["step", "actual"], ignore_index=True)
+    both = pd.concat([negative, scores.assign(actual=classes[1], n=scores["positives"])])
+    both = both.loc[both["n"] > 0, ["step", "actual", "n"]]
+    return both.sort_values(["step", "actual"], ignore_index=True).astype({"actual": "str"})
 
 
-def _grid(state: State, where: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
-    names = ["predicted_lower", "predicted_upper", "actual_lower", "actual_upper", "n"]
-    spans = [span(state, what, **where) for what in ("prediction", "actual")]
-    known = [each for each in spans if each is not None]
-    if len(known) < len(spans):
-        return pd.DataFrame({name: [] for name in names})
-    start, width, bins = nice(min(low for low, _ in known), max(high for _, high in known), CELLS)
-    found = state.ask(AGAINST, bins=bins, start=start, width=width, **where)
-    for what in ("predicted", "actual"):
-        found[f"{what}_lower"] = (start + found[what] * width).round(12)
-        found[f"{what}_upper"] = (start + (found[what] + 1) * width).round(12)
-    return found[names]
+def _cells(state: State, where: dict[str, Any]) -> pd.DataFrame:
+    spans = [span(state, what, **where) for what in ("labelled", "actual")]
+    known = [each for each in spans if each is not None] or [(0.0, 1.0)]
+    grid = nice(min(low for low, _ in known), max(high for _, high in known), CELLS - 1)
+    found = state.ask(AGAINST, **grid.parameters, **where)
+    edges = {place: grid.edge(place) for place in range(grid.bins + 1)}
+    cells = {
+        f"{what}_{end}": (found[what] + plus).map(edges).astype("float64")
+        for what in ("predicted", "actual")
+        for end, plus in (("lower", 0), ("upper", 1))
+    }
+    return found[["n"]].assign(**cells)[[*cells, "n"]]

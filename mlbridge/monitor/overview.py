@@ -18,21 +18,33 @@ inner join ml_versions as v
     on c.model = v.model and c.version = v.version and v.outcome <> 'runner_up'
 """
 DECISIONS = """
-select model, outcome, reason, decided_at
+select model, reason, decided_at
 from (
-    select d.*, row_number() over (partition by model order by decided_at desc) as place
-    from ml_decisions as d
+    select
+        model, reason, decided_at,
+        row_number() over (partition by model order by decided_at desc, as_of desc, invocation_id desc) as place
+    from ml_decisions
 ) as numbered
 where place = 1
 """
-# What belongs to no model, a staging view or a package's table, can break any of them.
-RUNS = """
-select r.model, r.status, r.tests_failed, r.started_at
-from ml_runs as r
-where r.invocation_id = (
-    select max(invocation_id) from ml_runs
-    where started_at = (select max(started_at) from ml_runs)
-)
+# What became of each node when it was run last: of a model's own, and of those that serve all models. A node of the
+# host is not among them: where one fails, the models that need it are skipped.
+NODES = """
+select n.model, r.status, r.tests_failed
+from ml_nodes as n
+inner join (
+    select
+        begun.node, begun.status, begun.tests_failed,
+        row_number() over (partition by begun.node order by begun.at desc, begun.invocation_id) as place
+    from (
+        select
+            node, status, tests_failed, invocation_id,
+            coalesce(min(started_at) over (partition by invocation_id), as_of) as at
+        from ml_runs
+    ) as begun
+) as r
+    on n.name = r.node and r.place = 1
+where n.kind <> 'source' and (n.model is not null or n.stage <> 'host')
 """
 BUILT = "select model, max(started_at) as built_at from ml_runs where model is not null group by model"
 PERFORMANCE = """
@@ -40,93 +52,107 @@ select p.model, p.metric, p.kind, p."window", p.window_end, p.value, p.low, p.hi
 from ml_performance as p
 inner join ml_champions as c on p.model = c.model and p.version = c.version
 where p.slice = 'all' and p.value is not null
+order by p."window"
 """
-ALERTS = "select model, message from ml_alerts where is_current order by model, about desc, since, what"
+ALERTS = "select model, what, since, message from ml_alerts where is_current order by model, about desc, since, what"
 DRIFT = """
-select d.model, d.feature, d.metric, d.value, d.threshold, d."window"
-from ml_drift as d
-inner join ml_champions as c on d.model = c.model and d.version = c.version
-where d.baseline = 'training' and d.window_end <= :as_of and d.value is not null and d.threshold > 0
+select model, feature, metric, value, threshold
+from (
+    select
+        d.model, d.feature, d.metric, d.value, d.threshold, d."window",
+        max(d."window") over (partition by d.model) as newest
+    from ml_drift as d
+    inner join ml_champions as c on d.model = c.model and d.version = c.version
+    where d.baseline = 'training' and d.window_end <= :as_of and d.value is not null
+) as measured
+where "window" = newest
 """
+ASKED = {
+    "champions": CHAMPIONS, "decisions": DECISIONS, "built": BUILT, "performance": PERFORMANCE, "alerts": ALERTS,
+    "drift": DRIFT,
+}  # fmt: skip
 FIGURES = ("", "_low", "_high", "_n", "_window")
-
-
-def overview(state: State) -> pd.DataFrame:
-    """One row per declared model, worst first.
-
-    `state` is `failed` (a node or test of its last build), `alert`, `no_champion`, `no_version`, `unlabelled` (nothing
-    realized yet) or `ok`. `realized` and `estimated` are the spec's metric in the newest window that is over, else in
-    the newest, with 95 % interval, n and window; NULL where there is none. `age_days` counts from what the champion
-    was trained on to what the build knows. `alert_messages` are those of the newest window of what they are about;
-    `drifted` are the three (feature, metric, value, threshold) farthest above or nearest below their thresholds,
-    against training, in the newest window that is over.
-    """
-    import pandas as pd
-
-    known = models(state)
-    tables = {
-        name: state.ask(sql, as_of=state.build.as_of)
-        for name, sql in {
-            "champions": CHAMPIONS, "decisions": DECISIONS, "runs": RUNS, "built": BUILT,
-            "performance": PERFORMANCE, "alerts": ALERTS, "drift": DRIFT,
-        }.items()
-    }  # fmt: skip
-    rows = [_row(each, state, tables) for each in known.to_dict("records")]  # type: ignore[arg-type]
-    answer = pd.DataFrame(rows, columns=COLUMNS).astype({"version": "Int64", "alerts": "int64"})
-    order = answer["state"].map(WORST_FIRST.index)
-    return (
-        answer.assign(order=order)
-        .sort_values(["order", "alerts", "model"], ascending=[True, False, True])
-        .drop(columns="order")
-        .reset_index(drop=True)
-    )
-
-
 COLUMNS = [
     "model", "state", "version", "candidate", "pinned", "trained_at", "trained_as_of", "age_days", "last_build_at",
     "last_build_status", "decision", "decided_at", "metric", "greater_is_better", "window_size",
-    *(f"realized{end}" for end in FIGURES), *(f"estimated{end}" for end in FIGURES),
-    "threshold", "reference", "alerts", "alert_messages", "drifted",
+    *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES),
+    "threshold", "reference", "alerts", "alert_list", "drifted",
 ]  # fmt: skip
+TYPES = {
+    **dict.fromkeys(("version", "realized_n", "estimated_n"), "Int64"),
+    "alerts": "int64",
+    **dict.fromkeys(("model", "state", "candidate", "last_build_status", "decision", "metric", "window_size"), "str"),
+    **dict.fromkeys(("trained_at", "trained_as_of", "last_build_at", "decided_at"), "datetime64[us]"),
+    **dict.fromkeys(("realized_window", "estimated_window"), "datetime64[us]"),
+    **dict.fromkeys(("age_days", "realized", "realized_low", "realized_high"), "float64"),
+    **dict.fromkeys(("estimated", "estimated_low", "estimated_high", "threshold", "reference"), "float64"),
+}
 
 
-def _row(facts: dict[str, Any], state: State, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    name = facts["model"]
-    own = {key: table[table["model"] == name] for key, table in tables.items()}
+def overview(state: State) -> pd.DataFrame:
+    """One row per declared model, worst first: by state, then by the number of alerts, then by name.
+
+    `state` is `failed` (a node of its own or one that serves all models, or a test of one, when it was run last),
+    `alert`, `no_champion`, `no_version`, `unlabelled` (nothing realized yet) or `ok`. `last_build_status` is error,
+    skipped or success. `realized` and `estimated` are the spec's metric in the newest window that is over, else in the
+    newest, with 95 % interval, n and window; `threshold` and `reference` go with `realized`, without it with
+    `estimated`. `age_days` counts from what the champion was trained on to what the build knows. `alert_list` has a
+    (what, since, message) for each of the `alerts` in the newest window of what it is about; `drifted` are the three
+    (feature, metric, value, threshold) farthest above or nearest below their thresholds, against training, in the
+    newest window that is over. What there is not is NULL, or an empty list.
+    """
+    import pandas as pd
+
+    tables = {name: state.ask(sql, as_of=state.build.as_of) for name, sql in ASKED.items()}
+    nodes = state.ask(NODES)
+    rows = []
+    for facts in models(state).to_dict("records"):
+        own = {name: table[table["model"] == facts["model"]] for name, table in tables.items()}
+        concerned = nodes[nodes["model"].isna() | (nodes["model"] == facts["model"])]
+        rows.append(_row(facts, own, concerned, state))
+    answer = pd.DataFrame(rows, columns=COLUMNS, dtype=object).astype(TYPES)
+    order = answer["state"].map(WORST_FIRST.index)
+    by = ["order", "alerts", "model"]
+    answer = answer.assign(order=order).sort_values(by, ascending=[True, False, True])
+    return answer.drop(columns="order").reset_index(drop=True)
+
+
+def _row(facts: Any, own: dict[str, pd.DataFrame], nodes: pd.DataFrame, state: State) -> dict[str, Any]:
     row: dict[str, Any] = {key: facts[key] for key in ("model", "metric", "greater_is_better", "window_size")}
-    row |= _last_build(own["built"], tables["runs"], name)
-    if len(own["decisions"]):
-        decided = own["decisions"].iloc[0]
-        row |= {"decision": decided["reason"], "decided_at": decided["decided_at"]}
-    row |= {"alerts": len(own["alerts"]), "alert_messages": list(own["alerts"]["message"]), "drifted": []}
+    row |= {"last_build_at": _first(own["built"], "built_at"), "last_build_status": _status(nodes)}
+    row |= {"decision": _first(own["decisions"], "reason"), "decided_at": _first(own["decisions"], "decided_at")}
+    row |= {
+        "alerts": len(own["alerts"]),
+        "alert_list": list(own["alerts"][["what", "since", "message"]].itertuples(index=False, name=None)),
+        "drifted": [],
+    }
     if len(own["champions"]):
         champion = own["champions"].iloc[0]
         row |= {key: champion[key] for key in ("version", "candidate", "pinned", "trained_at", "trained_as_of")}
         row["age_days"] = (state.build.as_of - champion["trained_as_of"]).total_seconds() / 86_400
-        row |= _figures(own["performance"], facts["metric"], state)
+        row |= _figures(own["performance"][own["performance"]["metric"] == facts["metric"]], state)
         row["drifted"] = _drifted(own["drift"])
-    return {**row, "state": _word(row, bool(facts["metric"]))}
+    return {**row, "state": _word(row)}
 
 
-def _last_build(built: pd.DataFrame, runs: pd.DataFrame, model: str) -> dict[str, Any]:
-    """Say when the model was built last, and how the last command that ran anything went for it."""
-    at = built["built_at"].iloc[0] if len(built) else None
-    concerned = runs[runs["model"].isna() | (runs["model"] == model)]
-    failed = concerned["status"].isin(["error", "fail"]).any() or concerned["tests_failed"].fillna(0).gt(0).any()
-    skipped = runs.loc[runs["model"] == model, "status"].eq("skipped").any()
-    status = "error" if failed else "skipped" if skipped else "success"
-    return {"last_build_at": at, "last_build_status": status if len(concerned) else None}
+def _first(table: pd.DataFrame, column: str) -> Any:
+    return table[column].iloc[0] if len(table) else None
 
 
-def _figures(performance: pd.DataFrame, metric: str, state: State) -> dict[str, Any]:
+def _status(nodes: pd.DataFrame) -> str | None:
+    if nodes.empty:
+        return None
+    if nodes["status"].isin(["error", "fail"]).any() or nodes["tests_failed"].fillna(0).gt(0).any():
+        return "error"
+    return "skipped" if nodes["status"].eq("skipped").any() else "success"
+
+
+def _figures(performance: pd.DataFrame, state: State) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    of_metric = performance[performance["metric"] == metric]
     for kind in ("estimated", "realized"):
-        rows = of_metric[of_metric["kind"] == kind].sort_values("window")
+        rows = performance[performance["kind"] == kind]
         over = rows[rows["window_end"] <= state.build.as_of]
-        rows = over if len(over) else rows
-        if len(rows):
-            newest = rows.iloc[-1]
+        for _, newest in (over if len(over) else rows).tail(1).iterrows():
             figures = (newest[key] for key in ("value", "low", "high", "n", "window"))
             found |= dict(zip((f"{kind}{end}" for end in FIGURES), figures, strict=True))
             found |= {"threshold": newest["threshold"], "reference": newest["reference"]}
@@ -134,19 +160,17 @@ def _figures(performance: pd.DataFrame, metric: str, state: State) -> dict[str, 
 
 
 def _drifted(drift: pd.DataFrame) -> list[tuple[str, str, float, float]]:
-    if drift.empty:
-        return []
-    newest = drift[drift["window"] == drift["window"].max()]
-    ratio = newest["value"].abs() / newest["threshold"]
-    worst = newest.assign(ratio=ratio).sort_values(["ratio", "feature"], ascending=[False, True])
-    worst = worst.drop_duplicates("feature").head(3)
-    return [tuple(each) for each in worst[["feature", "metric", "value", "threshold"]].itertuples(index=False)]
+    """Of a threshold of 0 any value but 0 is infinitely far above."""
+    value = drift["value"].abs()
+    worst = drift.assign(ratio=(value / drift["threshold"]).mask(value == 0, 0.0))
+    worst = worst.sort_values(["ratio", "feature", "metric"], ascending=[False, True, True]).drop_duplicates("feature")
+    return list(worst.head(3)[["feature", "metric", "value", "threshold"]].itertuples(index=False, name=None))
 
 
-def _word(row: dict[str, Any], trained: bool) -> str:
+def _word(row: dict[str, Any]) -> str:
     if row["last_build_status"] in ("error", "skipped"):
         return "failed"
-    if not trained:
+    if row["metric"] is None:
         return "no_version"
     if "version" not in row:
         return "no_champion"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.models import check, model
+from mlbridge.monitor.models import check, checked_version, model
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY = """
-select p.version, p."window", p.window_end, p.kind, p.value, p.low, p.high, p.n, p.threshold, p.reference, p.alert
-from ml_performance as p
-where p.model = :model and p.metric = :metric and p.slice = :slice and p.value is not null
-order by p.version, p.kind desc, p."window"
+select version, "window", window_end, kind, value, low, high, n, threshold, reference, alert
+from ml_performance
+where model = :model and metric = :metric and slice = :slice and value is not null
+order by version, kind desc, "window"
 """
 PROMOTIONS = """
 select version, candidate, as_of, trained_at, reason
@@ -23,10 +23,8 @@ from ml_versions
 where model = :model and outcome = 'promoted'
 order by as_of, trained_at
 """
-PINNED = "select version from ml_champions where model = :model and pinned"
-METRICS = """
-select metric, min(slice) as slice from ml_performance where model = :model group by metric order by metric
-"""
+CHAMPION = "select version, pinned from ml_champions where model = :model"
+METRICS = "select distinct metric from ml_performance where model = :model order by metric"
 SLICES = """
 select slice, max(n) as n from ml_performance where model = :model group by slice order by max(n) desc, slice
 """
@@ -42,42 +40,49 @@ from ml_windows
 where model = :model and version = :version
 order by window_start
 """
+ALL = "all"
 
 
 def metrics(state: State, model: str) -> list[str]:
-    """Name the metrics that a model is watched by, the one of its spec first."""
+    """Name the metrics that a model is watched by, the one of its spec first; none before its first training."""
     own = _metric(state, model)
     found = list(state.ask(METRICS, model=model)["metric"])
-    return [*(name for name in found if name == own), *(name for name in found if name != own)] or [own]
+    return [own, *(name for name in found if name != own)] if own is not None else []
 
 
-def _metric(state: State, name: str) -> str:
-    return str(model(state, name)["metric"])
+def _metric(state: State, name: str) -> str | None:
+    found = model(state, name)["metric"]
+    return None if found is None else str(found)
 
 
 def slices(state: State, model: str) -> list[str]:
     """Name the slices that a model is measured on: `all`, then `column=value`, the largest first."""
     found = list(state.ask(SLICES, model=model)["slice"])
-    return ["all", *(name for name in found if name != "all")]
+    if not found:
+        _metric(state, model)
+    return [ALL, *(name for name in found if name != ALL)]
 
 
-def history(state: State, model: str, metric: str | None = None, part: str = "all") -> pd.DataFrame:
+def history(state: State, model: str, metric: str | None = None, slice: str = ALL) -> pd.DataFrame:  # noqa: A002
     """One row per version, kind and window: the metric (of the spec, where none is named) with its 95 % interval.
 
     `version, window, window_end, kind (realized|estimated), value, low, high, n, threshold, reference, alert, in_use`;
-    `in_use` says whether the version was champion when the window ended, by the promotions alone.
+    `in_use` says whether the version was champion when the window ended, or is it now where it has not ended: by the
+    promotions, since when a pin was set is not known.
     """
-    metric = metric or _metric(state, model)
-    check(metric, metrics(state, model), "metric")
-    check(part, slices(state, model), "slice")
-    found = state.ask(HISTORY, model=model, metric=metric, slice=part)
-    promoted = state.ask(PROMOTIONS, model=model)
+    known = metrics(state, model)
+    if metric is not None:
+        check(metric, known, "metric")
+    check(slice, slices(state, model), "slice")
+    found = state.ask(HISTORY, model=model, metric=metric or next(iter(known), None), slice=slice)
+    promoted, now = state.ask(PROMOTIONS, model=model), state.ask(CHAMPION, model=model)
 
-    champions = [
-        (promoted.loc[promoted["as_of"] < end, "version"].tolist() or [None])[-1] for end in found["window_end"]
-    ]
-    in_use = [champion == version for champion, version in zip(champions, found["version"], strict=True)]
-    return found.assign(in_use=in_use, version=found["version"].astype("int64"))
+    def champion(end: datetime) -> int | None:
+        before = now if end > state.build.as_of else promoted[promoted["as_of"] < end]
+        return None if before.empty else int(before["version"].iloc[-1])
+
+    ends = {end: champion(end) for end in found["window_end"].unique()}
+    return found.assign(in_use=found["window_end"].map(ends) == found["version"])
 
 
 def promotions(state: State, model: str) -> pd.DataFrame:
@@ -86,22 +91,28 @@ def promotions(state: State, model: str) -> pd.DataFrame:
     `version, candidate, as_of (what it was trained on), trained_at, reason, pinned (the spec holds it in use now)`.
     """
     found = state.ask(PROMOTIONS, model=model)
-    pinned = set(state.ask(PINNED, model=model)["version"])
-    return found.assign(pinned=found["version"].isin(pinned))
+    if found.empty:
+        _metric(state, model)
+    now = state.ask(CHAMPION, model=model)
+    return found.assign(pinned=found["version"].isin(now.loc[now["pinned"], "version"]))
 
 
 def by_slice(state: State, model: str, version: int, metric: str, window: datetime) -> pd.DataFrame:
-    """One row per slice and kind within one window, the largest slices first.
+    """One row per slice and kind within one window, the largest slices first; no rows where nothing was measured.
 
     `slice, column, value_of, kind, value, low, high, n, threshold, alert`; `column` and `value_of` are NULL for `all`.
     """
+    checked_version(state, model, version)
     check(metric, metrics(state, model), "metric")
     found = state.ask(BY_SLICE, model=model, version=version, metric=metric, window=window)
-    parts = found["slice"].str.partition("=")
-    whole = found["slice"] == "all"
-    return found.assign(column=parts[0].mask(whole), value_of=parts[2].mask(whole))
+    named = found["slice"].str.extract("(?s)^(?P<column>.+?)=(?P<value_of>.*)$")
+    return found[["slice"]].join(named).join(found.drop(columns="slice"))
 
 
 def windows(state: State, model: str, version: int) -> pd.DataFrame:
-    """One row per window that a version has scored rows of: `window, window_end, rows_scored, rows_labelled, is_complete`."""
+    """One row per window that a version has scored rows of: how many, and whether it is over.
+
+    `window, window_end, rows_scored, rows_labelled, is_complete`.
+    """
+    checked_version(state, model, version)
     return state.ask(WINDOWS, model=model, version=version, as_of=state.build.as_of)

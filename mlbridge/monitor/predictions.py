@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlbridge.monitor.histogram import nice, span
+from mlbridge.monitor.histogram import Grid, bin_of, nice, span
 from mlbridge.monitor.models import model as facts_of
+from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.source import State
+from mlbridge.spec import WINDOWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SIZES = ("day", "week", "month")
 BINS = 20
+PROBABILITIES = Grid(1.0, float(BINS), 0.0, BINS)
+NEAR = 5_000  # rows that are looked at for the next entities
 VOLUMES = {
     size: f"""
 select
@@ -24,21 +27,18 @@ where model = :model
 group by 1, 2
 order by 1, 2
 """  # noqa: S608 - put together of constants only
-    for size in SIZES
+    for size in WINDOWS
 }
 NUMBERS = {
-    size: f"""
-select
-    date_trunc('{size}', time) as "window",
-    cast(greatest(0, least(:bins - 1, floor((coalesce(probability, prediction_value) - :start) / :width))) as integer)
-        as bin,
-    count(*) as n
+    (size, value): f"""
+select date_trunc('{size}', time) as "window", {bin_of(value)} as bin, count(*) as n
 from ml_predictions
-where model = :model and (:version is null or version = :version) and coalesce(probability, prediction_value) is not null
+where model = :model and (:version is null or version = :version) and {value} is not null
 group by 1, 2
 order by 1, 2
 """  # noqa: S608
-    for size in SIZES
+    for size in WINDOWS
+    for value in ("probability", "prediction_value")
 }
 CLASSES = {
     size: f"""
@@ -48,7 +48,7 @@ where model = :model and (:version is null or version = :version)
 group by 1, 2
 order by 1, 2
 """  # noqa: S608
-    for size in SIZES
+    for size in WINDOWS
 }
 COLUMNS = "entity, time, version, prediction, prediction_value, probability, actual, actual_value, scored_at"
 LOOKUP = f"""
@@ -56,32 +56,54 @@ select {COLUMNS}
 from ml_predictions
 where model = :model and entity = :entity
 order by time desc, version desc
-limit {{limit}}
+limit :limit
 """  # noqa: S608
-ROWS = f"""
-select {COLUMNS}
+WITHIN = """
+model = :model and (:version is null or version = :version)
+and (:since is null or time >= :since) and (:until is null or time < :until)
+"""
+PER_UNIT = {
+    unit: f"""
+select date_trunc('{unit}', time) as start, count(*) as n
 from ml_predictions
-where
-    model = :model and (:version is null or version = :version)
-    and (:since is null or time >= :since) and (:until is null or time < :until)
-order by time, entity, version
-limit {{limit}}
+where {WITHIN}
+group by 1
+order by 1
 """  # noqa: S608
+    for unit in ("hour", "second")
+}
+ALL_ROWS = f"select {COLUMNS} from ml_predictions where {WITHIN} order by time, entity, version"  # noqa: S608
+SOME_ROWS = f"select {COLUMNS} from ml_predictions where {WITHIN} limit :limit"  # noqa: S608
+# Sorting a few of the rows takes no memory, grouping all of them would.
 ENTITIES = """
-select entity, count(*) as n, max(time) as newest
-from ml_predictions
-where model = :model and substring(entity, 1, length(:starting)) = :starting
+select entity
+from (
+    select entity
+    from ml_predictions
+    where model = :model and entity > :after and substring(entity, 1, length(:starting)) = :starting
+    order by entity
+    limit :near
+) as next_rows
 group by entity
 order by entity
-limit 20
+limit :limit
+"""
+OF_ENTITIES = """
+select entity, count(*) as n, max(time) as newest
+from ml_predictions
+where
+    model = :model and entity >= :first and entity <= :last
+    and substring(entity, 1, length(:starting)) = :starting
+group by entity
+order by entity
 """
 
 
 def volumes(state: State, model: str) -> pd.DataFrame:
     """One row per window and version: `window, version, n, labelled` (outcome known), `mean`.
 
-    `mean` is that of the probability, or of the prediction where there is none; NULL for classes that are no numbers.
-    Windows are of the size that the spec watches, in UTC.
+    `mean` is that of the probability, or of the prediction where there is none. Windows are of the size that the spec
+    watches, in UTC.
     """
     return state.ask(VOLUMES[_size(state, model)], model=model)
 
@@ -94,26 +116,31 @@ def prediction_bins(state: State, model: str, version: int | None = None) -> pd.
     """Count the predictions by window and bin, of one version or all: `window, bin, lower, upper, category, n`.
 
     Two classes: 20 bins of the probability. Regression: about 20 bins of the number, the outer ones hold what is
-    beyond. Many classes: one `category` each, bin by its name. What does not apply is NULL.
+    beyond. Many classes: one `category` each, bin by its name. What does not apply is NULL; bins without rows are left
+    out.
     """
-    facts = facts_of(state, model)
     size = _size(state, model)
+    facts = facts_of(state, model) if version is None else version_facts(state, model, version)
+    where = {"model": model, "version": version}
     if facts["task"] == "classification" and facts["positive"] is None:
-        found = state.ask(CLASSES[size], model=model, version=version)
+        found = state.ask(CLASSES[size], **where)
         places = {name: place for place, name in enumerate(sorted(found["category"].unique()))}
-        return found.assign(bin=found["category"].map(places), lower=None, upper=None)
-    start, width, bins = 0.0, 1 / BINS, BINS
+        found = found.assign(bin=found["category"].map(places).astype("int64"), lower=float("nan"), upper=float("nan"))
+        return found[["window", "bin", "lower", "upper", "category", "n"]]
+    grid, value = PROBABILITIES, "probability"
     if facts["positive"] is None:
-        found_span = span(state, "prediction", model=model, version=version, since=None, until=None)
-        start, width, bins = nice(*(found_span or (0.0, 1.0)), BINS)
-    found = state.ask(NUMBERS[size], model=model, version=version, bins=bins, start=start, width=width)
-    lower = (start + found["bin"] * width).round(12)
-    return found.assign(lower=lower, upper=(lower + width).round(12), category=None)
+        reached = span(state, "prediction", since=None, until=None, **where)
+        grid, value = nice(*(reached or (0.0, 1.0)), BINS), "prediction_value"
+    found = state.ask(NUMBERS[size, value], **grid.parameters, **where)
+    found = found.assign(lower=found["bin"].map(grid.edge), upper=(found["bin"] + 1).map(grid.edge), category=None)
+    found = found.astype({"lower": "float64", "upper": "float64", "category": "str"})
+    return found[["window", "bin", "lower", "upper", "category", "n"]]
 
 
 def lookup(state: State, model: str, entity: str, limit: int = 200) -> pd.DataFrame:
     """Give the predictions of one entity (the key as text), newest first, at most `limit`; the columns of the table."""
-    return state.ask(LOOKUP.format(limit=int(limit)), model=model, entity=entity)
+    facts_of(state, model)
+    return state.ask(LOOKUP, model=model, entity=entity, limit=limit)
 
 
 def rows(
@@ -124,11 +151,57 @@ def rows(
     until: datetime | None = None,
     limit: int = 100_000,
 ) -> pd.DataFrame:
-    """Give predictions as they stand in the table, oldest first, at most `limit`; for a download."""
+    """Give predictions as they stand in the table, oldest first, at most `limit`; for a download.
+
+    Sorting all rows would take memory: those that are the oldest are found by counting per hour, then per second. Where
+    one second has more of them than still fit in, which ones is not defined.
+    """
+    import pandas as pd
+
+    facts_of(state, model)
     where: dict[str, Any] = {"model": model, "version": version, "since": since, "until": until}
-    return state.ask(ROWS.format(limit=int(limit)), **where)
+    parts = []
+    for unit, length in (("hour", timedelta(hours=1)), ("second", timedelta(seconds=1))):
+        counted = state.ask(PER_UNIT[unit], **where)
+        fits = counted["n"].cumsum() <= limit
+        if fits.all():
+            parts.append(state.ask(ALL_ROWS, **where))
+            break
+        start = counted["start"][~fits].iloc[0]
+        parts.append(state.ask(ALL_ROWS, **{**where, "until": _least(start, where["until"])}))
+        limit -= len(parts[-1])
+        where |= {"since": _most(start, where["since"]), "until": _least(start + length, where["until"])}
+    else:
+        parts.append(state.ask(SOME_ROWS, **where, limit=limit).sort_values(["time", "entity", "version"]))
+    return pd.concat(parts, ignore_index=True)
 
 
-def entities(state: State, model: str, starting: str) -> pd.DataFrame:
-    """Suggest up to 20 entities whose key begins with a text: `entity, n` (predictions), `newest` (their time)."""
-    return state.ask(ENTITIES, model=model, starting=starting)
+def _least(moment: datetime, other: datetime | None) -> datetime:
+    return moment if other is None else min(moment, other)
+
+
+def _most(moment: datetime, other: datetime | None) -> datetime:
+    return moment if other is None else max(moment, other)
+
+
+def entities(state: State, model: str, starting: str, limit: int = 20) -> pd.DataFrame:
+    """Suggest up to `limit` entities whose key begins with a text: `entity, n` (predictions), `newest` (their time).
+
+    The first ones by name; fewer where they have very many predictions each.
+    """
+    import pandas as pd
+
+    facts_of(state, model)
+    found: list[str] = []
+    for _ in range(3):
+        after = found[-1] if found else ""
+        near = {"after": after, "starting": starting, "near": NEAR, "limit": limit - len(found)}
+        more = list(state.ask(ENTITIES, model=model, **near)["entity"])
+        found += more
+        if not more or len(found) >= limit:
+            break
+    if not found:
+        return pd.DataFrame({"entity": [], "n": [], "newest": []}).astype(
+            {"entity": "str", "n": "int64", "newest": "datetime64[us]"}
+        )
+    return state.ask(OF_ENTITIES, model=model, first=found[0], last=found[-1], starting=starting)

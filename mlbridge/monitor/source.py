@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbridge.errors import MlbridgeError, SetupError
-from mlbridge.warehouse import LackingError, Reader, ReadError, read_files, read_server
+from mlbridge.reader import LackingError, Reader, ReadError
+from mlbridge.warehouse import read_files, read_server
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,8 +124,8 @@ class Folder:
         self._check_format()
         try:
             names, slot = [str(name) for name in pointer["tables"]], str(pointer["slot"])
-            moments = [_utc(pointer[name]) for name in ("published_at", "as_of")]
-            build = Build(str(pointer["build"]), *moments, str(pointer["version"]))
+            published_at, as_of = _utc(pointer["published_at"]), _utc(pointer["as_of"])
+            build = Build(str(pointer["build"]), published_at, as_of, str(pointer["version"]))
         except (KeyError, TypeError, ValueError) as error:
             raise Nothing(f"'{self._folder / POINTER}' lacks or misspells {error}. {BUILD_FIRST}") from error
         lacking = sorted(NEEDED.difference(names))
@@ -192,8 +193,10 @@ class Server:
         if found.empty:
             raise Nothing(f"no build has been run yet. {BUILD_FIRST}")
         row = found.iloc[0]
-        moments = [row[name].to_pydatetime() for name in ("started_at", "as_of")]
-        return Build(str(row["invocation_id"]), *moments, str(self._project.package_version))
+        version = self._project.package_version or "unknown"
+        return Build(
+            str(row["invocation_id"]), row["started_at"].to_pydatetime(), row["as_of"].to_pydatetime(), version
+        )
 
 
 def open_source(project: Project) -> Source:

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import charts, page, words
+from mlbridge.app import page, words
+from mlbridge.app.charts import drift as charts
 
 WORST = "worst"
 FIRST = 30  # features that a map shows before it is asked for all
@@ -107,36 +108,40 @@ def verdict(feature: str, here: Any, baseline: str) -> str:
     )
 
 
-st.title("Drift")
-with st.container(horizontal=True):
-    model = page.pick_model(champions_only=True)
-    versions = sorted(page.ask(monitor.history, model=model.model)["version"].unique(), reverse=True)
-    numbers = [str(number) for number in versions]
-    if not numbers:
-        page.nothing(
-            "Nothing measured yet",
-            f"No row of {model.model} has been scored after a training period.",
-            "The first window appears with the first build that scores newer rows.",
+def draw() -> None:
+    """Draw the page."""
+    with st.container(horizontal=True):
+        model = page.pick_model(champions_only=True)
+        versions = sorted(page.ask(monitor.history, model=model.model)["version"].unique(), reverse=True)
+        numbers = [str(number) for number in versions]
+        if not numbers:
+            page.nothing(
+                "Nothing measured yet",
+                f"No row of {model.model} has been scored after a training period.",
+                "The first window appears with the first build that scores newer rows.",
+            )
+            return
+        start_at = numbers.index(str(model.version)) if str(model.version) in numbers else 0
+        chosen = int(page.pick("Version", numbers, "version", index=start_at))
+        against = page.pick("Against", list(BASELINES), "baseline")
+        chosen_metric = page.pick(
+            "Metric", [WORST, *page.ask(monitor.drift_metrics, model=model.model, version=chosen)], "metric"
         )
-        st.stop()
-    start_at = numbers.index(str(model.version)) if str(model.version) in numbers else 0
-    chosen = int(page.pick("Version", numbers, "version", index=start_at))
-    against = page.pick("Against", list(BASELINES), "baseline", format_func=lambda word: BASELINES[word])
-    chosen_metric = page.pick(
-        "Metric", [WORST, *page.ask(monitor.drift_metrics, model=model.model, version=chosen)], "metric"
-    )
-    sort = page.pick("Sort by", ORDERS, "sort")
-drifted = page.ask(monitor.drift, model=model.model, version=chosen, baseline=against, metric=chosen_metric)
-if drifted.empty:
-    page.nothing(
-        "One window only" if against == "previous" else "Nothing to compare",
-        f"There is no window that could be compared with {BASELINES[against]}.",
-        "Compare with the training, or wait for the next window."
-        if against == "previous"
-        else "The first window appears with the first build that scores newer rows.",
-    )
-    st.stop()
-is_over = drifted["window_end"] <= page.build().as_of
-drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d"), is_over=is_over), sort)
-the_map(model, drifted, against)
-cell(model, chosen, drifted, against)
+        sort = page.pick("Sort by", ORDERS, "sort")
+    drifted = page.ask(monitor.drift, model=model.model, version=chosen, baseline=against, metric=chosen_metric)
+    if drifted.empty:
+        page.nothing(
+            "One window only" if against == "previous" else "Nothing to compare",
+            f"There is no window that could be compared with {BASELINES[against]}.",
+            "Compare with the training, or wait for the next window."
+            if against == "previous"
+            else "The first window appears with the first build that scores newer rows.",
+        )
+        return
+    is_over = drifted["window_end"] <= page.build().as_of
+    drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d"), is_over=is_over), sort)
+    the_map(model, drifted, against)
+    cell(model, chosen, drifted, against)
+
+
+page.show("Drift", draw)

@@ -8,8 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import charts, page, words
+from mlbridge.app import page, words
+from mlbridge.app.charts import performance as charts
 
+MOST_ALERTS = 6
 STATES = {
     "failed": ("Last build failed", "red", ":material/error:"),
     "alert": ("Needs a look", "orange", ":material/warning:"),
@@ -47,12 +49,13 @@ def figures(row: Any, size: str) -> None:
     """Draw the main figures in a row that wraps on a narrow screen."""
     better = "higher is better" if row.greater_is_better else "lower is better"
     st.markdown(f"**{words.plain(row.metric)}**, {better}")
-    line = st.container(horizontal=True, gap="medium")
+    left, right = st.columns([3, 2])
+    line = left.container(horizontal=True, gap="medium")
     for kind in ("realized", "estimated"):
         value, n, window = (row[f"{kind}{end}"] for end in ("", "_n", "_window"))
         if pd.isna(value):
             what = "No outcome is known yet" if kind == "realized" else "This version keeps no calibration"
-            line.metric(kind.title(), words.NOTHING, help=what, width=180)
+            line.metric(kind.title(), words.NOTHING, help=what, width=165)
             continue
         said = words.interval(value, row[f"{kind}_low"], row[f"{kind}_high"])
         line.metric(
@@ -61,10 +64,10 @@ def figures(row: Any, size: str) -> None:
             delta=None if pd.isna(row.reference) else f"{value - row.reference:+.3g} against training",
             delta_color="normal" if row.greater_is_better else "inverse",
             help=f"{said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
-            width=180,
+            width=165,
         )
     line.metric("Alerts now", words.count(row.alerts), help="Beyond the threshold in its newest window", width=110)
-    with line.container(width=430, gap="small"):
+    with right:
         st.caption("Most drifted features")
         drifted = [
             f"{words.plain(feature)}: {words.plain(name)} {value:.2g} (usual up to {threshold:.2g})"
@@ -75,10 +78,13 @@ def figures(row: Any, size: str) -> None:
 
 def watched(row: Any, size: str) -> None:
     """Draw the main metric over time, and what the alerts say."""
-    for message in row.alert_messages[:3]:
-        st.markdown(f":orange[:material/warning:] {words.plain(message)}")
-    if len(row.alert_messages) > 3:
-        st.caption(f"and {len(row.alert_messages) - 3} more on the pages Performance and Drift")
+    if row.alert_list:
+        alerts = [
+            f"{words.plain(what)} (since {words.window(since, size)})"
+            for what, since, _ in row.alert_list[:MOST_ALERTS]
+        ]
+        more = len(row.alert_list) - len(alerts)
+        st.markdown(f":orange[:material/warning:] {'; '.join(alerts)}" + (f"; and {more} more" if more else ""))
     frame = page.ask(monitor.history, model=row.model)
     frame = frame[frame["version"] == row.version]
     if frame.empty:
@@ -107,20 +113,24 @@ def links(model: str, *names: str) -> None:
         line.page_link(f"pages/{name}.py", label=name.title(), query_params={"model": model})
 
 
-st.title("Overview")
-overview = page.ask(monitor.overview)
-if overview.empty:
-    page.nothing(
-        "No model is declared",
-        "The published build knows no ML model.",
-        "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
+def draw() -> None:
+    """Draw the page."""
+    overview = page.ask(monitor.overview)
+    if overview.empty:
+        page.nothing(
+            "No model is declared",
+            "The published build knows no ML model.",
+            "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
+        )
+        return
+    bad = int((~overview["state"].isin(["ok", "unlabelled"])).sum())
+    st.markdown(
+        f"{len(overview)} model{'s' if len(overview) > 1 else ''}; "
+        + (f"**{bad} need{'s' if bad == 1 else ''} a look**, worst first." if bad else "**all is well.**")
     )
-    st.stop()
-bad = int((~overview["state"].isin(["ok", "unlabelled"])).sum())
-st.markdown(
-    f"{len(overview)} model{'s' if len(overview) > 1 else ''}; "
-    + (f"**{bad} need{'s' if bad == 1 else ''} a look**, worst first." if bad else "**all is well.**")
-)
-sizes = page.ask(monitor.models).set_index("model")["window_size"]
-for _, each in overview.iterrows():
-    card(each, sizes.get(each["model"]) or "month")
+    sizes = page.ask(monitor.models).set_index("model")["window_size"]
+    for _, each in overview.iterrows():
+        card(each, sizes.get(each["model"]) or "month")
+
+
+page.show("Overview", draw)

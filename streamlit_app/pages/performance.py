@@ -8,14 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import charts, page, words
+from mlbridge.app import page, words
+from mlbridge.app.charts import performance as charts
 
 ALL = "all windows"
 
 
 def over_time(row: Any, metric: str, part: str) -> pd.DataFrame:
     """Draw the metric over all windows and versions, with the champion's changes."""
-    frame = page.ask(monitor.history, model=row.model, metric=metric, part=part)
+    frame = page.ask(monitor.history, model=row.model, metric=metric, slice=part)
     if frame.empty:
         page.nothing(
             "Nothing measured yet",
@@ -166,39 +167,45 @@ def residuals(row: Any, version: int, period: dict[str, Any]) -> None:
     )
 
 
-st.title("Performance")
-top = st.container(horizontal=True)
-with top:
-    model = page.pick_model(champions_only=True)
-    chosen_metric = page.pick("Metric", page.ask(monitor.metrics, model=model.model), "metric")
-    chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
-measured = over_time(model, chosen_metric, chosen_slice)
-if measured.empty:
-    st.stop()
+def draw() -> None:
+    """Draw the page."""
+    top = st.container(horizontal=True)
+    with top:
+        model = page.pick_model(champions_only=True)
+        chosen_metric = page.pick("Metric", page.ask(monitor.metrics, model=model.model), "metric")
+        chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
+    measured = over_time(model, chosen_metric, chosen_slice)
+    if measured.empty:
+        return
 
-st.header("Where it errs")
-with st.container(horizontal=True):
-    numbers = [str(number) for number in sorted(measured["version"].unique(), reverse=True)]
-    start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
-    chosen_version = int(page.pick("Version", numbers, "version", index=start))
-    found = page.ask(monitor.windows, model=model.model, version=chosen_version)
-    days = {f"{each.window:%Y-%m-%d}": each for each in found.itertuples()}
-    chosen_window = page.pick("Window", [ALL, *reversed(days)], "window", format_func=lambda day: day)
-limits = {"since": None, "until": None}
-if chosen_window != ALL:
-    limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
-left, right = st.columns(2) if model.task == "classification" and model.positive else (st.container(), st.container())
-if model.positive:
-    with left:
-        calibration(model, chosen_version, limits)
-    with right:
-        confusion(model, chosen_version, limits)
-elif model.task == "classification":
-    classes(model, chosen_version, limits)
-else:
-    residuals(model, chosen_version, limits)
-labelled = found[(found["rows_labelled"] > 0) & found["is_complete"]]
-newest = labelled if len(labelled) else found
-if len(newest):
-    compared = days[chosen_window].window if chosen_window != ALL else newest["window"].max()
-    slices(model, chosen_version, chosen_metric, compared)
+    st.header("Where it errs")
+    with st.container(horizontal=True):
+        numbers = [str(number) for number in sorted(measured["version"].unique(), reverse=True)]
+        start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
+        chosen_version = int(page.pick("Version", numbers, "version", index=start))
+        found = page.ask(monitor.windows, model=model.model, version=chosen_version)
+        days = {f"{each.window:%Y-%m-%d}": each for each in found.itertuples()}
+        chosen_window = page.pick("Window", [ALL, *reversed(days)], "window")
+    limits = {"since": None, "until": None}
+    if chosen_window != ALL:
+        limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
+    left, right = (
+        st.columns(2) if model.task == "classification" and model.positive else (st.container(), st.container())
+    )
+    if model.positive:
+        with left:
+            calibration(model, chosen_version, limits)
+        with right:
+            confusion(model, chosen_version, limits)
+    elif model.task == "classification":
+        classes(model, chosen_version, limits)
+    else:
+        residuals(model, chosen_version, limits)
+    labelled = found[(found["rows_labelled"] > 0) & found["is_complete"]]
+    newest = labelled if len(labelled) else found
+    if len(newest):
+        compared = days[chosen_window].window if chosen_window != ALL else newest["window"].max()
+        slices(model, chosen_version, chosen_metric, compared)
+
+
+page.show("Performance", draw)

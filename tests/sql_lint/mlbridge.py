@@ -14,6 +14,10 @@ def unfold(relation: str, _document: str, _keys: list[str], _fields: Mapping[str
     return relation
 
 
+def lineage_documents() -> str:
+    return "(select '[]' as document)"
+
+
 def named(name: str) -> str:
     return f'"{name}"'
 

@@ -1,0 +1,349 @@
+"""Seconds and peak memory of what the monitor's pages ask, over 10 million predictions of one model.
+
+Three published builds, each with 10 million predictions of twelve months in two versions, nine tenths with outcome:
+two classes, twenty classes, numbers with one value far out. The other tables are as large as those of a model with 200
+features watched for 24 months. Ours: each function in a process of its own that has imported what the app imports
+(Streamlit, Altair, pandas, PyArrow); seconds on an open build, median of five; the highest resident memory of the
+process. `all of them` calls one after the other in one process, as an app does that stays open. By hand: the
+predictions are read into one pandas frame, and the same is aggregated there; the seconds of reading are stated apart,
+because each visit pays them that does not keep the frame. Both use two threads.
+Run: .venv/bin/python benchmarks/monitor_pages.py [millions of predictions]
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlbridge.monitor import State
+
+MODEL, ENTITY = "big", "C-0000000017-3"
+KINDS = ("binary", "many", "number")
+PERIOD = {"since": datetime(2024, 8, 1), "until": datetime(2024, 9, 1)}
+CLASSES = {"binary": ["false", "true"], "many": [f"class {number}" for number in range(20)], "number": None}
+SCORE = "pow((hash(i, 7) % 1000000) / 1e6, 3)"
+NUMBER = "20 + 30 * ln(1 / (1e-6 + (hash(i, 7) % 1000000) / 1e6))"
+VALUES = {
+    "binary": f"""
+        case when {SCORE} >= 0.5 then 'true' else 'false' end as prediction,
+        case when {SCORE} >= 0.5 then 1.0 else 0.0 end as prediction_value,
+        {SCORE} as probability,
+        case when (hash(i, 9) % 1000000) / 1e6 < {SCORE} then 'true' else 'false' end as actual,
+        case when (hash(i, 9) % 1000000) / 1e6 < {SCORE} then 1.0 else 0.0 end as actual_value
+    """,
+    "many": f"""
+        'class ' || hash(i, 1) % 20 as prediction,
+        null::double as prediction_value,
+        0.05 + 0.95 * {SCORE} as probability,
+        'class ' || hash(i, case when hash(i, 4) % 3 = 0 then 5 else 1 end) % 20 as actual,
+        null::double as actual_value
+    """,
+    "number": f"""
+        cast({NUMBER} as text) as prediction,
+        {NUMBER} as prediction_value,
+        null::double as probability,
+        cast({NUMBER} + (hash(i, 4) % 3000) / 100 - 15 as text) as actual,
+        case when i = 77 then 1e7 else {NUMBER} + (hash(i, 4) % 3000) / 100 - 15 end as actual_value
+    """,
+}
+# Rows come as a join of many writes leaves them: in order by and large only.
+PREDICTIONS = """
+select
+    '{model}' as model, 'C-' || lpad(cast(hash(i, 2) % 4000000 as text), 10, '0') || '-' || i % 7 as entity,
+    timestamp '2024-01-01' + to_microseconds(cast(i * 31622400e6 / {rows} as bigint)) as time,
+    case when i < {rows} / 2 then 1 else 2 end::integer as version, prediction, prediction_value, probability,
+    case when i % 10 > 0 then actual end as actual, case when i % 10 > 0 then actual_value end as actual_value,
+    timestamp '2025-01-01' as scored_at
+from (select i, {values} from (select (i + hash(i) % 1000) % {rows} as i from range({rows}) as t(i)) as mixed) as made
+"""
+# The other tables that the pages read: a model with 200 features and 29 slices, two versions, 24 months, 500 builds.
+WINDOWS = """
+    (select timestamp '2023-01-01' + to_months(m) as month from range(24) as t(m)) as months,
+    (values (1), (2)) as versions(version)
+"""
+SMALL = {
+    "ml_versions": """
+        select
+            '{model}' as model, version, 'c' as candidate, 'promoted' as outcome, 'r' as reason,
+            timestamp '2024-06-01' as trained_at, timestamp '2024-06-01' as as_of, '{spec}' as spec,
+            '{params}' as params, '[]' as calibration
+        from (values (1), (2)) as versions(version)
+    """,
+    "ml_champions": """
+        select
+            '{model}' as model, 2 as version, 'c' as candidate, false as pinned, timestamp '2024-06-01' as trained_at
+    """,
+    "ml_nodes": """
+        select 'model.n' || i as node, 'n' || i as name, 'model' as kind, '{model}' as model, 'split' as stage
+        from range(50) as t(i)
+    """,
+    "ml_runs": """
+        select
+            'build ' || b as invocation_id, 'n' || i as node, '{model}' as model, 'split' as stage, 'success' as status,
+            timestamp '2024-01-01' + to_hours(b) as started_at, 1.0 as seconds, timestamp '2024-01-01' as as_of,
+            0 as tests_failed
+        from range(500) as t(b), range(50) as u(i)
+    """,
+    "ml_decisions": """
+        select
+            '{model}' as model, 'build ' || b as invocation_id, timestamp '2024-01-01' + to_hours(b) as decided_at,
+            timestamp '2024-01-01' as as_of, 'r' as reason
+        from range(500) as t(b)
+    """,
+    "ml_alerts": """
+        select
+            '{model}' as model, 'what ' || i as what, 'drift' as about, timestamp '2024-12-01' as since,
+            true as is_current, 'm' as message
+        from range(20) as t(i)
+    """,
+    "ml_performance": f"""
+        select
+            '{{model}}' as model, version, month as "window", month + to_months(1) as window_end, kind,
+            case i when 0 then '{{metric}}' else 'm' || i end as metric,
+            case s when 0 then 'all' else 'column=' || s end as slice,
+            0.5 as value, 0.4 as low, 0.6 as high, 100 as n, 0.1 as threshold, 0.5 as reference, false as alert
+        from {WINDOWS}, range(8) as t(i), range(30) as u(s), (values ('realized'), ('estimated')) as kinds(kind)
+    """,
+    "ml_drift": f"""
+        select
+            '{{model}}' as model, version, 'f' || f as feature, month as "window", month + to_months(1) as window_end,
+            baseline, 'd' || d as metric, random() as value, 0.2 as threshold
+        from {WINDOWS}, range(200) as t(f), range(5) as u(d), (values ('training'), ('previous')) as ends(baseline)
+    """,
+}
+
+
+def write_build(folder: Path, kind: str, rows: int) -> None:
+    """Publish a build by hand."""
+    folder.mkdir(parents=True)
+    metric = "rmse" if kind == "number" else "roc_auc"
+    task = "regression" if kind == "number" else "classification"
+    spec = {"task": task, "target": "t", "entity": ["id"], "time": "at", "candidates": ["c"], "metric": metric}
+    documents = {"spec": json.dumps(spec), "params": json.dumps({"classes": CLASSES[kind]})}
+    tables = {name: sql.format(model=MODEL, metric=metric, **documents) for name, sql in SMALL.items()}
+    tables["ml_predictions"] = PREDICTIONS.format(model=MODEL, rows=rows, values=VALUES[kind])
+    with duckdb.connect(config={"threads": 2}) as connection:
+        for name, sql in tables.items():
+            connection.execute(f"copy ({sql}) to '{folder / f'a.{name}.parquet'}' (format parquet)")
+    pointer = {
+        "build": kind, "slot": "a", "published_at": "2025-01-02 03:04:05", "as_of": "2025-01-01 00:00:00",
+        "version": "0.3.0", "tables": sorted(tables),
+    }  # fmt: skip
+    (folder / "format0.json").write_text('{"format": 1}')
+    (folder / "current.json").write_text(json.dumps(pointer))
+
+
+def ours(kind: str) -> dict[str, Callable[[State], Any]]:
+    """Name what the pages ask about a model of a kind."""
+    from mlbridge import monitor as m
+
+    one: dict[str, Any] = {"model": MODEL, "version": 2}
+    asked: dict[str, Callable[[State], Any]] = {
+        "models": m.models,
+        "overview": m.overview,
+        "history": lambda s: m.history(s, MODEL),
+        "volumes": lambda s: m.volumes(s, MODEL),
+        "prediction_bins": lambda s: m.prediction_bins(s, MODEL),
+        "against": lambda s: m.against(s, **one),
+        "lookup": lambda s: m.lookup(s, MODEL, ENTITY),
+        "entities": lambda s: m.entities(s, MODEL, "C-00000"),
+        "entities, none typed": lambda s: m.entities(s, MODEL, ""),
+        "rows, 100,000": lambda s: m.rows(s, MODEL),
+        "rows of a month": lambda s: m.rows(s, MODEL, **PERIOD),
+    }
+    if kind == "binary":
+        asked["scores"] = lambda s: m.scores(s, **one)
+        asked["calibration"] = lambda s: m.calibration(s, **one)
+    asked |= {"residuals": lambda s: m.residuals(s, **one)} if kind == "number" else {}
+    asked |= {"confusion_classes": lambda s: m.confusion_classes(s, **one, at_least=0.3)} if kind == "many" else {}
+    return asked
+
+
+def month(frame: pd.DataFrame) -> pd.Series[Any]:
+    """Give each row's month."""
+    return frame["time"].dt.to_period("M")
+
+
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Choose the rows that outcomes are compared for."""
+    return frame[(frame["version"] == 2) & frame["actual"].notna()]
+
+
+def steps(frame: pd.DataFrame, count: int) -> Any:
+    """Count by steps of the probability."""
+    known = labelled(frame)
+    place = (known["probability"] * count).astype(int).clip(0, count - 1)
+    grouped = known.assign(right=known["actual"] == "true").groupby(place)
+    return grouped.agg(n=("right", "size"), positives=("right", "sum"), total=("probability", "sum"))
+
+
+def ends(values: pd.Series[Any]) -> Any:
+    """Give the values between which all but half a percent at each end lie."""
+    return values.quantile([0.005, 0.995])
+
+
+def residuals(frame: pd.DataFrame) -> Any:
+    """Make the histogram of the residuals."""
+    import numpy as np
+
+    known = labelled(frame)
+    off = known["actual_value"] - known["prediction_value"]
+    edges = np.linspace(*ends(off), 61)
+    return np.histogram(off.clip(edges[0], edges[-1]), edges)
+
+
+def cells(frame: pd.DataFrame) -> Any:
+    """Count predicted against actual numbers."""
+    import numpy as np
+
+    known = labelled(frame)
+    both = [known[name] for name in ("prediction_value", "actual_value")]
+    edges = np.linspace(min(ends(each).min() for each in both), max(ends(each).max() for each in both), 41)
+    return np.histogram2d(*(each.clip(edges[0], edges[-1]) for each in both), edges)
+
+
+def crossed(frame: pd.DataFrame, least: float) -> Any:
+    """Count predicted against actual classes."""
+    known = labelled(frame)
+    return known[known["probability"] >= least].groupby(["actual", "prediction"]).size()
+
+
+def binned(frame: pd.DataFrame, column: str) -> Any:
+    """Count a column by month and bin."""
+    import numpy as np
+    import pandas as pd
+
+    place = pd.cut(frame[column], np.linspace(*ends(frame[column]), 21))
+    return frame.groupby([month(frame), place], observed=True).size()
+
+
+def beginning(frame: pd.DataFrame, start: str) -> Any:
+    """Find entities by how they begin."""
+    return frame[frame["entity"].str.startswith(start)].groupby("entity")["time"].agg(["size", "max"]).head(20)
+
+
+def by_hand(kind: str) -> dict[str, Callable[[pd.DataFrame], Any]]:
+    """Do the same on one pandas frame of all predictions."""
+    asked: dict[str, Callable[[pd.DataFrame], Any]] = {
+        "volumes": lambda f: f.groupby([month(f), "version"]).agg(n=("time", "size"), labelled=("actual", "count")),
+        "lookup": lambda f: f[f["entity"] == ENTITY].sort_values("time"),
+        "entities": lambda f: beginning(f, "C-00000"),
+        "entities, none typed": lambda f: beginning(f, ""),
+        "rows, 100,000": lambda f: f.sort_values("time").head(100_000),
+        "rows of a month": lambda f: f[f["time"].between(*PERIOD.values())].sort_values("time").head(100_000),
+    }
+    of_kind: dict[str, dict[str, Callable[[pd.DataFrame], Any]]] = {
+        "binary": {
+            "prediction_bins": lambda f: binned(f, "probability"),
+            "against": lambda f: steps(f, 200),
+            "scores": lambda f: steps(f, 200),
+            "calibration": lambda f: steps(f, 10_000),
+        },
+        "many": {
+            "prediction_bins": lambda f: f.groupby([month(f), "prediction"]).size(),
+            "against": lambda f: crossed(f, 0),
+            "confusion_classes": lambda f: crossed(f, 0.3),
+        },
+        "number": {
+            "prediction_bins": lambda f: binned(f, "prediction_value"),
+            "against": cells,
+            "residuals": residuals,
+        },
+    }
+    return asked | of_kind[kind]
+
+
+def peak() -> float:
+    """Give this process's highest resident memory in MiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def timed(work: Callable[[], Any], times: int) -> float:
+    """Give the median of some runs, in seconds."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def measure(folder: Path, kind: str, what: str) -> dict[str, Any]:
+    """Measure in this process: one of our functions, all of them, or everything by hand."""
+    import altair  # noqa: F401 - what the app has imported as well
+    import pyarrow  # noqa: F401
+    import streamlit  # noqa: F401
+
+    if what == "by hand":
+        import pandas as pd
+
+        frames = []
+        reading = timed(lambda: frames.append(pd.read_parquet(folder / "a.ml_predictions.parquet")), 1)
+        done = {name: timed(lambda ask=ask: ask(frames[0]), 1) for name, ask in by_hand(kind).items()}  # type: ignore[misc]
+        return {"reading": reading, "seconds": done, "peak": peak()}
+    from mlbridge.monitor import open_folder
+
+    state = open_folder(folder).state()
+    base = peak()
+    chosen = ours(kind) if what == "all of them" else {what: ours(kind)[what]}
+    seconds = {name: timed(lambda ask=ask: ask(state), 5) for name, ask in chosen.items()}  # type: ignore[misc]
+    return {"seconds": seconds, "peak": peak(), "base": base}
+
+
+def apart(folder: Path, kind: str, what: str) -> dict[str, Any]:
+    """Measure in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, str(folder), kind, what], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr[-4000:])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def report(folder: Path, kind: str) -> None:
+    """Print one kind's table."""
+    hand = apart(folder, kind, "by hand")
+    print(f"\n{kind}: by hand reading takes {hand['reading']:.1f} s, the peak is {hand['peak']:,.0f} MiB")
+    print(f"{'':22}{'s':>7}{'MiB':>7}{'by hand s':>11}{'ratio':>7}{'with reading':>14}{'MiB ratio':>11}")
+    for name in [*ours(kind), "all of them"]:
+        found = apart(folder, kind, name)
+        seconds, theirs = sum(found["seconds"].values()), hand["seconds"].get(name)
+        line = f"{name:22}{seconds:7.2f}{found['peak']:7.0f}"
+        if theirs is not None:
+            line += f"{theirs:11.2f}{seconds / theirs:7.2f}{seconds / (theirs + hand['reading']):14.3f}"
+            line += f"{found['peak'] / hand['peak']:11.2f}"
+        print(line, flush=True)
+    print(f"the process before it asks: {found['base']:.0f} MiB")
+
+
+def main() -> None:
+    """Make the builds, measure, print."""
+    rows = int(float(sys.argv[1] if len(sys.argv) > 1 else 10) * 1_000_000)
+    print(f"{platform.machine()}, Python {platform.python_version()}, {rows:,} predictions")
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in KINDS:
+            write_build(Path(folder) / kind, kind, rows)
+            report(Path(folder) / kind, kind)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        print(json.dumps(measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3])))
+    else:
+        main()

@@ -1,0 +1,87 @@
+{# The graph that the monitor shows: what leads to the branch, the branch, and the package's own tables. #}
+
+{% macro lineage() %}
+  {#-
+    `name, kind, package, model, stage, materialized, description, parents` of each of its nodes, by the node's id. Nodes
+    that dbt writes into others (ephemeral ones) are left out; their parents take their place. `name` is the one in `ml_runs`.
+  -#}
+  {%- set every = dict(graph.nodes, **graph.sources) -%}
+  {%- set branch = mlbridge.branch() -%}
+  {%- set ahead = [] -%}
+  {%- for id in branch if every[id].config.materialized != 'ephemeral' -%}{%- do ahead.append(id) -%}{%- endfor -%}
+  {%- set found = {} -%}
+  {%- for id in ahead if id not in found -%}{#- the list grows as it is walked -#}
+    {%- set node, parents = every[id], mlbridge.read_by(id, every) -%}
+    {%- set kind = id.split('.')[0] -%}
+    {%- set model, stage = branch.get(id, [none, 'source' if kind == 'source' else 'host']) -%}
+    {%- do found.update({id: {
+      'name': mlbridge.name_of(node, id in branch), 'kind': kind, 'package': node.package_name, 'model': model,
+      'stage': 'monitor' if node.package_name == 'mlbridge' and id not in branch else stage,
+      'materialized': node.config.get('materialized'), 'description': node.description or none, 'parents': parents,
+    }}) -%}
+    {%- do ahead.extend(parents) -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro branch() %}
+  {#-
+    `[model, stage]` of each node of the branch, by the node's id. What leads to a model's features and has the model's
+    name before its own, such as `churn_visits` before `churn_features`, belongs to the features; the rest is the host.
+  -#}
+  {%- set stages = {'features': 'features', 'split': 'split', 'training': 'train', 'predictions': 'score'} -%}
+  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
+  {%- set found = {} -%}
+  {%- for node in nodes if node.package_name == 'mlbridge' -%}
+    {%- do found.update({node.unique_id: [none, node.fqn[1]]}) -%}
+  {%- endfor -%}
+  {%- for name in mlbridge.models() -%}
+    {%- for node in nodes if node.name.startswith(name ~ '_') and node.name[name | length + 1:] in stages -%}
+      {%- do found.update({node.unique_id: [name, stages[node.name[name | length + 1:]]]}) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {%- set ahead = found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list -%}
+  {%- for id in ahead -%}{#- the list grows as it is walked -#}
+    {%- set name = found[id][0] -%}
+    {%- for parent in graph.nodes[id].depends_on.nodes if parent.startswith('model.') and parent not in found
+        and graph.nodes[parent].name.startswith(name ~ '_') -%}
+      {%- do found.update({parent: [name, 'features']}) -%}
+      {%- do ahead.append(parent) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro read_by(id, every) %}
+  {#- The ids of what a node reads: sources, seeds, snapshots and models that are there in the warehouse. -#}
+  {%- set ahead, found = [id], [] -%}
+  {%- for each in ahead -%}{#- the list grows as it is walked -#}
+    {%- for parent in every[each].get('depends_on', {}).get('nodes', [])
+        if parent in every and parent.split('.')[0] in ['source', 'seed', 'snapshot', 'model'] -%}
+      {%- set is_written_into_it = every[parent].config.get('materialized') == 'ephemeral' -%}
+      {%- set list = ahead if is_written_into_it else found -%}
+      {%- if parent not in list -%}{%- do list.append(parent) -%}{%- endif -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro name_of(node, is_branch) %}
+  {#- A name that no other node of the graph has: with the source's name, the version, the package where there may be others. -#}
+  {%- if node.resource_type == 'source' -%}{{ return(node.source_name ~ '.' ~ node.name) }}{%- endif -%}
+  {%- set version = node.get('version') -%}
+  {%- set name = node.name if version is none else node.name ~ '.v' ~ version -%}
+  {{ return(name if is_branch or node.package_name in ['mlbridge', project_name] else node.package_name ~ '.' ~ name) }}
+{% endmacro %}
+
+{% macro lineage_documents() %}
+  {#- The graph as rows of one column `document`: JSON arrays of a few nodes each, since some engines allow no long literals. -#}
+  {%- set documents, nodes = [], [] -%}
+  {%- for id, node in (mlbridge.lineage() if execute else {}).items() -%}
+    {%- do nodes.append(dict(node, node=id, parents=tojson(node.parents))) -%}
+  {%- endfor -%}
+  {%- for some in nodes | batch(20) -%}
+    {%- do documents.append('select ' ~ mlbridge.text(tojson(some)) ~ ' as document') -%}
+  {%- endfor -%}
+  {{ return('(' ~ (documents or ["select '[]' as document"]) | join(' union all ') ~ ')') }}
+{% endmacro %}

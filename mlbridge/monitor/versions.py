@@ -1,0 +1,86 @@
+"""What was trained: every candidate with its figures, what changed from version to version, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlbridge.monitor.models import checked_version
+from mlbridge.monitor.models import model as facts_of
+from mlbridge.monitor.plain import document
+from mlbridge.monitor.source import State
+from mlbridge.spec import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRIC_PLACES = {name: place for place, name in enumerate(name for names in METRICS.values() for name in names)}
+SPLITS = ("validation", "test")
+# A flag of another table is NULL where the join finds nothing.
+LEADERBOARD = """
+select
+    v.version, v.candidate, v.outcome,
+    v.outcome <> 'runner_up' and c.version is not null as in_use,
+    m.metric, m.split, m.value, m.low, m.high, m.baseline, m.n,
+    v.trained_at, v.as_of, v.rows_train, v.rows_validation, v.rows_test, v.fit_seconds, v.peak_memory_mb, v.reason
+from ml_versions as v
+inner join ml_metrics as m
+    on v.model = m.model and v.version = m.version and v.candidate = m.candidate and m.slice = 'all'
+left join ml_champions as c on v.model = c.model and v.version = c.version
+where v.model = :model
+"""
+IMPORTANCES = "select feature, version, mean, std, n from ml_importances where model = :model"
+DECISIONS = """
+select decided_at, as_of, outcome, version, reason, decision
+from ml_decisions
+where model = :model
+order by decided_at desc, as_of desc
+"""
+
+
+def leaderboard(state: State, model: str) -> pd.DataFrame:
+    """One row per version, candidate, metric and split (`validation`, `test`), newest version and its choice first.
+
+    `value` with its 95 % bootstrap interval on `n` rows, `baseline` the naive baseline's on the same rows; NULL where
+    the metric is not defined. `outcome` is promoted, rejected or runner_up; `in_use` marks the champion. Metrics are in
+    the order of the docs. Times are UTC, `peak_memory_mb` is of the whole process.
+    """
+    facts_of(state, model)
+    found = state.ask(LEADERBOARD, model=model)
+    found = found.assign(
+        runner_up=found["outcome"] == "runner_up",
+        place=found["metric"].map(METRIC_PLACES),
+        part=found["split"].map(SPLITS.index),
+    )
+    by = ["as_of", "version", "runner_up", "candidate", "place", "part"]
+    found = found.sort_values(by, ascending=[False, False, True, True, True, True], kind="stable")
+    return found.drop(columns=["runner_up", "place", "part"]).astype({"in_use": "bool"}).reset_index(drop=True)
+
+
+def importances(state: State, model: str, versions: Sequence[int]) -> pd.DataFrame:
+    """One row per feature and version: permutation importance on the validation rows, the most important first.
+
+    `feature, version, mean, std, n`; in the unit of the metric of the version's own spec. A feature comes by its
+    largest mean; NULL where the metric was not defined.
+    """
+    for version in versions:
+        checked_version(state, model, version)
+    found = state.ask(IMPORTANCES, model=model)
+    found = found[found["version"].isin(list(versions))]
+    largest = found["mean"].astype("float64").groupby(found["feature"]).transform("max")
+    found = found.assign(largest=largest).sort_values(
+        ["largest", "feature", "version"], ascending=[False, True, True], na_position="last"
+    )
+    return found.drop(columns="largest").astype({"mean": "float64", "std": "float64"}).reset_index(drop=True)
+
+
+def decisions(state: State, model: str) -> pd.DataFrame:
+    """One row per build that asked whether to train, newest first.
+
+    `decided_at, as_of, outcome (promoted|rejected|skipped), version (NULL when skipped), reason, figures`; `figures` is
+    a dict of what was looked at, empty where no policy was asked.
+    """
+    facts_of(state, model)
+    found = state.ask(DECISIONS, model=model)
+    figures = found["decision"].map(document)
+    return found.drop(columns="decision").assign(figures=figures).astype({"version": "Int64"})

@@ -1,0 +1,1 @@
+"""Frames of `mlbridge.monitor` as Altair charts, a module a page."""

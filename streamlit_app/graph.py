@@ -1,0 +1,112 @@
+"""The pipeline as a graph in the language of Graphviz: what each node is, and what the last build made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mlbridge.app import words
+
+STAGES = ("source", "host", "features", "split", "train", "register", "score", "monitor")
+TABLES = "tables of mlbridge"
+DONE, WARNED, FAILED, SKIPPED, NEVER, READ = "done", "tests failed", "failed", "skipped", "never run", "source"
+SYMBOLS = {DONE: "✓", WARNED: "!", FAILED: "✗", SKIPPED: "»", NEVER: "○", READ: "▸"}
+STYLES = {DONE: "solid", WARNED: "dashed", FAILED: "bold", SKIPPED: "dashed", NEVER: "dotted", READ: "solid"}
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The colours on one ground: of words, of lines, and of the states' outlines and fillings."""
+
+    text: str
+    line: str
+    outlines: dict[str, str]
+    fills: dict[str, str]
+
+
+LIGHT = Ink(
+    "#31333F",
+    "#A3A8B4",
+    {DONE: "#009E73", WARNED: "#B97A00", FAILED: "#C44A00", SKIPPED: "#7A7F8C", NEVER: "#7A7F8C", READ: "#0072B2"},
+    {DONE: "#EAF6F1", WARNED: "#FDF3DC", FAILED: "#FBE3D6", SKIPPED: "#F3F4F6", NEVER: "transparent", READ: "#E8F1F8"},
+)
+DARK = Ink(
+    "#FAFAFA",
+    "#6B7280",
+    {DONE: "#2BC79A", WARNED: "#F2BC3B", FAILED: "#F08A3C", SKIPPED: "#9AA0AC", NEVER: "#9AA0AC", READ: "#56B4E9"},
+    {DONE: "#12332A", WARNED: "#3B300F", FAILED: "#46240D", SKIPPED: "#22252D", NEVER: "transparent", READ: "#142F42"},
+)
+
+
+def state_of(node: Any) -> str:
+    """Say in a word what the last build made of a node."""
+    if node.kind == "source":
+        return READ
+    if node.status == "success":
+        return WARNED if pd.notna(node.tests_failed) and node.tests_failed > 0 else DONE
+    return {"skipped": SKIPPED, "never": NEVER}.get(node.status, FAILED)
+
+
+def drawn(nodes: pd.DataFrame, edges: pd.DataFrame, ink: Ink) -> str:
+    """Write the graph, left to right, a box of its own for each stage."""
+    lines = [
+        "digraph pipeline {",
+        'rankdir=LR; bgcolor="transparent"; nodesep=0.14; ranksep=0.5; pad=0.1;',
+        f'graph [fontname="Helvetica", fontsize=12, fontcolor="{ink.text}", color="{ink.line}", style="rounded"];',
+        'node [shape=box, fontname="Helvetica", fontsize=11, margin="0.12,0.06", height=0.42];',
+        f'edge [color="{ink.line}", arrowsize=0.6];',
+    ]
+    for place, (stage, rows) in enumerate(_by_stage(nodes)):
+        lines += [f"subgraph cluster_{place} {{", f"label={quoted(stage)}; labeljust=l;"]
+        lines += [_node(node, ink) for node in rows.itertuples()]
+        lines.append("}")
+    lines += [f"{quoted(parent)} -> {quoted(child)};" for parent, child in direct(edges)]
+    return "\n".join([*lines, "}"])
+
+
+def direct(edges: pd.DataFrame) -> list[tuple[str, str]]:
+    """Leave out the edges of which a longer way says the same: what a node depends on is still to be followed."""
+    children: dict[str, list[str]] = {}
+    for edge in edges.itertuples():
+        children.setdefault(edge.parent, []).append(edge.child)
+    reached: dict[str, set[str]] = {}
+
+    def beyond(node: str) -> set[str]:
+        if node not in reached:
+            reached[node] = set()  # a graph of dbt has no circle
+            reached[node] = {each for child in children.get(node, []) for each in (child, *beyond(child))}
+        return reached[node]
+
+    return [
+        (parent, child)
+        for parent, following in children.items()
+        for child in following
+        if not any(child in beyond(other) for other in following if other != child)
+    ]
+
+
+def _by_stage(nodes: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    stages = nodes["stage"].where(nodes["kind"] != "source", "source")
+    stages = stages.mask(nodes["package"] == "mlbridge", TABLES)
+    return [(stage, nodes[stages == stage]) for stage in (*STAGES, TABLES) if (stages == stage).any()]
+
+
+def _node(node: Any, ink: Ink) -> str:
+    state = state_of(node)
+    figures = [] if pd.isna(node.seconds) else [words.duration(node.seconds)]
+    figures += [] if pd.isna(node.rows) else [f"{words.count(node.rows)} rows"]
+    second = state if state in (READ, NEVER, SKIPPED) else " · ".join([state, *figures])
+    style = f"rounded,filled,{STYLES[state]}" if node.kind == "model" else f"filled,{STYLES[state]}"
+    return (
+        f'{quoted(node.node)} [label={quoted(f"{SYMBOLS[state]} {node.name}", second)}, style="{style}", '
+        f'shape={"box" if node.kind == "model" else "cylinder"}, fontcolor="{ink.text}", '
+        f'color="{ink.outlines[state]}", fillcolor="{ink.fills[state]}", tooltip={quoted(node.node)}];'
+    )
+
+
+def quoted(*lines: str) -> str:
+    """Quote lines of text so that Graphviz takes nothing in them for an escape or an entity."""
+    safe = (line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    return '"' + "\\n".join(" ".join(line.split()) for line in safe) + '"'

@@ -1,0 +1,105 @@
+"""The way from the sources to the predictions, and what the last build made of each node on it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app import graph, page, words
+
+ALL = "all models"
+MEANINGS = {
+    graph.DONE: "built, all its tests passed",
+    graph.WARNED: "built, but a test of it failed",
+    graph.FAILED: "could not be built",
+    graph.SKIPPED: "not built, because something before it failed",
+    graph.NEVER: "no build has run it yet",
+    graph.READ: "read, not built",
+}
+
+
+def legend(states: pd.Series) -> None:
+    """Say in words what the graph's boxes mean, and how many there are of each."""
+    counted = states.value_counts()
+    st.caption(
+        " · ".join(
+            f"{graph.SYMBOLS[state]} **{state}** ({counted[state]}): {MEANINGS[state]}"
+            for state in MEANINGS
+            if state in counted
+        )
+    )
+
+
+def the_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
+    """Draw the graph as large as it is; what does not fit is reached by scrolling."""
+    ink = graph.DARK if st.context.theme.type == "dark" else graph.LIGHT
+    with st.container(border=True):
+        st.markdown("#### From sources to predictions")
+        st.caption(
+            "Rows go from left to right; each box is a node of dbt and says what the last build that ran it made of "
+            "it. An arrow is left out where others lead the same way.  \n"
+            f"Unit: seconds and rows of that run · n = {len(nodes)} nodes"
+        )
+        legend(nodes["state"])
+        with page.scrolling("graph"):  # shrunk until it fits it could not be read
+            st.graphviz_chart(
+                graph.drawn(nodes, edges, ink), alt=f"The graph of {len(nodes)} nodes; the table below says the same"
+            )
+
+
+def trouble(nodes: pd.DataFrame) -> None:
+    """Name what needs a look, before the graph is searched for it."""
+    bad = nodes[nodes["state"].isin([graph.FAILED, graph.WARNED])]
+    if bad.empty:
+        st.markdown(":green[:material/check_circle:] Every node that was run is built, and no test of it failed.")
+        return
+    for each in bad.itertuples():
+        st.markdown(f":orange[:material/warning:] **{words.plain(each.name)}**: {MEANINGS[each.state]}")
+    st.page_link("pages/runs.py", label="What they said", icon=":material/timer:")
+
+
+def table(nodes: pd.DataFrame) -> None:
+    """List the nodes with what the last build made of each."""
+    st.header("Nodes")
+    order = nodes.assign(place=nodes["stage"].map(graph.STAGES.index)).sort_values(["place", "name"])
+    st.dataframe(
+        order.assign(state=order["state"].map(lambda state: f"{graph.SYMBOLS[state]} {state}")),
+        hide_index=True,
+        column_order=[
+            "name", "state", "stage", "model", "kind", "materialized", "seconds", "rows", "tests_failed", "ran_at",
+            "package", "description",
+        ],
+        column_config={
+            "name": "node",
+            "seconds": st.column_config.NumberColumn("seconds", format="%.2f"),
+            "rows": st.column_config.NumberColumn("rows", format="localized", width=100),
+            "tests_failed": "tests failed",
+            "ran_at": st.column_config.DatetimeColumn("last run (UTC)", format="D MMM YYYY, HH:mm"),
+            "description": st.column_config.TextColumn("description", width="large"),
+        },
+        placeholder=words.NOTHING,
+        key="nodes",
+        alt="Every node with its state",
+    )  # fmt: skip
+
+
+def draw() -> None:
+    """Draw the page."""
+    with st.container(horizontal=True):
+        model = page.pick("Model", [ALL, *page.ask(monitor.models)["model"]], "model")
+    nodes, edges = page.ask(monitor.pipeline, model=None if model == ALL else model)
+    if nodes.empty:
+        page.nothing(
+            "No graph",
+            "The published build knows no node.",
+            "Name your models in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
+        )
+        return
+    nodes = nodes.assign(state=[graph.state_of(each) for each in nodes.itertuples()])
+    trouble(nodes)
+    the_graph(nodes, edges)
+    table(nodes)
+
+
+page.show("Pipeline", draw)

@@ -1,0 +1,198 @@
+"""What the builds did and what it cost: each as a whole, and node by node."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app import page, words
+from mlbridge.app.charts import runs as charts
+
+ALL_STAGES, ALL_MODELS = "all stages", "all models"
+STAGES = ("host", "features", "split", "train", "register", "score", "monitor")
+BUILDS = 60  # of the newest that are drawn
+NODES = 12  # that are drawn before all are asked for
+MESSAGES = 10
+MEASURES = {
+    "seconds": ("seconds", "how long it took"),
+    "rows": ("rows", "how many rows it wrote"),
+    "rows per second": ("rows_per_second", "how many rows it wrote in a second"),
+}
+
+
+def builds(frame: pd.DataFrame) -> None:
+    """Draw the builds as wholes."""
+    page.figure(
+        "Builds",
+        "How long each build took, from the start of its first node of the branch to the end of its last; a cross "
+        "marks one in which a node or a test failed.",
+        charts.builds(frame.assign(took=frame["seconds"].map(words.duration), known=frame["as_of"].map(words.day))),
+        frame.drop(columns="invocation_id"),
+        unit=f"Unit: seconds · one bar per build, the newest {BUILDS} at most",
+        n=len(frame),
+        key="builds",
+    )
+
+
+def failures(runs: pd.DataFrame) -> None:
+    """Tell what went wrong, newest first."""
+    st.header("What failed")
+    failed = runs[(runs["status"] == "error") | (runs["tests_failed"].fillna(0) > 0)]
+    if failed.empty:
+        st.markdown(":green[:material/check_circle:] No node and no test of these failed in the builds shown.")
+        return
+    for each in failed.head(MESSAGES).itertuples():
+        with st.container(border=True, gap="xsmall"):
+            line = st.container(horizontal=True, vertical_alignment="center", gap="small")
+            word = "Failed" if each.status == "error" else tests(each.tests_failed)
+            line.badge(word, color="red" if each.status == "error" else "orange", icon=":material/error:")
+            line.markdown(f"**{words.plain(each.node)}**", width="content")
+            line.caption(f"{words.moment(each.started_at)} UTC", width="content")
+            if isinstance(each.message, str) and each.message:
+                st.code(each.message, language=None, wrap_lines=True)
+    if len(failed) > MESSAGES:
+        st.caption(f"and {words.count(len(failed) - MESSAGES)} more, in the table of all runs below")
+
+
+def tests(failed: int) -> str:
+    """Say how many tests failed."""
+    return "1 test failed" if failed == 1 else f"{words.count(failed)} tests failed"
+
+
+def by_build(runs: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
+    """Give each run the start of its build, in place of its own."""
+    return runs.drop(columns="started_at").merge(newest[["invocation_id", "started_at"]], on="invocation_id")
+
+
+def stages(runs: pd.DataFrame) -> None:
+    """Draw what each stage took, build by build."""
+    summed = runs.groupby(["started_at", "stage"], as_index=False).agg(
+        seconds=("seconds", "sum"), nodes=("node", "size")
+    )
+    summed = summed.assign(place=summed["stage"].map(STAGES.index)).sort_values(["place", "started_at"])
+    page.figure(
+        "Where the time goes",
+        "The seconds of all nodes of each stage, build by build, in the order in which rows pass through them; each "
+        "stage on a scale of its own. Nodes run side by side, so a build takes less than their sum.",
+        charts.multiples(summed, "stage", "seconds", "seconds"),
+        summed.drop(columns="place"),
+        unit="Unit: seconds, summed over the nodes of the stage",
+        n=summed["nodes"].sum(),
+        key="stages",
+    )
+
+
+def nodes(runs: pd.DataFrame) -> None:
+    """Draw a figure of every node, build by build."""
+    unit = page.pick("Show", list(MEASURES), "measure")
+    measure, says = MEASURES[unit]
+    told = runs.dropna(subset=[measure])
+    if told.empty:
+        page.nothing(f"No {unit}", "None of these nodes has written rows: views have none to count.")
+        return
+    most = told.groupby("node")["seconds"].max().sort_values(ascending=False)
+    if len(most) > NODES and not st.toggle(f"All {len(most)} nodes", key="all_nodes", bind="query-params"):
+        most = most.head(NODES)
+    drawn = told[told["node"].isin(most.index)]
+    drawn = drawn.assign(place=drawn["node"].map({name: place for place, name in enumerate(most.index)}))
+    drawn = drawn.sort_values(["place", "started_at"])
+    page.figure(
+        f"{unit.capitalize()} of each node",
+        f"For each node, {says}, build by build; the slowest on top, each on a scale of its own.",
+        charts.multiples(drawn, "node", measure, unit),
+        drawn[["started_at", "node", "stage", "seconds", "rows", "rows_per_second", "status"]],
+        unit=f"Unit: {unit}",
+        n=len(drawn),
+        key="nodes",
+    )
+
+
+def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
+    """Draw the nodes of one build by the time they took, beside what is usual for them."""
+    started = newest.set_index("invocation_id")["started_at"]
+    names = {f"{moment:%Y-%m-%d %H:%M:%S}": build for build, moment in started.items()}
+    build = names[page.pick("Build", list(names), "build")]
+    here = runs[(runs["invocation_id"] == build) & runs["seconds"].notna()]
+    if here.empty:
+        page.nothing("Nothing ran", "None of these nodes was run by this build.", "Choose another build.")
+        return
+    earlier = started.index[started < started[build]]
+    usual = runs[runs["invocation_id"].isin(earlier)].groupby("node")["seconds"].median()
+    shown = here.assign(
+        usual=here["node"].map(usual),
+        took=here["seconds"].map(words.duration),
+    ).nlargest(NODES, "seconds")
+    page.figure(
+        f"Slowest nodes of the build of {words.moment(started[build])}",
+        f"What took longest, at most {NODES} nodes; the grey tick is the median of the builds before: a bar beyond it "
+        "is slower than usual.",
+        charts.slowest(shown),
+        shown.drop(columns=["invocation_id", "took", "message"]),
+        unit="Unit: seconds",
+        n=len(here),
+        key="slowest",
+    )
+
+
+def table(runs: pd.DataFrame) -> None:
+    """List every run."""
+    st.header("All runs")
+    st.caption(f"n = {words.count(len(runs))} runs of nodes, the newest build first")
+    st.dataframe(
+        runs.assign(rows_per_second=runs["rows_per_second"].round(1)),
+        hide_index=True,
+        column_order=[
+            "started_at", "node", "model", "stage", "status", "seconds", "rows", "rows_per_second", "tests_passed",
+            "tests_warned", "tests_failed", "message",
+        ],
+        column_config={
+            "started_at": st.column_config.DatetimeColumn("started (UTC)", format="D MMM YYYY, HH:mm:ss"),
+            "seconds": st.column_config.NumberColumn("seconds", format="%.2f"),
+            "rows": st.column_config.NumberColumn("rows", format="localized", width=100),
+            "rows_per_second": st.column_config.NumberColumn("rows per second", format="localized"),
+            "tests_passed": "tests passed",
+            "tests_warned": "tests warned",
+            "tests_failed": "tests failed",
+        },
+        placeholder=words.NOTHING,
+        key="runs",
+        alt="Every run of every node",
+    )  # fmt: skip
+
+
+def draw() -> None:
+    """Draw the page."""
+    newest = page.ask(monitor.invocations).head(BUILDS)
+    if newest.empty:
+        page.nothing(
+            "No runs recorded",
+            "The published build holds no run of any node of the branch.",
+            "Run dbt build: it notes what each node did, and publishes it at its end.",
+        )
+        return
+    with st.container(horizontal=True):
+        ran = set(page.ask(monitor.runs)["stage"])
+        stage = page.pick("Stage", [ALL_STAGES, *(each for each in STAGES if each in ran)], "stage")
+        model = page.pick("Model", [ALL_MODELS, *page.ask(monitor.models)["model"]], "model")
+    builds(newest)
+    runs = page.ask(
+        monitor.runs, stage=None if stage == ALL_STAGES else stage, model=None if model == ALL_MODELS else model
+    )
+    runs = runs[runs["invocation_id"].isin(newest["invocation_id"])]
+    if runs.empty:
+        page.nothing(
+            "No such runs",
+            f"In the builds shown no node of {stage} and {model} was run.",
+            "Choose another stage or model.",
+        )
+        return
+    failures(runs)
+    if stage == ALL_STAGES:
+        stages(by_build(runs, newest))
+    slowest(runs, newest)
+    nodes(by_build(runs, newest))
+    table(runs)
+
+
+page.show("Runs", draw)

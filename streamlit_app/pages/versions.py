@@ -1,0 +1,265 @@
+"""Every version of a model: how its candidates did, what changed from one to the next, and why which one is in use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app import page, words
+from mlbridge.app.charts import versions as charts
+
+FIRST, LATEST = 20, 8  # versions and features, decisions that are shown before all are asked for
+EVERY = "all decisions"
+OUTCOMES = {
+    "promoted": ("Promoted", "green", ":material/check_circle:"),
+    "rejected": ("Rejected", "orange", ":material/block:"),
+    "skipped": ("Skipped", "gray", ":material/skip_next:"),
+}
+HEADING = re.compile(r"^(#+ )", re.MULTILINE)  # those of the card stand below those of the page
+WHAT = {
+    "spec": "Spec",
+    "features": "Features",
+    "params": "Parameters",
+    "data": "Data",
+    "libraries": "Libraries",
+}
+FIGURES = {
+    "value": st.column_config.NumberColumn("value", format="%.4g"),
+    "low": st.column_config.NumberColumn("from", format="%.4g", help="Lower end of the 95 % interval"),
+    "high": st.column_config.NumberColumn("to", format="%.4g", help="Upper end of the 95 % interval"),
+    "baseline": st.column_config.NumberColumn("baseline", format="%.4g", help="The naive baseline on the same rows"),
+    "n": st.column_config.NumberColumn("test rows", format="localized"),
+    "as_of": st.column_config.DateColumn("knowledge of", format="D MMM YYYY"),
+    "rows_train": st.column_config.NumberColumn("trained on", format="localized"),
+    "fit_seconds": st.column_config.NumberColumn("fit, s", format="%.1f"),
+    "peak_memory_mb": st.column_config.NumberColumn("peak memory, MB", format="localized"),
+}
+
+
+def leaderboard(row: Any, board: pd.DataFrame, metric: str) -> None:
+    """Draw and list how every candidate of every version did on the test rows."""
+    shown = newest(board[(board["split"] == "test") & (board["metric"] == metric)])
+    better = "" if metric != row.metric else f", {'higher' if row.greater_is_better else 'lower'} is better"
+    page.figure(
+        f"{metric} on the test rows",
+        "Every candidate of every version. Filled is what a training chose, hollow a runner-up; bars are 95 % "
+        "intervals, the grey tick is the naive baseline. Each version has test rows of its own: compare with the tick.",
+        charts.leaderboard(shown, metric),
+        shown,
+        unit=f"Unit: {metric}{better}",
+        n=shown.drop_duplicates("version")["n"].sum(),
+        key="leaderboard",
+    )
+    table(shown)
+
+
+def newest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the newest versions, unless all are asked for."""
+    versions = sorted(frame["version"].unique(), reverse=True)
+    if len(versions) <= FIRST or st.toggle(f"All {len(versions)} versions", key="all_versions", bind="query-params"):
+        return frame
+    return frame[frame["version"].isin(versions[:FIRST])]
+
+
+def table(frame: pd.DataFrame) -> None:
+    """List what the chart draws, the champion marked."""
+    listed = frame.assign(
+        outcome=frame["outcome"].str.replace("_", "-").mask(frame["in_use"], "★ in use"),
+        version=frame["version"].astype("str"),
+        peak_memory_mb=frame["peak_memory_mb"].round(),
+    )
+    st.dataframe(
+        listed,
+        hide_index=True,
+        column_order=["version", "candidate", "outcome", *FIGURES],
+        column_config=FIGURES,
+        placeholder=words.NOTHING,
+        key="leaderboard_list",
+        alt="The leaderboard: every candidate of every version with its figures",
+    )
+
+
+def champion(row: Any, board: pd.DataFrame) -> None:
+    """Say which version is in use and why, or that none is."""
+    if pd.isna(row.version):
+        newest = board[board["outcome"] != "runner_up"].iloc[0]
+        page.nothing(
+            f"{row.model} has no champion",
+            f"Version {newest['version']} was {newest['outcome']}: {newest['reason']}",
+            "Nothing is scored until a version is promoted, or pinned in the spec: `pin: 1`.",
+        )
+        return
+    used = board[board["in_use"]].iloc[0]
+    line = st.container(horizontal=True, vertical_alignment="center")
+    line.badge(f"Version {row.version} is in use", color="green", icon=":material/star:")
+    line.caption(
+        f"{words.plain(used['candidate'])}, trained on {words.count(used['rows_train'])} rows of what was known on "
+        f"{words.day(used['as_of'])}; {words.count(board['version'].nunique())} versions in all",
+        width="content",
+    )
+
+
+def compared(row: Any, numbers: list[str]) -> tuple[int, ...]:
+    """Let two versions be chosen and say what differs between them; gives both, or the only one."""
+    st.header("What changed")
+    if len(numbers) == 1:
+        page.nothing(
+            "One version only",
+            f"Version {numbers[0]} is the first of {row.model}: there is nothing to compare it with.",
+            "The next training adds a version.",
+        )
+        return (int(numbers[0]),)
+    at = numbers.index(str(row.version)) if str(row.version) in numbers else 0
+    with st.container(horizontal=True):
+        before = page.pick("Before", numbers, "before", index=min(at + 1, len(numbers) - 1))
+        after = page.pick("After", numbers, "after", index=at if at + 1 < len(numbers) else at - 1)
+    if before == after:
+        page.nothing("The same version twice", f"Version {after} is compared with itself.", "Choose another one.")
+        return (int(after),)
+    differences(row, int(before), int(after))
+    return int(before), int(after)
+
+
+def differences(row: Any, before: int, after: int) -> None:
+    """List what differs between two versions."""
+    frame = page.ask(monitor.changes, model=row.model, before=before, after=after)
+    if frame.empty:
+        page.nothing("Nothing changed", "Spec, features, parameters, rows and libraries of both versions are the same.")
+        return
+    counted = frame["what"].value_counts()
+    st.caption(
+        "What differs between the two trainings: "
+        + ", ".join(f"{WHAT[what].lower()} {counted[what]}" for what in WHAT if what in counted)
+        + ". What is not listed is the same."
+    )
+    st.dataframe(
+        frame.assign(what=frame["what"].map(WHAT)),
+        hide_index=True,
+        column_config={
+            "what": st.column_config.TextColumn("of the", width="small"),
+            "key": st.column_config.TextColumn("what", width="medium"),
+            "before": st.column_config.TextColumn(f"version {before}", width="medium"),
+            "after": st.column_config.TextColumn(f"version {after}", width="medium"),
+        },
+        key="changes",
+        alt=f"What changed from version {before} to version {after}",
+    )
+
+
+def importances(row: Any, versions: tuple[int, ...]) -> None:
+    """Draw what each of the versions looks at."""
+    frame = page.ask(monitor.importances, model=row.model, versions=versions)
+    if frame.empty:
+        page.nothing("No importances", "None were measured when these versions were trained.")
+        return
+    features = list(dict.fromkeys(frame["feature"]))
+    shown = frame
+    if len(features) > FIRST and not st.toggle(
+        f"Importance of all {len(features)} features", key="all_features", bind="query-params"
+    ):
+        shown = frame[frame["feature"].isin(features[:FIRST])]
+    most = f"The {FIRST} most important features" if len(shown) < len(frame) else "All features"
+    page.figure(
+        f"Importance in version {' and '.join(map(str, versions))}",
+        f"{most}: by how much {row.metric} gets worse on the validation rows when the feature's values are shuffled "
+        "among them. Bars are one standard deviation; near the dotted line the model does as well without it.",
+        charts.importances(shown),
+        shown,
+        unit=f"Unit: {row.metric}",
+        n=shown.drop_duplicates("version")["n"].sum(),
+        key="importances",
+    )
+
+
+def decisions(row: Any) -> None:
+    """Tell what every build decided, newest first."""
+    st.header("Decisions")
+    frame = page.ask(monitor.decisions, model=row.model)
+    if frame.empty:
+        page.nothing("No decisions", f"No build has asked yet whether to train {row.model}.")
+        return
+    st.caption("What each build decided, and why: whether to train, and whether the new version is put in use.")
+    kinds = [each for each in OUTCOMES if each in set(frame["outcome"])]
+    kind = page.pick("Show", [EVERY, *kinds], "decided") if len(kinds) > 1 else EVERY
+    frame = frame if kind == EVERY else frame[frame["outcome"] == kind]
+    every = f"All {len(frame)} decisions"
+    if len(frame) > LATEST and not st.toggle(every, key="all_decisions", bind="query-params"):
+        frame = frame.head(LATEST)
+    for _, each in frame.iterrows():
+        decision(each)
+
+
+def decision(each: pd.Series) -> None:
+    """Tell one decision: what, when, why, and the figures it was made of."""
+    word, colour, icon = OUTCOMES[each["outcome"]]
+    with st.container(border=True, gap="xsmall"):
+        line = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        line.badge(word, color=colour, icon=icon)
+        if pd.notna(each["version"]):
+            line.markdown(f"**Version {each['version']}**", width="content")
+        line.caption(
+            f"knowledge of {words.day(each['as_of'])} · decided {words.moment(each['decided_at'])} UTC", width="content"
+        )
+        st.markdown(words.plain(each["reason"]))
+        if each["figures"]:
+            st.caption(" · ".join(f"{words.plain(name)} {said(value)}" for name, value in each["figures"].items()))
+
+
+def said(value: Any) -> str:
+    """Write a figure of a decision, whatever its kind."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return words.count(value) if float(value).is_integer() else words.number(value)
+    return words.NOTHING if value is None else words.plain(value)
+
+
+def card(row: Any, numbers: list[str]) -> None:
+    """Show a version's model card, and give it away."""
+    st.header("Model card")
+    start = numbers.index(str(row.version)) if str(row.version) in numbers else 0
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        version = page.pick("Version", numbers, "version", index=start)
+        text = page.ask(monitor.card, model=row.model, version=int(version))
+        st.download_button(
+            "Download as Markdown",
+            text,
+            file_name=f"{row.model}_{version}.md",
+            mime="text/markdown",
+            on_click="ignore",
+            icon=":material/download:",
+            key="card",
+        )
+    with page.scrolling("card_text", border=True):
+        st.markdown(HEADING.sub(r"##\1", text))
+
+
+def own_first(names: list[str], own: str) -> list[str]:
+    """Put the metric that the model is chosen by before the others."""
+    return [*(name for name in names if name == own), *(name for name in names if name != own)]
+
+
+def draw() -> None:
+    """Draw the page."""
+    with st.container(horizontal=True):
+        model = page.pick_model()
+        board = page.ask(monitor.leaderboard, model=model.model)
+        if board.empty:
+            page.nothing(
+                f"{model.model} has never been trained",
+                "There is no version of it yet.",
+                f"Run dbt build --select +{model.model}_predictions+",
+            )
+            return
+        metric = page.pick("Metric", own_first(list(board["metric"].unique()), model.metric), "metric")
+    champion(model, board)
+    leaderboard(model, board, metric)
+    numbers = [str(number) for number in sorted(board["version"].unique(), reverse=True)]
+    importances(model, compared(model, numbers))
+    decisions(model)
+    card(model, numbers)
+
+
+page.show("Versions", draw)

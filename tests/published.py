@@ -1,0 +1,92 @@
+"""Published builds as no build happens to leave them: a copy of one, with some of its tables changed by SQL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+
+def changed(folder: Path, into: Path, tables: Mapping[str, str] | None = None) -> Path:
+    """Copy a published folder; `tables` gives the new rows of some, in SQL over all of the old ones by name."""
+    shutil.copytree(folder, into)
+    pointer = json.loads((into / "current.json").read_text())
+    with duckdb.connect() as connection:
+        for name in pointer["tables"]:
+            connection.execute(f"create table {name} as from '{folder / pointer['slot']}.{name}.parquet'")
+        for name, sql in (tables or {}).items():
+            connection.execute(f"copy ({sql}) to '{into / pointer['slot']}.{name}.parquet' (format parquet)")
+    pointer["build"] = f"{pointer['build']} {into.name}"
+    (into / "current.json").write_text(json.dumps(pointer))
+    return into
+
+
+def only(model: str, **tables: str) -> dict[str, str]:
+    """Leave one model's rows in every table that has a column `model`; `tables` says otherwise for some."""
+    of_models = (
+        "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions", "ml_windows",
+        "ml_distributions", "ml_drift", "ml_performance", "ml_alerts", "ml_decisions",
+    )  # fmt: skip
+    kept = {name: f"select * from {name} where model = '{model}'" for name in of_models}
+    kept["ml_nodes"] = f"select * from ml_nodes where model is null or model = '{model}'"
+    return kept | tables
+
+
+def without(*tables: str) -> dict[str, str]:
+    """Empty some tables."""
+    return {name: f"select * from {name} where false" for name in tables}
+
+
+UNSEEN = without(
+    "ml_champions", "ml_predictions", "ml_windows", "ml_distributions", "ml_drift", "ml_performance", "ml_alerts"
+)
+# No training yet: only the nodes know the model.
+NEVER_TRAINED = UNSEEN | without("ml_versions", "ml_metrics", "ml_importances", "ml_profiles", "ml_decisions")
+# Every training was rejected.
+NO_CHAMPION = UNSEEN | {
+    "ml_versions": "select * replace (case outcome when 'promoted' then 'rejected' else outcome end as outcome) "
+    "from ml_versions",
+    "ml_decisions": "select * replace ('rejected' as outcome, 'not better than the naive baseline' as reason) "
+    "from ml_decisions",
+}
+NO_LABELS = {
+    "ml_predictions": "select * replace (null::varchar as actual, null::double as actual_value) from ml_predictions",
+    "ml_windows": "select * replace (0::bigint as rows_labelled) from ml_windows",
+    "ml_performance": "select * from ml_performance where kind = 'estimated'",
+    "ml_drift": "select * from ml_drift where feature <> 'ml_target'",
+    "ml_alerts": "select * from ml_alerts where false",
+}
+FIRST = '(select min("window") from ml_drift)'
+ONE_WINDOW = {
+    "ml_windows": f"select * from ml_windows where window_start = {FIRST}",
+    "ml_drift": f"select * from ml_drift where \"window\" = {FIRST} and baseline = 'training'",
+    "ml_performance": f'select * from ml_performance where "window" = {FIRST}',
+    "ml_alerts": "select * from ml_alerts where false",
+}
+NO_SLICES = {"ml_performance": "select * from ml_performance where slice = 'all'"}
+HOSTILE = "<script>alert(1)</script> *x* `y` [z](javascript:alert(2)) | $$a$$"
+NAMED = f"case when feature like 'ml_%' then feature else feature || '{HOSTILE}' end as feature"
+HOSTILE_NAMES = {
+    name: f"select * replace ({NAMED}) from {name}"
+    for name in ("ml_drift", "ml_distributions", "ml_profiles", "ml_importances")
+} | {"ml_runs": f"select * replace ('error' as status, '{HOSTILE}' as message) from ml_runs"}
+# Ten times the features, or more: each of them again under other names.
+AGAIN = "select * replace ({name}) from {table}, range({times}) as t(i) where i = 0 or feature not like 'ml_%'"
+COPY = "case when i = 0 then feature else feature || '_' || i end as feature"
+
+
+def many_features(folder: Path, least: int) -> dict[str, str]:
+    """Give each feature again and again under other names until every model has that many."""
+    pointer = json.loads((folder / "current.json").read_text())
+    file = folder / f"{pointer['slot']}.ml_drift.parquet"
+    known = duckdb.sql(
+        f"select model, count(distinct feature) from '{file}' where feature not like 'ml_%' group by model"
+    ).fetchall()
+    times = -(-least // min(number for _, number in known))
+    return {
+        table: f"select * exclude (i) from ({AGAIN.format(name=COPY, table=table, times=times)})"
+        for table in ("ml_drift", "ml_distributions", "ml_profiles", "ml_importances")
+    }

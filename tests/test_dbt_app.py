@@ -1,0 +1,177 @@
+"""Every page of the monitor, of a whole build and of builds that lack something: Streamlit's own test runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import published
+import pytest
+from conftest import ROOT, Host
+from streamlit.testing.v1 import AppTest
+
+APP = str(ROOT / "streamlit_app" / "app.py")
+PAGE = str(ROOT / "streamlit_app" / "pages" / "{}.py")  # a link into a page, which only a session's first run follows
+PAGES = ("overview", "performance", "drift", "versions", "predictions", "runs", "pipeline")
+OF_A_MODEL = ("performance", "drift", "versions", "predictions")
+
+
+@pytest.fixture(scope="module")
+def folder(aged_shop: Host) -> Path:
+    """What the shop's three builds have published: two models, two versions each."""
+    return aged_shop.database.with_name(f"{aged_shop.database.name}.published")
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of a published folder with query parameters; nothing may have gone wrong on it."""
+
+    def opened(folder: Path, name: str = "overview", **parameters: str) -> AppTest:
+        import streamlit as st
+
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        monkeypatch.setenv("MLBRIDGE_PUBLISHED", str(folder))
+        app = AppTest.from_file(APP if not parameters else PAGE.format(name), default_timeout=60)
+        for key, value in parameters.items():
+            app.query_params[key] = value
+        if not parameters and name != "overview":
+            app.run().switch_page(f"pages/{name}.py")
+        app.run()
+        assert not app.exception, [each.value for each in app.exception]
+        assert not app.error
+        return app
+
+    return opened
+
+
+def said(app: AppTest) -> str:
+    """Give all words on the page."""
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.metric)
+    words = [f"{getattr(each, 'label', '')} {each.value}" for kind in kinds for each in kind]
+    return "\n".join(words).replace("\\", "")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page(folder: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    app = open_page(folder, name)
+    assert app.title[0].value == name.title()
+    assert len(said(app)) > 200
+
+
+@pytest.mark.parametrize("model", ["basket", "amount"])
+@pytest.mark.parametrize("name", OF_A_MODEL)
+def test_every_page_of_each_model(folder: Path, open_page: Callable[..., AppTest], name: str, model: str) -> None:
+    app = open_page(folder, name, model=model)
+    assert app.selectbox(key="model").value == model
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_published(tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    app = open_page(tmp_path / "nothing", name)
+    assert "Nothing to show yet" in said(app)
+    assert "Run `dbt build`" in said(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_damaged(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    torn = published.changed(folder, tmp_path / "torn")
+    (torn / "current.json").write_text('{"build": ')
+    app = open_page(torn, name)
+    assert "cannot be read" in said(app)
+
+
+WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
+    "never trained": (
+        published.NEVER_TRAINED,
+        {name: ("has never been trained", "dbt build") for name in OF_A_MODEL} | {"overview": ("Never trained",)},
+    ),
+    "no champion": (
+        published.NO_CHAMPION,
+        {
+            "overview": ("No champion", "not better than the naive baseline"),
+            "performance": ("has no champion", "not better than the naive baseline"),
+            "drift": ("has no champion",),
+            "versions": ("rejected",),
+            "predictions": ("has no champion",),
+        },
+    ),
+    "no labels": (
+        published.NO_LABELS,
+        {
+            "overview": ("No outcomes yet",),
+            "performance": ("No outcome is known yet",),
+            "drift": ("Drift map",),
+            "predictions": ("outcome",),
+        },
+    ),
+    "one window": (
+        published.ONE_WINDOW,
+        {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("per month",)},
+    ),
+    "no slices": (published.NO_SLICES, {"performance": ("No slices", "monitor: {slices: [")}),
+    "no runs": (published.without("ml_runs"), {"runs": ("No run",), "pipeline": ("never",), "overview": ("Overview",)}),
+}
+
+
+@pytest.mark.parametrize(("case", "name"), [(case, name) for case in WANTING for name in WANTING[case][1]])
+def test_what_is_wanting_is_said(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], case: str, name: str
+) -> None:
+    tables, expected = WANTING[case]
+    app = open_page(published.changed(folder, tmp_path / "wanting", tables), name)
+    for words in expected[name]:
+        assert words in said(app), said(app)
+
+
+def test_one_window_has_no_window_before(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    one = published.changed(folder, tmp_path / "one", published.ONE_WINDOW)
+    assert "One window only" in said(open_page(one, "drift", baseline="previous"))
+
+
+def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    many = published.changed(folder, tmp_path / "many", published.many_features(folder, 200))
+    app = open_page(many, "drift")
+    assert "The first 30 of 20" in said(app)
+    app.toggle(key="all_features").set_value(True).run()
+    assert not app.exception
+    assert "The first 30" not in said(app)
+    assert len(app.selectbox(key="feature").options) >= 200
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_the_data_contain_is_only_text(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str
+) -> None:
+    hostile = published.changed(folder, tmp_path / "hostile", published.HOSTILE_NAMES)
+    app = open_page(hostile, name)
+    for kind in (app.markdown, app.caption, app.info):
+        for each in kind:
+            assert "<script" not in each.value.replace("\\<", "")
+            assert not getattr(each, "allow_html", False)
+
+
+def test_a_link_keeps_the_state(folder: Path, open_page: Callable[..., AppTest]) -> None:
+    app = open_page(folder, "performance", model="amount", metric="mae", version="1", at_least="0.5")
+    assert app.selectbox(key="metric").value == "mae"
+    assert app.selectbox(key="version").value == "1"
+    assert "mae per" in said(app)
+    app = open_page(folder, "performance", model="basket", at_least="0.5")
+    assert app.slider(key="at_least").value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"model": "nobody"}, {"metric": "'; drop table t; --"}, {"version": "99"}, {"feature": "<script>"},
+        {"window": "1900-01-01"}, {"slice": "x=y"}, {"baseline": "none"}, {"threshold": "7"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("name", OF_A_MODEL)
+def test_a_link_to_what_is_not_there(
+    folder: Path, open_page: Callable[..., AppTest], name: str, parameters: dict[str, Any]
+) -> None:
+    app = open_page(folder, name, **parameters)
+    assert app.title[0].value == name.title()
