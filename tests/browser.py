@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -125,17 +127,22 @@ class Visit:
         assert self.page.locator("[data-testid=stAlertContentError]").count() == 0, self.text()
         assert not self.complaints, self.complaints
         assert not re.search(r"\b(nan|NaN|NaT|None|undefined|<NA>)\b", self.text()), self.text()
-        wide, seen = self.page.locator("[data-testid=stMain]").evaluate("e => [e.scrollWidth, e.clientWidth]")
-        assert wide <= seen, f"{wide} pixels of page in a window of {seen}"
+        main = self.page.locator("[data-testid=stMain]")
+        for _ in range(20):  # a chart that has just been drawn may not have been fitted in yet
+            wide, seen = main.evaluate("e => [e.scrollWidth, e.clientWidth]")
+            if wide <= seen:
+                return
+            self.page.wait_for_timeout(250)
+        raise AssertionError(f"{wide} pixels of page in a window of {seen}")
 
-    def picture(self, file: Path) -> None:
-        """Save the whole page, however long it is."""
+    def picture(self, file: Path, height: int = 8_000) -> None:
+        """Save the page as a picture, as long as it is but no higher than that, in as few colours as it needs."""
         main = self.page.locator("[data-testid=stMain]")
         size = self.page.viewport_size or {"width": 1440, "height": 900}
-        self.page.set_viewport_size(
-            {"width": size["width"], "height": min(8_000, main.evaluate("e => e.scrollHeight"))}
-        )
+        whole = min(height, main.evaluate("e => e.scrollHeight"))
+        self.page.set_viewport_size({"width": size["width"], "height": whole})
         self.settled()
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=str(file))
+        picture = Image.open(io.BytesIO(self.page.screenshot()))
+        picture.convert("RGB").quantize(128).save(file, optimize=True)
         self.page.set_viewport_size(size)

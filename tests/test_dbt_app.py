@@ -85,7 +85,7 @@ def test_damaged(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]
 WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
     "never trained": (
         published.NEVER_TRAINED,
-        {name: ("has never been trained", "dbt build") for name in OF_A_MODEL} | {"overview": ("Never trained",)},
+        dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build")) | {"overview": ("Never trained",)},
     ),
     "no champion": (
         published.NO_CHAMPION,

@@ -1,0 +1,1 @@
+"""Scoring compiled to SQL: a fitted scikit-learn pipeline as one SELECT."""

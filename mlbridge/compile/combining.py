@@ -1,0 +1,154 @@
+"""Ensembles of other estimators: votes, stacks and calibrated classifiers. `parts` translates what is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlbridge.compile.columns import Classification, Column, Number, Outcome, Regression, Table, merged
+from mlbridge.compile.composed import Parts
+from mlbridge.compile.expressions import Named, Node, add, case, divide, double, multiply, negative, ref, subtract
+from mlbridge.compile.links import normalized, sigmoid
+from mlbridge.compile.steps import interpolated
+from mlbridge.compile.winners import first_greatest
+from mlbridge.errors import CompileError
+
+
+def classifier(parts: Parts, estimator: Any, table: Table) -> Classification:
+    """Translate an estimator that must be a classifier with one output."""
+    outcome = parts(estimator, table)
+    if not isinstance(outcome, Classification):
+        raise CompileError(f"{type(estimator).__name__} stands where a classifier with one output is expected.")
+    return outcome
+
+
+def regressor(parts: Parts, estimator: Any, table: Table) -> Regression:
+    """Translate an estimator that must be a regressor with one output."""
+    outcome = parts(estimator, table)
+    if not isinstance(outcome, Regression) or len(outcome.values) != 1:
+        raise CompileError(f"{type(estimator).__name__} stands where a regressor with one output is expected.")
+    return outcome
+
+
+def average(nodes: Sequence[Node], weights: Sequence[float] | None) -> Node:
+    """Give numpy.average: the sum of the numbers, or of the weighted ones, by their count or weight."""
+    terms = [ref(node) for node in nodes]
+    if weights is not None:
+        terms = [multiply(term, double(weight)) for term, weight in zip(terms, weights, strict=True)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = add(total, term)
+    return Named("average", divide(total, double(len(nodes) if weights is None else float(np.sum(weights)))))
+
+
+def voting_classifier(estimator: Any, table: Table, parts: Parts) -> Classification:
+    """Translate VotingClassifier; a hard vote gives no probabilities."""
+    found = [classifier(parts, each, table) for each in estimator.estimators_]
+    refused = merged(*(each.refused for each in found))
+    weights, classes = estimator._weights_not_none, tuple(estimator.classes_)
+    if estimator.voting == "soft":
+        shares = tuple(average([each.probabilities[place] for each in found], weights) for place in range(len(classes)))
+        return Classification(classes, first_greatest(shares), shares, (), refused)
+    counts = [1.0] * len(found) if weights is None else [float(weight) for weight in weights]
+    votes = tuple(
+        _summed([_indicator(each, place, weight) for each, weight in zip(found, counts, strict=True)])
+        for place in range(len(classes))
+    )
+    return Classification(classes, first_greatest(votes), (), (), refused)
+
+
+def _indicator(outcome: Classification, place: int, weight: float) -> Node:
+    """Give the weight where the class is the one, else 0."""
+    return Named("vote", chosen(outcome, lambda code: weight if code == place else 0.0))
+
+
+def chosen(outcome: Classification, number: Callable[[int], float]) -> Any:
+    """Write a number that depends on the predicted class, by its place."""
+    tests = [(ref(win), double(number(place))) for place, win in enumerate(outcome.wins)]
+    return case(tests, double(number(len(outcome.wins))))
+
+
+def _summed(nodes: Sequence[Node]) -> Node:
+    total = ref(nodes[0])
+    for node in nodes[1:]:
+        total = add(total, ref(node))
+    return Named("votes", total)
+
+
+def voting_regressor(estimator: Any, table: Table, parts: Parts) -> Regression:
+    """Translate VotingRegressor: the weighted mean."""
+    found = [regressor(parts, each, table) for each in estimator.estimators_]
+    mean = average([each.values[0] for each in found], estimator._weights_not_none)
+    return Regression((mean,), merged(*(each.refused for each in found)))
+
+
+def stacking(estimator: Any, table: Table, parts: Parts) -> Outcome:
+    """Translate StackingClassifier and StackingRegressor: the final estimator over what the others say."""
+    columns: list[Column] = []
+    refused: list[Node] = list(table.refused)
+    for each, method in zip(estimator.estimators_, estimator.stack_method_, strict=True):
+        outcome = parts(each, table)
+        if not isinstance(outcome, (Classification, Regression)):
+            raise CompileError(f"{type(each).__name__} inside {type(estimator).__name__} is not covered.")
+        small = isinstance(outcome, Classification) and method != "decision_function"
+        columns.extend(Number(node, missing=False, small=small) for node in _response(outcome, method))
+        refused.extend(outcome.refused)
+    if estimator.passthrough:
+        columns.extend(table.columns)
+    sparse = table.sparse and bool(estimator.passthrough)
+    final = parts(estimator.final_estimator_, Table(tuple(columns), merged(refused), sparse))
+    if isinstance(final, Classification):
+        return replace(final, classes=tuple(estimator.classes_))
+    if isinstance(final, Regression):
+        return final
+    raise CompileError(f"{type(estimator).__name__} with this final estimator is not covered.")
+
+
+def _response(outcome: Classification | Regression, method: str) -> tuple[Node, ...]:
+    if isinstance(outcome, Regression):
+        return outcome.values
+    if method == "predict_proba":
+        return outcome.probabilities[1:] if len(outcome.classes) == 2 else outcome.probabilities
+    if method == "decision_function":
+        return outcome.decisions
+    numbers = [float(label) for label in outcome.classes]
+    return (Named("class", chosen(outcome, lambda place: numbers[place])),)
+
+
+def calibrated_classifier(estimator: Any, table: Table, parts: Parts) -> Classification:
+    """Translate CalibratedClassifierCV (sigmoid and isotonic): the mean of its calibrated classifiers."""
+    if estimator.method not in ("sigmoid", "isotonic"):
+        raise CompileError(
+            f"CalibratedClassifierCV(method={estimator.method!r}): 'sigmoid' and 'isotonic' are covered."
+        )
+    classes, refused = tuple(estimator.classes_), list(table.refused)
+    each_one = []
+    for calibrated in estimator.calibrated_classifiers_:
+        outcome = classifier(parts, calibrated.estimator, table)
+        if list(outcome.classes) != list(classes):
+            raise CompileError("CalibratedClassifierCV: a classifier inside has not seen all classes.")
+        refused.extend(outcome.refused)
+        each_one.append(_calibrated(calibrated, outcome))
+    means = tuple(average([shares[place] for shares in each_one], None) for place in range(len(classes)))
+    return Classification(classes, first_greatest(means), means, (), merged(refused))
+
+
+def _calibrated(calibrated: Any, outcome: Classification) -> tuple[Node, ...]:
+    scores = outcome.decisions or (outcome.probabilities[1:] if len(outcome.classes) == 2 else outcome.probabilities)
+    found = [_mapped(calibrator, score) for calibrator, score in zip(calibrated.calibrators, scores, strict=True)]
+    if len(outcome.classes) == 2:
+        return Named("probability", subtract(double(1), ref(found[0]))), found[0]
+    return normalized(found)
+
+
+def _mapped(calibrator: Any, score: Node) -> Node:
+    if hasattr(calibrator, "a_"):
+        line = add(multiply(double(calibrator.a_), ref(score)), double(calibrator.b_))
+        return sigmoid(Named("calibrated", negative(line)))[1]
+    places, values = calibrator.X_thresholds_, calibrator.y_thresholds_
+    if len(values) == 1:
+        return Named("calibrated", double(values[0]))
+    return Named("calibrated", interpolated(score, np.asarray(places, float), np.asarray(values, float)))

@@ -1,0 +1,206 @@
+"""What differs between the engines that generated SQL is written for, and how the parts of `expressions` are spelt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from mlbridge.compile.expressions import Double, NotNan, Pick, Seconds, at_most, case, whole
+from mlbridge.errors import CompileError, listed, nearest
+
+Parts = Callable[[exp.Expression], exp.Expression]
+Picks = Callable[[exp.Expression, list[exp.Expression]], exp.Expression]
+Infinities = Callable[[float], exp.Expression]
+
+
+def _infinity(value: float) -> exp.Expression:
+    return exp.cast(exp.Literal.string("Infinity" if value > 0 else "-Infinity"), "double")
+
+
+def _inf(value: float) -> exp.Expression:
+    return exp.cast(exp.Literal.string("inf" if value > 0 else "-inf"), "double")
+
+
+def _overflow(value: float) -> exp.Expression:
+    """SQLite has no word for infinity."""
+    infinite = exp.Literal(this="9e999", is_string=False)
+    return infinite if value > 0 else exp.Neg(this=infinite)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """An engine's ways.
+
+    `typed_literals`: a number with an exponent is a double, else it must be cast. `materialized`: a CTE must be told
+    not to be copied into where it is used. `joins`: takes a table of values beside a CTE. `folds_case`: two columns
+    may not differ in case only. `longest_name` is in bytes.
+    """
+
+    name: str
+    nan: Parts
+    seconds: Parts | None
+    pick: Picks
+    typed_literals: bool = True
+    materialized: bool = False
+    joins: bool = True
+    folds_case: bool = True
+    longest_name: int = 255
+    infinity: Infinities = _infinity
+
+
+def _equals_itself(value: exp.Expression) -> exp.Expression:
+    """NaN equals NaN, as in a sort."""
+    nan = exp.Cast(this=exp.Literal.string("NaN"), to=exp.DataType.build("double"))
+    return exp.Nullif(this=value, expression=nan)
+
+
+def _by_function(value: exp.Expression) -> exp.Expression:
+    return exp.Case(ifs=[exp.If(this=exp.Not(this=exp.IsNan(this=value)), true=value.copy())])
+
+
+def _never(value: exp.Expression) -> exp.Expression:
+    return value
+
+
+def _called(name: str) -> Parts:
+    return lambda value: exp.Anonymous(this=name, expressions=[_timestamp(value)])
+
+
+def _date_part(value: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch"), _timestamp(value)])
+
+
+def _micros(name: str) -> Parts:
+    def seconds(value: exp.Expression) -> exp.Expression:
+        micros = exp.Anonymous(this=name, expressions=[_timestamp(value)])
+        return exp.Div(this=exp.cast(micros, "double"), expression=Double(this=1e6), typed=True)
+
+    return seconds
+
+
+def _snowflake_seconds(value: exp.Expression) -> exp.Expression:
+    micros = exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch_microsecond"), _timestamp(value)])
+    return exp.Div(this=exp.cast(micros, "double"), expression=Double(this=1e6), typed=True)
+
+
+def _element(name: str) -> Picks:
+    return lambda place, numbers: exp.Anonymous(this=name, expressions=[exp.Array(expressions=numbers), place])
+
+
+def _bracket(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expression:
+    return exp.Bracket(this=exp.Paren(this=exp.Array(expressions=numbers)), expressions=[place], offset=1)
+
+
+def _by_ordinal(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expression:
+    return exp.Bracket(this=exp.Array(expressions=numbers), expressions=[place], offset=1, safe=False)
+
+
+def _by_get(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expression:
+    array = exp.Anonymous(this="ARRAY_CONSTRUCT", expressions=numbers)
+    found = exp.Anonymous(this="GET", expressions=[array, exp.Sub(this=place, expression=whole(1))])
+    return exp.Cast(this=found, to=exp.DataType.build("double"))
+
+
+def _by_halves(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expression:
+    """Halve the numbers until one is left, where there are no arrays."""
+
+    def half(start: int, end: int) -> exp.Expression:
+        if end - start == 1:
+            return numbers[start]
+        middle = (start + end) // 2
+        return case([(at_most(place.copy(), whole(middle)), half(start, middle))], half(middle, end))
+
+    return half(0, len(numbers))
+
+
+def _timestamp(value: exp.Expression) -> exp.Expression:
+    return exp.Cast(this=value, to=exp.DataType.build("timestamp"))
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    each.name: each
+    for each in (
+        Dialect("duckdb", _equals_itself, _called("EPOCH"), _element("LIST_EXTRACT")),
+        Dialect(
+            "postgres",
+            _equals_itself,
+            _date_part,
+            _bracket,
+            typed_literals=False,
+            materialized=True,
+            folds_case=False,
+            longest_name=63,
+        ),
+        Dialect("sqlite", _never, None, _by_halves, joins=False, infinity=_overflow),
+        Dialect(
+            "snowflake",
+            _equals_itself,
+            _snowflake_seconds,
+            _by_get,
+            typed_literals=False,
+            folds_case=False,
+            infinity=_inf,
+        ),
+        Dialect("bigquery", _by_function, _micros("UNIX_MICROS"), _by_ordinal),
+        Dialect("redshift", _equals_itself, None, _by_halves, typed_literals=False, longest_name=127),
+        Dialect("databricks", _equals_itself, _micros("UNIX_MICROS"), _element("ELEMENT_AT")),
+        Dialect("spark", _equals_itself, _micros("UNIX_MICROS"), _element("ELEMENT_AT")),
+        Dialect("trino", _by_function, _called("TO_UNIXTIME"), _element("ELEMENT_AT")),
+    )
+}
+
+
+def dialect_of(name: str) -> Dialect:
+    """Give an engine's ways; raises CompileError that lists the engines there are."""
+    if name not in DIALECTS:
+        raise CompileError(
+            f"there is no dialect '{name}' to compile to.{nearest(name, DIALECTS)} There are: {listed(DIALECTS)}."
+        )
+    return DIALECTS[name]
+
+
+def spelt(expression: exp.Expression, dialect: Dialect) -> exp.Expression:
+    """Spell the parts that are not SQL yet as the engine wants them; changes the expression in place."""
+    # Parts may stand inside each other: the inner ones first.
+    for part in reversed(list(expression.find_all(Double, NotNan, Pick, Seconds, bfs=False))):
+        expression = _replaced(expression, part, _spelt(part, dialect))
+    return expression
+
+
+def _spelt(part: exp.Expression, dialect: Dialect) -> exp.Expression:
+    if isinstance(part, Double):
+        return _literal(part, dialect)
+    if isinstance(part, NotNan):
+        return dialect.nan(part.this)
+    if isinstance(part, Pick):
+        return dialect.pick(part.this, part.expressions)
+    if dialect.seconds is None:
+        raise CompileError(
+            f"dates and timestamps cannot be compiled for '{dialect.name}' yet. Turn them into numbers of seconds "
+            "in the features node."
+        )
+    return dialect.seconds(part.this)
+
+
+def _replaced(root: exp.Expression, part: exp.Expression, by: exp.Expression) -> exp.Expression:
+    if part is root:
+        return by
+    part.replace(by)
+    return root
+
+
+def _literal(part: exp.Expression, dialect: Dialect) -> exp.Expression:
+    """Write a double so that the engine reads the same bits: Python's shortest digits, always with an exponent."""
+    value: float = part.this
+    if math.isinf(value):
+        return dialect.infinity(value)
+    digits = repr(abs(value)).removesuffix(".0")
+    literal: exp.Expression = exp.Literal(this=digits if "e" in digits else f"{digits}e0", is_string=False)
+    if math.copysign(1, value) < 0:
+        literal = exp.Neg(this=literal)
+    if dialect.typed_literals or isinstance(part.parent, exp.Predicate):
+        return literal  # beside a double, the other engines read a number as one
+    return exp.Cast(this=literal, to=exp.DataType.build("double"))

@@ -1,0 +1,204 @@
+"""What the tests of compiled scoring share: rows that hurt, an estimator per row of the table, and how to compare.
+
+`CASES` has for each covered estimator at least one pipeline, fitted on `rows_to_fit`. `told` says what scikit-learn
+says of rows, None where it refuses the row.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlglot import exp
+
+from mlbridge import to_sql
+from mlbridge.compile.assemble import Assembler
+from mlbridge.compile.columns import Raw, Table, number_of
+from mlbridge.compile.covered import translated
+from mlbridge.compile.dialects import dialect_of
+from mlbridge.compile.expressions import Named, case, either, ref
+
+NUMBERS = ("x", "y z", 'quoted "q"', "count")
+TEXTS = ("city", "Straße")
+WORDS = ("", "a", "A", "á", "a ", " a", "it's", "NULL", "nan", "日本", "'); drop table t; --")
+ROWS = 300
+
+
+def rows_to_fit(missing: bool = True, texts: bool = True, seed: int = 0) -> pd.DataFrame:
+    """Give the rows that estimators are fitted on."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "x": np.round(rng.normal(size=ROWS), 2),
+            "y z": rng.normal(size=ROWS) * 1e3,
+            'quoted "q"': rng.exponential(size=ROWS) + 0.01,
+            "count": rng.integers(0, 6, ROWS).astype(np.float64),
+        }
+    )
+    if missing:
+        for name in ("x", "count"):
+            frame.loc[rng.random(ROWS) < 0.1, name] = np.nan
+    if texts:
+        frame["city"] = pd.Series(rng.choice(np.array(WORDS, dtype=object), ROWS), dtype=object)
+        frame["Straße"] = pd.Series([f"s{each}" for each in rng.integers(0, 40, ROWS)], dtype=object)
+        frame.loc[rng.random(ROWS) < 0.1, "city"] = np.nan
+    return frame
+
+
+def targets(frame: pd.DataFrame, kind: str, seed: int = 1) -> Any:
+    """Give a target that depends on the rows: `number`, `positive`, `two`, `three`, `numbers` or `pairs`."""
+    rng = np.random.default_rng(seed)
+    score = frame["x"].fillna(0.3) + frame["count"].fillna(2) / 3 + frame["y z"] / 2e3 + rng.normal(size=len(frame)) / 3
+    if "city" in frame:
+        score = score + (frame["city"] == "a") - (frame["city"] == "A")
+    score = score.to_numpy()
+    three = np.digitize(score, np.quantile(score, [0.3, 0.7]))
+    return {
+        "number": score,
+        "positive": np.exp(score / 3),
+        "two": score > np.median(score),
+        "three": np.array(["low", "it's", "High"], dtype=object)[three],
+        "numbers": np.column_stack([score, -2 * score + rng.normal(size=len(score))]),
+        "pairs": np.column_stack([three, 3 * (score > 0)]),
+    }[kind]
+
+
+def rows_that_hurt(frame: pd.DataFrame, literals: Sequence[float] = (), tiniest: float = 5e-324) -> pd.DataFrame:
+    """Give the fitted rows, and rows with each awkward value in each position; `tiniest` is the least above 0."""
+    edges = [
+        float(value)
+        for each in literals
+        for value in (
+            each,
+            np.nextafter(each, np.inf),
+            np.nextafter(each, -np.inf),
+            np.nextafter(np.float32(each), np.float32(np.inf)),
+            np.nextafter(np.float32(each), np.float32(-np.inf)),
+        )
+        if math.isfinite(value)
+    ]
+    awkward = [np.nan, np.inf, -np.inf, 0.0, -0.0, 2.0**53 + 2, -1e39, 3.4028235677973366e38, 3.5, tiniest, *edges]
+    rows = [frame]
+    for name in frame.columns:
+        values = [*WORDS, "unseen", "a  ", np.nan] if name in TEXTS else awkward
+        part = frame.iloc[np.arange(len(values)) % len(frame)].copy()
+        part[name] = pd.Series(values, index=part.index, dtype=object if name in TEXTS else np.float64)
+        rows.append(part)
+    empty = frame.iloc[:1].copy()
+    for name in frame.columns:
+        empty[name] = pd.Series([np.nan], index=empty.index, dtype=frame[name].dtype)
+    return pd.concat([*rows, empty], ignore_index=True)
+
+
+def literals_of(sql: str, most: int = 30) -> list[float]:
+    """Find the numbers that the SQL compares with."""
+    found = sorted({float(each.replace("- ", "-")) for each in re.findall(r"(?:<=|>|<|>=) (-?\d[\d.]*e[-+]?\d+)", sql)})
+    kept = [each for each in found if abs(each) < 1e30]
+    return kept[:: max(1, len(kept) // most)]
+
+
+def told(ask: Callable[[pd.DataFrame], Any], rows: pd.DataFrame) -> list[Any]:
+    """Give the answer for each row, None where it is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(_told(ask, rows))
+
+
+def _told(ask: Callable[[pd.DataFrame], Any], rows: pd.DataFrame) -> Iterator[Any]:
+    try:
+        yield from ask(rows)
+    except (ValueError, OverflowError, TypeError):
+        if len(rows) == 1:
+            yield None
+        else:
+            half = len(rows) // 2
+            yield from _told(ask, rows.iloc[:half])
+            yield from _told(ask, rows.iloc[half:])
+
+
+def answers(estimator: Any) -> Callable[[pd.DataFrame], list[tuple[Any, ...]]]:
+    """Give what scikit-learn answers, in the order of the SQL's columns."""
+
+    def ask(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
+        predicted = np.asarray(estimator.predict(rows))
+        columns: list[Any] = []
+        if hasattr(estimator, "predict_proba"):
+            found = estimator.predict_proba(rows)
+            several = found if isinstance(found, list) else [found]
+            for place, shares in enumerate(several):
+                columns.append(predicted[:, place] if isinstance(found, list) else predicted)
+                columns.extend(shares.T)
+        elif hasattr(estimator, "decision_function"):
+            columns = [predicted, *np.atleast_2d(estimator.decision_function(rows).T)]
+        else:
+            columns = list(np.atleast_2d(predicted.T)) if predicted.ndim > 1 else [predicted]
+        return list(zip(*(np.asarray(each).tolist() for each in columns), strict=True))
+
+    return ask
+
+
+def columns_sql(transformer: Any, names: Sequence[str], dialect: str, keep: Sequence[str]) -> str:
+    """Write a transformer's outputs as SQL, column by column."""
+    table = translated(transformer, Table(tuple(Raw(name) for name in names)))
+    assert isinstance(table, Table)
+    refused = Named("refused", either([ref(each) for each in table.refused])) if table.refused else None
+    outputs = {}
+    for place, column in enumerate(table.columns):
+        value = ref(number_of(column).node)
+        outputs[f"out_{place}"] = value if refused is None else case([(ref(refused), exp.null())], value)
+    query = Assembler(exp.to_table("t"), list(keep), dialect_of(dialect), outputs).select(outputs)
+    return str(query.sql(dialect=dialect, pretty=True))
+
+
+def transformed(transformer: Any) -> Callable[[pd.DataFrame], Any]:
+    """Give what scikit-learn makes of rows."""
+
+    def ask(rows: pd.DataFrame) -> list[tuple[float, ...]]:
+        found = transformer.transform(rows)
+        found = found.toarray() if hasattr(found, "toarray") else np.asarray(found, dtype=np.float64)
+        return [tuple(row) for row in found.tolist()]
+
+    return ask
+
+
+def same(one: Any, other: Any, tolerance: float) -> bool:
+    """Say whether two values are the same, NULL and NaN taken for one."""
+    missing = [each is None or each != each for each in (one, other)]
+    if any(missing):
+        return all(missing)
+    if isinstance(one, (bool, str)) or isinstance(other, (bool, str)):
+        return bool(one == other)
+    return bool(one == other) or abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-290)
+
+
+def differences(
+    expected: Sequence[Any], found: Sequence[tuple[Any, ...]], tolerance: float
+) -> list[tuple[int, Any, Any]]:
+    """Find the rows that differ; a row that scikit-learn refuses is NULL throughout."""
+    assert len(expected) == len(found)
+    wrong = []
+    for place, (one, other) in enumerate(zip(expected, found, strict=True)):
+        wanted = (None,) * len(other) if one is None else one
+        if not all(same(mine, its, tolerance) for mine, its in zip(wanted, other, strict=True)):
+            wrong.append((place, wanted, other))
+    return wrong
+
+
+def sql_of(estimator: Any, dialect: str = "duckdb") -> str:
+    """Write an estimator of either kind as SQL over the table `t` with the key `id`."""
+    if hasattr(estimator, "predict"):
+        return to_sql(estimator, "t", dialect, keep=["id"])
+    return columns_sql(estimator, list(estimator.feature_names_in_), dialect, ["id"])
+
+
+def asked(estimator: Any) -> Callable[[pd.DataFrame], Any]:
+    """Give what scikit-learn says, whatever kind of estimator it is."""
+    return answers(estimator) if hasattr(estimator, "predict") else transformed(estimator)
+
+
+Case = tuple[Any, str, Mapping[str, Any]]
