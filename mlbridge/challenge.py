@@ -32,7 +32,6 @@ from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
 # A version has seen these: fitted on the first, chosen by the second.
 SEEN = ("train", "validation")
-NOT_COMPILED = "this version of mlbridge scores in Python"
 
 
 @dataclass(frozen=True)
@@ -226,7 +225,6 @@ def _winner(training: Training, best: Judged) -> dict[str, Any]:
         "artifact": artifact,
         "artifact_format": artifacts.FORMAT,
         "artifact_sha256": artifacts.checksum(artifact),
-        "scoring_sql_note": NOT_COMPILED,
         "profile": profile,
         "reference": _reference(training, best, profile),
         "estimation": _estimation(training, best, profile),

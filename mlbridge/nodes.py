@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,19 +14,29 @@ import mlbridge
 from mlbridge import artifacts, registry
 from mlbridge.challenge import Training, challenge
 from mlbridge.errors import FeatureError, MlbridgeError, listed, nearest
-from mlbridge.features import checked_columns, facts_query, features_of, target_type
+from mlbridge.features import Feature, checked_columns, facts_query, features_of, target_type
 from mlbridge.frame import BATCH_ROWS, read_frame, training_query
+from mlbridge.gate import ROWS, cheaper, examine, title
 from mlbridge.incumbent import Incumbent, meet
 from mlbridge.log import say, warn
 from mlbridge.retrain import Case, decide
 from mlbridge.run import Run
 from mlbridge.score import BATCH_ROWS as SCORE_ROWS
-from mlbridge.score import SCORED, SPLIT, prediction_schema, rows_query, score
+from mlbridge.score import (
+    SCORED,
+    SPLIT,
+    answer_columns,
+    infinite_query,
+    prediction_schema,
+    score,
+    scored_columns,
+    waiting_rows,
+)
 from mlbridge.spec import WATCHED, Spec, read_spec
 from mlbridge.split import check_keys, check_labels, check_rows, duplicates_query, labels_query, missing_query
 from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
 from mlbridge.versions import Version, read_version
-from mlbridge.warehouse import Warehouse
+from mlbridge.warehouse import Warehouse, select, subquery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +93,35 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             table, columns = warehouse.table(split, SPLIT), warehouse.columns(split)
             incumbent = meet(warehouse, table, columns, version, read, training.classes)
         chosen = challenge(training, incumbent, decision.reason)
+        for row in chosen:
+            if row["outcome"] == "promoted":
+                row |= _compiled(run, read, warehouse, warehouse.table(split, SPLIT), {**facts, **row})
     return registry.as_table([{**facts, **row} for row in chosen])
+
+
+def _compiled(
+    run: Run, spec: Spec, warehouse: Warehouse, split: exp.Expression, row: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Let the gate decide whether the new champion has a SELECT; read from its artifact, as a later build will."""
+    params = row["params"]
+    version = Version(
+        node=run.node,
+        number=row["version"],
+        as_of=row["as_of"],
+        spec=spec,
+        features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in row["features"]),
+        classes=params["classes"],
+        numbers=params["numbers"],
+        holdout_from=row["holdout_from"],
+        artifact=row["artifact"],
+        stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
+        trusted=spec.trusted,
+    )
+    found = examine(version, title(row["model_name"], row), warehouse, split)
+    say(
+        run.node, f"version {version.number} scores as SQL too" if found.sql else f"scores in Python only: {found.note}"
+    )
+    return {"scoring_sql": found.sql, "scoring_sql_note": found.note, "scoring_cost": found.cost}
 
 
 def _check_watched(node: str, spec: Spec, features: Mapping[str, str]) -> None:
@@ -158,6 +197,8 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     first = _waiting(work, champion)
     second = _waiting_beside(work, registry.challenger(rows, champion)) if spec.shadow else None
     # The champion's rows are asked for last, because another question on this session would end their stream.
+    if first and not second and (answer := _in_warehouse(work, champion, *first)) is not None:
+        return answer
     streams = ([_scored(work, *first)] if first else []) + ([_scored_beside(work, *second)] if second else [])
     if not streams:
         return prediction_schema().empty_table()
@@ -181,7 +222,7 @@ def _waiting(work: _Work, row: Mapping[str, Any]) -> tuple[Version, exp.Select] 
     node, warehouse = work.run.node, work.warehouse
     version = read_version(node, warehouse, work.logbook, row, work.spec.trusted)
     version.check_schema(warehouse.columns(work.split))
-    query = rows_query(version, work.spec, warehouse.table(work.split, SPLIT), work.scored)
+    query = waiting_rows(version, work.spec, warehouse.table(work.split, SPLIT), work.scored)
     if not warehouse.rows(query.select("1", append=False).limit(1)):
         say(node, f"version {version.number} has scored every row already")
         return None
@@ -193,8 +234,30 @@ def _waiting(work: _Work, row: Mapping[str, Any]) -> tuple[Version, exp.Select] 
 
 def _scored(work: _Work, version: Version, query: exp.Select) -> Iterator[pa.RecordBatch]:
     run = work.run
-    facts = {"model_name": run.model("predictions"), "scored_at": run.as_of, "invocation_id": run.invocation_id}
-    return score(run.node, work.warehouse.batches(query, SCORE_ROWS), version, facts)
+    rows = select(scored_columns(version), subquery(query, SPLIT))
+    return score(run.node, work.warehouse.batches(rows, SCORE_ROWS), version, _facts(run))
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    return {"model_name": run.model("predictions"), "scored_at": run.as_of, "invocation_id": run.invocation_id}
+
+
+def _in_warehouse(work: _Work, row: Mapping[str, Any], version: Version, query: exp.Select) -> Any:
+    """Give the lazy answer of the version's SELECT where that is expected to be sooner than Python, else None.
+
+    Rows with an infinite feature are refused before, as Python refuses them.
+    """
+    node, warehouse = work.run.node, work.warehouse
+    if row["scoring_cost"] is None:
+        return None
+    rows = warehouse.row(query.select(exp.alias_(exp.Count(this=exp.Star()), "rows"), append=False))["rows"]
+    if cheaper(json.loads(row["scoring_cost"]), rows) == "python":
+        return None
+    asked = infinite_query(version, query)
+    version.refuse_infinite([name for name, found in (warehouse.row(asked) if asked else {}).items() if found])
+    sql = warehouse.row(registry.heavy_query(work.logbook, version.number, "scoring_sql"))["scoring_sql"]
+    say(node, f"version {version.number} scores {rows:,} new rows as SQL")
+    return warehouse.generated(sql, ROWS, query, answer_columns(version, _facts(work.run)))
 
 
 def _waiting_beside(work: _Work, row: Mapping[str, Any] | None) -> tuple[Version, exp.Select] | None:

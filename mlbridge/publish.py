@@ -20,7 +20,7 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Published:
-    """What a reader of the folder finds from now on; times are UTC, `build` is the invocation that copied the tables."""
+    """What a reader of the folder finds from now on; times are UTC, `build` is the invocation that copied them."""
 
     folder: Path
     build: str

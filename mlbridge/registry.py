@@ -50,6 +50,7 @@ LOGBOOK = {
     "artifact_sha256": "string",
     "scoring_sql": "string",
     "scoring_sql_note": "string",
+    "scoring_cost": "string",
     "fit_seconds": "double",
     "peak_memory_mb": "double",
     "library_versions": "string",
@@ -65,6 +66,7 @@ DOCUMENTS = (
     "reference",
     "estimation",
     "decision",
+    "scoring_cost",
     "library_versions",
 )
 HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "scoring_sql")

@@ -12,7 +12,7 @@ from sqlglot import exp
 from mlbridge.frame import scoring_columns, scoring_frame
 from mlbridge.log import say
 from mlbridge.versions import Version
-from mlbridge.warehouse import as_text, batched, column, select
+from mlbridge.warehouse import as_text, batched, column, infinite, refusal, select, subquery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,7 @@ PREDICTIONS = {
     "prediction_value": "double",
     "probability": "double",
     "probabilities": "string",
+    "scored_by": "string",
     "scored_at": "timestamp[us]",
     "invocation_id": "string",
 }
@@ -38,23 +39,21 @@ SPLIT, SCORED = "split", "scored"
 ENTITY, TIME = "ml entity", "ml time"
 
 
-def rows_query(version: Version, now: Spec, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
-    """Select the rows that neither fit nor selection of this version saw and that it has not scored yet.
+def waiting_rows(version: Version, now: Spec, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
+    """Select the rows of the split that neither fit nor selection of this version saw and that it has not scored yet.
 
     `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`; `now` is today's
     spec. Rows without an outcome were never trained on. Of the others, today's words tell only while rows are dealt as
     they were then; by time they never do, because cut-offs move on.
     """
-    key = as_text(version.spec.entity)
     moment = exp.cast(column(version.spec.time), "timestamp")
-    query = select({ENTITY: key, TIME: moment, **scoring_columns(version.features)}, split)
     unseen: exp.Condition = column(version.spec.target).is_(exp.null())
     if version.holdout_from is not None:
         first = exp.cast(exp.Literal.string(version.holdout_from.isoformat(sep=" ")), "timestamp")
-        unseen = exp.or_(unseen, exp.GTE(this=moment.copy(), expression=first))
+        unseen = exp.or_(unseen, exp.GTE(this=moment, expression=first))
     elif version.same_question(now) and version.spec.split == now.split:
         unseen = column("ml_split").isin("test", "score")
-    query = query.where(unseen)
+    query = exp.select("*").from_(split).where(unseen)
     if scored is not None:
         same = exp.and_(
             column("entity", SCORED).eq(as_text(version.spec.entity, SPLIT)),
@@ -63,6 +62,34 @@ def rows_query(version: Version, now: Spec, split: exp.Expression, scored: exp.E
         )
         query = query.where(exp.not_(exp.Exists(this=exp.select("1").from_(scored).where(same))))
     return query
+
+
+def scored_columns(version: Version) -> dict[str, exp.Expression]:
+    """Give what scoring reads of a row of the split: its key, its moment, and the features."""
+    moment = exp.cast(column(version.spec.time), "timestamp")
+    return {ENTITY: as_text(version.spec.entity), TIME: moment, **scoring_columns(version.features)}
+
+
+def infinite_query(version: Version, rows: exp.Select) -> exp.Select | None:
+    """Ask of each numeric feature whether any row is infinite there; None where there is no such feature."""
+    numbers = {each.name: column(each.name) for each in version.features if each.kind != "category"}
+    found: dict[str, exp.Expression] = {
+        name: exp.Anonymous(this="bool_or", expressions=[infinite(each)]) for name, each in numbers.items()
+    }
+    return select(found, subquery(select(scored_columns(version), subquery(rows, SPLIT)), SPLIT)) if found else None
+
+
+def answer_columns(version: Version, facts: Mapping[str, Any]) -> dict[str, exp.Expression]:
+    """Give the columns of `<model>_predictions` over what a version's SELECT gives; no prediction is an error."""
+    types = {"string": "text", "timestamp[us]": "timestamp", "int32": "int", "double": "double"}
+    same = {**facts, "version": version.number, "target": version.spec.target, "scored_by": "sql"}
+    refused = refusal(f"version {version.number} gives no prediction for some rows. Pin another.")
+    found: dict[str, exp.Expression] = {}
+    for name, type_ in PREDICTIONS.items():
+        value = exp.convert(str(same[name])) if name in same else column(name)
+        value = exp.Coalesce(this=value, expressions=[refused]) if name == "prediction" else value
+        found[name] = exp.cast(value, types[type_])
+    return found
 
 
 def score(
@@ -78,6 +105,7 @@ def score(
             **facts,
             "version": version.number,
             "target": version.spec.target,
+            "scored_by": "python",
             **predicted(scores, version.classes, version.numbers),
             "entity": batch[ENTITY],
             "time": batch[TIME],

@@ -75,14 +75,20 @@ class Version:
                 "node, or build the training node so that a new version learns without it."
             )
 
-    def scores(self, features: pd.DataFrame) -> np.ndarray[Any, Any]:
-        """Score rows; raises ScoringError that names an infinite feature, or what the estimator could not do."""
-        infinite = [name for name, values in features.items() if values.dtype.kind == "f" and np.isinf(values).any()]
-        if infinite:
+    def refuse_infinite(self, names: Iterable[str]) -> None:
+        """Raise ScoringError when there are features, given by name, that are infinite in some rows."""
+        if names := list(names):
             raise ScoringError(
-                f"{self.node}: version {self.number} cannot score: the feature {listed(infinite)} is infinite in "
+                f"{self.node}: version {self.number} cannot score: the feature {listed(names)} is infinite in "
                 "some rows; a value that cannot be known should be NULL. Mend it in the features node."
             )
+
+    def scores(self, features: pd.DataFrame) -> np.ndarray[Any, Any]:
+        """Score rows; raises ScoringError that names an infinite feature, or what the estimator could not do."""
+        infinite = [
+            str(name) for name, values in features.items() if values.dtype.kind == "f" and np.isinf(values).any()
+        ]
+        self.refuse_infinite(infinite)
         estimator = self.estimator
         try:
             scores = scores_of(estimator, features)

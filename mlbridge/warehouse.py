@@ -48,10 +48,10 @@ class Warehouse:
     def table(relation: Any, alias: str) -> exp.Subquery:
         """Make a `dbt.ref()` or `dbt.this` something to select from."""
         if hasattr(relation, "sql_query"):
-            query = sqlglot.parse_one(relation.sql_query(), dialect=DIALECT)
+            query: Any = sqlglot.parse_one(relation.sql_query(), dialect=DIALECT)
         else:
             query = exp.select("*").from_(exp.to_table(str(relation), dialect=DIALECT))
-        return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
+        return subquery(query, alias)
 
     def rows(self, query: exp.Query) -> list[dict[str, Any]]:
         """Run a query whose answer is small."""
@@ -69,12 +69,19 @@ class Warehouse:
         (only,) = self.rows(query)
         return only
 
+    def generated(
+        self, sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
+    ) -> Any:
+        """Give the lazy answer of generated SQL that reads a relation by a name; `columns` are of its answer."""
+        answer = exp.to_table("ml_generated")
+        outer = exp.select("*").from_(answer) if columns is None else select(columns, answer)
+        before, after = (query.sql(dialect=DIALECT) for query in (relation, outer))
+        return self._session.sql(f"with {name} as ({before}), {answer.sql(DIALECT)} as (\n{sql}\n) {after}")
+
     def rows_of(self, sql: str, name: str, relation: exp.Query) -> list[dict[str, Any]]:
         """Run generated SQL that reads a relation by a name of its own; the answer is small."""
-        before = relation.sql(dialect=DIALECT)
-        result = self._session.execute(f"with {name} as ({before}) select * from (\n{sql}\n) as generated")
-        names = [described[0] for described in result.description]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        found = self.generated(sql, name, relation)
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
     def has(self, schema: str, name: str) -> bool:
         """Say whether there is such a table or view."""
@@ -102,12 +109,27 @@ def seconds_since_epoch(value: exp.Expression, with_zone: bool = False) -> exp.E
     return exp.cast(exp.func("epoch", moment, dialect=DIALECT), "double")
 
 
+def refusal(message: str) -> exp.Expression:
+    """Write what ends a query with an error, once a row comes to it."""
+    return exp.Anonymous(this="error", expressions=[exp.Literal.string(message)])
+
+
+def infinite(value: exp.Expression) -> exp.Expression:
+    """Say whether a double is infinite."""
+    return exp.Anonymous(this="isinf", expressions=[value])
+
+
 def as_text(names: Sequence[str], table: str | None = None) -> exp.Expression:
     """Write a key as text: one column as it is, several as a JSON array of texts."""
     texts = [exp.cast(column(name, table), "text") for name in names]
     if len(texts) == 1:
         return texts[0]
     return exp.cast(exp.Anonymous(this="json_array", expressions=texts), "text")
+
+
+def subquery(query: exp.Query, alias: str) -> exp.Subquery:
+    """Make a query something to select from."""
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
 
 
 def select(columns: Mapping[str, exp.Expression], source: exp.Expression) -> exp.Select:

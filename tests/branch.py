@@ -156,7 +156,9 @@ class Branch:
         found = mlbridge.predict(
             self._dbt(node), self.connection, self._ref(f"{NAME}_split"), self._ref(f"{NAME}_training")
         )
-        return found.read_all() if isinstance(found, pa.RecordBatchReader) else found
+        if isinstance(found, pa.RecordBatchReader):
+            return found.read_all()
+        return found if isinstance(found, pa.Table) else found.to_arrow_table()
 
     def _append(self, table: str, arrived: pa.Table) -> None:
         self.connection.register("arrived", arrived)

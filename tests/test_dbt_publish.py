@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from click.testing import CliRunner, Result
 from conftest import Host, copy_of_host, small_host, specify
 from warm import Warm
 
 import mlbridge
-from mlbridge.cli import main
+import mlbridge.publish
+from mlbridge.errors import SetupError
 from mlbridge.project import Project
 
 TABLES = {
@@ -30,6 +31,14 @@ TABLES = {
 }  # fmt: skip
 RUN = ("run", "--select", "ml_runs", "ml_nodes")  # the least that publishes
 KILLED = -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def parsed(shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The second host as built, parsed: commands on copies of it start at once."""
+    host = copy_of_host(shop, tmp_path_factory.mktemp("parsed"))
+    warm.parse(host.path)
+    return host
 
 
 @pytest.fixture
@@ -100,11 +109,11 @@ def test_it_is_also_of_what_the_build_says_of_itself(shop: Host) -> None:
     assert (nodes, failed) == (len(shop.rows("from main_insight.ml_runs")), 0)
 
 
-def test_builds_take_turns_with_the_slots(shop: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
-    host = copied(shop)
+def test_builds_take_turns_with_the_slots(parsed: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
+    host = copied(parsed)
     slots, before = [pointer(host)["slot"]], contents(host)
     for _ in range(3):
-        warm.dbt(host.path, *RUN, "--vars", "{mlbridge_as_of: 2024-06-30}")
+        warm.dbt(host.path, *RUN, "--vars", "{mlbridge_as_of: 2024-06-30}", parsed=True)
         assert_published(host)
         assert pointer(host)["build"] == invocation(host)
         assert pointer(host)["as_of"] == "2024-06-30 00:00:00"
@@ -116,11 +125,11 @@ def test_builds_take_turns_with_the_slots(shop: Host, warm: Warm, copied: Callab
 
 
 def test_a_transaction_left_open_by_dbt_takes_nothing_back(
-    shop: Host, warm: Warm, copied: Callable[[Host], Host]
+    parsed: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
     """Without its cache dbt asks the catalog at the end, and begins a transaction for it."""
-    host = copied(shop)
-    warm.dbt(host.path, "--no-populate-cache", "run", "--select", "amount_features")
+    host = copied(parsed)
+    warm.dbt(host.path, "--no-populate-cache", "run", "--select", "amount_features", parsed=True)
     assert_published(host)
     asked = f"select node from main_insight.ml_runs where invocation_id = '{invocation(host)}'"
     assert host.rows(asked) == [("amount_features",)]
@@ -176,18 +185,16 @@ def test_a_view_that_a_failed_build_left_behind_is_left_out(
         ("compile", "--select", "ml_champions"),
         ("seed",),
         ("ls",),
-        ("show", "--inline", "select 1 as one"),
-        ("docs", "generate"),
         (*RUN, "--empty"),
     ],
     ids=" ".join,
 )
 def test_commands_that_build_nothing_publish_nothing(
-    command: tuple[str, ...], shop: Host, warm: Warm, copied: Callable[[Host], Host]
+    command: tuple[str, ...], parsed: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
-    host = copied(shop)
+    host = copied(parsed)
     before = {file.name: file.stat().st_mtime_ns for file in folder_of(host).iterdir()}
-    warm.dbt(host.path, *command)
+    warm.dbt(host.path, *command, parsed=True)
     assert {file.name: file.stat().st_mtime_ns for file in folder_of(host).iterdir()} == before
 
 
@@ -210,13 +217,13 @@ def test_a_database_in_memory_publishes_nothing(tmp_path: Path, warm: Warm) -> N
 
 
 def test_an_engine_that_may_open_no_files_publishes_nothing(
-    shop: Host, warm: Warm, copied: Callable[[Host], Host]
+    parsed: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
-    host = copied(shop)
+    host = copied(parsed)
     before = contents(host)
     profiles = host.path / "profiles.yml"
     profiles.write_text(profiles.read_text().replace("}", ", settings: {enable_external_access: false}}", 1))
-    warm.dbt(host.path, *RUN)
+    warm.dbt(host.path, *RUN, parsed=True)
     assert contents(host) == before
 
 
@@ -224,17 +231,20 @@ def test_an_engine_that_may_open_no_files_publishes_nothing(
 
 
 def test_a_folder_of_any_name(tmp_path: Path, warm: Warm) -> None:
-    host = small_host(tmp_path / """it's our "place" [a]* 100%; drop table x --""", [])
-    decoy = tmp_path / """it's our "place" a! 100%; drop table x --""" / "small.duckdb.published"
-    decoy.mkdir(parents=True)
-    (decoy / "current.json").write_text('{"slot": "a"}')
+    host = small_host(tmp_path / "host", [])
+    place = """it's our "place" {} 100%; drop table x --"""
+    other = tmp_path / place.format("a!") / "small.duckdb.published"
+    other.mkdir(parents=True)
+    (other / "current.json").write_text('{"slot": "a"}')
+    host = Host(host.path, tmp_path / place.format("[a]*") / "small.duckdb")
+    host.database.parent.mkdir()
+    output = {"type": "duckdb", "path": str(host.database), "keep_open": False}
+    host.write({"profiles.yml": json.dumps({"small": {"target": "dev", "outputs": {"dev": output}}})})
     warm.dbt(host.path, "deps")
-    warm.dbt(host.path, "build")
-    assert_published(host, "main")
-    assert pointer(host)["slot"] == "a", "the pointer of another folder was read"
-    warm.dbt(host.path, *RUN)
-    assert_published(host, "main")
-    assert pointer(host)["slot"] == "b"
+    for slot in ("a", "b"):
+        warm.dbt(host.path, *RUN)
+        assert_published(host, "main", {"ml_runs", "ml_nodes"})
+        assert pointer(host)["slot"] == slot, "the pointer of another folder was read"
     assert Project.at(host.path, None, None).published_folder == folder_of(host)
 
 
@@ -285,11 +295,11 @@ def test_a_link_is_followed(tmp_path: Path, warm: Warm) -> None:
     ],
     ids=repr,
 )
-def test_a_damaged_pointer_is_replaced(damage: bytes, shop: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
-    host = copied(shop)
+def test_a_damaged_pointer_is_replaced(damage: bytes, parsed: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
+    host = copied(parsed)
     (folder_of(host) / "current.json").write_bytes(damage)
     (folder_of(host) / "format0.json").unlink()
-    warm.dbt(host.path, *RUN)
+    warm.dbt(host.path, *RUN, parsed=True)
     assert_published(host)
     assert json.loads((folder_of(host) / "format0.json").read_text()) == {"format": 1}
 
@@ -299,14 +309,14 @@ def test_a_damaged_pointer_is_replaced(damage: bytes, shop: Host, warm: Warm, co
     "statement", ["select 1 as format", "ml_champions.parquet", "ml_predictions.parquet", "as build"]
 )
 def test_a_build_killed_while_it_publishes(
-    statement: str, when: str, shop: Host, warm: Warm, copied: Callable[[Host], Host]
+    statement: str, when: str, parsed: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
-    host = copied(shop)
+    host = copied(parsed)
     first = statement == "select 1 as format"
     if first:
         shutil.rmtree(folder_of(host))
     before = {} if first else contents(host)
-    command = warm.start(host.path, *RUN, kill_at=(statement, when))
+    command = warm.start(host.path, *RUN, kill_at=(statement, when), parsed=True)
     assert command.wait() == KILLED, command.said
     if first:
         assert not (folder_of(host) / "current.json").exists()
@@ -316,20 +326,20 @@ def test_a_build_killed_while_it_publishes(
     else:
         assert contents(host) == before
 
-    warm.dbt(host.path, *RUN)
+    warm.dbt(host.path, *RUN, parsed=True)
     assert_published(host)
     assert not list(folder_of(host).glob("tmp_*"))
 
 
-def test_a_build_killed_within_a_file(shop: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
-    host = copied(shop)
+def test_a_build_killed_within_a_file(parsed: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
+    host = copied(parsed)
     with duckdb.connect(str(host.database)) as connection:
         connection.execute(
             "insert into main_lab.amount_predictions "
             "select p.* replace (entity || i as entity) from main_lab.amount_predictions as p, range(1500) as t(i)"
         )
     before = contents(host)
-    command = warm.start(host.path, *RUN)
+    command = warm.start(host.path, *RUN, parsed=True)
     while not list(folder_of(host).glob("tmp_*.ml_predictions.parquet")):
         assert "Completed" not in command.said
         time.sleep(0.001)
@@ -338,27 +348,27 @@ def test_a_build_killed_within_a_file(shop: Host, warm: Warm, copied: Callable[[
     assert list(folder_of(host).glob("tmp_*.ml_predictions.parquet")), "it was not killed within the file"
     assert contents(host) == before
 
-    warm.dbt(host.path, *RUN)
+    warm.dbt(host.path, *RUN, parsed=True)
     assert_published(host)
     assert not list(folder_of(host).glob("tmp_*"))
 
 
 def test_what_cannot_be_written_is_said_and_the_earlier_build_stays(
-    shop: Host, warm: Warm, copied: Callable[[Host], Host]
+    parsed: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
-    host = copied(shop)
+    host = copied(parsed)
     before = contents(host)
     other = "b" if pointer(host)["slot"] == "a" else "a"
     obstacle = folder_of(host) / f"{other}.ml_drift.parquet" / "full"
     obstacle.parent.unlink(missing_ok=True)
     obstacle.mkdir(parents=True)
-    said = warm.dbt(host.path, *RUN, ok=False)
+    said = warm.dbt(host.path, *RUN, ok=False, parsed=True)
     assert "on-run-end.1 failed" in said
     assert "ml_drift.parquet" in said
     assert contents(host) == before
 
     shutil.rmtree(obstacle.parent)
-    warm.dbt(host.path, *RUN)
+    warm.dbt(host.path, *RUN, parsed=True)
     assert_published(host)
 
 
@@ -392,11 +402,11 @@ print(json.dumps(seen, default=str))
 
 
 def test_a_reader_sees_one_build_or_the_next_and_no_build_minds(
-    shop: Host, warm: Warm, copied: Callable[[Host], Host]
+    parsed: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:
     """A reader asks three tables again and again while builds run that change each of them."""
-    host = copied(shop)
-    warm.dbt(host.path, "run", "--select", "ml_runs", "basket_training", "amount_training")
+    host = copied(parsed)
+    warm.dbt(host.path, "run", "--select", "ml_runs", "basket_training", "amount_training", parsed=True)
     built = [invocation(host)]
     command = [sys.executable, "-c", READER, str(folder_of(host))]
     pipe = subprocess.PIPE
@@ -406,7 +416,7 @@ def test_a_reader_sees_one_build_or_the_next_and_no_build_minds(
         for day in range(10, 15):
             as_of = f"{{mlbridge_as_of: '2024-07-{day}'}}"
             nodes = ("basket_training", "amount_training", "ml_runs")
-            warm.dbt(host.path, "run", "--select", *nodes, "--vars", as_of)
+            warm.dbt(host.path, "run", "--select", *nodes, "--vars", as_of, parsed=True)
             built.append(invocation(host))
         said, _ = reader.communicate("", timeout=60)
     seen = json.loads(said)
@@ -419,48 +429,43 @@ def test_a_reader_sees_one_build_or_the_next_and_no_build_minds(
 # --- by hand -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
-    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return lambda host, *args: CliRunner().invoke(main, ["publish", "--project-dir", str(host.path), *args])
+def publish(host: Host, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run `mlbridge publish` as a user does, in a process of its own."""
+    command = [Path(sys.executable).with_name("mlbridge"), "publish", "--project-dir", host.path, *args]
+    environment = {name: value for name, value in os.environ.items() if name != "DBT_PROFILES_DIR"}
+    return subprocess.run(command, cwd=host.path.parent, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_by_hand(shop: Host, copied: Callable[[Host], Host], publish: Callable[..., Result]) -> None:
+def test_by_hand(shop: Host, copied: Callable[[Host], Host]) -> None:
     host = copied(shop)
     with duckdb.connect(str(host.database)) as connection:
         connection.execute("delete from main_insight.ml_drift where baseline = 'previous'")
         connection.execute("update main_insight.ml_runs set as_of = timestamp '2024-06-30'")
     results = (host.path / "target" / "run_results.json").read_bytes()
     shown = publish(host)
-    assert shown.exit_code == 0, shown.output
+    assert shown.returncode == 0, shown.stderr
     assert_published(host)
     assert pointer(host)["build"] != invocation(host)
     assert pointer(host)["as_of"] == "2024-06-30 00:00:00"
     assert (host.path / "target" / "run_results.json").read_bytes() == results
     for word in (*TABLES, pointer(host)["build"], str(folder_of(host))):
-        assert word in shown.output
+        assert word in shown.stdout
 
     shown = publish(host, "--format", "json")
-    assert json.loads(shown.output) == {**pointer(host), "folder": str(folder_of(host))}
+    assert json.loads(shown.stdout) == {**pointer(host), "folder": str(folder_of(host))}
     assert_published(host)
 
 
-def test_by_hand_where_there_is_nothing_to_publish_from(
-    shop: Host, empty_shop: Host, copied: Callable[[Host], Host], publish: Callable[..., Result]
-) -> None:
-    shown = publish(empty_shop)
-    assert (shown.exit_code, "Run `dbt build` first" in shown.output) == (2, True)
-
+def test_by_hand_before_a_build(empty_shop: Host, copied: Callable[[Host], Host]) -> None:
     host = copied(empty_shop)
+    with pytest.raises(SetupError, match="Run `dbt build` first"):
+        mlbridge.publish.publish(Project.at(host.path, None, None), print)
     duckdb.connect(str(host.database)).close()
     shown = publish(host)
-    assert (shown.exit_code, "has no ml_* tables yet" in shown.output) == (2, True)
-
-    host = copied(shop)
+    assert (shown.returncode, "has no ml_* tables yet" in shown.stderr) == (2, True)
     shutil.rmtree(host.path / "dbt_packages")
-    shown = publish(host)
-    assert (shown.exit_code, "run `dbt deps`" in shown.output) == (2, True)
+    with pytest.raises(SetupError, match="run `dbt deps`"):
+        mlbridge.publish.publish(Project.at(host.path, None, None), print)
 
 
 @pytest.mark.parametrize(
@@ -470,18 +475,14 @@ def test_by_hand_where_there_is_nothing_to_publish_from(
         "{type: postgres, host: localhost, port: 5432, user: u, password: p, dbname: d, schema: s}",
     ],
 )
-def test_by_hand_where_nothing_needs_to_be(
-    output: str, shop: Host, copied: Callable[[Host], Host], publish: Callable[..., Result]
-) -> None:
-    host = copied(shop)
+def test_by_hand_where_nothing_needs_to_be(output: str, empty_shop: Host, copied: Callable[[Host], Host]) -> None:
+    host = copied(empty_shop)
     host.write({"profiles.yml": f"shop: {{target: dev, outputs: {{dev: {output}}}}}\n"})
-    shown = publish(host)
-    assert (shown.exit_code, "nothing needs to be published" in shown.output) == (2, True)
+    with pytest.raises(SetupError, match="nothing needs to be published"):
+        mlbridge.publish.publish(Project.at(host.path, None, None), print)
 
 
-def test_by_hand_while_a_build_holds_the_warehouse(
-    shop: Host, copied: Callable[[Host], Host], publish: Callable[..., Result]
-) -> None:
+def test_by_hand_while_a_build_holds_the_warehouse(shop: Host, copied: Callable[[Host], Host]) -> None:
     host = copied(shop)
     before = contents(host)
     code = f"import duckdb; held = duckdb.connect({str(host.database)!r}); print('held', flush=True); input()"
@@ -491,7 +492,7 @@ def test_by_hand_while_a_build_holds_the_warehouse(
         assert holder.stdout.readline() == "held\n"
         shown = publish(host)
         holder.communicate("\n")
-    assert shown.exit_code == 2
-    assert "another process is writing to the warehouse" in shown.output
-    assert str(holder.pid) in shown.output
+    assert shown.returncode == 2
+    assert "another process is writing to the warehouse" in shown.stderr
+    assert str(holder.pid) in shown.stderr
     assert contents(host) == before

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import watched
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
@@ -280,6 +280,7 @@ FINITE = st.floats(-1e300, 1e300)
 
 @settings(max_examples=300, deadline=None)
 @given(FINITE, FINITE, st.integers(1, 60))
+@example(-1e300, 0.0, 50)  # the lower end is 50.00000000000001 widths away
 def test_any_range_gets_bins(one: float, other: float, bins: int) -> None:
     low, high = min(one, other), max(one, other)
     grid = nice(low, high, bins)

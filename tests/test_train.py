@@ -239,7 +239,7 @@ def test_a_regression(type_: str) -> None:
 
 # --- what is written down, and that it is the same every time ---------------------------------------------
 
-DIFFERS = ("trained_at", "invocation_id", "fit_seconds", "peak_memory_mb")
+DIFFERS = ("trained_at", "invocation_id", "fit_seconds", "peak_memory_mb", "scoring_cost")
 
 
 def test_two_trainings_of_the_same_rows_are_equal_bit_for_bit() -> None:

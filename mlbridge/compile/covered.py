@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sklearn.pipeline import Pipeline
+
 from mlbridge.compile import (
     boosting,
     combining,
@@ -138,15 +140,20 @@ def name_of(estimator: Any) -> str:
     return f"{type(estimator).__module__.split('.')[0]}.{type(estimator).__name__}"
 
 
-def translated(estimator: Any, table: Table) -> Table | Outcome:
-    """Translate a fitted estimator; raises CompileError, with the list of those covered, for one that is not."""
+def entry(estimator: Any) -> Covered:
+    """Find an estimator in the table; raises CompileError, with the list of those covered, for one that is not."""
     name = name_of(estimator)
     if name not in COVERED:
         raise CompileError(
             f"{type(estimator).__module__}.{type(estimator).__qualname__} cannot be compiled to SQL."
             f"{nearest(name, COVERED)} Covered are {listed(COVERED, len(COVERED))}."
         )
-    found = COVERED[name]
+    return COVERED[name]
+
+
+def translated(estimator: Any, table: Table) -> Table | Outcome:
+    """Translate a fitted estimator; raises CompileError for one that is not covered."""
+    found = entry(estimator)
     if found.composite:
         return found.translate(estimator, table, translated)
     return found.translate(estimator, table)
@@ -154,7 +161,6 @@ def translated(estimator: Any, table: Table) -> Table | Outcome:
 
 def described(estimator: Any) -> str:
     """Say in a few words what a pipeline is, its steps joined by arrows."""
-    steps = getattr(estimator, "steps", None)
-    if not steps:
+    if not isinstance(estimator, Pipeline):
         return type(estimator).__name__
-    return " -> ".join(described(step) for _, step in steps if step is not None and step != "passthrough")
+    return " -> ".join(described(step) for _, step in estimator.steps if step is not None and step != "passthrough")

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlglot
+from sklearn.pipeline import Pipeline
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from mlbridge.compile.assemble import Assembler
 from mlbridge.compile.columns import Classification, Outcome, Raw, Several, Table
-from mlbridge.compile.covered import described, translated
+from mlbridge.compile.covered import described, entry, translated
 from mlbridge.compile.dialects import Dialect, dialect_of
 from mlbridge.compile.expressions import Named, Node, case, double, either, ref
 from mlbridge.errors import CompileError, listed
@@ -61,9 +62,10 @@ def to_sql(
 
 
 def _features(pipeline: Any) -> list[str]:
+    entry(pipeline)  # what is not covered need not know its columns' names
     names = getattr(pipeline, "feature_names_in_", None)
-    for _, step in getattr(pipeline, "steps", []) if names is None else []:
-        names = names if names is not None else getattr(step, "feature_names_in_", None)
+    if names is None and isinstance(pipeline, Pipeline):
+        names = next((step.feature_names_in_ for _, step in pipeline.steps if hasattr(step, "feature_names_in_")), None)
     if names is None:
         raise CompileError(
             f"{described(pipeline)} does not know the names of its columns. Fit it on a pandas DataFrame."

@@ -124,7 +124,9 @@ def nice(low: float, high: float, bins: int) -> Grid:
     step = next(step for step in (1, 2, 5, 10) if step * 10.0**power >= rough * (1 - 1e-9))
     numerator, denominator = step * 10.0 ** max(power, 0), 10.0 ** max(-power, 0)
     first = math.floor(low / numerator * denominator)
-    return Grid(numerator, denominator, float(first), math.floor(high / numerator * denominator) - first + 1)
+    # Rounding may put an end that lies on an edge into the bin before: it is an outer one's without a bin of its own.
+    number = min(math.floor(high / numerator * denominator) - first + 1, bins + 1)
+    return Grid(numerator, denominator, float(first), number)
 
 
 def histogram(state: State, what: str, bins: int, **where: Any) -> pd.DataFrame:
