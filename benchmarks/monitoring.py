@@ -7,7 +7,8 @@ the last second of dbt's own timing, and the highest resident memory of the dbt 
 own and not for 10 million rows: the rows fetched as one frame, then pandas, SciPy and scikit-learn give the same
 metrics by month and the same distances to the training. What ours gives beyond that is not done by hand: distances to
 the month before, correlations, thresholds, intervals and the estimated performance. Both use two threads of DuckDB. A
-build with nothing new: the best of two, with and without the stage and its data tests, at 1 million rows.
+build with nothing new: the best of two, with and without the stage and its data tests, at 1 million rows. Publishing
+what the app reads comes after the nodes, and is not in their seconds.
 Run: .venv/bin/python benchmarks/monitoring.py
 """
 
@@ -41,6 +42,7 @@ BY_HAND_ROWS = 4_000_000
 FITTED_ROWS, FIRST_ROWS = 30_000, 1_000
 MONITOR = ["mlbridge.monitor", "ml_thresholds"]
 MEASURED = ["ml_windows", "ml_distributions", "ml_realized", "ml_drift", "ml_performance", "ml_alerts"]
+PUBLISHING = "mlbridge-on-run-end-1"
 PSI_FLOOR = 1e-4
 
 FILES = {
@@ -151,7 +153,8 @@ def results(folder: Path) -> list[dict[str, Any]]:
 def timing(folder: Path) -> tuple[dict[str, float], float]:
     """Give the seconds of each node that dbt ran last, and from the first one's start to the last one's end."""
     done = results(folder)
-    moments = [said[key] for each in done for said in each["timing"] for key in ("started_at", "completed_at")]
+    nodes = [each for each in done if not each["unique_id"].startswith("operation.")]
+    moments = [said[key] for each in nodes for said in each["timing"] for key in ("started_at", "completed_at")]
     span = datetime.fromisoformat(max(moments)) - datetime.fromisoformat(min(moments))
     return {each["unique_id"].split(".")[2]: each["execution_time"] for each in done}, span.total_seconds()
 
@@ -274,7 +277,8 @@ def main(sizes: tuple[int, ...]) -> None:
             _, memory = dbt(folder, "run", "--full-refresh", "--select", *MEASURED)
             by_node, seconds = timing(folder)
             print(f"{rows:,} rows: {seconds:.1f} s and {memory:,.0f} MiB")
-            print("  " + ", ".join(f"{node} {by_node[node]:.1f} s" for node in MEASURED), flush=True)
+            print("  " + ", ".join(f"{node} {by_node[node]:.1f} s" for node in MEASURED))
+            print(f"  publishing {by_node[PUBLISHING]:.1f} s", flush=True)
             if rows <= BY_HAND_ROWS:
                 said = run([sys.executable, __file__, "by_hand", folder / DATABASE], folder)[0]
                 seconds_by_hand, memory_by_hand = json.loads(said.splitlines()[-1])

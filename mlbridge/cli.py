@@ -130,6 +130,38 @@ def backtest(  # noqa: PLR0913 - what the command line offers
     click.echo(f"The tables {' and '.join(done.tables)} are in {done.file}")
 
 
+@main.command(name="compile")
+@click.argument("model")
+@click.option("--version", "number", type=int, help="The version; the champion otherwise.")
+@click.option("--dialect", help="The engine that is to run it; the warehouse's own otherwise.")
+@click.option("--relation", help="The table to score; the model's split otherwise.")
+@click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
+@click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
+@click.option("--target", help="The profile's target; dbt's default otherwise.")
+def compile_(
+    model: str,
+    number: int | None,
+    dialect: str | None,
+    relation: str | None,
+    project_dir: Path,
+    profiles_dir: Path | None,
+    target: str | None,
+) -> None:
+    """Write MODEL as a SELECT that predicts what Python would, for any engine, with no Python there.
+
+    It gives the key and the time of each row of the relation, the prediction, and the probability of each class.
+
+    Example: mlbridge compile late_arrival --dialect postgres > late_arrival.sql
+    """
+    from mlbridge.export import export
+    from mlbridge.project import Project
+
+    try:
+        click.echo(export(Project.at(project_dir, profiles_dir, target), model, number, dialect, relation))
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+
+
 @main.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Where to listen.")
 @click.option("--address", default="localhost", show_default=True, help="Who may look: localhost is this machine only.")

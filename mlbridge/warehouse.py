@@ -32,6 +32,11 @@ def parse_type(text: str) -> exp.DataType:
     return exp.DataType.build(text, dialect=DIALECT, udt=True)
 
 
+def type_in(text: str, dialect: str) -> str:
+    """Write one of this engine's types as another engine does."""
+    return parse_type(text).sql(dialect=dialect)
+
+
 class Warehouse:
     """A dbt Python model's `session`, asked in sqlglot expressions."""
 

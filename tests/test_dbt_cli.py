@@ -103,3 +103,31 @@ def test_help_shows_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0
     assert f"Example: mlbridge {command}" in shown.output
+
+
+@pytest.mark.parametrize("model", ["late_arrival", "arrival_delay"])
+def test_a_champion_as_sql_predicts_what_was_predicted(run: Callable[..., Result], flights: Host, model: str) -> None:
+    shown = run("compile", model)
+    assert shown.exit_code == 0
+    value = "probability_true" if model == "late_arrival" else "prediction"
+    known = "probability" if model == "late_arrival" else "prediction_value"
+    ((rows, difference),) = flights.rows(
+        f"select count(*), max(abs(s.{value} - p.{known})) from ({shown.output}\n) s join ml_predictions p "
+        f"on p.model = '{model}' and p.entity = s.flight_id and p.time = s.predicted_at"
+    )
+    assert rows > 50_000
+    assert difference == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("late_arival",), "Did you mean 'late_arrival'?"),
+        (("late_arrival", "--version", "9"), "no version 9"),
+        (("late_arrival", "--dialect", "oracl"), "there is no dialect 'oracl'"),
+    ],
+)
+def test_what_cannot_be_compiled_is_misuse(run: Callable[..., Result], args: tuple[str, ...], words: str) -> None:
+    shown = run("compile", *args)
+    assert shown.exit_code == 2
+    assert words in shown.output

@@ -20,7 +20,7 @@ LINE = (
     "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
     "compile", "score", "gate",
     "nodes",  # composes the stages for dbt
-    "project", "leaderboard", "doctor", "invoke", "publish",  # the command line
+    "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line
     "sandbox", "replay", "hindsight", "backtest",
     "monitor",  # monitor, what the app shows
     "progress", "cli", "__main__",
