@@ -171,7 +171,10 @@ def _difference(by_sql: Rows, by_python: Rows) -> tuple[float, str | None]:
             return math.inf, f"the SELECT and Python predict different classes for the entity {key[0]}"
         for name in ("prediction_value", "probability"):
             if expected[name] is not None:
-                worst = max(worst, abs(found[name] - expected[name]) / max(abs(expected[name]), np.finfo(float).tiny))
+                gap = abs(found[name] - expected[name]) / max(abs(expected[name]), np.finfo(float).tiny)
+                worst = max(worst, math.inf if math.isnan(gap) else gap)
+        if found["probabilities"] != expected["probabilities"]:
+            worst = max(worst, np.finfo(float).eps)  # not the same bits
     return worst, None if worst <= TOLERANCE else f"SQL differs from Python by up to {worst:.1e}, relatively"
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from mlbridge import monitor
 from mlbridge.app.words import NOTHING, count, moment, plain
 from mlbridge.monitor import Build, MonitorError, Nothing, Republished, Source, State
+from mlbridge.reader import ReadError
 
 LOOK_AGAIN = "20s"  # how soon an open page notices a new build
 
@@ -63,13 +64,18 @@ def show(title: str, draw: Callable[[], None]) -> None:
         st.rerun()
     except Nothing as error:
         nothing("Nothing to show yet", str(error))
+    except ReadError as error:
+        nothing("The warehouse does not answer", str(error), "Reload the page; if it stays, look at the server.")
     except MonitorError as error:
         nothing("The link asks for something that is not there", str(error))
 
 
 @st.fragment(run_every=LOOK_AGAIN)
 def _published(drawn: str) -> None:
-    newest = source().state().build
+    try:
+        newest = source().state().build
+    except (Nothing, ReadError):
+        st.rerun()  # the page says what is the matter
     if newest.id != drawn:
         st.rerun()
     st.caption(
@@ -110,6 +116,14 @@ def pick_model(champions_only: bool = False) -> Any:
         )
         st.stop()
     return row
+
+
+def of_version(row: Any, version: int) -> Any:
+    """Give a row of `monitor.models` as it stood for one version, which may have predicted something else."""
+    own = row.copy()
+    for name, value in ask(monitor.version_facts, model_name=row.model, version=version).items():
+        own[name] = value
+    return own
 
 
 def pick(label: str, options: Sequence[str], key: str, **more: Any) -> str:

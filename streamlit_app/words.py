@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:&-])")
+from mlbridge.monitor.markdown import text
+
 NOTHING = "\u2013"
 
 
-def plain(text: Any) -> str:
+def plain(value: Any) -> str:
     """Make data safe within Markdown: whatever a name holds, it is shown as it is written."""
-    return MARKDOWN.sub(r"\\\1", str(text)).replace("\n", " ")
+    return text(value)
 
 
 def count(value: Any) -> str:

@@ -207,7 +207,7 @@ def aged_flights(flights: Host, warm: Warm, tmp_path_factory: pytest.TempPathFac
                 connection.execute(f"drop table {model}_{table}")
         for table in ("ml_distributions", "ml_realized", "ml_runs"):
             connection.execute(f"drop table {table}")
-    line = [f"{model}_split+" for model in ("late_arrival", "arrival_delay")]
+    line = ["late_arrival_split+", "arrival_delay_split+", "ml_runs", "ml_nodes"]
     for as_of, retrain in (("2013-07-01", "policy"), ("2013-09-01", "true"), ("2014-01-02", "never")):
         said = f"{{mlbridge_as_of: '{as_of}', mlbridge_retrain: '{retrain}'}}"
         environment = {"FLIGHTS_DUCKDB": str(host.database)}

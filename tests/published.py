@@ -59,20 +59,36 @@ NO_LABELS = {
     "ml_drift": "select * from ml_drift where feature <> 'ml_target'",
     "ml_alerts": "select * from ml_alerts where false",
 }
-FIRST = '(select min("window") from ml_drift)'
+# Of each version the first.
+FIRST = "qualify {} = min({}) over (partition by model, version)"
 ONE_WINDOW = {
-    "ml_windows": f"select * from ml_windows where window_start = {FIRST}",
-    "ml_drift": f"select * from ml_drift where \"window\" = {FIRST} and baseline = 'training'",
-    "ml_performance": f'select * from ml_performance where "window" = {FIRST}',
+    "ml_windows": f"select * from ml_windows {FIRST.format('window_start', 'window_start')}",
+    "ml_drift": f"""select * from ml_drift where baseline = 'training' {FIRST.format('"window"', '"window"')}""",
+    "ml_performance": f"""select * from ml_performance where version = 1 {FIRST.format('"window"', '"window"')}""",
     "ml_alerts": "select * from ml_alerts where false",
 }
 NO_SLICES = {"ml_performance": "select * from ml_performance where slice = 'all'"}
 HOSTILE = "<script>alert(1)</script> *x* `y` [z](javascript:alert(2)) | $$a$$"
 NAMED = f"case when feature like 'ml_%' then feature else feature || '{HOSTILE}' end as feature"
+# A build of which every node was skipped, because a test of what it reads failed.
+ALL_SKIPPED = {
+    "ml_runs": "select * replace ('skipped' as status, null::timestamp as started_at) from ml_runs",
+}
+# The version before was asked another question: one of two classes that are called otherwise.
+OF_ANOTHER_KIND = {
+    "ml_versions": """select * replace (
+        case when version = 1 then replace(spec, '"regression"', '"classification"') else spec end as spec,
+        case when version = 1 then replace(params, '"classes": null', '"classes": ["late", "on time"]') else params end
+        as params
+    ) from ml_versions"""
+}
 HOSTILE_NAMES = {
     name: f"select * replace ({NAMED}) from {name}"
     for name in ("ml_drift", "ml_distributions", "ml_profiles", "ml_importances")
-} | {"ml_runs": f"select * replace ('error' as status, '{HOSTILE}' as message) from ml_runs"}
+} | {
+    "ml_decisions": f"select * replace ('1. {HOSTILE} www.example.com' as reason) from ml_decisions",
+    "ml_runs": f"select * replace ('error' as status, '{HOSTILE}' as message) from ml_runs",
+}
 # Ten times the features, or more: each of them again under other names.
 AGAIN = "select * replace ({name}) from {table}, range({times}) as t(i) where i = 0 or feature not like 'ml_%'"
 COPY = "case when i = 0 then feature else feature || '_' || i end as feature"

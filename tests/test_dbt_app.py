@@ -110,6 +110,14 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
         published.ONE_WINDOW,
         {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("per month",)},
     ),
+    "all skipped": (
+        published.ALL_SKIPPED,
+        {
+            "overview": ("Last build failed",),
+            "runs": ("Builds",),
+            "pipeline": ("nodes were skipped by the last build",),
+        },
+    ),
     "no slices": (published.NO_SLICES, {"performance": ("No slices", "monitor: {slices: [")}),
     "no runs": (published.without("ml_runs"), {"runs": ("No run",), "pipeline": ("never",), "overview": ("Overview",)}),
 }
@@ -128,6 +136,15 @@ def test_what_is_wanting_is_said(
 def test_one_window_has_no_window_before(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
     one = published.changed(folder, tmp_path / "one", published.ONE_WINDOW)
     assert "One window only" in said(open_page(one, "drift", baseline="previous"))
+
+
+@pytest.mark.parametrize("name", ["performance", "predictions"])
+def test_a_version_that_answered_another_question(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str
+) -> None:
+    other = published.changed(folder, tmp_path / "other", published.OF_ANOTHER_KIND)
+    app = open_page(other, name, model="amount", version="1")
+    assert "Residuals" not in said(app)
 
 
 def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:

@@ -41,6 +41,7 @@ def test_page(browser: Browser, address: str, tmp_path: Path, name: str, width: 
     with Visit.of(browser, address, width, ground) as visit:
         visit.open("" if name == "overview" else f"{name}?model=late_arrival")
         visit.check()
+        assert "Nothing to show" not in visit.text()
         picture = f"{name}{'' if width == 1440 else '_narrow'}{'' if ground == 'light' else '_dark'}.png"
         visit.picture(tmp_path / picture)
         visit.check()

@@ -10,7 +10,7 @@ from hosts import two_models
 from warm import Warm
 
 # What tells one build from another, and nothing about the model.
-OF_THE_BUILD = {"trained_at", "invocation_id", "fit_seconds", "peak_memory_mb"}
+OF_THE_BUILD = {"trained_at", "invocation_id", "fit_seconds", "peak_memory_mb", "scoring_cost", "scored_by"}
 TABLES = tuple(f"{model}_{stage}" for model in ("churned", "spent") for stage in ("split", "training", "predictions"))
 PUBLISHED = ("ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions")
 FOREST = "random_forest, hist_gradient_boosting"

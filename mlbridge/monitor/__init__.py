@@ -5,7 +5,7 @@ from mlbridge.monitor.card import card
 from mlbridge.monitor.changes import changes
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
-from mlbridge.monitor.models import models
+from mlbridge.monitor.models import models, version_facts
 from mlbridge.monitor.outcomes import (
     against,
     calibration,
@@ -65,6 +65,7 @@ __all__ = [
     "scores",
     "slices",
     "stored_calibration",
+    "version_facts",
     "volumes",
     "windows",
     "within",

@@ -33,7 +33,8 @@ def command(project: Project, address: str, port: int, headless: bool) -> tuple[
 
 def _check_free(address: str, port: int) -> None:
     try:
-        with socket.create_server((address, port)):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.create_server((address, port), family=family):
             return
     except OSError as error:
         raise SetupError(f"{address}:{port} cannot be listened on: {error}. Choose another --port.") from error

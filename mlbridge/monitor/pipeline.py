@@ -29,10 +29,10 @@ from (
     select
         r.node, r.status, r.seconds, r."rows", r.tests_failed, r.invocation_id,
         coalesce(r.started_at, i.begun) as ran_at,
-        row_number() over (partition by r.node order by i.begun desc nulls last, r.invocation_id asc) as place
+        row_number() over (partition by r.node order by i.begun desc, r.invocation_id asc) as place
     from ml_runs as r
     inner join (
-        select invocation_id, min(started_at) as begun from ml_runs group by invocation_id
+        select invocation_id, coalesce(min(started_at), max(as_of)) as begun from ml_runs group by invocation_id
     ) as i
         on r.invocation_id = i.invocation_id
 ) as numbered

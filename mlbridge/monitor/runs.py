@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LAST = 100  # invocations; the pages draw a point for each and node
-# A node that was skipped has not started: an invocation begins with the first that has.
+# A node that was skipped has not started: an invocation begins with the first that has; where all were skipped, only
+# the moment whose knowledge it worked on tells when it was.
 BEGUN = """
-select invocation_id, begun, row_number() over (order by begun desc nulls last, invocation_id asc) as place
-from (select invocation_id, min(started_at) as begun from ml_runs group by invocation_id) as each_invocation
+select invocation_id, begun, row_number() over (order by begun desc, invocation_id asc) as place
+from (
+    select invocation_id, coalesce(min(started_at), max(as_of)) as begun from ml_runs group by invocation_id
+) as each_invocation
 """
 RUNS = f"""
 select

@@ -21,7 +21,7 @@ def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
     """Number the features in the order asked for; the model's prediction and target stay on top."""
     if order == ORDERS[0]:
         return frame
-    worst = frame.groupby("feature")["ratio"].max()
+    worst = frame.groupby("feature")["ratio"].max().fillna(0.0)
     key = (lambda name: (-worst.get(name, 0.0), name)) if order == ORDERS[1] else (lambda name: name)
     names = sorted(frame["feature"].unique(), key=lambda name: (not name.startswith("ml_"), key(name)))
     return frame.assign(order=frame["feature"].map({name: number for number, name in enumerate(names)}))
@@ -112,15 +112,8 @@ def draw() -> None:
     """Draw the page."""
     with st.container(horizontal=True):
         model = page.pick_model(champions_only=True)
-        versions = sorted(page.ask(monitor.history, model=model.model)["version"].unique(), reverse=True)
+        versions = sorted({*page.ask(monitor.volumes, model=model.model)["version"], model.version}, reverse=True)
         numbers = [str(number) for number in versions]
-        if not numbers:
-            page.nothing(
-                "Nothing measured yet",
-                f"No row of {model.model} has been scored after a training period.",
-                "The first window appears with the first build that scores newer rows.",
-            )
-            return
         start_at = numbers.index(str(model.version)) if str(model.version) in numbers else 0
         chosen = int(page.pick("Version", numbers, "version", index=start_at))
         against = page.pick("Against", list(BASELINES), "baseline")

@@ -152,7 +152,13 @@ def residuals(row: Any, version: int, period: dict[str, Any]) -> None:
     widest = float(max(abs(frame["lower"].min()), abs(frame["upper"].max())))
     step = float(frame["upper"].iloc[0] - frame["lower"].iloc[0])
     tolerance = st.slider(
-        "Good enough when off by at most", 0.0, widest, step * 5, step, key="tolerance", bind="query-params"
+        "Good enough when off by at most",
+        0.0,
+        widest,
+        min(step * 5, widest),
+        step,
+        key="tolerance",
+        bind="query-params",
     )
     within = monitor.within(frame, tolerance)
     page.figure(
@@ -189,6 +195,7 @@ def draw() -> None:
     limits = {"since": None, "until": None}
     if chosen_window != ALL:
         limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
+    model = page.of_version(model, chosen_version)
     left, right = (
         st.columns(2) if model.task == "classification" and model.positive else (st.container(), st.container())
     )

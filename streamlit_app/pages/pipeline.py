@@ -51,11 +51,16 @@ def the_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
 def trouble(nodes: pd.DataFrame) -> None:
     """Name what needs a look, before the graph is searched for it."""
     bad = nodes[nodes["state"].isin([graph.FAILED, graph.WARNED])]
-    if bad.empty:
+    skipped = int((nodes["state"] == graph.SKIPPED).sum())
+    if skipped:
+        st.markdown(f":orange[:material/warning:] {skipped} of {len(nodes)} nodes were skipped by the last build.")
+    if bad.empty and not skipped:
         st.markdown(":green[:material/check_circle:] Every node that was run is built, and no test of it failed.")
         return
     for each in bad.itertuples():
         st.markdown(f":orange[:material/warning:] **{words.plain(each.name)}**: {MEANINGS[each.state]}")
+    if bad.empty:
+        return
     st.page_link("pages/runs.py", label="What they said", icon=":material/timer:")
 
 

@@ -250,7 +250,8 @@ def draw() -> None:
     version = None if chosen == ALL else int(chosen)
     period = limits(window, model.window_size)
     over_time(model, version, volumes if version is None else volumes[volumes["version"] == version])
-    comparison(model, version or with_outcomes(model, volumes), window, period)
+    compared = version or with_outcomes(model, volumes)
+    comparison(page.of_version(model, compared), compared, window, period)
     look_up(model)
     download(model, version, window, period)
 

@@ -110,7 +110,10 @@ def nodes(runs: pd.DataFrame) -> None:
 
 def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
     """Draw the nodes of one build by the time they took, beside what is usual for them."""
-    started = newest.set_index("invocation_id")["started_at"]
+    started = newest.dropna(subset=["started_at"]).set_index("invocation_id")["started_at"]
+    if started.empty:
+        page.nothing("Nothing ran", "No build has run one of these nodes.", "Choose another stage or model.")
+        return
     names = {f"{moment:%Y-%m-%d %H:%M:%S}": build for build, moment in started.items()}
     build = names[page.pick("Build", list(names), "build")]
     here = runs[(runs["invocation_id"] == build) & runs["seconds"].notna()]
