@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium)
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test lint check format clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,11 +44,13 @@ ifneq ($(strip $(LACKING)),)
 endif
 	$(BIN)/pytest
 
-check: .venv/dev  ## Format, lint, types, and the tests that need no dbt
+lint: .venv/dev  ## Format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --nocolor dbt_project/models dbt_project/tests models
+
+check: lint  ## The same, and the tests that need no dbt
 	$(BIN)/pytest --quiet --ignore-glob='tests/test_dbt_*.py'
 
 format: .venv/dev  ## Format Python

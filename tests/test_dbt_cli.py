@@ -98,7 +98,7 @@ def test_doctor_finds_who_holds_the_lock(
     assert str(holder.pid) in shown.output
 
 
-@pytest.mark.parametrize("command", ["versions", "backtest", "doctor"])
+@pytest.mark.parametrize("command", ["versions", "backtest", "doctor", "publish"])
 def test_help_shows_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0

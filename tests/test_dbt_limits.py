@@ -49,7 +49,7 @@ def test_a_second_build_at_once_is_told_who_has_the_warehouse(host: Host, warm: 
     node = host.path / "models" / "churned" / "churned_training.py"
     node.write_text(
         node.read_text()
-        .replace("    own =", "    time.sleep(5)\n    own =")
+        .replace("    own =", "    time.sleep(12)\n    own =")
         .replace("import", "import time\nimport", 1)
     )
     before = facts(host)

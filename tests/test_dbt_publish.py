@@ -112,6 +112,7 @@ def test_it_is_also_of_what_the_build_says_of_itself(shop: Host) -> None:
 def test_builds_take_turns_with_the_slots(parsed: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
     host = copied(parsed)
     slots, before = [pointer(host)["slot"]], contents(host)
+    made = (folder_of(host) / "format0.json").stat().st_mtime_ns
     for _ in range(3):
         warm.dbt(host.path, *RUN, "--vars", "{mlbridge_as_of: 2024-06-30}", parsed=True)
         assert_published(host)
@@ -122,6 +123,7 @@ def test_builds_take_turns_with_the_slots(parsed: Host, warm: Warm, copied: Call
             files = {name: (folder_of(host) / name).read_bytes() for name in before if name != "current.json"}
             assert files.items() <= before.items(), "the slot that readers read was written"
     assert slots in (["a", "b", "a", "b"], ["b", "a", "b", "a"])
+    assert (folder_of(host) / "format0.json").stat().st_mtime_ns == made
 
 
 def test_a_transaction_left_open_by_dbt_takes_nothing_back(
@@ -295,10 +297,12 @@ def test_a_link_is_followed(tmp_path: Path, warm: Warm) -> None:
     ],
     ids=repr,
 )
-def test_a_damaged_pointer_is_replaced(damage: bytes, parsed: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
+def test_damaged_documents_are_replaced(
+    damage: bytes, parsed: Host, warm: Warm, copied: Callable[[Host], Host]
+) -> None:
     host = copied(parsed)
-    (folder_of(host) / "current.json").write_bytes(damage)
-    (folder_of(host) / "format0.json").unlink()
+    for name in ("current.json", "format0.json"):
+        (folder_of(host) / name).write_bytes(damage)
     warm.dbt(host.path, *RUN, parsed=True)
     assert_published(host)
     assert json.loads((folder_of(host) / "format0.json").read_text()) == {"format": 1}

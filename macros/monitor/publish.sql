@@ -28,9 +28,9 @@
   {%- set folder = mlbridge.published_folder() -%}
   {%- set tables = mlbridge.published_tables() if folder is not none else {} -%}
   {%- if tables -%}
-    {%- set slot, is_there = mlbridge.next_slot(folder) -%}
+    {%- set slot, is_ready = mlbridge.next_slot(folder) -%}
     {%- do mlbridge.end_transaction() -%}
-    {%- if not is_there -%}
+    {%- if not is_ready -%}
 copy (select 1 as format) to {{ mlbridge.text(folder) }}
 (format json, per_thread_output true, filename_pattern 'format', overwrite_or_ignore true);
     {%- endif -%}
@@ -52,9 +52,9 @@ copy (
 
 {% macro published_folder() %}
   {#- The folder beside the file that the package's tables are in; none where they are in memory, on a server, or shut in. -#}
-  {%- set node = graph.nodes['model.mlbridge.ml_runs'] -%}
+  {%- set node = graph.nodes.get('model.mlbridge.ml_runs', {}) -%}
   {%- set files = run_query(
-    "select path from duckdb_databases() where lower(database_name) = lower(" ~ mlbridge.text(node.database) ~ ")"
+    "select path from duckdb_databases() where lower(database_name) = lower(" ~ mlbridge.text(node.get('database')) ~ ")"
     ~ " and type = 'duckdb' and path <> '' and not readonly and current_setting('enable_external_access')"
   ).columns[0].values() -%}
   {{ return(files[0] ~ '.published' if files else none) }}
@@ -88,10 +88,13 @@ copy (
 {% endmacro %}
 
 {% macro next_slot(folder) %}
-  {#- The slot that the pointer does not name, and whether there is a pointer; a damaged one is none. -#}
-  {%- set pointer = modules.re.sub('([*?[])', '[\\1]', folder) ~ '/current.json' -%}
-  {%- set named = run_query(
-    "select try(json_extract_string(try(decode(content)), '$.slot')) from read_blob(" ~ mlbridge.text(pointer) ~ ")"
-  ).columns[0].values() -%}
-  {{ return(['b' if named and named[0] == 'a' else 'a', named and named[0] in ['a', 'b']]) }}
+  {#- The slot that the pointer does not name, and whether the folder is ready. A damaged document is none. -#}
+  {%- set documents = modules.re.sub('([*?[])', '[\\1]', folder) ~ '/*.json' -%}
+  {%- set slot, format = run_query(
+    "select max(document ->> 'slot') filter (where name = 'current.json'),"
+    ~ " max(document ->> 'format') filter (where name = 'format0.json')"
+    ~ " from (select parse_filename(filename) as name, try(cast(try(decode(content)) as json)) as document"
+    ~ " from read_blob(" ~ mlbridge.text(documents) ~ ")) as found"
+  ).rows[0] -%}
+  {{ return(['b' if slot == 'a' else 'a', format == '1']) }}
 {% endmacro %}
