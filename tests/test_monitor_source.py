@@ -26,7 +26,7 @@ ENOUGH, SECONDS = 10, 60
 EACH = "select cast(min(version) as text) as least, cast(max(version) as text) as most, count(*) as n from {table}"
 # Three tables in one question, one of them twice.
 TOGETHER = " union all ".join(
-    EACH.format(table=table) for table in ("ml_predictions", "ml_champions", "ml_predictions as again", "ml_decisions")
+    EACH.format(table=table) for table in ("ml_versions", "ml_champions", "ml_versions as again", "ml_decisions")
 )
 
 

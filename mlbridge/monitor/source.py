@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlbridge.project import Project
 
 POINTER, FORMAT_FILE, FORMAT = "current.json", "format0.json", 1
-NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions", "ml_predictions"})
+NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions"})
 # A command that started no node, because all were skipped, has no moment of its own.
 NEWEST = """
 select invocation_id, max(as_of) as as_of, coalesce(max(started_at), max(as_of)) as started_at
