@@ -121,7 +121,7 @@ def pick_model(champions_only: bool = False) -> Any:
 def of_version(row: Any, version: int) -> Any:
     """Give a row of `monitor.models` as it stood for one version, which may have predicted something else."""
     own = row.copy()
-    for name, value in ask(monitor.version_facts, model_name=row.model, version=version).items():
+    for name, value in ask(monitor.version_facts, model=row.model, version=version).items():
         own[name] = value
     return own
 

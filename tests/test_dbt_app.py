@@ -108,7 +108,7 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
     ),
     "one window": (
         published.ONE_WINDOW,
-        {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("per month",)},
+        {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("Nothing measured yet",)},
     ),
     "all skipped": (
         published.ALL_SKIPPED,

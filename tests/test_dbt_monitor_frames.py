@@ -65,7 +65,7 @@ def of_a_model(state: State, model: str) -> Iterator[Question]:
 def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
     """Ask what is asked of one version."""
     said: dict[str, Any] = {"model": model, "version": version}
-    for name in ("card", "drift_metrics", "prediction_bins", "rows", "stored_calibration", "windows"):
+    for name in ("card", "drift_metrics", "prediction_bins", "rows", "stored_calibration", "version_facts", "windows"):
         yield name, said
     for name in OF_A_PERIOD:
         for since, until in ((None, None), (SINCE, None), (SINCE, UNTIL)):

@@ -89,11 +89,11 @@ def checked_version(state: State, model_name: str, version: int) -> None:
         raise MonitorError(f"'{model_name}' has no version {version}. Its versions: {listed(found)}.")
 
 
-def version_facts(state: State, model_name: str, version: int) -> dict[str, Any]:
+def version_facts(state: State, model: str, version: int) -> dict[str, Any]:
     """Give `facts` of one version, which may have had other classes; raises MonitorError when there is none."""
-    found = state.ask(DOCUMENTS, model=model_name, version=version)
+    found = state.ask(DOCUMENTS, model=model, version=version)
     if found.empty:
-        checked_version(state, model_name, version)
+        checked_version(state, model, version)
     return facts(json.loads(found["spec"].iloc[0]), json.loads(found["params"].iloc[0]))
 
 
