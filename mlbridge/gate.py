@@ -1,7 +1,7 @@
 """The gate of a version's SELECT: it is kept only when it says, on validation rows, what the estimator says.
 
-The SELECT reads rows of the split from a relation called `ml_split_rows`, which whoever runs it puts before it, and
-gives the columns of `<model>_predictions` that a row decides.
+The SELECT reads rows of the split, keyed by `score.keyed_rows`, from a relation called `ml_split_rows`, which whoever
+runs it puts before it, and gives the columns of `<model>_predictions` that a row decides.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sqlglot import exp
 from mlbridge.compile.select import to_sql
 from mlbridge.errors import CompileError
 from mlbridge.frame import scoring_frame
-from mlbridge.score import ENTITY, SPLIT, TIME, predicted, scored_columns
+from mlbridge.score import ENTITY, SPLIT, TIME, keyed_rows, predicted, scored_columns
 from mlbridge.versions import Version
-from mlbridge.warehouse import DIALECT, Warehouse, batched, column, select, subquery
+from mlbridge.warehouse import DIALECT, Warehouse, batched, column, select, subquery, type_in
 
 ROWS, SCORED = "ml_split_rows", "ml_scored_rows"
 LONGEST_COMPILE = 30.0  # seconds
@@ -50,9 +50,8 @@ def scoring_sql(version: Version, title: str, relation: str = ROWS, dialect: str
     One row per row: `entity, time, prediction, prediction_value, probability, probabilities`, as Python writes them;
     `title` is the comment that it begins with.
     """
-    rows = select(scored_columns(version), exp.to_table(relation, dialect=dialect))
-    types = {each.name: "text" if each.kind == "category" else "double" for each in version.features}
-    inner = to_sql(version.estimator, rows, dialect, keep=[ENTITY, TIME], types=types, header=[title])
+    types = {each.name: "text" if each.kind == "category" else type_in(each.type, dialect) for each in version.features}
+    inner = to_sql(version.estimator, relation, dialect, keep=[ENTITY, TIME], types=types, header=[title])
     outer = select(_columns(version), exp.to_table(SCORED)).sql(dialect=dialect, pretty=True)
     return f"with {SCORED} as (\n{inner}\n)\n{outer}"
 
@@ -119,7 +118,7 @@ def examine(version: Version, title: str, warehouse: Warehouse, split: exp.Expre
     key = [*(column(name) for name in version.spec.entity), column(version.spec.time)]
     validation = column("ml_split").eq(exp.Literal.string("validation"))
     rows = exp.select("*").from_(split).where(validation).order_by(*key)
-    by_sql, sql_cost = _timed(lambda rows: _in_sql(warehouse, sql, rows), rows)
+    by_sql, sql_cost = _timed(lambda rows: _in_sql(warehouse, sql, keyed_rows(version, rows)), rows)
     by_python, python_cost = _timed(lambda rows: _in_python(version, warehouse, rows), rows)
     difference, note = _difference(by_sql, by_python)
     if note is not None:

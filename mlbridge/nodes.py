@@ -27,6 +27,7 @@ from mlbridge.score import (
     SPLIT,
     answer_columns,
     infinite_query,
+    keyed_rows,
     prediction_schema,
     score,
     scored_columns,
@@ -94,7 +95,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             incumbent = meet(warehouse, table, columns, version, read, training.classes)
         chosen = challenge(training, incumbent, decision.reason)
         for row in chosen:
-            if row["outcome"] == "promoted":
+            if row["outcome"] == "promoted" or (read.shadow and row["outcome"] == "rejected"):
                 row |= _compiled(run, read, warehouse, warehouse.table(split, SPLIT), {**facts, **row})
     return registry.as_table([{**facts, **row} for row in chosen])
 
@@ -257,7 +258,7 @@ def _in_warehouse(work: _Work, row: Mapping[str, Any], version: Version, query: 
     version.refuse_infinite([name for name, found in (warehouse.row(asked) if asked else {}).items() if found])
     sql = warehouse.row(registry.heavy_query(work.logbook, version.number, "scoring_sql"))["scoring_sql"]
     say(node, f"version {version.number} scores {rows:,} new rows as SQL")
-    return warehouse.generated(sql, ROWS, query, answer_columns(version, _facts(work.run)))
+    return warehouse.generated(sql, ROWS, keyed_rows(version, query), answer_columns(version, _facts(work.run)))
 
 
 def _waiting_beside(work: _Work, row: Mapping[str, Any] | None) -> tuple[Version, exp.Select] | None:

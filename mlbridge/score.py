@@ -65,9 +65,17 @@ def waiting_rows(version: Version, now: Spec, split: exp.Expression, scored: exp
 
 
 def scored_columns(version: Version) -> dict[str, exp.Expression]:
-    """Give what scoring reads of a row of the split: its key, its moment, and the features."""
-    moment = exp.cast(column(version.spec.time), "timestamp")
-    return {ENTITY: as_text(version.spec.entity), TIME: moment, **scoring_columns(version.features)}
+    """Give what scoring in Python reads of a row of the split: its key, its moment, and the features."""
+    return {**_key(version), **scoring_columns(version.features)}
+
+
+def keyed_rows(version: Version, rows: exp.Select) -> exp.Select:
+    """Add key and moment to rows of the split, as a version's SELECT expects them beside the columns that it reads."""
+    return rows.select(*(exp.alias_(value, name, quoted=True) for name, value in _key(version).items()))
+
+
+def _key(version: Version) -> dict[str, exp.Expression]:
+    return {ENTITY: as_text(version.spec.entity), TIME: exp.cast(column(version.spec.time), "timestamp")}
 
 
 def infinite_query(version: Version, rows: exp.Select) -> exp.Select | None:

@@ -35,6 +35,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 GREATEST = float(np.finfo(np.float64).max)
 # Types that hold neither NaN nor infinity.
 EXACT = (*exp.DataType.INTEGER_TYPES, exp.DataType.Type.DECIMAL)
+WITH_ZONE = (exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ)
 # From here on a double becomes infinite as a float: half a step beyond the greatest one.
 FLOAT_OVERFLOW = float(2.0**128 - 2.0**103)
 
@@ -128,6 +129,9 @@ class Raw:
         """Read it as a number: NaN is NULL, a boolean 0 or 1, a date or timestamp seconds since 1970 (UTC)."""
         value: exp.Expression = ref(self.source)
         if self.type is not None and self.type.is_type(*exp.DataType.TEMPORAL_TYPES):
+            # A timestamp with time zone is a moment already: the cast would make it the session's local time.
+            if not self.type.is_type(*WITH_ZONE):
+                value = exp.Cast(this=value, to=exp.DataType.build("timestamp"))
             return Number(Named(self.name, Seconds(this=value)), small=True)
         if self.type is not None and self.type.is_type("boolean"):
             bit = exp.Cast(this=value, to=exp.DataType.build("int"))

@@ -66,23 +66,23 @@ def _never(value: exp.Expression) -> exp.Expression:
 
 
 def _called(name: str) -> Parts:
-    return lambda value: exp.Anonymous(this=name, expressions=[_timestamp(value)])
+    return lambda value: exp.Anonymous(this=name, expressions=[value])
 
 
 def _date_part(value: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch"), _timestamp(value)])
+    return exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch"), value])
 
 
 def _micros(name: str) -> Parts:
     def seconds(value: exp.Expression) -> exp.Expression:
-        micros = exp.Anonymous(this=name, expressions=[_timestamp(value)])
+        micros = exp.Anonymous(this=name, expressions=[value])
         return exp.Div(this=exp.cast(micros, "double"), expression=Double(this=1e6), typed=True)
 
     return seconds
 
 
 def _snowflake_seconds(value: exp.Expression) -> exp.Expression:
-    micros = exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch_microsecond"), _timestamp(value)])
+    micros = exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch_microsecond"), value])
     return exp.Div(this=exp.cast(micros, "double"), expression=Double(this=1e6), typed=True)
 
 
@@ -114,10 +114,6 @@ def _by_halves(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expr
         return case([(at_most(place.copy(), whole(middle)), half(start, middle))], half(middle, end))
 
     return half(0, len(numbers))
-
-
-def _timestamp(value: exp.Expression) -> exp.Expression:
-    return exp.Cast(this=value, to=exp.DataType.build("timestamp"))
 
 
 DIALECTS: Mapping[str, Dialect] = {

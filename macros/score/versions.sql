@@ -1,0 +1,63 @@
+{# Which versions score as SQL, as the logbook says at the build's moment. #}
+
+{% macro scoring_versions(name, training, spec) %}
+  {#- The champion and, with `shadow: true`, the challenger: mappings of number, spec, features, holdout_from, sql. -#}
+  {%- set asked -%}
+    select version, outcome
+    from {{ training }}
+    where outcome in ('promoted', 'rejected') and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
+    order by as_of, trained_at, version
+  {%- endset -%}
+  {%- set chosen, promoted = [], [] -%}
+  {%- for row in run_query(asked).rows -%}
+    {%- do chosen.append(row[0] | int) -%}
+    {%- if row[1] == 'promoted' -%}{%- do promoted.append(row[0] | int) -%}{%- endif -%}
+  {%- endfor -%}
+  {%- set champion = mlbridge.pinned(chosen, spec.get('pin')) if spec.get('pin') is not none else promoted | last | default(none) -%}
+  {%- if champion is none -%}
+    {%- do exceptions.warn(model.name ~ ': ' ~ name ~ ' has no champion yet, so nothing is scored; see `ml_versions` for the reason') -%}
+    {{ return([]) }}
+  {%- endif -%}
+  {%- set found = mlbridge.scoring_version(training, champion) -%}
+  {%- if found.sql is none -%}
+    {{ mlbridge.refuse(model.name, 'version ' ~ champion ~ ' is no SELECT: ' ~ found.note ~ '. Make this node a Python '
+      ~ 'model (`mlbridge.predict` takes any version), or pin a version that is one.') }}
+  {%- endif -%}
+  {%- set versions = [found] -%}
+  {%- set others = chosen | reject('equalto', champion) | list -%}
+  {%- if spec.get('shadow') and others -%}
+    {%- set challenger = mlbridge.scoring_version(training, others | last) -%}
+    {%- if challenger.sql is none -%}
+      {%- do exceptions.warn(model.name ~ ': the challenger (version ' ~ challenger.number ~ ') does not score in shadow: it is '
+        ~ 'no SELECT: ' ~ challenger.note) -%}
+    {%- else -%}
+      {%- do versions.append(challenger) -%}
+    {%- endif -%}
+  {%- endif -%}
+  {{ return(versions) }}
+{% endmacro %}
+
+{% macro pinned(chosen, pin) %}
+  {%- if pin not in chosen -%}
+    {{ mlbridge.refuse(model.name, '`mlbridge.pin`: there is no version ' ~ pin ~ ' that this build knows; the logbook has '
+      ~ (chosen | sort | join(', ') or 'none') ~ '. Pin one that is there, or remove the pin.') }}
+  {%- endif -%}
+  {{ return(pin) }}
+{% endmacro %}
+
+{% macro scoring_version(training, number) %}
+  {%- set asked -%}
+    select spec, features, cast(holdout_from as {{ dbt.type_string() }}), scoring_sql, scoring_sql_note
+    from {{ training }}
+    where version = {{ number }} and outcome in ('promoted', 'rejected')
+  {%- endset -%}
+  {%- set row = run_query(asked).rows[0] -%}
+  {{ return({
+    'number': number,
+    'spec': fromjson(row[0]),
+    'features': fromjson(row[1]),
+    'holdout_from': row[2],
+    'sql': row[3],
+    'note': row[4] or 'nobody asked for one when it was trained',
+  }) }}
+{% endmacro %}

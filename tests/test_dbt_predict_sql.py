@@ -1,0 +1,291 @@
+"""`<model>_predictions` as a `.sql` node of one macro call: what the Python node says, on DuckDB and on PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from conftest import Host, copy_of_host, small_host, specify
+from postgres import Postgres, binaries
+from sqlglot import exp
+from warm import Warm
+
+from mlbridge.gate import scoring_sql, title
+from mlbridge.registry import history
+from mlbridge.score import PREDICTIONS
+from mlbridge.versions import read_version
+from mlbridge.warehouse import Warehouse
+
+MODELS = ("basket", "amount")
+CALL = "{{{{ mlbridge.predict(ref('{name}_split'), ref('{name}_training')) }}}}\n"
+BOTH = ("--select", "basket_predictions", "amount_predictions")
+# What a build decides, not a row.
+OF_THE_BUILD = ("scored_by", "scored_at", "invocation_id")
+Row = dict[str, Any]
+
+
+def as_sql(host: Host, *models: str) -> Host:
+    """Replace the Python prediction nodes of a host by SQL ones; their YAML says no materialization."""
+    for name in models:
+        folder = host.path / "models" / "ml" / name
+        (folder / f"{name}_predictions.py").unlink()
+        (folder / f"{name}_predictions.sql").write_text(CALL.format(name=name))
+        declared = yaml.safe_load((folder / f"{name}.yml").read_text())
+        declared["models"] = [each for each in declared["models"] if each["name"] != f"{name}_predictions"]
+        (folder / f"{name}.yml").write_text(yaml.safe_dump(declared))
+    return host
+
+
+def predictions(host: Host, name: str, condition: str = "true") -> list[Row]:
+    with duckdb.connect(str(host.database), read_only=True) as warehouse:
+        found = warehouse.sql(f"from main_lab.{name}_predictions where {condition} order by version, entity, time")
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def types_of(host: Host, name: str) -> dict[str, str]:
+    with duckdb.connect(str(host.database), read_only=True) as warehouse:
+        found = warehouse.sql(f"from main_lab.{name}_predictions")
+        return dict(zip(found.columns, map(str, found.types), strict=True))
+
+
+def alike(row: Row) -> Row:
+    """A row without what the build decides; the linear models of this host are equal to 1e-12."""
+    scores = {"probability", "prediction_value"}
+    found = {name: value for name, value in row.items() if name not in OF_THE_BUILD}
+    found |= {name: pytest.approx(found[name], rel=1e-12, nan_ok=False) for name in scores if found[name] is not None}
+    if found["probabilities"] is not None:
+        found["probabilities"] = pytest.approx(json.loads(found["probabilities"]), rel=1e-12)
+    if found["prediction_value"] is not None and found["probability"] is None:
+        found["prediction"] = pytest.approx(float(found["prediction"]), rel=1e-12)
+    return found
+
+
+def read(row: Row) -> Row:
+    """A row as `alike` compares it."""
+    found = {name: value for name, value in row.items() if name not in OF_THE_BUILD}
+    if found["probabilities"] is not None:
+        found["probabilities"] = json.loads(found["probabilities"])
+    if found["prediction_value"] is not None and found["probability"] is None:
+        found["prediction"] = float(found["prediction"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def scored(shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The built shop, its predictions dropped and made again by SQL nodes."""
+    host = as_sql(copy_of_host(shop, tmp_path_factory.mktemp("scored")), *MODELS)
+    with duckdb.connect(str(host.database)) as warehouse:
+        for name in MODELS:
+            warehouse.execute(f"drop table main_lab.{name}_predictions")
+    warm.dbt(host.path, "run", *BOTH)
+    return host
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_sql_node_says_what_the_python_node_says(name: str, scored: Host, shop: Host) -> None:
+    expected, found = predictions(shop, name), predictions(scored, name)
+    assert len(expected) > 500
+    assert [read(row) for row in found] == [alike(row) for row in expected]
+    assert {row["scored_by"] for row in found} == {"sql"}
+    assert list(types_of(scored, name)) == list(PREDICTIONS)
+    assert types_of(scored, name) == types_of(shop, name)
+
+
+def test_a_second_build_adds_nothing_and_the_tables_of_the_branch_take_it(
+    scored: Host, warm: Warm, tmp_path: Path
+) -> None:
+    host = copy_of_host(scored, tmp_path)
+    before = {name: predictions(host, name) for name in MODELS}
+    warm.dbt(host.path, "build", "--select", "basket_predictions+", "amount_predictions+")
+    assert {name: predictions(host, name) for name in MODELS} == before
+    with duckdb.connect(str(host.database), read_only=True) as warehouse:
+        counted = dict(
+            warehouse.execute("select model, count(*) from main_insight.ml_predictions group by 1").fetchall()
+        )
+    assert counted == {name: len(rows) for name, rows in before.items()}
+
+
+def test_the_build_with_empty_gives_no_rows(scored: Host, warm: Warm, tmp_path: Path) -> None:
+    host = copy_of_host(scored, tmp_path)
+    before = predictions(host, "basket")
+    warm.dbt(host.path, "run", "--empty", *BOTH)
+    assert predictions(host, "basket") == before
+
+
+def test_the_champion_that_is_pinned_and_the_challenger_in_shadow(aged_shop: Host, warm: Warm, tmp_path: Path) -> None:
+    host = as_sql(copy_of_host(aged_shop, tmp_path), *MODELS)
+    by_python = predictions(host, "amount", "version = 1")
+    with duckdb.connect(str(host.database)) as warehouse:
+        warehouse.execute("delete from main_lab.amount_predictions where version = 1")
+        (note,) = warehouse.execute(
+            "select scoring_sql_note from main_lab.amount_training where version = 2 and outcome = 'rejected'"
+        ).fetchone() or (None,)
+    assert note is None
+    # The second version is pinned, but was rejected, so nobody wrote it as a SELECT.
+    said = warm.dbt(host.path, "run", "--select", "amount_predictions", ok=False)
+    assert "version 2 is no SELECT: nobody asked for one when it was trained" in said
+    specify(host, "amount", pin=1, shadow=True)
+    said = warm.dbt(host.path, "run", "--select", "amount_predictions")
+    assert "the challenger (version 2) does not score in shadow: it is no SELECT" in said
+    by_sql = {(row["entity"], row["time"]): read(row) for row in predictions(host, "amount", "version = 1")}
+    assert len(by_sql) >= len(by_python) > 0
+    assert [by_sql[row["entity"], row["time"]] for row in by_python] == [alike(row) for row in by_python]
+
+
+def test_a_challenger_that_is_a_select_scores_beside_the_champion(shop: Host, warm: Warm, tmp_path: Path) -> None:
+    host = as_sql(copy_of_host(shop, tmp_path), "amount")
+    specify(host, "amount", shadow=True)
+    warm.dbt(host.path, "run", "--select", "amount_training", "amount_predictions", "--vars", "mlbridge_retrain: true")
+    with duckdb.connect(str(host.database), read_only=True) as warehouse:
+        outcomes = dict(
+            warehouse.execute(
+                "select version, outcome from main_lab.amount_training where outcome in ('promoted', 'rejected')"
+            ).fetchall()
+        )
+    assert outcomes == {1: "promoted", 2: "rejected"}
+    rows = predictions(host, "amount")
+    second = [row for row in rows if row["version"] == 2]
+    assert {row["scored_by"] for row in second} == {"sql"}
+    # Trained on the same rows by the same recipe, it says the same of the same rows.
+    first = {(row["entity"], row["time"]): row["prediction_value"] for row in rows if row["version"] == 1}
+    assert {(row["entity"], row["time"]): row["prediction_value"] for row in second} == pytest.approx(first, rel=1e-12)
+
+
+WRONG = {
+    "no champion": (
+        "update main_lab.amount_training set outcome = 'rejected'",
+        {},
+        "amount has no champion yet, so nothing is scored",
+        True,
+    ),
+    "no such pin": ("", {"pin": 7}, "there is no version 7 that this build knows; the logbook has 1", False),
+    "no select": (
+        "update main_lab.amount_training set scoring_sql = null, scoring_sql_note = 'it''s too large'",
+        {},
+        "version 1 is no SELECT: it's too large",
+        False,
+    ),
+    "a feature is gone": (
+        "alter table main_lab.amount_split drop column amount_of_four_weeks",
+        {},
+        "version 1 cannot score: 'amount_of_four_weeks' is gone",
+        False,
+    ),
+    "a feature is of another type": (
+        "alter table main_lab.amount_split alter amount_of_four_weeks type varchar",
+        {},
+        "version 1 cannot score: 'amount_of_four_weeks' was",
+        False,
+    ),
+    "a key is missing": (
+        "update main_lab.amount_split set customer = null where visits = 1",
+        {},
+        "'customer' is NULL in",
+        False,
+    ),
+    "a key stands twice": (
+        "insert into main_lab.amount_split from main_lab.amount_split limit 1",
+        {},
+        "stands in 2 rows; entity and time together must be unique",
+        False,
+    ),
+    "a feature is infinite": (
+        "update main_lab.amount_split set amount_of_four_weeks = 'infinity' where ml_split = 'score'; "
+        "delete from main_lab.amount_predictions",
+        {},
+        "version 1 gives no prediction for some rows",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("problem", WRONG)
+def test_what_is_wrong_is_said(problem: str, scored: Host, warm: Warm, tmp_path: Path) -> None:
+    statements, said_in_yaml, words, ok = WRONG[problem]
+    host = copy_of_host(scored, tmp_path)
+    if said_in_yaml:
+        specify(host, "amount", **said_in_yaml)
+    with duckdb.connect(str(host.database)) as warehouse:
+        for statement in filter(None, statements.split("; ")):
+            warehouse.execute(statement)
+    before = predictions(host, "amount")
+    said = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions", ok=ok).split())
+    assert words in said
+    assert predictions(host, "amount") == before
+
+
+def test_a_node_of_another_name_is_refused(scored: Host, warm: Warm, tmp_path: Path) -> None:
+    host = copy_of_host(scored, tmp_path)
+    (host.path / "models" / "ml" / "amount" / "amount_guesses.sql").write_text(CALL.format(name="amount"))
+    said = warm.dbt(host.path, "run", "--select", "amount_guesses", ok=False)
+    assert "amount_guesses: the node of this stage must be called `<model>_predictions`" in said
+
+
+# --- on a server -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    programs = binaries()
+    assert programs is not None, "install Debian's package `postgresql`"
+    with Postgres(programs) as running:
+        yield running
+
+
+def for_postgres(warehouse: Warehouse, name: str) -> list[Row]:
+    """Give a model's logbook with each version's SELECT as PostgreSQL wants it."""
+    logbook = exp.table_(f"{name}_training", db="main_lab", quoted=True)
+    rows = []
+    for light in history(warehouse, logbook):
+        row = warehouse.row(exp.select("*").from_(logbook).where(exp.column("candidate").eq(light["candidate"])))
+        if row["outcome"] == "promoted":
+            version = read_version(name, warehouse, logbook, light, ())
+            row["scoring_sql"] = scoring_sql(version, title(name, light), dialect="postgres")
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_postgres_scores_without_python(name: str, shop: Host, server: Postgres, warm: Warm, tmp_path: Path) -> None:
+    host = small_host(tmp_path / "host", [])
+    spec = next(
+        each["config"]["meta"]
+        for each in yaml.safe_load((shop.path / "models" / "ml" / name / f"{name}.yml").read_text())["models"]
+        if each["name"] == f"{name}_training"
+    )
+    host.write(
+        {
+            f"models/{name}_split.sql": f"select * from loaded.{name}_split",
+            f"models/{name}_training.sql": f"select * from loaded.{name}_training",
+            f"models/{name}_predictions.sql": CALL.format(name=name),
+            "models/ml.yml": yaml.safe_dump(
+                {"models": [{"name": f"{name}_training", "config": {"meta": spec, "materialized": "view"}}]}
+            ),
+            "profiles.yml": yaml.safe_dump(
+                {"small": {"target": "server", "outputs": {"server": server.profile(f"scored_{name}")}}}
+            ),
+        }
+    )
+    with duckdb.connect(str(shop.database), read_only=True) as connection:
+        warehouse = Warehouse(connection)
+        table = connection.sql(f"from main_lab.{name}_split")
+        types = {column: str(type_) for column, type_ in zip(table.columns, table.types, strict=True)}
+        server.load("loaded", f"{name}_split", types, table.fetchall())
+        logbook = connection.sql(f"from main_lab.{name}_training limit 0")
+        types = {column: str(type_) for column, type_ in zip(logbook.columns, logbook.types, strict=True)}
+        rows = [tuple(row.values()) for row in for_postgres(warehouse, name)]
+        server.load("loaded", f"{name}_training", types, rows)
+    warm.dbt(host.path, "deps")
+    for _ in range(2):  # the second adds nothing
+        warm.dbt(host.path, "run", "--select", f"+{name}_predictions")
+        found = server.rows(
+            f"select {', '.join(PREDICTIONS)} from scored_{name}.{name}_predictions "
+            'order by version, entity collate "C", time'
+        )
+        expected = predictions(shop, name)
+        assert [read(dict(zip(PREDICTIONS, row, strict=True))) for row in found] == [alike(row) for row in expected]
