@@ -1,9 +1,12 @@
 # Two commands do all the set-up: `make demo` builds the example, `make test` runs every test.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-# What the tests drive for real, where it is not there yet: a server and a browser.
-LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium)
+# What the tests drive for real, where it is not there yet: a server, a browser, and Java for Spark.
+LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium) \
+	$(if $(wildcard /usr/bin/java),,default-jre-headless)
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+# A worker for each core; none of them takes the cores of the others.
+WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 .PHONY: help demo test lint check format clean
 
@@ -42,7 +45,7 @@ ifneq ($(strip $(LACKING)),)
 	$(APT) update --quiet
 	$(APT) install --yes --quiet --no-install-recommends $(LACKING)
 endif
-	$(BIN)/pytest
+	$(WORKERS)
 
 lint: .venv/dev  ## Format, lint and types
 	$(BIN)/ruff format --check .
@@ -51,7 +54,7 @@ lint: .venv/dev  ## Format, lint and types
 	$(BIN)/sqlfluff lint --nocolor dbt_project/models dbt_project/tests models
 
 check: lint  ## The same, and the tests that need no dbt
-	$(BIN)/pytest --quiet --ignore-glob='tests/test_dbt_*.py'
+	$(WORKERS) --quiet --ignore-glob='tests/test_dbt_*.py'
 
 format: .venv/dev  ## Format Python
 	$(BIN)/ruff format .

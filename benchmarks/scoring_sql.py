@@ -1,10 +1,10 @@
 """Scoring as SQL, against what a user would pick instead: from table to table on DuckDB, each way in its own process.
 
 1 million rows of 25 features (15 normal, 5 whole, 4 texts of 3 to 40 values, one of 3,000; 3 % missing), two classes,
-prepared as the stock candidates do. `sql` runs `mlbridge.to_sql`; `by_hand` is
-a dbt Python model as an experienced user writes it (`dbt.ref().df()`, `predict_proba`, return the frame); `predict`
-is `predict_proba` alone on a matrix that is there already. Seconds are by the clock, memory is the process's highest
-resident one. Run: .venv/bin/python benchmarks/scoring_sql.py [rows [model]]
+prepared as the stock candidates do. `sql` runs `mlbridge.to_sql`; `python` is how the prediction node scores in Python
+(Arrow batches, side by side); `by_hand` is a dbt Python model as an experienced user writes it (`dbt.ref().df()`,
+`predict_proba`, return the frame); `predict` is `predict_proba` alone on a matrix that is there already. Seconds are by
+the clock, memory is the process's highest resident one. Run: .venv/bin/python benchmarks/scoring_sql.py [rows [model]]
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+from sqlglot import exp
 
 import mlbridge
 
@@ -126,6 +129,32 @@ def by_hand(folder: Path, name: str) -> dict[str, Any]:
         return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
 
 
+def python(folder: Path, name: str) -> dict[str, Any]:
+    """Score as the prediction node does in Python."""
+    from mlbridge.features import Feature
+    from mlbridge.score import BATCH_ROWS, prediction_schema, score, scored_columns
+    from mlbridge.spec import read_spec
+    from mlbridge.versions import Version
+    from mlbridge.warehouse import Warehouse, select
+
+    spec = read_spec(name, {"task": "classification", "target": "late", "entity": "id", "time": "at"})
+    features = tuple(
+        Feature(each, "DOUBLE" if each in NUMBERS else "VARCHAR", "numeric" if each in NUMBERS else "category")
+        for each in FEATURES
+    )
+    version = Version(name, 1, datetime(2024, 1, 1), spec, features, ("no", "yes"), None, None, None, {}, ())
+    version.__dict__["estimator"] = load(folder, name)
+    with duckdb.connect(str(folder / "rows.duckdb"), config={"threads": 2}) as warehouse:
+        started, cpu = time.perf_counter(), time.process_time()
+        split = exp.select("*", "timestamp '2024-01-01' as at").from_("rows").subquery("split")
+        rows = Warehouse(warehouse.cursor()).batches(select(scored_columns(version), split), BATCH_ROWS)
+        facts = {"model_name": name, "scored_at": datetime(2024, 1, 1), "invocation_id": "one"}
+        result = pa.RecordBatchReader.from_batches(prediction_schema(), score(name, rows, version, facts))
+        warehouse.register("result", result)
+        warehouse.execute("create or replace table scored_python as from result")
+        return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
+
+
 def predict(folder: Path, name: str) -> dict[str, Any]:
     """Run `predict_proba` alone."""
     estimator = load(folder, name)
@@ -136,7 +165,9 @@ def predict(folder: Path, name: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
 
 
-WAYS: dict[str, Callable[[Path, str], dict[str, Any]]] = {"sql": sql, "by_hand": by_hand, "predict": predict}
+WAYS: dict[str, Callable[[Path, str], dict[str, Any]]] = {
+    "sql": sql, "python": python, "by_hand": by_hand, "predict": predict,
+}  # fmt: skip
 
 
 def measured(folder: Path, way: str, name: str) -> dict[str, Any]:
@@ -167,17 +198,17 @@ def main(rows: int, models: Sequence[str]) -> None:
         prepare(folder, rows, models)
         for each in models:
             found = {way: measured(folder, way, each) for way in WAYS}
-            mine, hand = found["sql"], found["by_hand"]
             different, largest = difference(folder)
-            print(f"{each}: compiled in {mine['compile']:.1f} s to {mine['size'] / 1024:,.0f} KiB")
+            print(f"{each}: compiled in {found['sql']['compile']:.1f} s to {found['sql']['size'] / 1024:,.0f} KiB")
             for way, said in found.items():
                 print(f"  {way}: {said['seconds']:.1f} s, {said['cpu']:.1f} CPU s, {said['memory']:,.0f} MiB")
-            time_of = {way: mine["seconds"] / found[way]["seconds"] for way in ("by_hand", "predict")}
-            memory = mine["memory"] / hand["memory"]
-            print(
-                f"  SQL took {time_of['by_hand']:.2f} of the time and {memory:.2f} of the memory by hand, and "
-                f"{time_of['predict']:.2f} of the time of predict_proba alone"
-            )
+            for way in ("sql", "python"):
+                mine, hand = found[way], found["by_hand"]
+                print(
+                    f"  {way} took {mine['seconds'] / hand['seconds']:.2f} of the time and "
+                    f"{mine['memory'] / hand['memory']:.2f} of the memory by hand, and "
+                    f"{mine['seconds'] / found['predict']['seconds']:.2f} of the time of predict_proba alone"
+                )
             print(f"  {different:,} rows differ, by at most {largest:.1g}")
 
 

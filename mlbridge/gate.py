@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 from sqlglot import exp
 
-from mlbridge.compile.select import to_sql
-from mlbridge.errors import CompileError
-from mlbridge.frame import scoring_frame
-from mlbridge.score import ENTITY, SPLIT, TIME, keyed_rows, predicted, scored_columns
+from mlbridge.compile.select import class_name, feature_names, to_sql
+from mlbridge.errors import CompileError, listed
+from mlbridge.score import ENTITY, SPLIT, TIME, answers, keyed_rows, scored_columns
 from mlbridge.versions import Version
 from mlbridge.warehouse import DIALECT, Warehouse, batched, column, select, subquery, type_in
 
 ROWS, SCORED = "ml_split_rows", "ml_scored_rows"
 LONGEST_COMPILE = 30.0  # seconds
-LARGEST = 2_000_000  # characters; what an engine still plans in seconds
 CHECKED_ROWS, FEW_ROWS = 20_000, 1_000
 TOLERANCE = 1e-12
 
@@ -51,6 +49,12 @@ def scoring_sql(version: Version, title: str, relation: str = ROWS, dialect: str
     `title` is the comment that it begins with.
     """
     types = {each.name: "text" if each.kind == "category" else type_in(each.type, dialect) for each in version.features}
+    renamed = set(feature_names(version.estimator)) - set(types)
+    if renamed:
+        raise CompileError(
+            f"the estimator calls features {listed(sorted(renamed))}, which is not how they are called. LightGBM "
+            "replaces blanks: rename the columns in the features node."
+        )
     inner = to_sql(version.estimator, relation, dialect, keep=[ENTITY, TIME], types=types, header=[title])
     outer = select(_columns(version), exp.to_table(SCORED)).sql(dialect=dialect, pretty=True)
     return f"with {SCORED} as (\n{inner}\n)\n{outer}"
@@ -62,7 +66,8 @@ def _columns(version: Version) -> dict[str, exp.Expression]:
     if version.classes is None:
         found |= {"prediction": exp.cast(column("prediction"), "text"), "prediction_value": column("prediction")}
         return found | {"probability": nothing, "probabilities": nothing}
-    scores = [column(f"probability_{name}") for name in version.classes]
+    # XGBoost numbers the classes, whatever they are; their order is that of the version's.
+    scores = [column(f"probability_{class_name(label)}") for label in version.estimator.classes_]
     best = [_first_of_the_greatest(place, scores) for place in range(len(scores))]
     texts: list[exp.Expression] = [exp.Literal.string(name) for name in version.classes]
     found["prediction"] = _by_place(best, texts)
@@ -113,8 +118,6 @@ def examine(version: Version, title: str, warehouse: Warehouse, split: exp.Expre
     seconds = time.perf_counter() - begun
     if seconds > LONGEST_COMPILE:
         return Scoring(None, f"compiling took {seconds:.0f} s; more than {LONGEST_COMPILE:.0f} s is not worth it")
-    if len(sql) > LARGEST:
-        return Scoring(None, f"the SELECT has {len(sql):,} characters; engines plan {LARGEST:,} well")
     key = [*(column(name) for name in version.spec.entity), column(version.spec.time)]
     validation = column("ml_split").eq(exp.Literal.string("validation"))
     rows = exp.select("*").from_(split).where(validation).order_by(*key)
@@ -145,10 +148,10 @@ def _in_sql(warehouse: Warehouse, sql: str, rows: exp.Select) -> Rows:
 
 
 def _in_python(version: Version, warehouse: Warehouse, rows: exp.Select) -> Rows:
+    """Score on one core, as the engine does with so few rows: with many, both spread over the cores alike."""
     found: Rows = {}
-    for batch in batched(warehouse.batches(select(scored_columns(version), subquery(rows, SPLIT)), CHECKED_ROWS)):
-        scores = version.scores(scoring_frame(batch, version.features))
-        columns = predicted(scores, version.classes, version.numbers)
+    batches = batched(warehouse.batches(select(scored_columns(version), subquery(rows, SPLIT)), CHECKED_ROWS))
+    for batch, columns in answers(version, batches, workers=1):
         keys = zip(batch[ENTITY].to_pylist(), batch[TIME].to_pylist(), strict=True)
         for place, each in enumerate(keys):
             found[each] = {name: None if values is None else values[place] for name, values in columns.items()}
@@ -159,7 +162,7 @@ def _difference(by_sql: Rows, by_python: Rows) -> tuple[float, str | None]:
     """Give the largest relative difference, and what is wrong where SQL and Python differ beyond the guarantee."""
     if by_sql.keys() != by_python.keys():
         return math.inf, f"the SELECT gave {len(by_sql):,} of {len(by_python):,} rows"
-    worst = 0.0
+    worst, scale = 0.0, _scale(by_python)
     for key, expected in by_python.items():
         found = by_sql[key]
         for name in ("prediction", "prediction_value", "probability"):
@@ -170,11 +173,17 @@ def _difference(by_sql: Rows, by_python: Rows) -> tuple[float, str | None]:
             return math.inf, f"the SELECT and Python predict different classes for the entity {key[0]}"
         for name in ("prediction_value", "probability"):
             if expected[name] is not None:
-                gap = abs(found[name] - expected[name]) / max(abs(expected[name]), np.finfo(float).tiny)
+                gap = abs(found[name] - expected[name]) / max(abs(expected[name]), scale)
                 worst = max(worst, math.inf if math.isnan(gap) else gap)
         if found["probabilities"] != expected["probabilities"]:
             worst = max(worst, np.finfo(float).eps)  # not the same bits
     return worst, None if worst <= TOLERANCE else f"SQL differs from Python by up to {worst:.1e}, relatively"
+
+
+def _scale(rows: Rows) -> float:
+    """Give the least size that a difference is relative to: a regression's terms cancel out where it predicts 0."""
+    sizes = [abs(row["prediction_value"]) for row in rows.values() if row["probability"] is None]
+    return max(float(np.mean(sizes)) if sizes else 0.0, float(np.finfo(float).tiny))
 
 
 def title(model: str, row: Mapping[str, Any]) -> str:

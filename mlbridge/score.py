@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import cpu_count
 from sqlglot import exp
+from threadpoolctl import threadpool_limits
 
 from mlbridge.frame import scoring_columns, scoring_frame
 from mlbridge.log import say
@@ -107,23 +112,38 @@ def score(
     import pyarrow as pa
 
     done = 0
-    for batch in batched(reader):
-        scores = version.scores(scoring_frame(batch, version.features))
-        columns = {
-            **facts,
-            "version": version.number,
-            "target": version.spec.target,
-            "scored_by": "python",
-            **predicted(scores, version.classes, version.numbers),
-            "entity": batch[ENTITY],
-            "time": batch[TIME],
-        }
+    same = {**facts, "version": version.number, "target": version.spec.target, "scored_by": "python"}
+    for batch, answer in answers(version, batched(reader), cpu_count()):
+        columns = {**same, **answer, "entity": batch[ENTITY], "time": batch[TIME]}
         arrays = [_column(columns[field.name], field.type, batch.num_rows) for field in prediction_schema()]
         yield pa.RecordBatch.from_arrays(arrays, schema=prediction_schema())
         done += batch.num_rows
         if done % 1_000_000 < batch.num_rows:
             say(node, f"scored {done:,} rows with version {version.number}")
     say(node, f"version {version.number} scored {done:,} new rows")
+
+
+def answers(
+    version: Version, batches: Iterable[pa.RecordBatch], workers: int
+) -> Iterator[tuple[pa.RecordBatch, dict[str, Any]]]:
+    """Score batches side by side, each on one core, and give them in their order with what `predicted` says of them.
+
+    No more than one batch per worker is read ahead. Left to themselves few estimators use more than one core, and a
+    forest that does adds its trees up in another order each time.
+    """
+
+    def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, Any]]:
+        scores = version.scores(scoring_frame(batch, version.features))
+        return batch, predicted(scores, version.classes, version.numbers)
+
+    waiting: deque[Future[tuple[pa.RecordBatch, dict[str, Any]]]] = deque()
+    with ThreadPoolExecutor(workers, initializer=partial(threadpool_limits, 1, "openmp")) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(answer, batch))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def predicted(

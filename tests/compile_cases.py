@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from compile_case import ROUNDED, SEED, Case
+from compile_cases_boosted import BOOSTED
 from compiled import NUMBERS, TEXTS, rows_to_fit, targets
 from sklearn import ensemble as en
 from sklearn import linear_model as lm
@@ -26,29 +26,6 @@ from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.svm import SVC, LinearSVC, LinearSVR
-
-SEED = 0
-EXACT, ROUNDED = 0.0, 1e-12
-
-
-@dataclass(frozen=True)
-class Case:
-    """An estimator that is not fitted yet, its target, its columns, and the tolerance; `missing`: fitted on NaN."""
-
-    make: Callable[[], Any]
-    target: str = "number"
-    columns: tuple[str, ...] = NUMBERS
-    missing: bool = False
-    tolerance: float = EXACT
-
-    def frame(self) -> pd.DataFrame:
-        return rows_to_fit(self.missing)[list(self.columns)]
-
-    def fitted(self) -> Any:
-        frame = rows_to_fit(self.missing)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self.make().fit(frame[list(self.columns)], targets(frame, self.target))
 
 
 def numbers(make: Callable[[], Any], **facts: Any) -> Case:
@@ -92,6 +69,19 @@ boosted = functools.partial(en.GradientBoostingClassifier, n_estimators=11, rand
 wide_float = functools.partial(pp.FunctionTransformer, np.asarray, kw_args={"dtype": "float64"})
 ordinal = functools.partial(pp.OrdinalEncoder, handle_unknown="use_encoded_value")
 one_hot = functools.partial(pp.OneHotEncoder, sparse_output=False)
+
+
+def spline(extrapolation: str, **facts: Any) -> Any:
+    return pp.SplineTransformer(extrapolation=extrapolation, **facts)
+
+
+def tempered(estimator: Any) -> Any:
+    return CalibratedClassifierCV(estimator, method="temperature", cv=2)
+
+
+def normal(quantiles: int) -> Any:
+    return pp.QuantileTransformer(n_quantiles=quantiles, output_distribution="normal", random_state=SEED)
+
 
 CASES: dict[str, list[Case]] = {
     "sklearn.Pipeline": [
@@ -197,8 +187,36 @@ CASES: dict[str, list[Case]] = {
         Case(lambda: pp.PolynomialFeatures(3)),
         Case(lambda: pp.PolynomialFeatures((2, 4), interaction_only=True, include_bias=False)),
     ],
+    "sklearn.SplineTransformer": [
+        Case(
+            lambda: make_column_transformer(
+                (pp.SplineTransformer(), ["x"]),
+                (spline("linear", include_bias=False), ["y z"]),
+                (spline("continue", degree=2), ['quoted "q"']),
+                (spline("periodic"), ["count"]),
+            )
+        ),
+        Case(lambda: pp.SplineTransformer(6, knots="quantile", sparse_output=True)),
+        Case(lambda: spline("constant", knots="quantile", handle_missing="zeros"), missing=True),
+        Case(lambda: spline("constant", degree=0, sparse_output=True, handle_missing="zeros"), missing=True),
+        Case(lambda: spline("linear", knots="quantile", handle_missing="zeros"), missing=True),
+        Case(lambda: spline("linear", degree=0)),
+        Case(lambda: spline("linear", degree=1, sparse_output=True)),
+        Case(lambda: spline("continue", degree=4, handle_missing="zeros"), missing=True),
+        Case(lambda: spline("continue", degree=5, sparse_output=True), columns=('quoted "q"',)),
+        Case(lambda: spline("error", degree=5, include_bias=False), columns=("y z", 'quoted "q"')),
+        Case(lambda: spline("error", degree=0, handle_missing="zeros"), missing=True),
+        Case(lambda: spline("periodic", degree=2, handle_missing="zeros"), missing=True),
+        # As many functions as the degree: the first and the last one of scipy's are one.
+        Case(lambda: spline("periodic", knots=np.array([[-1.5], [0.0], [0.3], [2.0]])), columns=("x",)),
+        Case(lambda: make_pipeline(pp.Binarizer(threshold=1e9), spline("periodic"))),  # no feature has any extent
+        Case(lambda: make_pipeline(spline("linear", knots="quantile"), tree()), "three"),
+        Case(lambda: make_pipeline(spline("constant", handle_missing="zeros"), hist()), "two", missing=True),
+    ],
     "sklearn.QuantileTransformer": [
-        Case(lambda: pp.QuantileTransformer(n_quantiles=50, random_state=SEED), missing=True)
+        Case(lambda: pp.QuantileTransformer(n_quantiles=50, random_state=SEED), missing=True),
+        Case(lambda: normal(50), missing=True),
+        Case(lambda: normal(300)),
     ],
     "sklearn.LinearRegression": [linear(lm.LinearRegression), linear(lm.LinearRegression, "numbers")],
     "sklearn.Ridge": [linear(lm.Ridge)],
@@ -316,6 +334,14 @@ CASES: dict[str, list[Case]] = {
     "sklearn.AdaBoostClassifier": [
         Case(lambda: en.AdaBoostClassifier(n_estimators=8, random_state=SEED), "two", tolerance=ROUNDED),
         Case(lambda: en.AdaBoostClassifier(tree(), n_estimators=8, random_state=SEED), "three", tolerance=ROUNDED),
+        Case(lambda: en.AdaBoostClassifier(GaussianNB(), n_estimators=5), "two", ("x", "count"), tolerance=ROUNDED),
+        Case(lambda: en.AdaBoostClassifier(forest(), n_estimators=3, random_state=SEED), "three", tolerance=ROUNDED),
+    ],
+    "sklearn.AdaBoostRegressor": [
+        Case(lambda: en.AdaBoostRegressor(n_estimators=20, random_state=SEED)),
+        Case(lambda: en.AdaBoostRegressor(tr.ExtraTreeRegressor(max_depth=7), n_estimators=50, random_state=SEED)),
+        Case(lambda: en.AdaBoostRegressor(small_tree(), n_estimators=1, random_state=SEED)),
+        Case(lambda: en.AdaBoostRegressor(hist_number(max_iter=3), n_estimators=7, random_state=SEED)),
     ],
     "sklearn.IsolationForest": [
         Case(lambda: en.IsolationForest(n_estimators=12, random_state=SEED), tolerance=ROUNDED),
@@ -356,7 +382,12 @@ CASES: dict[str, list[Case]] = {
         Case(lambda: CalibratedClassifierCV(forest(), method="isotonic", cv=2), "two"),
         Case(lambda: CalibratedClassifierCV(forest(), method="isotonic", cv=2), "three", tolerance=ROUNDED),
         Case(lambda: CalibratedClassifierCV(tree(), cv=2, ensemble=False), "three", tolerance=ROUNDED),
+        Case(lambda: tempered(hist(max_iter=3)), "two", missing=True, tolerance=ROUNDED),
+        Case(lambda: tempered(hist(max_iter=3)), "three", missing=True, tolerance=ROUNDED),
+        Case(lambda: tempered(forest()), "two", tolerance=ROUNDED),
+        Case(lambda: tempered(forest()), "three", tolerance=ROUNDED),
     ],
+    **BOOSTED,
 }
 
 
@@ -367,8 +398,8 @@ def _numbers() -> tuple[pd.DataFrame, Any]:
 
 REFUSED: dict[str, Callable[[], Any]] = {
     "sklearn.svm._classes.SVC cannot be compiled": SVC,
-    "QuantileTransformer(output_distribution='normal')": lambda: make_pipeline(
-        pp.QuantileTransformer(n_quantiles=9, output_distribution="normal"), tree()
+    "SplineTransformer(extrapolation='error', handle_missing='zeros', sparse_output=True)": lambda: make_pipeline(
+        spline("error", handle_missing="zeros", sparse_output=True), tree()
     ),
     "FunctionTransformer(func=sin": lambda: make_pipeline(pp.FunctionTransformer(np.sin), tree()),
     "FunctionTransformer(func=asarray, kw_args={'dtype': 'float32'})": lambda: make_pipeline(
@@ -377,8 +408,9 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "OrdinalEncoder(dtype=float32)": lambda: make_pipeline(pp.OrdinalEncoder(dtype=np.float32), tree()),
     "SGDClassifier(loss='modified_huber')": lambda: lm.SGDClassifier(loss="modified_huber"),
     "DummyClassifier(strategy='uniform')": lambda: DummyClassifier(strategy="uniform"),
-    "AdaBoostClassifier over GaussianNB": lambda: en.AdaBoostClassifier(GaussianNB(), n_estimators=2),
+    "AdaBoostRegressor over 101 trees": lambda: en.AdaBoostRegressor(
+        small_tree(), n_estimators=101, learning_rate=0.01, random_state=SEED
+    ),
     "GradientBoostingClassifier(init=LogisticRegression)": lambda: boosted(init=lm.LogisticRegression()),
-    "CalibratedClassifierCV(method='temperature')": lambda: CalibratedClassifierCV(tree(), method="temperature"),
 }
 IDS = [(name, place) for name, cases in CASES.items() for place in range(len(cases))]

@@ -51,7 +51,7 @@ def rows_to_fit(missing: bool = True, texts: bool = True, seed: int = 0) -> pd.D
 
 
 def targets(frame: pd.DataFrame, kind: str, seed: int = 1) -> Any:
-    """Give a target that depends on the rows: `number`, `positive`, `two`, `three`, `numbers` or `pairs`."""
+    """Give a target that depends on the rows: a number, a class, whole numbers for three classes, or two columns."""
     rng = np.random.default_rng(seed)
     score = frame["x"].fillna(0.3) + frame["count"].fillna(2) / 3 + frame["y z"] / 2e3 + rng.normal(size=len(frame)) / 3
     if "city" in frame:
@@ -61,8 +61,10 @@ def targets(frame: pd.DataFrame, kind: str, seed: int = 1) -> Any:
     return {
         "number": score,
         "positive": np.exp(score / 3),
+        "share": 1 / (1 + np.exp(-score)),
         "two": score > np.median(score),
         "three": np.array(["low", "it's", "High"], dtype=object)[three],
+        "codes": three,
         "numbers": np.column_stack([score, -2 * score + rng.normal(size=len(score))]),
         "pairs": np.column_stack([three, 3 * (score > 0)]),
     }[kind]
@@ -80,7 +82,7 @@ def rows_that_hurt(frame: pd.DataFrame, literals: Sequence[float] = (), tiniest:
             np.nextafter(np.float32(each), np.float32(np.inf)),
             np.nextafter(np.float32(each), np.float32(-np.inf)),
         )
-        if math.isfinite(value)
+        if math.isfinite(value) and not 0 < abs(value) < tiniest
     ]
     awkward = [np.nan, np.inf, -np.inf, 0.0, -0.0, 2.0**53 + 2, -1e39, 3.4028235677973366e38, 3.5, tiniest, *edges]
     rows = [frame]
@@ -166,25 +168,25 @@ def transformed(transformer: Any) -> Callable[[pd.DataFrame], Any]:
     return ask
 
 
-def same(one: Any, other: Any, tolerance: float) -> bool:
-    """Say whether two values are the same, NULL and NaN taken for one."""
+def same(one: Any, other: Any, tolerance: float, least: float = 1e-290) -> bool:
+    """Say whether two values are the same, NULL and NaN taken for one; numbers below `least` count as it does."""
     missing = [each is None or each != each for each in (one, other)]
     if any(missing):
         return all(missing)
     if isinstance(one, (bool, str)) or isinstance(other, (bool, str)):
         return bool(one == other)
-    return bool(one == other) or abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-290)
+    return bool(one == other) or abs(one - other) <= tolerance * max(abs(one), abs(other), least)
 
 
 def differences(
-    expected: Sequence[Any], found: Sequence[tuple[Any, ...]], tolerance: float
+    expected: Sequence[Any], found: Sequence[tuple[Any, ...]], tolerance: float, least: float = 1e-290
 ) -> list[tuple[int, Any, Any]]:
     """Find the rows that differ; a row that scikit-learn refuses is NULL throughout."""
     assert len(expected) == len(found)
     wrong = []
     for place, (one, other) in enumerate(zip(expected, found, strict=True)):
         wanted = (None,) * len(other) if one is None else one
-        if not all(same(mine, its, tolerance) for mine, its in zip(wanted, other, strict=True)):
+        if not all(same(mine, its, tolerance, least) for mine, its in zip(wanted, other, strict=True)):
             wrong.append((place, wanted, other))
     return wrong
 

@@ -11,12 +11,14 @@ from branch import Branch
 from estimators import Steady
 from hypothesis import given
 from hypothesis import strategies as st
+from lightgbm import LGBMClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import SplineTransformer
+from sklearn.preprocessing import SplineTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
+from xgboost import XGBClassifier
 
-from mlbridge import artifacts
+from mlbridge import artifacts, to_sql
 from mlbridge.errors import ArtifactError
 
 WHOLE = artifacts.dump("late_training", "mine", LogisticRegression(), ())
@@ -128,3 +130,49 @@ def test_splines_are_stored_without_a_word_of_trust() -> None:
     fitted = make_pipeline(SplineTransformer(), Ridge()).fit(rows, rows["x"] + rows["y"])
     read = artifacts.load("it", artifacts.dump("node", "splines", fitted, trusted=()), trusted=())
     assert np.array_equal(read.predict(rows), fitted.predict(rows))
+
+
+# What skops must be told to trust, for each library that mlbridge does not know.
+LIGHT = ["collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier"]
+EXTREME = ["xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"]
+BOOSTED = {
+    "LightGBM": (lambda: LGBMClassifier(n_estimators=9, n_jobs=1, verbose=-1), LIGHT),
+    "XGBoost": (lambda: XGBClassifier(n_estimators=9, n_jobs=1, enable_categorical=True), EXTREME),
+}
+
+
+@pytest.mark.parametrize("library", BOOSTED)
+def test_a_boosted_candidate_is_stored_where_its_types_are_trusted(library: str) -> None:
+    make, trusted = BOOSTED[library]
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=300), "gap": np.where(rng.random(300) < 0.2, np.nan, 1.0)})
+    fitted, again = (make_pipeline(StandardScaler(), make()).fit(rows, rows["x"] > 0) for _ in range(2))
+    with pytest.raises(ArtifactError, match=r"the candidate 'mine' holds types that are not trusted: .*`trusted: "):
+        artifacts.dump("late_training", "mine", fitted, ())
+    stored = artifacts.dump("late_training", "mine", fitted, trusted)
+    read = artifacts.load("it", stored, trusted)
+    assert np.array_equal(read.predict_proba(rows), fitted.predict_proba(rows))
+    assert to_sql(read, "t") == to_sql(fitted, "t")
+    assert artifacts.dump("late_training", "mine", again, trusted) == stored
+
+
+@pytest.mark.parametrize("library", BOOSTED)
+def test_a_boosted_champion_is_a_select_that_says_the_same_to_the_last_bit(library: str) -> None:
+    make, trusted = BOOSTED[library]
+    branch = Branch({"gap": "case when i % 3 > 0 then other end"}, candidates=[], trusted=trusted)
+    assert branch.train({"mine": make()})["outcome"] == "promoted"
+    (row,) = branch.rows("from late_training")
+    assert (row["scoring_sql_note"], row["scoring_cost"] is None) == (None, False)
+    assert len(branch.predict()) == 100
+
+
+def test_a_feature_that_lightgbm_calls_otherwise_is_scored_by_python() -> None:
+    make, trusted = BOOSTED["LightGBM"]
+    branch = Branch({"the gap": "case when i % 3 > 0 then other end"}, candidates=[], trusted=trusted)
+    branch.train({"mine": make()})
+    (row,) = branch.rows("from late_training")
+    assert row["scoring_sql"] is None
+    assert row["scoring_sql_note"].startswith(
+        "the estimator calls features 'the_gap', which is not how they are called"
+    )
+    assert len(branch.predict()) == 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import warnings
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -296,3 +297,23 @@ def test_wide_and_deep_models_stay_within_the_engine_s_depth(dialect: str) -> No
                 frame.to_sql("t", connection, index=False)
                 found = connection.execute(sql).fetchall()
         assert not differences(answers(estimator)(frame), found, 1e-12)
+
+
+@pytest.mark.parametrize(("limit", "words"), [("largest", "characters"), ("deepest", "levels")])
+def test_what_an_engine_does_not_take_is_refused(limit: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = fitted(hist)
+    assert to_sql(estimator, "t", "trino")
+    monkeypatch.setitem(DIALECTS, "trino", replace(DIALECTS["trino"], **{limit: 12}))
+    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 12\. Limit the number of trees"):
+        to_sql(estimator, "t", "trino")
+
+
+def test_a_moment_with_a_zone_is_read_whatever_the_session_s_zone_is() -> None:
+    moments = pd.DataFrame({"at": pd.to_datetime(["2024-03-31 00:30", "2024-03-31 01:30", "2024-07-01 12:00"])})
+    seconds = moments.assign(at=moments["at"].astype("int64") // 10**6)
+    estimator = DecisionTreeRegressor().fit(seconds, [1.0, 2.0, 3.0])
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'America/New_York'")
+        connection.execute("create table t as select timestamptz '2024-03-31 01:30+00' as at")
+        sql = to_sql(estimator, "t", types={"at": "timestamp with time zone"})
+        assert connection.execute(sql).fetchall() == [(2.0,)]

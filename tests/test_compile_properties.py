@@ -26,7 +26,9 @@ PHASES = (Phase.explicit, Phase.generate)
 SCALERS = [
     "passthrough", pp.StandardScaler(), pp.MinMaxScaler(), pp.RobustScaler(), pp.MaxAbsScaler(),
     pp.KBinsDiscretizer(3, encode="ordinal", strategy="uniform"), pp.PolynomialFeatures(2),
-    pp.QuantileTransformer(n_quantiles=5),
+    pp.QuantileTransformer(n_quantiles=5), pp.QuantileTransformer(n_quantiles=5, output_distribution="normal"),
+    *(pp.SplineTransformer(4, degree=2, extrapolation=each) for each in ("constant", "linear", "continue", "periodic")),
+    pp.SplineTransformer(3, knots="quantile", extrapolation="error", include_bias=False),
 ]  # fmt: skip
 IMPUTERS = [SimpleImputer(strategy=each, add_indicator=add) for each in ("mean", "median") for add in (True, False)]
 ENCODERS = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +14,10 @@ from estimators import Steady
 from threadpoolctl import threadpool_limits
 
 from mlbridge import ScoringError, gate, nodes
+from mlbridge.compile import dialects
+from mlbridge.compile.dialects import dialect_of
 from mlbridge.score import PREDICTIONS, prediction_schema
+from mlbridge.warehouse import DIALECT
 
 FEATURES = {
     "gap": "case when i % 3 > 0 then x end",
@@ -127,11 +132,26 @@ def test_a_select_that_says_something_else_is_not_kept(
     assert words in row["scoring_sql_note"]
 
 
+def test_a_difference_near_nothing_is_measured_by_what_is_usual() -> None:
+    def rows(*values: float) -> gate.Rows:
+        nothing = {"probability": None, "probabilities": None}
+        return {
+            (place, None): {"prediction": str(value), "prediction_value": value, **nothing}
+            for place, value in enumerate(values)
+        }
+
+    worst, note = gate._difference(rows(30.0, 1e-14), rows(30.0, 0.0))
+    assert (worst, note) == (pytest.approx(1e-14 / 15), None)
+    worst, note = gate._difference(rows(30.0, 1e-10), rows(30.0, 0.0))
+    assert worst == pytest.approx(1e-10 / 15)
+    assert note == "SQL differs from Python by up to 6.7e-12, relatively"
+
+
 def test_a_select_beyond_the_budget_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "LARGEST", 1_000)
+    monkeypatch.setitem(dialects.DIALECTS, DIALECT, replace(dialect_of(DIALECT), largest=1_000))
     (row,) = trained("booleans").rows("from late_training")
     assert row["scoring_sql"] is None
-    assert "engines plan 1,000 well" in row["scoring_sql_note"]
+    assert re.search(r"would have [\d,]+ characters; 'duckdb' takes 1,000", row["scoring_sql_note"])
 
 
 def test_a_compilation_that_takes_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

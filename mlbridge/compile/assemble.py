@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.compile.dialects import Dialect, spelt
+from mlbridge.compile.dialects import Dialect, array, spelt
 from mlbridge.compile.expressions import (
+    Either,
     Looked,
     Named,
     Node,
+    Numbers,
     Ref,
     Source,
     case,
@@ -32,6 +34,7 @@ from mlbridge.compile.expressions import (
 
 # A CASE over texts compares one after the other; from here on a joined table of values is faster.
 MOST_BRANCHES = 8
+ARRAYS = "ml_arrays"
 
 
 class Names:
@@ -64,13 +67,28 @@ class _Plan:
     times: Counter[Node] = field(default_factory=Counter)
     levels: dict[Node, int] = field(default_factory=dict)
     order: list[Node] = field(default_factory=list)
+    from_arrays: dict[Node, bool] = field(default_factory=dict)
+    # The level at which the arrays are joined.
+    arrays: int = 1
 
     def joined(self, node: Node) -> bool:
-        return isinstance(node, Looked) and self.dialect.joins and len(node.entries) > MOST_BRANCHES
+        if not isinstance(node, Looked) or not self.dialect.joins or len(node.entries) <= MOST_BRANCHES:
+            return False
+        return not self._needs_arrays(node.source)
+
+    def _needs_arrays(self, node: Node) -> bool:
+        """Say whether arrays are looked into for it; a join after that might copy them for each row."""
+        if node not in self.from_arrays:
+            looks = isinstance(node, Either) and self.dialect.element is not None
+            below = [node.source] if isinstance(node, Looked) else []
+            if isinstance(node, Named):
+                below = [found.this for found in node.expression.find_all(Ref)]
+            self.from_arrays[node] = looks or any(self._needs_arrays(each) for each in below)
+        return self.from_arrays[node]
 
     def inlined(self, node: Node) -> bool:
         """Say whether a node is written where it is used, instead of as a column."""
-        if isinstance(node, Source) or self.joined(node):
+        if isinstance(node, (Source, Numbers)) or self.joined(node):
             return False
         return self.times[node] <= 1 and not (isinstance(node, Named) and node.kept)
 
@@ -89,14 +107,21 @@ class _Plan:
                 later = [node.after] if isinstance(node, Named) and node.after is not None else []
                 stack.append((node, True))
                 stack.extend((each, False) for each in reversed(self.uses[node] + later))
+        self._set_levels()
+        self.arrays = 1 + max((self.levels[node] for node in self.order if self.joined(node)), default=0)
+        self._set_levels()
+
+    def _set_levels(self) -> None:
         for node in self.order:
             self.levels[node] = self._level(node)
 
     def _body(self, node: Node) -> exp.Expression:
-        if isinstance(node, Source):
+        if isinstance(node, (Source, Numbers)):
             return column(node.hint)
         if isinstance(node, Named):
             return node.expression
+        if isinstance(node, Either):
+            return node.compared() if self.dialect.element is None else node.looked_up()
         assert isinstance(node, Looked)  # noqa: S101 (there are no other nodes)
         if self.joined(node):
             return ref(node.source)  # what it needs; `_found` writes it
@@ -107,11 +132,13 @@ class _Plan:
         return case(tests, _value(node, node.other))
 
     def _level(self, node: Node) -> int:
-        if isinstance(node, Source):
+        if isinstance(node, (Source, Numbers)):
             return 0
         level = max((self.levels[used] for used in self.uses[node]), default=0)
         if isinstance(node, Named) and node.after is not None:
             level = max(level, self.levels[node.after] - 1)
+        if any(isinstance(used, Numbers) for used in self.uses[node]):
+            level = max(level, self.arrays - 1)
         if self.inlined(node):
             return level
         return max(level + 1, 2 if self.joined(node) else 1)
@@ -164,10 +191,16 @@ class Assembler:
         plan.visit([final])
         last = plan.levels[final] - 1
         needed = self._needed(plan, final, last)
+        arrays = [node for node in plan.order if isinstance(node, Numbers)]
         ctes, source = [], self._relation
+        if arrays:
+            ctes.append(self._arrays(arrays, plan))
         for level in range(1, last + 1):
             name = "ml_columns" if level == 1 else f"ml_step_{level}"
-            ctes.append(self._cte(name, self._step(plan, level, needed[level], source)))
+            step = self._step(plan, level, needed[level], source)
+            if arrays and level == plan.arrays:
+                step.append("joins", exp.Join(this=exp.to_table(ARRAYS), kind="CROSS"))
+            ctes.append(self._cte(name, step))
             source = exp.to_table(name)
         written = self._written(plan, final)
         chosen = [*map(column, self._keep)]
@@ -185,9 +218,21 @@ class Assembler:
                 continue
             end = last if node is final else plan.levels[node] - 1
             for used in plan.needs(node):
-                for level in range(max(plan.levels[used], 1), end + 1):
+                first = plan.arrays if isinstance(used, Numbers) else max(plan.levels[used], 1)
+                for level in range(first, end + 1):
                     needed[level][used] = None
         return needed
+
+    def _arrays(self, nodes: Iterable[Numbers], plan: _Plan) -> exp.CTE:
+        """Build the table of one row that holds the arrays; its names are those of no column of the relation."""
+        sources = {node.hint.lower() for node in plan.order if isinstance(node, Source)}
+        values = []
+        for node in nodes:
+            while self._name(node).lower() in sources:
+                del self._columns[node]
+            values.append(_alias(array(node.values, node.integer), self._name(node)))
+        alias = exp.TableAlias(this=exp.to_identifier(ARRAYS))
+        return exp.CTE(this=exp.select(*values, copy=False), alias=alias, materialized=True)
 
     def _cte(self, name: str, query: exp.Select) -> exp.CTE:
         alias = exp.TableAlias(this=exp.to_identifier(name))
@@ -198,7 +243,7 @@ class Assembler:
         passed, computed = [], []
         looked: dict[Node, list[Looked]] = defaultdict(list)
         for node in needed:
-            if plan.levels[node] == level and not isinstance(node, Source):
+            if plan.levels[node] == level:
                 if isinstance(node, Looked) and plan.joined(node):
                     looked[node.source].append(node)
                 else:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlglot import exp
 
-from mlbridge.compile.columns import Classification, Mapped, Number, Regression, Table, number_of, numbers
+from mlbridge.compile.categories import Inputs
+from mlbridge.compile.columns import Classification, Regression, Table, numbers
 from mlbridge.compile.composed import Parts, transformed
-from mlbridge.compile.expressions import Looked, Named, Node, at_most, double, multiply, ref, whole
+from mlbridge.compile.expressions import Named, Node, at_most, double, multiply, ref
 from mlbridge.compile.links import raised, sigmoid, softmax
-from mlbridge.compile.trees import TREES_A_STEP, Grown, Split, Tree, added_up, grown, numeric_split, said
+from mlbridge.compile.trees import TREES_A_STEP, Grown, Split, Tree, added_up, grown, numeric_split, said, together
 from mlbridge.compile.winners import first_greatest
 from mlbridge.errors import CompileError
-
-BITS = 62
 
 
 def hist_regressor(estimator: Any, table: Table, parts: Parts) -> Regression:
@@ -52,31 +50,26 @@ def _hist_sums(estimator: Any, table: Table, parts: Parts) -> tuple[tuple[Node, 
     inputs = _Inputs(table, known)
     width = max(1, TREES_A_STEP // estimator.n_trees_per_iteration_)
     starts = [double(each) for each in np.ravel(estimator._baseline_prediction)]
-    rounds = [_round([inputs.grown(each) for each in trees], trees) for trees in estimator._predictors]
+    rounds = [
+        together([_walked(inputs.grown(each), each.nodes["value"]) for each in trees])
+        for trees in estimator._predictors
+    ]
     bound = float(np.abs(estimator._baseline_prediction).max())
     bound += sum(max(np.abs(each.nodes["value"]).max() for each in trees) for trees in estimator._predictors)
     return added_up(starts, rounds, width), table.refused, bound
 
 
-def _round(trees: Sequence[Grown], predictors: Sequence[Any]) -> Tree:
-    """One tree per class."""
-    values = [each.nodes["value"].reshape(-1, 1) for each in predictors]
-
-    def walked(after: Node | None) -> tuple[Node, ...]:
-        return tuple(said(tree, value, "tree", after)[0] for tree, value in zip(trees, values, strict=True))
-
-    return walked
+def _walked(tree: Grown, values: Any) -> Tree:
+    return lambda after: said(tree, values.reshape(-1, 1), "tree", after)
 
 
 class _Inputs:
     """The columns of a histogram gradient boosting: numbers, and categories as bits."""
 
     def __init__(self, table: Table, known: tuple[Any, Any] | None) -> None:
-        self._columns = table.columns
+        self._inputs = Inputs(table.columns)
         self._known: Any = None if known is None else known[0]
         self._places: Any = None if known is None else known[1]
-        self._numbers: dict[int, Number] = {}
-        self._bits: dict[tuple[int, int], Node] = {}
 
     def grown(self, predictor: Any) -> Grown:
         nodes = predictor.nodes
@@ -92,57 +85,15 @@ class _Inputs:
                 bitset = predictor.raw_left_cat_bitsets[found["bitset_idx"]]
                 return self._among(place, _codes(bitset), missing_left, children)
             heavier_left = nodes["count"][children[0]] > nodes["count"][children[1]]
-            return numeric_split(
-                self._number(place), float(found["num_threshold"]), missing_left, children, heavier_left
-            )
+            threshold = float(found["num_threshold"])
+            return numeric_split(self._inputs.number(place), threshold, missing_left, children, heavier_left)
 
         return Grown(left, right, split)
 
-    def _number(self, place: int) -> Number:
-        if place not in self._numbers:
-            self._numbers[place] = number_of(self._columns[place])
-        return self._numbers[place]
-
     def _among(self, place: int, codes: set[int], missing_left: bool, children: tuple[int, int]) -> Split:
         """Split by categories: a code that the fit has not seen goes where the missing ones go."""
-        left, right = children
-        known = _codes(self._known[self._places[place]])
-        if missing_left:
-            return Split(lambda: self._test(place, known - codes), right, left)
-        return Split(lambda: self._test(place, known & codes), left, right)
-
-    def _test(self, place: int, codes: set[int]) -> exp.Expression:
-        words = sorted({code // BITS for code in codes})
-        tests = []
-        for word in words:
-            mask = sum(1 << (code % BITS) for code in codes if code // BITS == word)
-            both = exp.BitwiseAnd(this=ref(self._word(place, word)), expression=whole(mask))
-            tests.append(exp.NEQ(this=exp.Paren(this=both), expression=whole(0)))
-        if not tests:
-            return exp.false()
-        test: exp.Expression = tests[0]
-        for each in tests[1:]:
-            test = exp.Or(this=test, expression=each)
-        return test
-
-    def _word(self, place: int, word: int) -> Node:
-        """Give the column's category as one bit among those of the word, 0 for those of other words."""
-        if (place, word) not in self._bits:
-            column = self._columns[place]
-            if not isinstance(column, Mapped):
-                raise CompileError("a categorical feature of HistGradientBoosting is not encoded by a table.")
-            bits = [_bit(code, word) for code in column.table]
-            *values, missing, other = bits
-            entries = tuple((key, float(bit)) for key, bit in zip(column.keys, values, strict=True) if bit != other)
-            looked = Looked(f"{column.hint}_bit", column.source, entries, float(missing), float(other), integer=True)
-            self._bits[(place, word)] = looked
-        return self._bits[(place, word)]
-
-
-def _bit(code: float, word: int) -> int:
-    if np.isnan(code) or code < 0 or int(code) // BITS != word:
-        return 0
-    return 1 << (int(code) % BITS)
+        bits, known = self._inputs.bits(place), _codes(self._known[self._places[place]])
+        return Split(lambda: bits.test(lambda code: code in codes if code in known else missing_left), *children)
 
 
 def _codes(bitset: Any) -> set[int]:
@@ -169,21 +120,15 @@ def _staged(estimator: Any, table: Table) -> tuple[tuple[Node, ...], tuple[Node,
     found, refused = numbers(table, missing=False, as_float=True)
     rate, rounds, bound = float(estimator.learning_rate), [], 0.0
     for trees in estimator.estimators_:
-        shapes = [grown(each.tree_, found) for each in trees]
         values = [rate * each.tree_.value[:, 0, :1] for each in trees]
         bound += max(float(np.abs(each).max()) for each in values)
-        rounds.append(_staged_round(shapes, values))
+        rounds.append(
+            together([_walked(grown(tree.tree_, found), each) for tree, each in zip(trees, values, strict=True)])
+        )
     starts = _starts(estimator)
     bound += max(map(abs, starts))
     width = max(1, TREES_A_STEP // len(estimator.estimators_[0]))
     return added_up([double(each) for each in starts], rounds, width), refused, bound
-
-
-def _staged_round(shapes: Sequence[Grown], values: Sequence[Any]) -> Tree:
-    def walked(after: Node | None) -> tuple[Node, ...]:
-        return tuple(said(shape, value, "tree", after)[0] for shape, value in zip(shapes, values, strict=True))
-
-    return walked
 
 
 def _starts(estimator: Any) -> list[float]:

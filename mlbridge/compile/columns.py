@@ -129,10 +129,8 @@ class Raw:
         """Read it as a number: NaN is NULL, a boolean 0 or 1, a date or timestamp seconds since 1970 (UTC)."""
         value: exp.Expression = ref(self.source)
         if self.type is not None and self.type.is_type(*exp.DataType.TEMPORAL_TYPES):
-            # A timestamp with time zone is a moment already: the cast would make it the session's local time.
-            if not self.type.is_type(*WITH_ZONE):
-                value = exp.Cast(this=value, to=exp.DataType.build("timestamp"))
-            return Number(Named(self.name, Seconds(this=value)), small=True)
+            seconds = Seconds(this=value, zoned=self.type.is_type(*WITH_ZONE))
+            return Number(Named(self.name, seconds), small=True)
         if self.type is not None and self.type.is_type("boolean"):
             bit = exp.Cast(this=value, to=exp.DataType.build("int"))
             return Number(Named(self.name, _as_double(bit)), small=True, whole=True)

@@ -7,14 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sqlglot import exp
 
 from mlbridge.compile.columns import Classification, Column, Number, Outcome, Regression, Table, merged
 from mlbridge.compile.composed import Parts
 from mlbridge.compile.expressions import Named, Node, add, case, divide, double, multiply, negative, ref, subtract
-from mlbridge.compile.links import normalized, sigmoid
+from mlbridge.compile.links import normalized, sigmoid, softmax
 from mlbridge.compile.steps import interpolated
 from mlbridge.compile.winners import first_greatest
 from mlbridge.errors import CompileError
+
+# What scikit-learn adds to a probability before it takes the logarithm.
+NO_ZERO = 1e-12
 
 
 def classifier(parts: Parts, estimator: Any, table: Table) -> Classification:
@@ -119,19 +123,19 @@ def _response(outcome: Classification | Regression, method: str) -> tuple[Node, 
 
 
 def calibrated_classifier(estimator: Any, table: Table, parts: Parts) -> Classification:
-    """Translate CalibratedClassifierCV (sigmoid and isotonic): the mean of its calibrated classifiers."""
-    if estimator.method not in ("sigmoid", "isotonic"):
-        raise CompileError(
-            f"CalibratedClassifierCV(method={estimator.method!r}): 'sigmoid' and 'isotonic' are covered."
-        )
+    """Translate CalibratedClassifierCV: the mean of its calibrated classifiers."""
+    tempered = estimator.method == "temperature"
     classes, refused = tuple(estimator.classes_), list(table.refused)
+    known = [list(classes)]
+    if tempered:
+        known.append(list(range(len(classes))))  # scikit-learn numbers classes that are texts before it fits
     each_one = []
     for calibrated in estimator.calibrated_classifiers_:
         outcome = classifier(parts, calibrated.estimator, table)
-        if list(outcome.classes) != list(classes):
+        if list(outcome.classes) not in known:
             raise CompileError("CalibratedClassifierCV: a classifier inside has not seen all classes.")
         refused.extend(outcome.refused)
-        each_one.append(_calibrated(calibrated, outcome))
+        each_one.append((_tempered if tempered else _calibrated)(calibrated, outcome))
     means = tuple(average([shares[place] for shares in each_one], None) for place in range(len(classes)))
     return Classification(classes, first_greatest(means), means, (), merged(refused))
 
@@ -142,6 +146,24 @@ def _calibrated(calibrated: Any, outcome: Classification) -> tuple[Node, ...]:
     if len(outcome.classes) == 2:
         return Named("probability", subtract(double(1), ref(found[0]))), found[0]
     return normalized(found)
+
+
+def _tempered(calibrated: Any, outcome: Classification) -> tuple[Node, ...]:
+    """Write the softmax of scores by a temperature (Guo et al., ICML 2017); a probability's score is its logarithm.
+
+    scikit-learn takes decisions for probabilities where every row of a batch looks like them: all within 0 and 1, and
+    of the sum 1. Here decisions stay decisions.
+    """
+    scores = [ref(each) for each in outcome.decisions]
+    if len(scores) == 1:
+        scores = [negative(ref(outcome.decisions[0])), *scores]
+    if not scores:
+        shares = [ref(each) for each in outcome.probabilities]
+        if len(shares) == 2:
+            shares[0] = subtract(double(1), ref(outcome.probabilities[1]))
+        scores = [exp.Ln(this=add(share, double(NO_ZERO))) for share in shares]
+    sharpness = float(calibrated.calibrators[0].beta_)
+    return softmax([Named("tempered", multiply(double(sharpness), score)) for score in scores])
 
 
 def _mapped(calibrator: Any, score: Node) -> Node:

@@ -16,10 +16,13 @@ from mlbridge.compile import (
     expanding,
     forests,
     imputing,
+    light,
     linear,
     preprocessing,
     simple,
+    splines,
     voted,
+    xgb,
 )
 from mlbridge.compile.columns import Outcome, Table
 from mlbridge.errors import CompileError, listed, nearest
@@ -29,6 +32,7 @@ ROUNDED: Final = "relative 1e-12"
 AS_PARTS: Final = "as its parts"
 DECISION: Final = "no probabilities: gives `decision`"
 SOFTMAX: Final = "probabilities of more than two classes: relative 1e-12 (numpy's `exp` is not the C library's)"
+SINGLES: Final = "where the engine has floats of 32 bits; else, and where `expf` is not glibc's, 1e-6"
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,12 @@ COVERED: Final[dict[str, Covered]] = {
     "sklearn.TargetEncoder": Covered(encoders.encoder, EXACT),
     "sklearn.KBinsDiscretizer": Covered(expanding.k_bins_discretizer, EXACT),
     "sklearn.PolynomialFeatures": Covered(expanding.polynomial_features, EXACT),
-    "sklearn.QuantileTransformer": Covered(
-        expanding.quantile_transformer, EXACT, '`output_distribution="uniform"` only'
+    "sklearn.SplineTransformer": Covered(
+        splines.spline_transformer,
+        EXACT,
+        '`handle_missing="zeros"` and `sparse_output=True`: `extrapolation` constant or linear only',
     ),
+    "sklearn.QuantileTransformer": Covered(expanding.quantile_transformer, EXACT),
     "sklearn.LinearRegression": Covered(linear.linear_regression, ROUNDED),
     "sklearn.Ridge": Covered(linear.linear_regression, ROUNDED),
     "sklearn.RidgeCV": Covered(linear.linear_regression, ROUNDED),
@@ -121,7 +128,13 @@ COVERED: Final[dict[str, Covered]] = {
     "sklearn.HistGradientBoostingClassifier": Covered(boosting.hist_classifier, EXACT, SOFTMAX, composite=True),
     "sklearn.GradientBoostingRegressor": Covered(boosting.gradient_boosting_regressor, EXACT),
     "sklearn.GradientBoostingClassifier": Covered(boosting.gradient_boosting_classifier, EXACT, SOFTMAX),
-    "sklearn.AdaBoostClassifier": Covered(voted.adaboost_classifier, ROUNDED, "over decision trees"),
+    "sklearn.AdaBoostClassifier": Covered(voted.adaboost_classifier, ROUNDED, composite=True),
+    "sklearn.AdaBoostRegressor": Covered(
+        voted.adaboost_regressor,
+        EXACT,
+        "up to 100 decision trees; up to 50 other regressors, which decide how exact it is",
+        composite=True,
+    ),
     "sklearn.IsolationForest": Covered(voted.isolation_forest, ROUNDED, "gives -1 or 1, and `decision`"),
     "sklearn.VotingClassifier": Covered(
         combining.voting_classifier, AS_PARTS, "a hard vote gives no probabilities", composite=True
@@ -129,9 +142,11 @@ COVERED: Final[dict[str, Covered]] = {
     "sklearn.VotingRegressor": Covered(combining.voting_regressor, AS_PARTS, composite=True),
     "sklearn.StackingClassifier": Covered(combining.stacking, AS_PARTS, composite=True),
     "sklearn.StackingRegressor": Covered(combining.stacking, AS_PARTS, composite=True),
-    "sklearn.CalibratedClassifierCV": Covered(
-        combining.calibrated_classifier, ROUNDED, "sigmoid and isotonic", composite=True
-    ),
+    "sklearn.CalibratedClassifierCV": Covered(combining.calibrated_classifier, ROUNDED, composite=True),
+    "lightgbm.LGBMClassifier": Covered(light.classifier, EXACT),
+    "lightgbm.LGBMRegressor": Covered(light.regressor, EXACT),
+    "xgboost.XGBClassifier": Covered(xgb.classifier, EXACT, f"{SINGLES}; so is `multi:softmax`"),
+    "xgboost.XGBRegressor": Covered(xgb.regressor, EXACT, SINGLES),
 }
 
 

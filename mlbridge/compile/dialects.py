@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from mlbridge.compile.expressions import Double, NotNan, Pick, Seconds, at_most, case, whole
+from mlbridge.compile.expressions import At, Double, NotNan, Pick, Seconds, at_most, case, whole
 from mlbridge.errors import CompileError, listed, nearest
 
+WORDS_A_LINE = 12
 Parts = Callable[[exp.Expression], exp.Expression]
+Moments = Callable[[exp.Expression, bool], exp.Expression]
 Picks = Callable[[exp.Expression, list[exp.Expression]], exp.Expression]
+Element = Callable[[exp.Expression, exp.Expression], exp.Expression]
 Infinities = Callable[[float], exp.Expression]
 
 
@@ -36,19 +40,26 @@ class Dialect:
 
     `typed_literals`: a number with an exponent is a double, else it must be cast. `materialized`: a CTE must be told
     not to be copied into where it is used. `joins`: takes a table of values beside a CTE. `folds_case`: two columns
-    may not differ in case only. `longest_name` is in bytes.
+    may not differ in case only. `longest_name` is in bytes. `substitutes`: `${...}` is replaced in a query, wherever it
+    stands, before it is read. `element` gives the element of an array at a place, where that takes no longer than a
+    comparison or two. `largest` is how many characters a statement may have and `deepest` how deep an expression may
+    be: the engine's limit, or what it still plans within seconds.
     """
 
     name: str
     nan: Parts
-    seconds: Parts | None
+    seconds: Moments | None
     pick: Picks
     typed_literals: bool = True
     materialized: bool = False
     joins: bool = True
     folds_case: bool = True
     longest_name: int = 255
+    substitutes: bool = False
     infinity: Infinities = _infinity
+    element: Element | None = None
+    largest: int = 4_000_000
+    deepest: int = 1_000
 
 
 def _equals_itself(value: exp.Expression) -> exp.Expression:
@@ -65,29 +76,53 @@ def _never(value: exp.Expression) -> exp.Expression:
     return value
 
 
-def _called(name: str) -> Parts:
-    return lambda value: exp.Anonymous(this=name, expressions=[value])
+def _timestamp(value: exp.Expression, zoned: bool) -> exp.Expression:
+    """A timestamp with time zone is a moment already: the cast would make it the session's local time."""
+    return value if zoned else exp.Cast(this=value, to=exp.DataType.build("timestamp"))
 
 
-def _date_part(value: exp.Expression) -> exp.Expression:
-    return exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch"), value])
+def _called(name: str) -> Moments:
+    return lambda value, zoned: exp.Anonymous(this=name, expressions=[_timestamp(value, zoned)])
 
 
-def _micros(name: str) -> Parts:
-    def seconds(value: exp.Expression) -> exp.Expression:
-        micros = exp.Anonymous(this=name, expressions=[value])
-        return exp.Div(this=exp.cast(micros, "double"), expression=Double(this=1e6), typed=True)
-
-    return seconds
+def _date_part(unit: str, moment: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string(unit), moment])
 
 
-def _snowflake_seconds(value: exp.Expression) -> exp.Expression:
-    micros = exp.Anonymous(this="DATE_PART", expressions=[exp.Literal.string("epoch_microsecond"), value])
-    return exp.Div(this=exp.cast(micros, "double"), expression=Double(this=1e6), typed=True)
+def _millionths(micros: exp.Expression) -> exp.Expression:
+    return exp.Div(this=exp.cast(micros, "double"), expression=exp.Literal.number("1e6"), typed=True)
+
+
+def _postgres_seconds(value: exp.Expression, zoned: bool) -> exp.Expression:
+    return _date_part("epoch", _timestamp(value, zoned))
+
+
+def _snowflake_seconds(value: exp.Expression, zoned: bool) -> exp.Expression:
+    return _millionths(_date_part("epoch_microsecond", _timestamp(value, zoned)))
+
+
+def _bigquery_seconds(value: exp.Expression, zoned: bool) -> exp.Expression:
+    """Its TIMESTAMP has a time zone, its DATETIME has none."""
+    moment = value if zoned else exp.cast(value, "timestamptz")
+    return _millionths(exp.Anonymous(this="UNIX_MICROS", expressions=[moment]))
+
+
+def _spark_seconds(value: exp.Expression, zoned: bool) -> exp.Expression:
+    """Its TIMESTAMP is a moment, and a cast to that would take what has no time zone for the session's local time."""
+    if zoned:
+        return _millionths(exp.Anonymous(this="UNIX_MICROS", expressions=[value]))
+    start = exp.cast(exp.Literal.string("1970-01-01"), "timestampntz")
+    since = exp.Paren(this=exp.Sub(this=exp.cast(value, "timestampntz"), expression=start))
+    seconds = exp.Cast(this=since, to=exp.DataType.build("interval second", dialect="spark"))
+    return exp.cast(exp.cast(seconds, "decimal(20, 6)"), "double")
 
 
 def _element(name: str) -> Picks:
     return lambda place, numbers: exp.Anonymous(this=name, expressions=[exp.Array(expressions=numbers), place])
+
+
+def _of_list(array: exp.Expression, place: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="LIST_EXTRACT", expressions=[array, place])
 
 
 def _bracket(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expression:
@@ -119,18 +154,18 @@ def _by_halves(place: exp.Expression, numbers: list[exp.Expression]) -> exp.Expr
 DIALECTS: Mapping[str, Dialect] = {
     each.name: each
     for each in (
-        Dialect("duckdb", _equals_itself, _called("EPOCH"), _element("LIST_EXTRACT")),
+        Dialect("duckdb", _equals_itself, _called("EPOCH"), _element("LIST_EXTRACT"), element=_of_list),
         Dialect(
             "postgres",
             _equals_itself,
-            _date_part,
+            _postgres_seconds,
             _bracket,
             typed_literals=False,
             materialized=True,
             folds_case=False,
             longest_name=63,
         ),
-        Dialect("sqlite", _never, None, _by_halves, joins=False, infinity=_overflow),
+        Dialect("sqlite", _never, None, _by_halves, materialized=True, joins=False, infinity=_overflow),
         Dialect(
             "snowflake",
             _equals_itself,
@@ -139,12 +174,13 @@ DIALECTS: Mapping[str, Dialect] = {
             typed_literals=False,
             folds_case=False,
             infinity=_inf,
+            largest=1_000_000,
         ),
-        Dialect("bigquery", _by_function, _micros("UNIX_MICROS"), _by_ordinal),
+        Dialect("bigquery", _by_function, _bigquery_seconds, _by_ordinal, largest=1_000_000),
         Dialect("redshift", _equals_itself, None, _by_halves, typed_literals=False, longest_name=127),
-        Dialect("databricks", _equals_itself, _micros("UNIX_MICROS"), _element("ELEMENT_AT")),
-        Dialect("spark", _equals_itself, _micros("UNIX_MICROS"), _element("ELEMENT_AT")),
-        Dialect("trino", _by_function, _called("TO_UNIXTIME"), _element("ELEMENT_AT")),
+        Dialect("databricks", _equals_itself, _spark_seconds, _element("ELEMENT_AT"), substitutes=True),
+        Dialect("spark", _equals_itself, _spark_seconds, _element("ELEMENT_AT"), substitutes=True),
+        Dialect("trino", _by_function, _called("TO_UNIXTIME"), _element("ELEMENT_AT"), largest=1_000_000),
     )
 }
 
@@ -161,7 +197,8 @@ def dialect_of(name: str) -> Dialect:
 def spelt(expression: exp.Expression, dialect: Dialect) -> exp.Expression:
     """Spell the parts that are not SQL yet as the engine wants them; changes the expression in place."""
     # Parts may stand inside each other: the inner ones first.
-    for part in reversed(list(expression.find_all(Double, NotNan, Pick, Seconds, bfs=False))):
+    kinds = (At, Double, NotNan, Pick, Seconds, *([exp.Literal] if dialect.substitutes else []))
+    for part in reversed(list(expression.find_all(*kinds, bfs=False))):
         expression = _replaced(expression, part, _spelt(part, dialect))
     return expression
 
@@ -173,12 +210,17 @@ def _spelt(part: exp.Expression, dialect: Dialect) -> exp.Expression:
         return dialect.nan(part.this)
     if isinstance(part, Pick):
         return dialect.pick(part.this, part.expressions)
+    if isinstance(part, At):
+        assert dialect.element is not None  # noqa: S101 (else `Either` compares)
+        return dialect.element(part.this, part.expression)
+    if isinstance(part, exp.Literal):
+        return _kept(part)
     if dialect.seconds is None:
         raise CompileError(
             f"dates and timestamps cannot be compiled for '{dialect.name}' yet. Turn them into numbers of seconds "
             "in the features node."
         )
-    return dialect.seconds(part.this)
+    return dialect.seconds(part.this, bool(part.args["zoned"]))
 
 
 def _replaced(root: exp.Expression, part: exp.Expression, by: exp.Expression) -> exp.Expression:
@@ -186,6 +228,14 @@ def _replaced(root: exp.Expression, part: exp.Expression, by: exp.Expression) ->
         return by
     part.replace(by)
     return root
+
+
+def _kept(text: exp.Literal) -> exp.Expression:
+    """Write a text in pieces, so that no `${...}` in it is replaced."""
+    pieces = re.split(r"(?<=\$)(?=\{)", str(text.this))
+    if len(pieces) == 1:
+        return text
+    return exp.Anonymous(this="CONCAT", expressions=[exp.Literal.string(piece) for piece in pieces])
 
 
 def _literal(part: exp.Expression, dialect: Dialect) -> exp.Expression:
@@ -200,3 +250,13 @@ def _literal(part: exp.Expression, dialect: Dialect) -> exp.Expression:
     if dialect.typed_literals or isinstance(part.parent, exp.Predicate):
         return literal  # beside a double, the other engines read a number as one
     return exp.Cast(this=literal, to=exp.DataType.build("double"))
+
+
+def array(values: Sequence[float], integer: bool) -> exp.Expression:
+    """Write numbers of the model as an array: as one text, which is read much faster than as many literals."""
+    words = [str(int(value)) if integer else repr(float(value)) for value in values]
+    lines = ["[" + ", ".join(words[:WORDS_A_LINE])]
+    lines += [", ".join(words[first : first + WORDS_A_LINE]) for first in range(WORDS_A_LINE, len(words), WORDS_A_LINE)]
+    kind = exp.DataType.build("int" if integer else "double")
+    kinds = exp.DataType(this=exp.DataType.Type.ARRAY, expressions=[kind], nested=True)
+    return exp.Cast(this=exp.Literal.string(",\n".join(lines) + "]"), to=kinds)

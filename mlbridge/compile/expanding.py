@@ -5,12 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri  # type: ignore[import-untyped]
+from sklearn.preprocessing._data import BOUNDS_THRESHOLD
 from sqlglot import exp
 
-from mlbridge.compile.columns import Column, Mapped, Number, Table, numbers
-from mlbridge.compile.expressions import Named, case, double, equal, is_known, multiply, negative, ref, subtract
+from mlbridge.compile.columns import Column, Floats, Mapped, Number, Table, numbers
+from mlbridge.compile.expressions import (
+    Named,
+    Node,
+    above,
+    add,
+    below,
+    case,
+    double,
+    equal,
+    is_known,
+    multiply,
+    negative,
+    ref,
+    subtract,
+)
+from mlbridge.compile.normal import LEAST, normal_quantile
+from mlbridge.compile.preprocessing import clipped
 from mlbridge.compile.steps import interpolated, stepped
-from mlbridge.errors import CompileError
 
 
 def k_bins_discretizer(estimator: Any, table: Table) -> Table:
@@ -48,28 +65,44 @@ def polynomial_features(estimator: Any, table: Table) -> Table:
 
 
 def quantile_transformer(estimator: Any, table: Table) -> Table:
-    """Translate QuantileTransformer(output_distribution="uniform"): the mean of two interpolations."""
-    if estimator.output_distribution != "uniform":
-        raise CompileError(
-            "QuantileTransformer(output_distribution='normal') is not covered: SQL has no quantile of the normal "
-            "distribution. Take 'uniform'."
-        )
+    """Translate QuantileTransformer: the mean of two interpolations, or the normal distribution's quantile of it."""
+    distribution = _normal if estimator.output_distribution == "normal" else _uniform
     found, refused = numbers(table, missing=True)
     columns = tuple(
-        Number(_quantile(number, estimator.quantiles_[:, place], estimator.references_), number.missing, small=True)
+        Number(
+            distribution(number.node, estimator.quantiles_[:, place], estimator.references_), number.missing, small=True
+        )
         for place, number in enumerate(found)
     )
     return Table(columns, refused)
 
 
-def _quantile(number: Number, quantiles: Any, references: Any) -> Named:
-    value, mirrored = number.node, Named("mirrored", negative(ref(number.node)), kept=True)
-    up = interpolated(value, quantiles, references)
-    down = interpolated(mirrored, -quantiles[::-1], -references[::-1])
-    mean = multiply(double(0.5), exp.Paren(this=subtract(up, down)))
+def _uniform(value: Node, quantiles: Floats, references: Floats) -> Node:
     ends = [
         (equal(ref(value), double(quantiles[0])), double(0)),
         (equal(ref(value), double(quantiles[-1])), double(1)),
-        (is_known(ref(value)), mean),
+        (is_known(ref(value)), _share(value, quantiles, references)),
     ]
     return Named(value.hint, case(ends, None))
+
+
+def _normal(value: Node, quantiles: Floats, references: Floats) -> Node:
+    """Write the normal quantile, clipped; values closer to an end than the threshold count as beyond it."""
+    margin = BOUNDS_THRESHOLD - np.spacing(1)
+    least, most = float(ndtri(margin)), float(ndtri(1 - margin))
+    share = Named("share", _share(value, quantiles, references), kept=True)
+    ends = [
+        (below(subtract(ref(value), double(BOUNDS_THRESHOLD)), double(quantiles[0])), double(least)),
+        (above(add(ref(value), double(BOUNDS_THRESHOLD)), double(quantiles[-1])), double(most)),
+        (below(ref(share), double(LEAST)), double(least)),
+        (above(ref(share), double(1 - LEAST)), double(most)),
+        (is_known(ref(value)), clipped(ref(normal_quantile(share)), least, most)),
+    ]
+    return Named(value.hint, case(ends, None))
+
+
+def _share(value: Node, quantiles: Floats, references: Floats) -> exp.Expression:
+    mirrored = Named("mirrored", negative(ref(value)), kept=True)
+    up = interpolated(value, quantiles, references)
+    down = interpolated(mirrored, -quantiles[::-1], -references[::-1])
+    return multiply(double(0.5), exp.Paren(this=subtract(up, down)))

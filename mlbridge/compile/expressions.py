@@ -7,7 +7,7 @@ which name; until then an expression holds a `Ref` to the node, and a `Double` f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -53,6 +53,22 @@ class Looked(Node):
     integer: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Numbers(Node):
+    """Numbers of the model as one array, the same for every row; `integer`: whole ones."""
+
+    values: Sequence[float]
+    integer: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Either(Node):
+    """Something that is computed by comparisons, or sooner by arrays where the engine is quick at looking up."""
+
+    compared: Callable[[], exp.Expression]
+    looked_up: Callable[[], exp.Expression]
+
+
 class Ref(exp.Expression, exp.Condition):
     """The value of a node."""
 
@@ -77,10 +93,16 @@ class Pick(exp.Expression, exp.Condition):
     arg_types = {"this": True, "expressions": True}  # noqa: RUF012 (as sqlglot spells it)
 
 
-class Seconds(exp.Expression, exp.Condition):
-    """A date or timestamp (UTC) as seconds since 1970, a double."""
+class At(exp.Expression, exp.Condition):
+    """The element of an array, `this`, at a place, which counts from 1."""
 
-    arg_types = {"this": True}  # noqa: RUF012 (as sqlglot spells it)
+    arg_types = {"this": True, "expression": True}  # noqa: RUF012 (as sqlglot spells it)
+
+
+class Seconds(exp.Expression, exp.Condition):
+    """A date or timestamp (UTC) as seconds since 1970, a double; `zoned`: it is a timestamp with time zone."""
+
+    arg_types = {"this": True, "zoned": False}  # noqa: RUF012 (as sqlglot spells it)
 
 
 def ref(node: Node) -> exp.Expression:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlbridge.compile.columns import Classification, Floats, Number, Regression, Several, Table, numbers
 from mlbridge.compile.expressions import Named, Node, divide, double, ref
-from mlbridge.compile.trees import TREES_A_STEP, Tree, added_up, grown, said
+from mlbridge.compile.trees import TREES_A_STEP, Tree, added_up, grown
+from mlbridge.compile.walks import forest
 from mlbridge.compile.winners import first_greatest
 from mlbridge.errors import CompileError
 
@@ -20,35 +22,42 @@ def tree_inputs(estimator: Any, table: Table) -> tuple[tuple[Number, ...], tuple
     return numbers(table, missing=allowed, as_float=True)
 
 
-def _walked(estimator: Any, found: Sequence[Number], values: Floats) -> Tree:
-    tree = grown(estimator.tree_, found)
-    return lambda after: said(tree, values, "tree", after)
+def _planted(estimators: Sequence[Any], found: Sequence[Number], values: Callable[[Any], Floats]) -> list[Tree]:
+    """Give the trees of fitted estimators; `values` gives the numbers of an estimator's nodes."""
+    return forest([(grown(each.tree_, found), values(each)) for each in estimators])
+
+
+def _outputs(estimator: Any) -> Floats:
+    """Give for each node the mean of each output."""
+    values: Floats = estimator.tree_.value[:, :, 0]
+    return values
 
 
 def decision_tree_regressor(estimator: Any, table: Table) -> Regression:
     """Translate DecisionTreeRegressor and ExtraTreeRegressor."""
     found, refused = tree_inputs(estimator, table)
-    return Regression(_walked(estimator, found, estimator.tree_.value[:, :, 0])(None), refused)
+    (tree,) = _planted([estimator], found, _outputs)
+    return Regression(tree(None), refused)
 
 
 def decision_tree_classifier(estimator: Any, table: Table) -> Classification | Several:
     """Translate DecisionTreeClassifier and ExtraTreeClassifier."""
     found, refused = tree_inputs(estimator, table)
-    shares = _walked(estimator, found, _all_shares(estimator, estimator))(None)
-    return _classified(estimator, shares, refused)
+    (tree,) = _planted([estimator], found, partial(_all_shares, estimator))
+    return _classified(estimator, tree(None), refused)
 
 
 def forest_regressor(estimator: Any, table: Table) -> Regression:
     """Translate RandomForestRegressor and ExtraTreesRegressor: the mean of the trees."""
     found, refused = tree_inputs(estimator.estimators_[0], table)
-    trees = [_walked(each, found, each.tree_.value[:, :, 0]) for each in estimator.estimators_]
+    trees = _planted(estimator.estimators_, found, _outputs)
     return Regression(_means(trees, estimator.n_outputs_), refused)
 
 
 def forest_classifier(estimator: Any, table: Table) -> Classification | Several:
     """Translate RandomForestClassifier and ExtraTreesClassifier: the mean of the trees' shares."""
     found, refused = tree_inputs(estimator.estimators_[0], table)
-    trees = [_walked(each, found, _all_shares(estimator, each)) for each in estimator.estimators_]
+    trees = _planted(estimator.estimators_, found, partial(_all_shares, estimator))
     return _classified(estimator, _means(trees, int(np.sum(estimator.n_classes_))), refused)
 
 

@@ -50,18 +50,38 @@ def to_sql(
     """
     engine = dialect_of(dialect)
     parsed = {name: exp.DataType.build(type_, dialect=dialect, udt=True) for name, type_ in (types or {}).items()}
-    rows = Table(tuple(Raw(name, parsed.get(name)) for name in _features(pipeline)))
+    features = feature_names(pipeline)
+    rows = Table(tuple(Raw(name, parsed.get(name)) for name in features))
     outputs = _outputs(_predicted(pipeline, rows))
     _check_names(keep, list(outputs), engine)
+    _check_replaced([*features, *keep, *outputs], engine)
     query = Assembler(_relation(relation, dialect), keep, engine, outputs).select(outputs)
     comment = [described(pipeline), f"{len(rows.columns)} columns in, {len(outputs)} out", *header]
     lines = [f"-- {' '.join(line.split())}" for line in comment]
-    return "\n".join(
-        [*lines, query.sql(dialect=dialect, pretty=True, normalize_functions=False, max_text_width=110, copy=False)]
-    )
+    deepest = _depth(query)
+    written = query.sql(dialect=dialect, pretty=True, normalize_functions=False, max_text_width=110, copy=False)
+    sql = "\n".join([*lines, written])
+    for found, allowed, what in ((len(sql), engine.largest, "characters"), (deepest, engine.deepest, "levels")):
+        if found > allowed:
+            raise CompileError(
+                f"the SELECT of {described(pipeline)} would have {found:,} {what}; '{dialect}' takes {allowed:,}. "
+                "Limit the number of trees, or their leaves."
+            )
+    return sql
 
 
-def _features(pipeline: Any) -> list[str]:
+def _depth(query: exp.Expr) -> int:
+    """Give how deep the deepest expression is."""
+    deepest, waiting = 0, [(query, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting.extend((each, 0 if isinstance(each, exp.Query) else depth + 1) for each in part.iter_expressions())
+    return deepest
+
+
+def feature_names(pipeline: Any) -> list[str]:
+    """Give the columns that a pipeline was fitted on; raises CompileError where it does not know, or is not covered."""
     entry(pipeline)  # what is not covered need not know its columns' names
     names = getattr(pipeline, "feature_names_in_", None)
     if names is None and isinstance(pipeline, Pipeline):
@@ -120,12 +140,12 @@ def _classified(outcome: Classification, suffix: str) -> dict[str, exp.Expressio
     refused = _any(outcome.refused)
     outputs = {f"prediction{suffix}": _unless(refused, case(wins, last))}
     named = {
-        f"probability{suffix}_{_text(label)}": node
+        f"probability{suffix}_{class_name(label)}": node
         for label, node in zip(outcome.classes, outcome.probabilities, strict=False)
     }
     if not named:
         several = len(outcome.decisions) > 1
-        ends = [f"_{_text(label)}" if several else "" for label in outcome.classes]
+        ends = [f"_{class_name(label)}" if several else "" for label in outcome.classes]
         named = {f"decision{suffix}{end}": node for end, node in zip(ends, outcome.decisions, strict=False)}
     outputs |= {name: _unless(refused, ref(node)) for name, node in named.items()}
     return outputs
@@ -148,9 +168,18 @@ def _literal(label: Any) -> exp.Expression:
     return double(label) if isinstance(label, float) else exp.Literal.string(str(label))
 
 
-def _text(label: Any) -> str:
+def class_name(label: Any) -> str:
+    """Give what the name of a class's column ends in."""
     label = label.item() if hasattr(label, "item") else label
     return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _check_replaced(names: Sequence[str], engine: Dialect) -> None:
+    replaced = [name for name in names if "${" in name] if engine.substitutes else []
+    if replaced:
+        raise CompileError(
+            f"'{engine.name}' would replace '${{...}}' in the name '{replaced[0]}'. Rename the column or the class."
+        )
 
 
 def _check_names(keep: Sequence[str], outputs: Sequence[str], engine: Dialect) -> None:

@@ -36,12 +36,25 @@ TREES_A_STEP = 20
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """What a numeric split compares with: x <= value goes left, and NULL where `missing_left` says."""
+
+    number: Number
+    value: float
+    missing_left: bool
+
+
+@dataclass(frozen=True)
 class Split:
-    """A test: rows for which it is true go to the node `then`, the others, and those with NULL, to `other`."""
+    """A test: rows for which it is true go to the node `then`, the others, and those with NULL, to `other`.
+
+    `threshold` says the same of a numeric split.
+    """
 
     test: Callable[[], exp.Expression]
     then: int
     other: int
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class Grown:
 
     def expression(self, leaves: Sequence[Any], leaf: Callable[[Any], exp.Expression]) -> exp.Expression:
         """Write the tree; `leaves` holds for each node what it would say as a leaf, `leaf` writes that."""
-        same = self._uniform(leaves)
+        same = self.uniform(leaves)
 
         def chain(node: int) -> exp.Expression:
             branches = []
@@ -68,7 +81,15 @@ class Grown:
 
         return chain(0)
 
-    def _uniform(self, leaves: Sequence[Any]) -> list[tuple[Any] | None]:
+    def depths(self) -> list[int]:
+        """Give the depth of each node, 0 for the root; children come after parents."""
+        depths = [0] * len(self.left)
+        for node, (left, right) in enumerate(zip(self.left, self.right, strict=True)):
+            if left >= 0:
+                depths[left] = depths[right] = depths[node] + 1
+        return depths
+
+    def uniform(self, leaves: Sequence[Any]) -> list[tuple[Any] | None]:
         """Give for each node what all leaves below it say, None where they differ; children come after parents."""
         same: list[tuple[Any] | None] = [None] * len(self.left)
         for node in range(len(self.left) - 1, -1, -1):
@@ -84,16 +105,17 @@ def numeric_split(
 ) -> Split:
     """Split at x <= threshold; an infinite threshold parts the known from the missing."""
     left, right = children
+    at = Threshold(number, threshold, missing_left)
     if np.isposinf(threshold):
         if missing_left:
-            return Split(lambda: exp.false(), right, left)
-        return Split(lambda: is_known(ref(number.node)), left, right)
+            return Split(lambda: exp.false(), right, left, at)
+        return Split(lambda: is_known(ref(number.node)), left, right, at)
     if np.isneginf(threshold):
         if missing_left:
-            return Split(lambda: is_null(ref(number.node)), left, right)
-        return Split(lambda: exp.false(), left, right)
-    low = Split(lambda: at_most(ref(number.node), double(threshold)), left, right)
-    high = Split(lambda: above(ref(number.node), double(threshold)), right, left)
+            return Split(lambda: is_null(ref(number.node)), left, right, at)
+        return Split(lambda: exp.false(), left, right, at)
+    low = Split(lambda: at_most(ref(number.node), double(threshold)), left, right, at)
+    high = Split(lambda: above(ref(number.node), double(threshold)), right, left, at)
     if number.missing:
         return high if missing_left else low
     return high if heavier_left else low
@@ -162,6 +184,11 @@ def _codes(expression: exp.Expression) -> list[exp.Expression]:
 
 
 Tree = Callable[[Node | None], tuple[Node, ...]]
+
+
+def together(trees: Sequence[Tree]) -> Tree:
+    """Take trees that say one number each as one that says all of them."""
+    return lambda after: tuple(tree(after)[0] for tree in trees)
 
 
 def added_up(starts: Sequence[exp.Expression | None], trees: Sequence[Tree], width: int) -> tuple[Node, ...]:

@@ -1,13 +1,25 @@
-"""AdaBoost and IsolationForest: trees whose leaves are turned into numbers first."""
+"""AdaBoost and IsolationForest: votes, and trees whose leaves are turned into numbers first."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sklearn.tree import BaseDecisionTree
 from sqlglot import exp
 
-from mlbridge.compile.columns import Classification, Floats, Table, number_of, numbers
+from mlbridge.compile.columns import (
+    Classification,
+    Floats,
+    Number,
+    Regression,
+    Table,
+    merged,
+    number_of,
+    numbers,
+)
+from mlbridge.compile.combining import chosen, classifier, regressor
+from mlbridge.compile.composed import Parts
 from mlbridge.compile.expressions import (
     Named,
     Node,
@@ -21,25 +33,32 @@ from mlbridge.compile.expressions import (
     subtract,
 )
 from mlbridge.compile.links import softmax
-from mlbridge.compile.trees import TREES_A_STEP, Tree, added_up, grown, said
+from mlbridge.compile.medians import median_of_numbers, median_of_trees
+from mlbridge.compile.trees import TREES_A_STEP, Grown, Tree, added_up, grown, said
+from mlbridge.compile.walks import forest
 from mlbridge.compile.winners import first_greatest
 from mlbridge.errors import CompileError
 
+# From here on the weighted median takes too many comparisons a row: some of trees, and all pairs of other regressors.
+MOST_TREES, MOST_REGRESSORS = 100, 50
 
-def adaboost_classifier(estimator: Any, table: Table) -> Classification:
-    """Translate AdaBoostClassifier over decision trees (SAMME; Zhu et al., Statistics and Its Interface 2, 2009)."""
-    found, refused = numbers(table, missing=False, as_float=True)
+
+def adaboost_classifier(estimator: Any, table: Table, parts: Parts) -> Classification:
+    """Translate AdaBoostClassifier (SAMME; Zhu et al., Statistics and Its Interface 2, 2009)."""
+    found, refused = _inputs(estimator, table)
     classes = list(estimator.classes_)
-    trees: list[Tree] = []
+    voters: list[Tree] = []
     for each, weight in zip(estimator.estimators_, estimator.estimator_weights_, strict=False):
-        if type(each).__name__ not in ("DecisionTreeClassifier", "ExtraTreeClassifier"):
-            raise CompileError(
-                f"AdaBoostClassifier over {type(each).__name__} is not covered; over decision trees it is."
-            )
-        votes = _votes(each, classes, float(weight))
-        trees.append(_walked(grown(each.tree_, found), votes[:, 1:] if len(classes) == 2 else votes))
+        votes = np.where(np.eye(len(classes), dtype=bool), float(weight), -1 / (len(classes) - 1) * float(weight))
+        votes = votes[:, 1:] if len(classes) == 2 else votes
+        if _is_tree(each):
+            voters.append(_walked(grown(each.tree_, found), votes[_best(each, classes)]))
+        else:
+            outcome = classifier(parts, each, table)
+            refused = merged(refused, outcome.refused)
+            voters.append(_voter(outcome, votes[[classes.index(label) for label in outcome.classes]]))
     width = 1 if len(classes) == 2 else len(classes)
-    sums = added_up([None] * width, trees, TREES_A_STEP)
+    sums = added_up([None] * width, voters, TREES_A_STEP)
     whole = double(float(estimator.estimator_weights_.sum()))
     shares: list[Node] = [Named("share", divide(ref(each), whole.copy())) for each in sums]
     if width == 1:
@@ -50,15 +69,51 @@ def adaboost_classifier(estimator: Any, table: Table) -> Classification:
         ]
         wins: tuple[Node, ...] = (Named("first", at_most(ref(decision), double(0))),)
         return Classification(tuple(classes), wins, softmax(halves), (decision,), refused)
-    parts = [Named("part", divide(ref(each), double(len(classes) - 1))) for each in shares]
-    return Classification(tuple(classes), first_greatest(shares), softmax(parts), tuple(shares), refused)
+    parts_ = [Named("part", divide(ref(each), double(len(classes) - 1))) for each in shares]
+    return Classification(tuple(classes), first_greatest(shares), softmax(parts_), tuple(shares), refused)
 
 
-def _votes(tree: Any, classes: list[Any], weight: float) -> Floats:
-    """Give for each node what its leaf adds to each class: the weight to its own, a share of it off the others."""
+def adaboost_regressor(estimator: Any, table: Table, parts: Parts) -> Regression:
+    """Translate AdaBoostRegressor: the weighted median (AdaBoost.R2; Drucker, ICML 1997)."""
+    found, refused = _inputs(estimator, table)
+    fitted = estimator.estimators_
+    trees = all(map(_is_tree, fitted))
+    most, kind = (MOST_TREES, "trees") if trees else (MOST_REGRESSORS, f"{type(fitted[0]).__name__}s")
+    if len(fitted) > most:
+        raise CompileError(
+            f"AdaBoostRegressor over {len(fitted)} {kind} is not covered, over {most} it is: the median of more takes "
+            "an engine longer than Python."
+        )
+    weights = estimator.estimator_weights_[: len(fitted)]
+    if len(fitted) == 1:
+        weights = np.ones(1)  # a first regressor that is no better than chance has the weight 0, and is alone
+    if trees:
+        shapes = [grown(each.tree_, found) for each in fitted]
+        median = median_of_trees(shapes, [each.tree_.value[:, 0, 0] for each in fitted], weights)
+        return Regression((median,), refused)
+    said_by = [regressor(parts, each, table) for each in fitted]
+    median = median_of_numbers([each.values[0] for each in said_by], weights)
+    return Regression((median,), merged(refused, *(each.refused for each in said_by)))
+
+
+def _is_tree(estimator: Any) -> bool:
+    return isinstance(estimator, BaseDecisionTree)
+
+
+def _inputs(estimator: Any, table: Table) -> tuple[tuple[Number, ...], tuple[Node, ...]]:
+    """Read the columns as AdaBoost does, whose trees refuse what a float cannot hold."""
+    return numbers(table, missing=False, as_float=any(map(_is_tree, estimator.estimators_)))
+
+
+def _best(tree: Any, classes: list[Any]) -> Any:
+    """Give for each node of a tree the place of the class that it says."""
     places = np.array([classes.index(label) for label in tree.classes_])
-    best = places[tree.tree_.value[:, 0, : len(places)].argmax(axis=1)]
-    return np.where(best[:, None] == np.arange(len(classes)), weight, -1 / (len(classes) - 1) * weight)
+    return places[tree.tree_.value[:, 0, : len(places)].argmax(axis=1)]
+
+
+def _voter(outcome: Classification, votes: Floats) -> Tree:
+    """Give what a classifier adds to each sum: `votes` has a row for each of its classes."""
+    return lambda _: tuple(Named("vote", chosen(outcome, column.__getitem__)) for column in votes.T)
 
 
 def _walked(tree: Any, values: Floats) -> Tree:
@@ -68,12 +123,12 @@ def _walked(tree: Any, values: Floats) -> Tree:
 def isolation_forest(estimator: Any, table: Table) -> Classification:
     """Translate IsolationForest: -1 for an outlier, whose decision is below 0, else 1."""
     found = [number_of(column) for column in table.columns]
-    trees: list[Tree] = []
+    trees: list[tuple[Grown, Floats]] = []
     for place, (each, features) in enumerate(zip(estimator.estimators_, estimator.estimators_features_, strict=True)):
         lengths = estimator._decision_path_lengths[place] + estimator._average_path_length_per_tree[place] - 1.0
         shape = grown(each.tree_, [found[feature] for feature in features])
-        trees.append(_walked(shape, np.asarray(lengths, dtype=np.float64).reshape(-1, 1)))
-    (depths,) = added_up([double(0)], trees, TREES_A_STEP)
+        trees.append((shape, np.asarray(lengths, dtype=np.float64).reshape(-1, 1)))
+    (depths,) = added_up([double(0)], forest(trees), TREES_A_STEP)
     scale = _expected_depth(estimator)
     power = double(-1.0) if scale == 0 else negative(divide(ref(depths), double(scale)))
     score = exp.Pow(this=double(2), expression=power)

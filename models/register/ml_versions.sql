@@ -30,6 +30,7 @@ select
     artifact_format,
     artifact_sha256,
     scoring_sql_note,
+    scoring_cost,
     fit_seconds,
     peak_memory_mb,
     library_versions
