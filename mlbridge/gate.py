@@ -16,7 +16,7 @@ import numpy as np
 from sqlglot import exp
 
 from mlbridge.compile.select import class_name, feature_names, to_sql
-from mlbridge.errors import CompileError, listed
+from mlbridge.errors import CompileError, ScoringError, listed
 from mlbridge.score import ENTITY, SPLIT, TIME, answers, keyed_rows, scored_columns
 from mlbridge.versions import Version
 from mlbridge.warehouse import DIALECT, Warehouse, batched, column, select, subquery, type_in
@@ -122,7 +122,10 @@ def examine(version: Version, title: str, warehouse: Warehouse, split: exp.Expre
     validation = column("ml_split").eq(exp.Literal.string("validation"))
     rows = exp.select("*").from_(split).where(validation).order_by(*key)
     by_sql, sql_cost = _timed(lambda rows: _in_sql(warehouse, sql, keyed_rows(version, rows)), rows)
-    by_python, python_cost = _timed(lambda rows: _in_python(version, warehouse, rows), rows)
+    try:
+        by_python, python_cost = _timed(lambda rows: _in_python(version, warehouse, rows), rows)
+    except ScoringError as error:
+        return Scoring(None, str(error))
     difference, note = _difference(by_sql, by_python)
     if note is not None:
         return Scoring(None, note)
@@ -183,7 +186,7 @@ def _difference(by_sql: Rows, by_python: Rows) -> tuple[float, str | None]:
 def _scale(rows: Rows) -> float:
     """Give the least size that a difference is relative to: a regression's terms cancel out where it predicts 0."""
     sizes = [abs(row["prediction_value"]) for row in rows.values() if row["probability"] is None]
-    return max(float(np.mean(sizes)) if sizes else 0.0, float(np.finfo(float).tiny))
+    return max(float(np.median(sizes)) if sizes else 0.0, float(np.finfo(float).tiny))
 
 
 def title(model: str, row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import sklearn
 from joblib import cpu_count
 from sqlglot import exp
 from threadpoolctl import threadpool_limits
@@ -128,12 +129,15 @@ def answers(
 ) -> Iterator[tuple[pa.RecordBatch, dict[str, Any]]]:
     """Score batches side by side, each on one core, and give them in their order with what `predicted` says of them.
 
-    No more than one batch per worker is read ahead. Left to themselves few estimators use more than one core, and a
+    One batch beside those at work is read ahead. Left to themselves few estimators use more than one core, and a
     forest that does adds its trees up in another order each time.
     """
 
+    settings = sklearn.get_config()  # each thread has its own
+
     def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, Any]]:
-        scores = version.scores(scoring_frame(batch, version.features))
+        with sklearn.config_context(**settings):
+            scores = version.scores(scoring_frame(batch, version.features))
         return batch, predicted(scores, version.classes, version.numbers)
 
     waiting: deque[Future[tuple[pa.RecordBatch, dict[str, Any]]]] = deque()

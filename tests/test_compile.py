@@ -304,7 +304,7 @@ def test_what_an_engine_does_not_take_is_refused(limit: str, words: str, monkeyp
     estimator = fitted(hist)
     assert to_sql(estimator, "t", "trino")
     monkeypatch.setitem(DIALECTS, "trino", replace(DIALECTS["trino"], **{limit: 12}))
-    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 12\. Limit the number of trees"):
+    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 12\. Take fewer"):
         to_sql(estimator, "t", "trino")
 
 

@@ -129,10 +129,22 @@ def test_other_engines_compare() -> None:
     assert "ml_arrays" not in to_sql(forest, "t", "postgres")
 
 
-def test_small_trees_are_compared() -> None:
+@pytest.mark.parametrize("depth", range(1, 6))
+def test_small_trees_are_compared(depth: int) -> None:
     frame = fitted_on(False).drop(columns="city")
-    forest = RandomForestClassifier(3, max_depth=5, **SEED).fit(frame, target(frame, "two"))
+    forest = RandomForestClassifier(3, max_depth=depth, **SEED).fit(frame, target(frame, "two"))
     assert "ml_arrays" not in to_sql(forest, "t")
+    leaf = DecisionTreeRegressor().fit(frame, np.ones(len(frame)))
+    assert "ml_arrays" not in to_sql(leaf, "t")
+
+
+def test_the_relation_may_have_columns_called_as_the_arrays() -> None:
+    frame = fitted_on(False)[["x", "y z"]]
+    for made in (DecisionTreeRegressor(max_depth=9), RandomForestRegressor(3, max_depth=9, **SEED)):
+        estimator = made.fit(frame, target(fitted_on(False), "number"))
+        taken = frame.assign(ml_left=1, ml_feature=2, ml_threshold=3, ml_value=4, ml_row=5, place=6, ml_arrays=7)
+        found = run(sql_of(estimator), taken)
+        assert [row[0] for row in found] == estimator.predict(frame).tolist()
 
 
 def test_what_is_too_large_is_refused_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

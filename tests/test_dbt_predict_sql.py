@@ -154,6 +154,18 @@ def test_a_challenger_that_is_a_select_scores_beside_the_champion(shop: Host, wa
     # Trained on the same rows by the same recipe, it says the same of the same rows.
     first = {(row["entity"], row["time"]): row["prediction_value"] for row in rows if row["version"] == 1}
     assert {(row["entity"], row["time"]): row["prediction_value"] for row in second} == pytest.approx(first, rel=1e-12)
+    # What the challenger cannot do never keeps the champion from scoring.
+    for change, words in (
+        ("features = replace(features, 'visits', 'visited')", "does not score in shadow: 'visited' is gone"),
+        ("scoring_sql = replace(scoring_sql, '\"prediction\" AS \"prediction_value\"', 'null as prediction_value'), "
+         "features = replace(features, 'visited', 'visits')", "Completed successfully"),
+    ):  # fmt: skip
+        with duckdb.connect(str(host.database)) as warehouse:
+            warehouse.execute(f"update main_lab.amount_training set {change} where version = 2")
+            warehouse.execute("delete from main_lab.amount_predictions")
+        said = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions").split())
+        assert words in said
+        assert len([row for row in predictions(host, "amount") if row["version"] == 1]) == len(first)
 
 
 WRONG = {
@@ -198,9 +210,18 @@ WRONG = {
         "update main_lab.amount_split set amount_of_four_weeks = 'infinity' where ml_split = 'score'; "
         "delete from main_lab.amount_predictions",
         {},
-        "version 1 gives no prediction for some rows",
+        "version 1 cannot score: the feature 'amount_of_four_weeks' is infinite in some rows",
         False,
     ),
+    "a number is too large": (
+        "update main_lab.amount_training set scoring_sql = "
+        "replace(scoring_sql, '\"prediction\" AS \"prediction_value\"', '1e999 as prediction_value'); "
+        "delete from main_lab.amount_predictions",
+        {},
+        "version 1 gives no prediction for some rows, because",
+        False,
+    ),
+    "a pin that is no number": ("", {"pin": "first"}, "expected the number of a version, found 'first'", False),
 }
 
 
@@ -217,6 +238,31 @@ def test_what_is_wrong_is_said(problem: str, scored: Host, warm: Warm, tmp_path:
     said = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions", ok=ok).split())
     assert words in said
     assert predictions(host, "amount") == before
+    if not ok:
+        warm.dbt(host.path, "compile", "--select", "amount_predictions")  # not of a build: it says nothing
+
+
+def test_decimals_and_what_an_estimator_takes_but_mlbridge_does_not(
+    empty_shop: Host, warm: Warm, tmp_path: Path
+) -> None:
+    """Gradient boosting takes infinite numbers, so its SELECT would score them."""
+    host = as_sql(copy_of_host(empty_shop, tmp_path), "amount")
+    specify(host, "amount", candidates=["hist_gradient_boosting"])
+    features = host.path / "models" / "ml" / "amount" / "amount_features.sql"
+    features.write_text(features.read_text().replace("    visits,", "    cast(visits as decimal(9, 2)) as visits,"))
+    warm.dbt(host.path, "run", "--select", "+amount_predictions")
+    before = predictions(host, "amount")
+    assert {row["scored_by"] for row in before} == {"sql"}
+    with duckdb.connect(str(host.database)) as warehouse:
+        (name,) = warehouse.execute(
+            "select candidate from main_lab.amount_training where outcome = 'promoted'"
+        ).fetchone() or (None,)
+        assert name == "hist_gradient_boosting"
+        warehouse.execute("update main_lab.amount_split set amount_of_four_weeks = 'infinity' where ml_split = 'score'")
+        warehouse.execute("delete from main_lab.amount_predictions")
+    said = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions", ok=False).split())
+    assert "version 1 cannot score: the feature 'amount_of_four_weeks' is infinite in some rows" in said
+    assert predictions(host, "amount") == []
 
 
 def test_a_node_of_another_name_is_refused(scored: Host, warm: Warm, tmp_path: Path) -> None:

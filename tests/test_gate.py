@@ -140,11 +140,11 @@ def test_a_difference_near_nothing_is_measured_by_what_is_usual() -> None:
             for place, value in enumerate(values)
         }
 
-    worst, note = gate._difference(rows(30.0, 1e-14), rows(30.0, 0.0))
-    assert (worst, note) == (pytest.approx(1e-14 / 15), None)
-    worst, note = gate._difference(rows(30.0, 1e-10), rows(30.0, 0.0))
-    assert worst == pytest.approx(1e-10 / 15)
-    assert note == "SQL differs from Python by up to 6.7e-12, relatively"
+    worst, note = gate._difference(rows(30.0, 20.0, 1e-14), rows(30.0, 20.0, 0.0))
+    assert (worst, note) == (pytest.approx(1e-14 / 20), None)
+    worst, note = gate._difference(rows(30.0, 20.0, 1e-10), rows(30.0, 20.0, 0.0))
+    assert worst == pytest.approx(1e-10 / 20)
+    assert note == "SQL differs from Python by up to 5.0e-12, relatively"
 
 
 def test_a_select_beyond_the_budget_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

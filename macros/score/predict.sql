@@ -2,9 +2,11 @@
 
 {% macro predict(split, training) %}
   {#-
-    The rows to append: what `mlbridge.predict` gives in a Python node, by the `scoring_sql` of the logbook. `split` and
-    `training` are `ref('<model>_split')` and `ref('<model>_training')`. Without a champion there are none, and a warning;
-    with `shadow: true` the challenger's come after the champion's. A champion without a SELECT is refused.
+    The rows to append: what `mlbridge.predict` gives in a Python node, by the `scoring_sql` of the logbook, which is in the
+    words of the engine that trained. `split` and `training` are `ref('<model>_split')` and `ref('<model>_training')`. Without
+    a champion there are none, and a warning; with `shadow: true` the challenger's come after the champion's, and what it
+    cannot do is only warned of. A champion that is no SELECT is refused. Other commands than run, build and retry, which may
+    find half of it there, are given no rows.
   -#}
   {{ config(materialized='mlbridge') }}
   {%- if not model.name.endswith('_predictions') -%}
@@ -12,24 +14,40 @@
   {%- endif -%}
   {%- set name = model.name[:-12] -%}
   {%- set selects = [] -%}
-  {%- if execute and not flags.EMPTY and load_relation(training) is not none -%}
+  {%- if execute and flags.WHICH in ['run', 'build', 'retry'] and not flags.EMPTY -%}
     {%- set spec = mlbridge.spec(name) -%}
     {%- for version in mlbridge.scoring_versions(name, training, spec) -%}
-      {%- do mlbridge.check_schema(version, split) -%}
-      {%- do mlbridge.check_keys(version, split) -%}
-      {%- do selects.append(mlbridge.scored_by_sql(name, version, mlbridge.waiting_rows(version, spec, split))) -%}
+      {%- set rows = mlbridge.waiting_rows(version, spec, split) -%}
+      {%- set problem = mlbridge.why_not(version, split, rows) -%}
+      {%- if problem is not none and version.beside -%}
+        {%- do mlbridge.warn_of_shadow(version, problem) -%}
+      {%- elif problem is not none -%}
+        {{ mlbridge.refuse(model.name, 'version ' ~ version.number ~ ' cannot score: ' ~ problem) }}
+      {%- else -%}
+        {%- if not version.beside -%}{%- do mlbridge.check_keys(version, spec.split.group, split) -%}{%- endif -%}
+        {%- do selects.append(mlbridge.scored_by_sql(name, version, rows)) -%}
+      {%- endif -%}
     {%- endfor -%}
   {%- endif -%}
   {{ return(selects | join('\nunion all\n') or mlbridge.no_predictions()) }}
 {% endmacro %}
 
+{% macro warn_of_shadow(version, problem) %}
+  {%- do exceptions.warn(model.name ~ ': the challenger (version ' ~ version.number ~ ') does not score in shadow: ' ~ problem) -%}
+{% endmacro %}
+
 {% macro scored_by_sql(name, version, rows) %}
-  {#- What a version's SELECT says of rows of the split, as rows of the predictions. -#}
+  {#-
+    What a version's SELECT says of rows of the split, as rows of the predictions. Of the challenger's, those of which it
+    says nothing are left out.
+  -#}
+  {%- set number = 'coalesce(cast(scored.prediction_value as ' ~ mlbridge.type_double() ~ '), 0)' -%}
+  {%- set told = 'case when not ' ~ mlbridge.is_infinite(number) ~ ' then scored.prediction end' -%}
   {%- set columns = {
     'model_name': mlbridge.text(name),
     'version': version.number,
     'target': mlbridge.text(version.spec.target),
-    'prediction': 'coalesce(scored.prediction, ' ~ mlbridge.no_prediction(version) ~ ')',
+    'prediction': told if version.beside else 'coalesce(' ~ told ~ ', ' ~ mlbridge.no_prediction(version) ~ ')',
     'scored_by': "'sql'",
     'scored_at': "'" ~ mlbridge.as_of() ~ "'",
     'invocation_id': mlbridge.text(invocation_id),
@@ -49,6 +67,9 @@ from (
 {{ version.sql }}
 ) as answer
 ) as scored
+{%- if version.beside %}
+where {{ told }} is not null
+{%- endif %}
 {%- endmacro %}
 
 {% macro prediction_types() %}
@@ -70,8 +91,9 @@ from (
 
 {% macro no_prediction(version) %}
   {#- What ends the query with an error, once a row comes to it: the SELECT gives NULL where scikit-learn refuses. -#}
-  {%- set said = model.name ~ ': version ' ~ version.number ~ ' gives no prediction for some rows, because a feature is '
-    ~ 'infinite, or is NULL or a category that the training did not see. Mend it in the features node. The first one: ' -%}
+  {%- set said = model.name ~ ': version ' ~ version.number ~ ' gives no prediction for some rows, because a feature is NULL '
+    ~ 'or a category where the training saw none such, or the number is too large. Mend it in the features node, or pin another '
+    ~ 'version. One of them: ' -%}
   {{ return(adapter.dispatch('raised', 'mlbridge')(mlbridge.text(said) ~ ' || scored.entity')) }}
 {% endmacro %}
 
@@ -81,7 +103,3 @@ from (
 {% endmacro %}
 
 {% macro duckdb__raised(message) %}{{ return('cast(error(' ~ message ~ ') as varchar)') }}{% endmacro %}
-
-{% macro bigquery__raised(message) %}{{ return('error(' ~ message ~ ')') }}{% endmacro %}
-
-{% macro spark__raised(message) %}{{ return('raise_error(' ~ message ~ ')') }}{% endmacro %}

@@ -1,7 +1,8 @@
 {# Which versions score as SQL, as the logbook says at the build's moment. #}
 
 {% macro scoring_versions(name, training, spec) %}
-  {#- The champion and, with `shadow: true`, the challenger: mappings of number, spec, features, holdout_from, sql. -#}
+  {#- The champion and, with `shadow: true`, the challenger: mappings of number, spec, features, holdout_from, sql,
+      and `beside` for the challenger. -#}
   {%- set asked -%}
     select version, outcome
     from {{ training }}
@@ -26,10 +27,9 @@
   {%- set versions = [found] -%}
   {%- set others = chosen | reject('equalto', champion) | list -%}
   {%- if spec.get('shadow') and others -%}
-    {%- set challenger = mlbridge.scoring_version(training, others | last) -%}
+    {%- set challenger = dict(mlbridge.scoring_version(training, others | last), beside=true) -%}
     {%- if challenger.sql is none -%}
-      {%- do exceptions.warn(model.name ~ ': the challenger (version ' ~ challenger.number ~ ') does not score in shadow: it is '
-        ~ 'no SELECT: ' ~ challenger.note) -%}
+      {%- do mlbridge.warn_of_shadow(challenger, 'it is no SELECT: ' ~ challenger.note) -%}
     {%- else -%}
       {%- do versions.append(challenger) -%}
     {%- endif -%}
@@ -38,6 +38,9 @@
 {% endmacro %}
 
 {% macro pinned(chosen, pin) %}
+  {%- if pin is not integer -%}
+    {{ mlbridge.refuse(model.name, "`mlbridge.pin`: expected the number of a version, found '" ~ pin ~ "'.") }}
+  {%- endif -%}
   {%- if pin not in chosen -%}
     {{ mlbridge.refuse(model.name, '`mlbridge.pin`: there is no version ' ~ pin ~ ' that this build knows; the logbook has '
       ~ (chosen | sort | join(', ') or 'none') ~ '. Pin one that is there, or remove the pin.') }}
@@ -46,14 +49,19 @@
 {% endmacro %}
 
 {% macro scoring_version(training, number) %}
+  {#- A logbook that an earlier mlbridge began may not have all columns yet. -#}
+  {%- set there = adapter.get_columns_in_relation(training) | map(attribute='name') | map('lower') | list -%}
   {%- set asked -%}
-    select spec, features, cast(holdout_from as {{ dbt.type_string() }}), scoring_sql, scoring_sql_note
+    select
+      spec, features, cast(holdout_from as {{ dbt.type_string() }}),
+      {{ 'scoring_sql' if 'scoring_sql' in there else 'null' }}, {{ 'scoring_sql_note' if 'scoring_sql_note' in there else 'null' }}
     from {{ training }}
     where version = {{ number }} and outcome in ('promoted', 'rejected')
   {%- endset -%}
   {%- set row = run_query(asked).rows[0] -%}
   {{ return({
     'number': number,
+    'beside': false,
     'spec': fromjson(row[0]),
     'features': fromjson(row[1]),
     'holdout_from': row[2],

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp
 
@@ -68,8 +69,8 @@ class _Plan:
     levels: dict[Node, int] = field(default_factory=dict)
     order: list[Node] = field(default_factory=list)
     from_arrays: dict[Node, bool] = field(default_factory=dict)
-    # The level at which the arrays are joined.
-    arrays: int = 1
+    # The level at which the arrays are joined: after the first, which reads the relation, whose names might be theirs.
+    arrays: int = 2
 
     def joined(self, node: Node) -> bool:
         if not isinstance(node, Looked) or not self.dialect.joins or len(node.entries) <= MOST_BRANCHES:
@@ -108,7 +109,7 @@ class _Plan:
                 stack.append((node, True))
                 stack.extend((each, False) for each in reversed(self.uses[node] + later))
         self._set_levels()
-        self.arrays = 1 + max((self.levels[node] for node in self.order if self.joined(node)), default=0)
+        self.arrays = 1 + max((self.levels[node] for node in self.order if self.joined(node)), default=1)
         self._set_levels()
 
     def _set_levels(self) -> None:
@@ -194,20 +195,24 @@ class Assembler:
         arrays = [node for node in plan.order if isinstance(node, Numbers)]
         ctes, source = [], self._relation
         if arrays:
-            ctes.append(self._arrays(arrays, plan))
+            ctes.append(self._arrays(arrays))
         for level in range(1, last + 1):
             name = "ml_columns" if level == 1 else f"ml_step_{level}"
             step = self._step(plan, level, needed[level], source)
-            if arrays and level == plan.arrays:
-                step.append("joins", exp.Join(this=exp.to_table(ARRAYS), kind="CROSS"))
-            ctes.append(self._cte(name, step))
+            ctes.append(self._cte(name, self._with_arrays(step, arrays and level == plan.arrays)))
             source = exp.to_table(name)
         written = self._written(plan, final)
         chosen = [*map(column, self._keep)]
         chosen += [_alias(value, alias) for alias, value in zip(outputs, written.expressions, strict=True)]
         query = exp.select(*chosen, copy=False).from_(source, copy=False)
+        self._with_arrays(query, arrays and last < plan.arrays)
         if ctes:
             query.set("with_", exp.With(expressions=ctes))
+        return query
+
+    def _with_arrays(self, query: exp.Select, wanted: Any) -> exp.Select:
+        if wanted:
+            query.append("joins", exp.Join(this=exp.to_table(ARRAYS), kind="CROSS"))
         return query
 
     def _needed(self, plan: _Plan, final: Node, last: int) -> dict[int, dict[Node, None]]:
@@ -223,14 +228,9 @@ class Assembler:
                     needed[level][used] = None
         return needed
 
-    def _arrays(self, nodes: Iterable[Numbers], plan: _Plan) -> exp.CTE:
-        """Build the table of one row that holds the arrays; its names are those of no column of the relation."""
-        sources = {node.hint.lower() for node in plan.order if isinstance(node, Source)}
-        values = []
-        for node in nodes:
-            while self._name(node).lower() in sources:
-                del self._columns[node]
-            values.append(_alias(array(node.values, node.integer), self._name(node)))
+    def _arrays(self, nodes: Iterable[Numbers]) -> exp.CTE:
+        """Build the table of one row that holds the arrays."""
+        values = [_alias(array(node.values, node.integer), self._name(node)) for node in nodes]
         alias = exp.TableAlias(this=exp.to_identifier(ARRAYS))
         return exp.CTE(this=exp.select(*values, copy=False), alias=alias, materialized=True)
 

@@ -65,7 +65,7 @@ def to_sql(
         if found > allowed:
             raise CompileError(
                 f"the SELECT of {described(pipeline)} would have {found:,} {what}; '{dialect}' takes {allowed:,}. "
-                "Limit the number of trees, or their leaves."
+                "Take fewer or smaller trees, or fewer columns."
             )
     return sql
 

@@ -43,10 +43,10 @@ def forest(trees: Sequence[tuple[Grown, Floats]]) -> list[Tree]:
 
 def _worth_it(tree: Grown) -> bool:
     """Say whether steps through the levels below the top cost less than all the splits."""
-    depths = tree.depths()
+    steps = max(tree.depths()) - TOP
     splits = sum(left >= 0 for left in tree.left)
     numeric = all(tree.split(node).threshold for node, left in enumerate(tree.left) if left >= 0)
-    return numeric and splits > STEP * (1 + max(depths) - TOP)
+    return steps > 0 and numeric and splits > STEP * (1 + steps)
 
 
 @dataclass
