@@ -9,11 +9,11 @@ from sqlglot import exp
 from mlbridge.compile.dialects import dialect_of
 from mlbridge.compile.select import to_sql
 from mlbridge.errors import SetupError, listed
-from mlbridge.gate import title
+from mlbridge.gate import column_types, title
 from mlbridge.project import Project
 from mlbridge.registry import CHOSEN, champion, history
 from mlbridge.versions import read_version
-from mlbridge.warehouse import DIALECT, connect, type_in
+from mlbridge.warehouse import DIALECT, connect
 
 
 def export(project: Project, model: str, number: int | None, dialect: str | None, relation: str | None) -> str:
@@ -45,7 +45,7 @@ def export(project: Project, model: str, number: int | None, dialect: str | None
         raise SetupError(f"'{model}' has no {asked}. Versions: {listed(there)}.")
     version = read_version(name, warehouse, logbook, row, spec.get("trusted") or ())
     keep = [*dict.fromkeys([*version.spec.entity, version.spec.time])]
-    types = {each.name: type_in(each.type, dialect) for each in version.features}
+    types = column_types(version, dialect)
     return to_sql(version.estimator, relation or f"{model}_split", dialect, keep, types, [title(model, row)])
 
 

@@ -48,7 +48,7 @@ def scoring_sql(version: Version, title: str, relation: str = ROWS, dialect: str
     One row per row: `entity, time, prediction, prediction_value, probability, probabilities`, as Python writes them;
     `title` is the comment that it begins with.
     """
-    types = {each.name: "text" if each.kind == "category" else type_in(each.type, dialect) for each in version.features}
+    types = column_types(version, dialect)
     renamed = set(feature_names(version.estimator)) - set(types)
     if renamed:
         raise CompileError(
@@ -58,6 +58,11 @@ def scoring_sql(version: Version, title: str, relation: str = ROWS, dialect: str
     inner = to_sql(version.estimator, relation, dialect, keep=[ENTITY, TIME], types=types, header=[title])
     outer = select(_columns(version), exp.to_table(SCORED)).sql(dialect=dialect, pretty=True)
     return f"with {SCORED} as (\n{inner}\n)\n{outer}"
+
+
+def column_types(version: Version, dialect: str) -> dict[str, str]:
+    """Give the type of each feature's column in a dialect; texts of all kinds are texts."""
+    return {each.name: "text" if each.kind == "category" else type_in(each.type, dialect) for each in version.features}
 
 
 def _columns(version: Version) -> dict[str, exp.Expression]:
