@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,18 @@ from warm import Warm
 ROOT = Path(__file__).resolve().parents[1]
 FLIGHTS = ROOT / "dbt_project"
 SHOP = ROOT / "tests" / "shop"
+# The fixtures that take longest.
+COSTLY = ("flights", "shop")
 
 
-def run_dbt(
-    project: Path, *args: str, env: Mapping[str, str] | None = None, ok: bool | None = True
-) -> subprocess.CompletedProcess[str]:
-    """Run dbt as a user does, in a process of its own; `ok=None` accepts any end."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dbt"), "--no-use-colors", *args],
-        cwd=project,
-        env={**os.environ, "DO_NOT_TRACK": "1", "DBT_PROFILES_DIR": str(project), **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ok is not None:
-        assert (done.returncode == 0) is ok, done.stdout[-8000:] + done.stderr[-4000:]
-    return done
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Begin with a file for each of the costly hosts, so that no two workers of pytest-xdist wait for the same one."""
+    first = {
+        name: item.path for name in COSTLY for item in reversed(items) if name in getattr(item, "fixturenames", ())
+    }
+    items.sort(key=lambda item: [*first.values(), item.path].index(item.path))
+    yield
 
 
 @dataclass(frozen=True)
@@ -45,10 +40,6 @@ class Host:
 
     path: Path
     database: Path
-
-    def dbt(self, *args: str, ok: bool | None = True) -> subprocess.CompletedProcess[str]:
-        """Run a dbt command on it."""
-        return run_dbt(self.path, *args, env={"FLIGHTS_DUCKDB": str(self.database)}, ok=ok)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask its warehouse."""
@@ -70,16 +61,14 @@ class Host:
 
 
 def copy_of_flights(folder: Path) -> Host:
-    """Copy the example host; its package stays this repository."""
+    """Copy the example host, before `dbt deps`; its package stays this repository."""
     path = folder / "dbt_project"
     skip = shutil.ignore_patterns(
         "target", "dbt_packages", "logs", "*.duckdb", "*.wal", "*.published", "package-lock.yml"
     )
     shutil.copytree(FLIGHTS, path, ignore=skip)
     (path / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
-    host = Host(path, folder / "flights.duckdb")
-    host.dbt("deps", "--quiet")
-    return host
+    return Host(path, folder / "flights.duckdb")
 
 
 def copy_of_host(host: Host, folder: Path) -> Host:
@@ -129,14 +118,32 @@ def clone(folder: Path) -> Path:
     return folder
 
 
+def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Host]) -> Host:
+    """Build a host in a folder that all workers of pytest-xdist share: the first that asks does, the others wait."""
+    temporary = factory.getbasetemp()
+    shared = temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary
+    folder, built = shared / name, shared / f"{name}.json"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a build that failed has left
+            folder.mkdir()
+            host = build(folder)
+            built.write_text(json.dumps([str(host.path), str(host.database)]))
+    return Host(*map(Path, json.loads(built.read_text())))
+
+
 @pytest.fixture(scope="session")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The example host, built once by `make demo` in a fresh clone. Tests only read it."""
-    copy = clone(tmp_path_factory.mktemp("fresh") / "mlbridge")
-    done = subprocess.run(["make", "demo"], cwd=copy, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
-    (copy / "demo.log").write_text(done.stdout)
-    return Host(copy / "dbt_project", copy / "dbt_project" / "flights.duckdb")
+
+    def build(folder: Path) -> Host:
+        copy = clone(folder / "mlbridge")
+        done = subprocess.run(["make", "demo"], cwd=copy, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
+        return Host(copy / "dbt_project", copy / "dbt_project" / "flights.duckdb")
+
+    return once(tmp_path_factory, "fresh", build)
 
 
 @pytest.fixture(scope="session")
@@ -149,20 +156,40 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 @pytest.fixture(scope="session")
 def empty_shop(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
     """A second host (tests/shop) with the branch grafted on, nothing built. Tests only copy it."""
-    path = tmp_path_factory.mktemp("shop") / "shop"
-    shutil.copytree(SHOP, path)
-    duckdb.sql((path / "orders.sql").read_text()).write_parquet(str(path / "orders.parquet"))
-    (path / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
-    warm.dbt(path, "deps")
-    return Host(path, path / "shop.duckdb")
+
+    def build(folder: Path) -> Host:
+        path = folder / "shop"
+        shutil.copytree(SHOP, path)
+        duckdb.sql((path / "orders.sql").read_text()).write_parquet(str(path / "orders.parquet"))
+        (path / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")
+        warm.dbt(path, "deps")
+        return Host(path, path / "shop.duckdb")
+
+    return once(tmp_path_factory, "empty", build)
 
 
 @pytest.fixture(scope="session")
 def shop(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The second host, built once from nothing. Tests only read it, or copy it."""
-    host = copy_of_host(empty_shop, tmp_path_factory.mktemp("built"))
-    warm.dbt(host.path, "build")
-    return host
+
+    def build(folder: Path) -> Host:
+        host = copy_of_host(empty_shop, folder)
+        warm.dbt(host.path, "build")
+        return host
+
+    return once(tmp_path_factory, "built", build)
+
+
+@pytest.fixture(scope="session")
+def failed_shop(shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The second host after a build in which the features of `amount` failed. Tests only read it, or copy it."""
+
+    def build(folder: Path) -> Host:
+        host = copy_of_host(shop, folder)
+        warm.dbt(host.path, "build", "--vars", "{closed: true}", ok=False)
+        return host
+
+    return once(tmp_path_factory, "failed", build)
 
 
 @pytest.fixture(scope="session")
@@ -172,18 +199,22 @@ def aged_shop(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFac
     The windows of the first version gain outcomes after its last prediction. `earlier.duckdb` beside the warehouse is
     what it was before the third build. Tests only read it, or copy it.
     """
-    host = copy_of_host(empty_shop, tmp_path_factory.mktemp("aged"))
-    specify(host, "amount", monitor={"thresholds": {"mae": 5}, "feature_thresholds": {"visits": {"psi": 0.001}}})
-    scored = ("run", "--select", "+basket_predictions", "+amount_predictions")
-    warm.parse(host.path)
-    warm.dbt(host.path, *scored, "--vars", "{mlbridge_as_of: 2024-05-15}", parsed=True)
-    build = ("build", "--exclude-resource-type", "test", "--vars")
-    warm.dbt(host.path, *build, "{mlbridge_as_of: 2024-06-12, mlbridge_retrain: true}", parsed=True)
-    shutil.copy(host.database, host.path / "earlier.duckdb")
-    for model in ("basket", "amount"):
-        specify(host, model, pin=2)
-    warm.dbt(host.path, *build, "{}")
-    return host
+
+    def build(folder: Path) -> Host:
+        host = copy_of_host(empty_shop, folder)
+        specify(host, "amount", monitor={"thresholds": {"mae": 5}, "feature_thresholds": {"visits": {"psi": 0.001}}})
+        scored = ("run", "--select", "+basket_predictions", "+amount_predictions")
+        warm.parse(host.path)
+        warm.dbt(host.path, *scored, "--vars", "{mlbridge_as_of: 2024-05-15}", parsed=True)
+        whole = ("build", "--exclude-resource-type", "test", "--vars")
+        warm.dbt(host.path, *whole, "{mlbridge_as_of: 2024-06-12, mlbridge_retrain: true}", parsed=True)
+        shutil.copy(host.database, host.path / "earlier.duckdb")
+        for model in ("basket", "amount"):
+            specify(host, model, pin=2)
+        warm.dbt(host.path, *whole, "{}")
+        return host
+
+    return once(tmp_path_factory, "aged", build)
 
 
 @pytest.fixture(scope="session")
@@ -192,28 +223,34 @@ def aged_flights(flights: Host, warm: Warm, tmp_path_factory: pytest.TempPathFac
 
     Two candidates a model, for the sake of time. Tests only read it.
     """
-    host = copy_of_flights(tmp_path_factory.mktemp("aged_flights"))
-    shutil.copy(flights.database, host.database)
-    for model in ("late_arrival", "arrival_delay"):
-        path = host.path / "models" / "ml" / model / f"_{model}.yml"
-        declared = yaml.safe_load(path.read_text())
-        (training,) = (each for each in declared["models"] if each["name"] == f"{model}_training")
-        linear = "logistic_regression" if model == "late_arrival" else "ridge"
-        training["config"]["meta"]["mlbridge"]["candidates"] = [linear, "hist_gradient_boosting"]
-        path.write_text(yaml.safe_dump(declared))
-    with duckdb.connect(str(host.database)) as connection:
-        for table in ("training", "predictions"):
-            for model in ("late_arrival", "arrival_delay"):
-                connection.execute(f"drop table {model}_{table}")
-        for table in ("ml_distributions", "ml_realized", "ml_runs"):
-            connection.execute(f"drop table {table}")
-    line = ["late_arrival_split+", "arrival_delay_split+", "ml_runs", "ml_nodes"]
-    for as_of, retrain in (("2013-07-01", "policy"), ("2013-09-01", "true"), ("2014-01-02", "never")):
-        said = f"{{mlbridge_as_of: '{as_of}', mlbridge_retrain: '{retrain}'}}"
-        environment = {"FLIGHTS_DUCKDB": str(host.database)}
-        build = ("build", "--exclude-resource-type", "test", "unit_test", "--select", *line)
-        warm.dbt(host.path, *build, "--vars", said, env=environment)
-    return host
+
+    def build(folder: Path) -> Host:
+        host = copy_of_flights(folder)
+        shutil.copy(flights.database, host.database)
+        for model in ("late_arrival", "arrival_delay"):
+            path = host.path / "models" / "ml" / model / f"_{model}.yml"
+            declared = yaml.safe_load(path.read_text())
+            (training,) = (each for each in declared["models"] if each["name"] == f"{model}_training")
+            linear = "logistic_regression" if model == "late_arrival" else "ridge"
+            training["config"]["meta"]["mlbridge"]["candidates"] = [linear, "hist_gradient_boosting"]
+            path.write_text(yaml.safe_dump(declared))
+        with duckdb.connect(str(host.database)) as connection:
+            for table in ("training", "predictions"):
+                for model in ("late_arrival", "arrival_delay"):
+                    connection.execute(f"drop table {model}_{table}")
+            for table in ("ml_distributions", "ml_realized", "ml_runs"):
+                connection.execute(f"drop table {table}")
+        warm.dbt(host.path, "deps")
+        warm.parse(host.path)
+        line = ["late_arrival_split+", "arrival_delay_split+", "ml_runs", "ml_nodes"]
+        for as_of, retrain in (("2013-07-01", "policy"), ("2013-09-01", "true"), ("2014-01-02", "never")):
+            said = f"{{mlbridge_as_of: '{as_of}', mlbridge_retrain: '{retrain}'}}"
+            environment = {"FLIGHTS_DUCKDB": str(host.database)}
+            asked = ("build", "--exclude-resource-type", "test", "unit_test", "--select", *line)
+            warm.dbt(host.path, *asked, "--vars", said, env=environment, parsed=True)
+        return host
+
+    return once(tmp_path_factory, "aged_flights", build)
 
 
 @pytest.fixture(scope="session")

@@ -27,19 +27,23 @@ def contents(host: Host) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture(scope="module")
-def builds(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
-    """What each of three builds from nothing gave."""
+def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
+    """What each of three builds from nothing gave; a fit has two threads, whatever it has in the other tests."""
     host = two_models(tmp_path_factory.mktemp("again"))
     for model, linear in (("churned", "logistic_regression"), ("spent", "ridge")):
         spec = host.path / "models" / model / f"{model}.yml"
         spec.write_text(spec.read_text().replace(f"[{linear}]", f"[{linear}, {FOREST}]"))
-    warm.dbt(host.path, "deps")
     found = {}
-    for name, threads in (("first", 2), ("again", 2), ("one thread", 1)):
-        asked = ("--vars", "{rows: 6000, mlbridge_as_of: '2024-08-01'}", "--threads", str(threads))
-        warm.dbt(host.path, "build", "--exclude-resource-type", "test", *asked)
-        found[name] = contents(host)
-        host.database.unlink()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "2")
+        with Warm(tmp_path_factory.mktemp("two_threads")) as warm:
+            warm.dbt(host.path, "deps")
+            warm.parse(host.path)
+            for name, threads in (("first", 2), ("again", 2), ("one thread", 1)):
+                asked = ("--vars", "{rows: 6000, mlbridge_as_of: '2024-08-01'}", "--threads", str(threads))
+                warm.dbt(host.path, "build", "--exclude-resource-type", "test", *asked, parsed=True)
+                found[name] = contents(host)
+                host.database.unlink()
     return found
 
 

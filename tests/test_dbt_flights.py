@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Host
 from sklearn.metrics import mean_squared_error, roc_auc_score
+from warm import Warm
 
 MODELS = ("late_arrival", "arrival_delay")
 
@@ -81,12 +82,13 @@ def test_every_node_of_the_branch_is_in_ml_runs(flights: Host) -> None:
     assert {"ml_versions", "ml_champions", "ml_metrics", "ml_predictions"} <= set(found)
 
 
-def test_a_second_build_has_nothing_to_do(flights: Host, tmp_path: Path) -> None:
+def test_a_second_build_has_nothing_to_do(flights: Host, warm: Warm, tmp_path: Path) -> None:
     again = Host(flights.path, tmp_path / flights.database.name)
     shutil.copy(flights.database, again.database)
     before = {model: again.rows(f"from {model}_predictions order by all") for model in MODELS}
     tables = again.rows("select table_name from information_schema.tables order by all")
-    again.dbt("build", "--target-path", str(tmp_path / "target"))
+    environment = {"FLIGHTS_DUCKDB": str(again.database)}
+    warm.dbt(again.path, "build", "--target-path", str(tmp_path / "target"), env=environment)
     assert again.rows("select table_name from information_schema.tables order by all") == tables
     for model in MODELS:
         assert again.rows(f"from {model}_predictions order by all") == before[model]

@@ -52,15 +52,17 @@ class Warehouse:
 
     host: Host
     warm: Warm
-    seconds: float
+    lines: int = 0  # that a whole build prints
 
     def start(self, rows: int, retrain: bool, **limits: Any) -> Command:
         asked = f"{{rows: {rows}, mlbridge_retrain: {retrain}}}"
         return self.warm.start(self.host.path, *BUILD, "--vars", asked, parsed=True, **limits)
 
-    def build(self, rows: int, retrain: bool = False) -> None:
+    def build(self, rows: int, retrain: bool = False) -> int:
+        """Build to the end; gives how many lines that printed."""
         command = self.start(rows, retrain)
         assert command.wait() == 0, command.said[-8000:]
+        return command.said.count("\n")
 
     def start_empty(self) -> None:
         for file in self.host.path.glob("small.duckdb*"):
@@ -76,14 +78,12 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Warehouse
     host = two_models(tmp_path_factory.mktemp("killed"))
     warm.dbt(host.path, "deps")
     warm.parse(host.path)
-    built = Warehouse(host, warm, 0.0)
+    built = Warehouse(host, warm)
     built.start_built()
-    started = time.monotonic()
-    built.build(1950, retrain=True)
-    seconds = time.monotonic() - started
+    lines = built.build(1950, retrain=True)
     whole(host)
     everything_scored(host)
-    return Warehouse(host, warm, seconds)
+    return Warehouse(host, warm, lines)
 
 
 def whole(host: Host) -> Facts:
@@ -146,16 +146,20 @@ def killed_then_built(warehouse: Warehouse, rows: int, before: Facts) -> Facts:
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_killed_at(moment: int, warehouse: Warehouse) -> None:
+    """After a share of its lines, and at different times after a line; only the last moments may be after its end."""
     if moment % 2:
         warehouse.start_empty()
     else:
         warehouse.start_built()
     before, rows = Facts.of(warehouse.host), next(MORE_ROWS)
     command = warehouse.start(rows, retrain=True)
-    time.sleep(warehouse.seconds * moment / MOMENTS)
+    while command.said.count("\n") < warehouse.lines * moment // MOMENTS:
+        assert "Completed" not in command.said
+        time.sleep(0.001)
+    time.sleep(moment % 5 * 0.02)
     command.kill()
     code = command.wait()
-    assert code == KILLED or moment > MOMENTS / 2, f"the build had ended already: {code}"
+    assert code == KILLED or moment >= MOMENTS - 4, f"the build had ended already: {code}"
     killed_then_built(warehouse, rows, before)
 
 

@@ -21,7 +21,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
     """A host of two models, built once."""
     host = two_models(tmp_path_factory.mktemp("limits"))
     warm.dbt(host.path, "deps")
-    warm.dbt(host.path, *BUILD)
+    warm.parse(host.path)
+    warm.dbt(host.path, *BUILD, parsed=True)
     return host
 
 
@@ -46,11 +47,10 @@ def assert_kept(before: dict[str, set[tuple[Any, ...]]], after: dict[str, set[tu
 
 
 def test_a_second_build_at_once_is_told_who_has_the_warehouse(host: Host, warm: Warm) -> None:
-    node = host.path / "models" / "churned" / "churned_training.py"
+    node, told = host.path / "models" / "churned" / "churned_training.py", host.path / "told"
+    wait = f"    while not os.path.exists({str(told)!r}):\n        time.sleep(0.01)\n"
     node.write_text(
-        node.read_text()
-        .replace("    own =", "    time.sleep(12)\n    own =")
-        .replace("import", "import time\nimport", 1)
+        node.read_text().replace("    own =", f"{wait}    own =").replace("import", "import os\nimport time\nimport", 1)
     )
     before = facts(host)
     first = warm.start(host.path, *BUILD, "--vars", "{mlbridge_retrain: true}")
@@ -62,6 +62,7 @@ def test_a_second_build_at_once_is_told_who_has_the_warehouse(host: Host, warm: 
     assert str(host.database) in second
     assert re.search(rf"lock is held in .*PID {first.pid}", second, re.IGNORECASE)
 
+    told.touch()
     assert first.wait() == 0, first.said
     after = facts(host)
     assert_kept(before, after)
@@ -77,24 +78,25 @@ def test_a_full_disk_is_named_and_the_next_build_goes_on(node: str, host: Host, 
         spec.write_text(spec.read_text().replace("[logistic_regression]", "[]"))
         training = host.path / "models" / "churned" / "churned_training.py"
         forest = (
-            training.read_text().replace("sklearn.tree", "sklearn.ensemble").replace("max_depth=3", "n_estimators=900")
+            training.read_text().replace("sklearn.tree", "sklearn.ensemble").replace("max_depth=3", "n_estimators=250")
         )
         training.write_text(forest.replace("DecisionTreeClassifier", "RandomForestClassifier"))
+        warm.parse(host.path)
     # Predictions need more room than the monitor's tables have left free in the file.
     more = ("--vars", "{rows: 100000}" if node == "churned_predictions" else "{rows: 20000}")
-    warm.dbt(host.path, "run", "--select", "churned_split", "+churned_split", *more)
+    warm.dbt(host.path, "run", "--select", "churned_split", "+churned_split", *more, parsed=True)
     before = facts(host)
     rows = ("--vars", "{rows: 400000}") if node == "churned_features" else more
 
     room = host.database.stat().st_size + 2**16
-    said = warm.dbt(host.path, "run", "--select", node, *rows, file_size=room, ok=False)
+    said = warm.dbt(host.path, "run", "--select", node, *rows, file_size=room, ok=False, parsed=True)
     assert f"Failure in model {node}" in said
     assert re.search(r"Could not write file .*small\.duckdb.*File too large", said)
 
     assert_kept(before, facts(host))
     assert {name: len(kept) for name, kept in facts(host).items()} == {name: len(kept) for name, kept in before.items()}
 
-    warm.dbt(host.path, *BUILD, *more)
+    warm.dbt(host.path, *BUILD, *more, parsed=True)
     after = facts(host)
     assert_kept(before, after)
     assert len(after["churned_predictions"]) > len(before["churned_predictions"])

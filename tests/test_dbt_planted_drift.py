@@ -11,7 +11,6 @@ import yaml
 from conftest import Host, copy_of_flights
 from warm import Warm
 
-ONE_MODEL = "mlbridge_models: [late_arrival]"
 MONITOR = ("ml_windows", "ml_distributions", "ml_drift")
 MONTHS = ("2013-08-01", "2013-09-01", "2013-10-01", "2013-11-01", "2013-12-01")
 # Weather, schedule and fleet; the other features say how late flights have been, and that did change.
@@ -39,6 +38,12 @@ def host(flights: Host, tmp_path_factory: pytest.TempPathFactory, warm: Warm) ->
     (training,) = (each for each in said["models"] if each["name"] == "late_arrival_training")
     training["config"]["meta"]["mlbridge"] |= {"candidates": ["logistic_regression"], "monitor": {"window": "month"}}
     spec.write_text(yaml.safe_dump(said))
+    project = copied.path / "dbt_project.yml"
+    said = yaml.safe_load(project.read_text())
+    said["vars"]["mlbridge_models"] = ["late_arrival"]
+    project.write_text(yaml.safe_dump(said))
+    warm.dbt(copied.path, "deps")
+    warm.parse(copied.path)
     shutil.copy(flights.database, copied.database)
     with duckdb.connect(str(copied.database)) as connection:
         for table in ("late_arrival_training", "late_arrival_predictions", "ml_distributions", "ml_realized"):
@@ -50,9 +55,9 @@ def host(flights: Host, tmp_path_factory: pytest.TempPathFactory, warm: Warm) ->
 
 
 def build(host: Host, warm: Warm, nodes: tuple[str, ...], as_of: str = "2014-02-01", *more: str) -> None:
-    said = f"{{{ONE_MODEL}, mlbridge_as_of: '{as_of}'}}"
+    said = f"{{mlbridge_as_of: '{as_of}'}}"
     environment = {"FLIGHTS_DUCKDB": str(host.database)}
-    warm.dbt(host.path, "run", "--select", *nodes, "--vars", said, *more, env=environment)
+    warm.dbt(host.path, "run", "--select", *nodes, "--vars", said, *more, env=environment, parsed=True)
 
 
 def alarmed(host: Host) -> set[tuple[str, str]]:

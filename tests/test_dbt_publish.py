@@ -137,9 +137,10 @@ def test_a_transaction_left_open_by_dbt_takes_nothing_back(
     assert host.rows(asked) == [("amount_features",)]
 
 
-def test_a_failing_node_is_published_and_a_retry_too(shop: Host, warm: Warm, copied: Callable[[Host], Host]) -> None:
-    host = copied(shop)
-    warm.dbt(host.path, "build", "--vars", "{closed: true}", ok=False)
+def test_a_failing_node_is_published_and_a_retry_too(
+    failed_shop: Host, warm: Warm, copied: Callable[[Host], Host]
+) -> None:
+    host = copied(failed_shop)
     assert_published(host)
     assert pointer(host)["build"] == invocation(host)
     runs = f"select node, status from {published(host, 'ml_runs')} where invocation_id = '{invocation(host)}'"
@@ -213,7 +214,7 @@ def test_a_database_in_memory_publishes_nothing(tmp_path: Path, warm: Warm) -> N
     profiles = host.path / "profiles.yml"
     profiles.write_text(profiles.read_text().replace("small.duckdb", '":memory:"'))
     warm.dbt(host.path, "deps")
-    warm.dbt(host.path, "build")
+    warm.dbt(host.path, *RUN)
     assert list(tmp_path.rglob("*.published")) == []
     assert Project.at(host.path, None, None).published_folder is None
 
@@ -257,7 +258,7 @@ def test_beside_the_file_that_the_tables_are_in(tmp_path: Path, warm: Warm) -> N
     profiles.write_text(profiles.read_text().replace("path: small.duckdb", attached))
     project.write_text(project.read_text() + "models: {mlbridge: {+database: shelf}}\n")
     warm.dbt(host.path, "deps")
-    warm.dbt(host.path, "build")
+    warm.dbt(host.path, *RUN)
     kept = Host(host.path, host.path / "kept.duckdb")
     with duckdb.connect(str(kept.database), read_only=True) as connection:
         tables = connection.sql("select table_name from duckdb_tables() where table_name = 'ml_nodes'").fetchall()

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import duckdb
-from conftest import ROOT, Host
+from conftest import ROOT, Host, clone
 
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"(?:^`(?P<file>[^`]+)`\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -42,13 +42,14 @@ def shell(command: str, folder: Path, programs: Path) -> str:
     return done.stdout
 
 
-def test_quickstart(flights: Host) -> None:
-    copy = flights.path.parent
+def test_quickstart(flights: Host, tmp_path: Path) -> None:
+    made = flights.path.parent
+    copy = tmp_path / "mlbridge"
+    shutil.copytree(made, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    (copy / ".venv").symlink_to(made / ".venv")
     commands = [found["text"] for found in BLOCK.finditer(section("Quickstart")) if found["language"] == "sh"]
     assert commands.pop(0).strip() == "make demo"  # the fixture has run it
-    kept = shutil.copy(flights.database, copy / "kept.duckdb")
     shown = [shell(command, copy, copy / ".venv" / "bin") for command in commands]
-    shutil.move(kept, flights.database)
     assert "arrival_delay" in shown[0]
     assert "late_arrival" in shown[0]
     assert "hist_gradient_boosting" in shown[1]
@@ -57,16 +58,16 @@ def test_quickstart(flights: Host) -> None:
     assert "all is well" in shown[4]
 
 
-def test_graft_guide(flights: Host) -> None:
-    clone = flights.path.parent
-    shop = clone.parent / "shop"
+def test_graft_guide(flights: Host, tmp_path: Path) -> None:
+    clone(tmp_path / "mlbridge")
+    shop, programs = tmp_path / "shop", flights.path.parent / ".venv" / "bin"
     (shop / "models" / "marts").mkdir(parents=True)
     (shop / "models" / "marts" / "customer_months.sql").write_text(CUSTOMER_MONTHS)
     (shop / "dbt_project.yml").write_text("name: shop\nversion: 1.0.0\nprofile: shop\n\n")
     (shop / "profiles.yml").write_text("shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n")
     for found in BLOCK.finditer(section("Graft it onto your own project in ten minutes")):
         if found["language"] == "sh":
-            shell(found["text"], shop, clone / ".venv" / "bin")
+            shell(found["text"], shop, programs)
         else:
             target = shop / found["file"]
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
         }
     )
     warm.dbt(host.path, "deps")
-    warm.dbt(host.path, "build", "--select", "small", ok=False)
+    warm.dbt(host.path, "--log-level-file", "info", "build", "--select", "small", ok=False)
     return host
 
 

@@ -1,12 +1,13 @@
 """dbt in warm processes: one server imports dbt once and forks a child for each command.
 
 A child is a process of its own, so it can be killed, limited, or run beside another one; it starts in a tenth of a
-second where `dbt` itself needs seconds. The server runs nothing itself, neither a parse nor a fit: a child that is
-forked from a process with threads may hang.
+second where `dbt` itself needs seconds. The server has parsed a project before, so that its children inherit what dbt
+works out anew in each process. It never builds or fits: a child that is forked from a process with threads may hang.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -15,13 +16,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]
 PARSED = "parsed.msgpack"
+# What the server parses: the package, and nothing of a host's own.
+PROJECT = {
+    "dbt_project.yml": "{name: warm, version: 1.0.0, profile: warm, flags: {send_anonymous_usage_stats: false}}",
+    "packages.yml": f"packages: [{{local: {ROOT}}}]",
+    "profiles.yml": "warm: {target: dev, outputs: {dev: {type: duckdb, path: never_built.duckdb}}}",
+}
 WARM = (
     "dbt.adapters.duckdb",
     "dbt.task.build",
@@ -64,8 +73,11 @@ class Warm:
         self.count = 0
 
     def __enter__(self) -> Warm:
-        command = [sys.executable, "-W", "ignore", __file__]
-        environment = {**os.environ, "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"}
+        for name, text in PROJECT.items():
+            (self.folder / name).write_text(text)
+        command = [sys.executable, "-W", "ignore", __file__, str(self.folder)]
+        quiet = {"DO_NOT_TRACK": "1", "DBT_LOG_LEVEL_FILE": "none", "PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, **quiet}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -119,6 +131,7 @@ def _serve() -> None:
         importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    _learn(sys.argv[1])
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
@@ -132,12 +145,28 @@ def _serve() -> None:
         answers.flush()
 
 
+def _learn(project: str) -> None:
+    """Let dbt generate the code that reads and writes its classes, and compile every macro: a second or two."""
+    from dbt.cli.main import dbtRunner
+    from dbt_common.clients.jinja import template_cache
+
+    _enter(project)
+    for command in ("deps", "parse"):
+        result = dbtRunner().invoke(["--quiet", command])
+        assert result.success, result.exception
+    shutil.copy("target/partial_parse.msgpack", PARSED)
+    for macro in _parsed().macros.values():
+        template_cache.get_node_template(macro)
+    assert threading.active_count() == 1, "a child of a process with threads may hang"
+
+
 def _enter(project: str) -> None:
     os.chdir(project)
     os.environ["DBT_PROFILES_DIR"] = project
 
 
 def _run(order: dict[str, Any]) -> None:
+    gc.disable()  # it would look through all that the server has made again and again; a child lives for seconds
     code = 2
     try:
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
