@@ -29,6 +29,16 @@ LINE = (
 
 # The same within a package.
 LINES = {
+    "compile": (
+        "expressions", "columns",  # what translators build
+        "links", "winners", "steps", "remainders", "tabulate", "normal", "singles",  # pieces of formulas
+        "trees", "walks", "categories", "medians",  # pieces of trees
+        "composed", "combining",  # estimators made of others
+        "preprocessing", "imputing", "encoders", "expanding", "splines",  # transformers
+        "linear", "simple", "forests", "boosting", "voted", "light", "xgb",  # predictors
+        "covered",  # the table of them all
+        "dialects", "assemble", "select",  # from nodes to SQL
+    ),
     "monitor": (
         "source",
         "models", "plain", "histogram", "markdown", "labels",  # what more than one page stands on
