@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from postgres import Postgres, binaries
 from warm import Warm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,3 +258,12 @@ def aged_flights(flights: Host, warm: Warm, tmp_path_factory: pytest.TempPathFac
 def flights_warehouse(flights: Host) -> Path:
     """The DuckDB file of the built flights."""
     return flights.database
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL server with nothing in it."""
+    programs = binaries()
+    assert programs is not None, "install Debian's package `postgresql`"
+    with Postgres(programs) as running:
+        yield running

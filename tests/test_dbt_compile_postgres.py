@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
 from compile_cases import CASES, IDS
 from compiled import TEXTS, asked, differences, literals_of, rows_that_hurt, sql_of, told
-from postgres import Postgres, binaries
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    programs = binaries()
-    assert programs is not None, "install Debian's package `postgresql`"
-    with Postgres(programs) as running:
-        yield running
+from postgres import Postgres
 
 
 def load(server: Postgres, rows: pd.DataFrame, nan_is_null: bool) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import watched
 from conftest import Host
-from postgres import Postgres, binaries
+from postgres import Postgres
 from served import load, project_on
 from warm import Warm
 
@@ -96,15 +96,6 @@ def assert_same(ours: Any, theirs: Any) -> None:
             assert_same(one, other)
     else:
         assert theirs == ours
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    programs = binaries()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with Postgres(programs) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import duckdb
 import pytest
 import yaml
 from conftest import Host, copy_of_host, small_host, specify
-from postgres import Postgres, binaries
+from postgres import Postgres
 from sqlglot import exp
 from warm import Warm
 
@@ -175,6 +174,12 @@ WRONG = {
         "amount has no champion yet, so nothing is scored",
         True,
     ),
+    "no rows at all": (
+        "delete from main_lab.amount_split; delete from main_lab.amount_predictions",
+        {},
+        "Completed successfully",
+        True,
+    ),
     "no such pin": ("", {"pin": 7}, "there is no version 7 that this build knows; the logbook has 1", False),
     "no select": (
         "update main_lab.amount_training set scoring_sql = null, scoring_sql_note = 'it''s too large'",
@@ -273,14 +278,6 @@ def test_a_node_of_another_name_is_refused(scored: Host, warm: Warm, tmp_path: P
 
 
 # --- on a server -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    programs = binaries()
-    assert programs is not None, "install Debian's package `postgresql`"
-    with Postgres(programs) as running:
-        yield running
 
 
 def for_postgres(warehouse: Warehouse, name: str) -> list[Row]:

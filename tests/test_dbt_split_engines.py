@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from conftest import ROOT, Host
-from postgres import Postgres, binaries
+from postgres import Postgres
 from warm import Warm
 
 Row = dict[str, Any]
@@ -134,15 +134,6 @@ def by_key(split: Mapping[str, Any], entity: str | list[str]) -> Callable[[Row],
 
 
 # --- the two engines -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    programs = binaries()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with Postgres(programs) as started:
-        yield started
 
 
 def host_on_both(folder: Path, server: Postgres, models: list[str], schema: str) -> Host:
