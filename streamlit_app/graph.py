@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,8 @@ import pandas as pd
 from mlbridge.app import words
 
 STAGES = ("source", "host", "features", "split", "train", "register", "score", "monitor")
-TABLES = "tables of mlbridge"
+PACKAGE, TABLES = "mlbridge", "tables of mlbridge"
+ABREAST = 3  # of the package's tables
 DONE, WARNED, FAILED, SKIPPED, NEVER, READ = "done", "tests failed", "failed", "skipped", "never run", "source"
 SYMBOLS = {DONE: "✓", WARNED: "!", FAILED: "✗", SKIPPED: "»", NEVER: "○", READ: "▸"}
 STYLES = {DONE: "solid", WARNED: "dashed", FAILED: "bold", SKIPPED: "dashed", NEVER: "dotted", READ: "solid"}
@@ -50,19 +53,24 @@ def state_of(node: Any) -> str:
 
 
 def drawn(nodes: pd.DataFrame, edges: pd.DataFrame, ink: Ink) -> str:
-    """Write the graph, left to right, a box of its own for each stage."""
+    """Write the graph, top to bottom, a box of its own for each stage, and one list for the package's tables."""
     lines = [
         "digraph pipeline {",
-        'rankdir=LR; bgcolor="transparent"; nodesep=0.14; ranksep=0.5; pad=0.1;',
+        'rankdir=TB; bgcolor="transparent"; nodesep=0.16; ranksep=0.34; pad=0.1;',
         f'graph [fontname="Helvetica", fontsize=12, fontcolor="{ink.text}", color="{ink.line}", style="rounded"];',
         'node [shape=box, fontname="Helvetica", fontsize=11, margin="0.12,0.06", height=0.42];',
         f'edge [color="{ink.line}", arrowsize=0.6];',
     ]
-    for place, (stage, rows) in enumerate(_by_stage(nodes)):
+    own = nodes["package"] == PACKAGE
+    for place, (stage, rows) in enumerate(_by_stage(nodes[~own])):
         lines += [f"subgraph cluster_{place} {{", f"label={quoted(stage)}; labeljust=l;"]
         lines += [_node(node, ink) for node in rows.itertuples()]
         lines.append("}")
-    lines += [f"{quoted(parent)} -> {quoted(child)};" for parent, child in direct(edges)]
+    if own.any():
+        lines.append(_tables(nodes[own], ink))
+    together = edges.replace(dict.fromkeys(nodes.loc[own, "node"], PACKAGE))
+    together = together[together["parent"] != together["child"]].drop_duplicates()
+    lines += [f"{quoted(parent)} -> {quoted(child)};" for parent, child in direct(together)]
     return "\n".join([*lines, "}"])
 
 
@@ -89,20 +97,43 @@ def direct(edges: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _by_stage(nodes: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     stages = nodes["stage"].where(nodes["kind"] != "source", "source")
-    stages = stages.mask(nodes["package"] == "mlbridge", TABLES)
-    return [(stage, nodes[stages == stage]) for stage in (*STAGES, TABLES) if (stages == stage).any()]
+    return [(stage, nodes[stages == stage]) for stage in STAGES if (stages == stage).any()]
 
 
 def _node(node: Any, ink: Ink) -> str:
     state = state_of(node)
-    figures = [] if pd.isna(node.seconds) else [words.duration(node.seconds)]
-    figures += [] if pd.isna(node.rows) else [f"{words.count(node.rows)} rows"]
-    second = state if state in (READ, NEVER, SKIPPED) else " · ".join([state, *figures])
+    figures = _figures(node) if state not in (READ, NEVER, SKIPPED) else []
     style = f"rounded,filled,{STYLES[state]}" if node.kind == "model" else f"filled,{STYLES[state]}"
     return (
-        f'{quoted(node.node)} [label={quoted(f"{SYMBOLS[state]} {node.name}", second)}, style="{style}", '
-        f'shape={"box" if node.kind == "model" else "cylinder"}, fontcolor="{ink.text}", '
+        f"{quoted(node.node)} [label={quoted(f'{SYMBOLS[state]} {node.name}', ' · '.join([state, *figures]))}, "
+        f'style="{style}", shape={"box" if node.kind == "model" else "cylinder"}, fontcolor="{ink.text}", '
         f'color="{ink.outlines[state]}", fillcolor="{ink.fills[state]}", tooltip={quoted(node.node)}];'
+    )
+
+
+def _figures(node: Any) -> list[str]:
+    seconds = [] if pd.isna(node.seconds) else [words.duration(node.seconds)]
+    return seconds + ([] if pd.isna(node.rows) else [f"{words.count(node.rows)} rows"])
+
+
+def _tables(nodes: pd.DataFrame, ink: Ink) -> str:
+    """Write the tables that every project has alike as one node: a list in columns, each with its state."""
+    cells = [_cell(node, ink) for node in nodes.sort_values("name").itertuples()]
+    rows = math.ceil(len(cells) / ABREAST)
+    lines = "".join(f"<TR>{''.join(cells[start::rows])}</TR>" for start in range(rows))
+    title = f'<TR><TD ALIGN="LEFT" COLSPAN="{ABREAST}">{TABLES}</TD></TR>'
+    return (
+        f'{quoted(PACKAGE)} [shape=box, style="rounded", color="{ink.line}", fontcolor="{ink.text}", '
+        f'tooltip={quoted(TABLES)}, label=<<TABLE BORDER="0" CELLSPACING="5" CELLPADDING="4">{title}{lines}</TABLE>>];'
+    )
+
+
+def _cell(node: Any, ink: Ink) -> str:
+    state = state_of(node)
+    said = " · ".join(_figures(node) if state == DONE else [state])
+    return (
+        f'<TD ALIGN="LEFT" BORDER="1" STYLE="ROUNDED" COLOR="{ink.outlines[state]}" BGCOLOR="{ink.fills[state]}">'
+        f"{SYMBOLS[state]} {html.escape(node.name)}  {html.escape(said)}</TD>"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,20 +143,31 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
     n: float | None,
     key: str,
     on_select: Callable[[], None] | None = None,
+    border: bool = True,
 ) -> None:
-    """Draw a chart, or several by name, with title, unit, n and meaning, and the figures behind it as a table."""
-    with st.container(border=True):
+    """Draw a chart, or several by name, with title, unit, n and meaning, and the figures behind it as a table.
+
+    Without a border it is part of what stands around it.
+    """
+    with st.container(border=border):
         st.markdown(f"#### {plain(title)}")
         rows = "" if n is None else f" · n = {count(n)}"
         st.caption(f"{plain(says)}  \n{plain(unit)}{rows}")
-        charts = chart if isinstance(chart, Mapping) else {"": chart}
-        for name, each in charts.items():
-            if name:
-                st.caption(f"**{plain(name)}**")
-            own = f"{key}_{name}" if name else key
-            st.altair_chart(each, key=own, on_select=on_select or "ignore", alt=f"{title} {name}. {says}")
+        if isinstance(chart, Mapping):
+            for pair in pairs(list(chart)):
+                for place, name in zip(st.columns(2), pair, strict=False):
+                    place.caption(f"**{plain(name)}**")
+                    place.altair_chart(chart[name], key=f"{key}_{name}", alt=f"{title} {name}. {says}")
+        else:
+            st.altair_chart(chart, key=key, on_select=on_select or "ignore", alt=f"{title}. {says}")
         with st.expander("The figures as a table"):
             st.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NOTHING)
+
+
+def pairs(names: list[str]) -> Iterator[list[str]]:
+    """Take names two by two, the last alone where they are odd."""
+    for start in range(0, len(names), 2):
+        yield names[start : start + 2]
 
 
 def scrolling(key: str, **more: Any) -> Any:

@@ -58,6 +58,20 @@ def test_every_state_has_a_mark_and_colours_on_both_grounds() -> None:
     assert all(set(ink.outlines) == set(ink.fills) == states for ink in (graph.LIGHT, graph.DARK))
 
 
+def test_the_package_s_tables_stand_together() -> None:
+    """Each says its state, whatever its name holds; an arrow leads to all of them, and none from one to another."""
+    own = {"package": "mlbridge", "stage": "monitor"}
+    nodes = pd.DataFrame([node("a"), node("b", **own), node("c<i>&", **own, status="skipped", seconds=None, rows=None)])
+    among = edges(
+        ("model.host.a", "model.host.b"), ("model.host.a", "model.host.c<i>&"), ("model.host.b", "model.host.c<i>&")
+    )
+    text = graph.drawn(nodes, among, graph.LIGHT)
+    assert text.count("->") == 1
+    assert '"model.host.a" -> "mlbridge";' in text
+    assert "✓ b  1.5 s · 1,200 rows</TD>" in text
+    assert "» c&lt;i&gt;&amp;  skipped</TD>" in text
+
+
 @pytest.mark.parametrize(
     ("name", "quoted"),
     [

@@ -78,8 +78,8 @@ def test_one_cell_for_each_feature_and_window(state: State) -> None:
     assert not found.duplicated(["feature", "window"]).any()
     assert set(found["feature"]) == {"small", "great", "harmful", "gone", "ml_target", "ml_prediction"}
     assert list(found.columns) == [
-        "feature", "window", "window_end", "metric", "value", "threshold", "ratio", "alert", "rows_used",
-        "rows_unused", "rows_baseline", "threshold_from", "importance", "weight", "order",
+        "feature", "window", "window_end", "is_over", "metric", "value", "threshold", "ratio", "alert", "rows_used",
+        "rows_unused", "rows_baseline", "threshold_from", "importance", "worst", "weight", "order",
     ]  # fmt: skip
 
 
@@ -123,6 +123,33 @@ def test_features_are_sorted_by_importance_times_drift(state: State) -> None:
     assert math.isnan(found.loc["ml_target", "importance"])
 
 
+def test_a_window_that_is_not_over_has_no_say_in_the_order(tmp_path: Path) -> None:
+    """Of a day of it a few rows say what they like; a feature that has no other window is sorted by it."""
+    august = {"window_end": datetime(2024, 8, 1)}
+    built = published(
+        tmp_path,
+        ml_versions=[VERSION],
+        ml_drift=[
+            row("begun", MAY, "psi", 0.1, 0.2),
+            row("begun", JULY, "psi", 9.0, 0.2, **august),
+            row("moved", MAY, "psi", 0.3, 0.2),
+            row("new", JULY, "psi", 0.2, 0.2, **august),
+        ],
+        ml_importances=[
+            {"model": "m", "version": 1, "feature": name, "mean": 1.0, "std": 0.0, "n": 50}
+            for name in ("begun", "moved", "new")
+        ],
+    )
+    found = drift(built, "m", 1)
+    features = found.drop_duplicates("feature").set_index("feature")
+    assert list(features.index) == ["moved", "new", "begun"]
+    assert list(features["worst"]) == pytest.approx([1.5, 1.0, 0.5])
+    assert list(features["weight"]) == pytest.approx([1.5, 1.0, 0.5])
+    assert found.set_index(["feature", "window"])["is_over"].to_dict() == {
+        ("begun", MAY): True, ("begun", JULY): False, ("moved", MAY): True, ("new", JULY): False,
+    }  # fmt: skip
+
+
 def test_a_baseline_has_its_own_figures(state: State) -> None:
     found = drift(state, "m", 1, baseline="previous")
     assert list(found["feature"]) == ["small"]
@@ -144,7 +171,10 @@ def test_metrics_come_in_the_order_of_the_docs(state: State) -> None:
 
 def test_the_history_of_a_feature(state: State) -> None:
     found = drift_history(state, "m", 1, "small")
-    assert list(found.columns) == ["window", "metric", "value", "threshold", "alert", "rows_used"]
+    assert list(found.columns) == [
+        "window", "window_end", "is_over", "metric", "value", "threshold", "alert", "rows_used",
+    ]  # fmt: skip
+    assert found["is_over"].all()
     assert list(zip(found["metric"], found["window"], strict=True)) == [
         ("psi", MAY), ("psi", JUNE), ("ks", MAY), ("ks", JUNE),
     ]  # fmt: skip

@@ -21,7 +21,7 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
         "day:O",
         title=None,
         sort=days,
-        axis=alt.Axis(orient="top", labelAngle=-40, labelExpr=_label(size), labelOverlap=True),
+        axis=alt.Axis(orient="top", labelAngle=0, labelExpr=_label(size), labelOverlap=True),
     )
     y = alt.Y("feature:N", sort=features, title=None, axis=alt.Axis(labelLimit=190, labelOverlap=False))
     tooltip = [
@@ -40,7 +40,7 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
         scale=alt.Scale(domain=[0, 1, 1.0001, 2], range=USUAL + UNUSUAL),
         legend=alt.Legend(orient="top", title=None, gradientLength=200, values=[0, 0.5, 1, 1.5, 2]),
     )
-    faded = alt.condition(alt.datum.is_over, alt.value(1), alt.value(0.3))
+    faded = alt.condition(alt.datum.is_over, alt.value(1), alt.value(0.22))
     rects = (
         alt.Chart(frame)
         .mark_rect(cornerRadius=2, stroke=GREY, cursor="pointer")
@@ -61,7 +61,9 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
 
 
 def _label(size: str) -> str:
-    return f"utcFormat(toDate(datum.value), '{'%b %Y' if size == 'month' else '%-d %b %Y'}')"
+    """Write a day as an axis does, in two lines: there may be many of them."""
+    day = "%b" if size == "month" else "%-d %b"
+    return f"[utcFormat(toDate(datum.value), '{day}'), utcFormat(toDate(datum.value), '%Y')]"
 
 
 def distribution(frame: pd.DataFrame, window: str, baseline: str) -> alt.Chart:
@@ -96,7 +98,10 @@ def distribution(frame: pd.DataFrame, window: str, baseline: str) -> alt.Chart:
 
 
 def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
-    """Draw every metric of a feature over the windows, each on a scale of its own: a chart by metric."""
+    """Draw every metric of a feature over the windows, each on a scale of its own: a chart by metric.
+
+    The scale is that of the windows that are over: what a few rows say of one that is not may be many times as large.
+    """
     tooltip = [
         alt.Tooltip("metric:N"),
         alt.Tooltip("window:T", title="window from", format="%-d %b %Y"),
@@ -104,14 +109,19 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
         alt.Tooltip("threshold:Q", format=".4g"),
         alt.Tooltip("rows_used:Q", title="rows", format=","),
     ]
-    y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3))
     charts = {}
     for metric, rows in frame.groupby("metric", sort=False):
         base = alt.Chart(rows).encode(x=time_axis("window", size))
+        over = rows[rows["is_over"]] if rows["is_over"].any() else rows
+        figures = [0.0, *over["value"].dropna(), *over["threshold"].dropna()]
+        room = 0.2 * (max(figures) - min(figures)) or 1.0
+        domain = [min(figures) - 0.4 * room, max(figures) + room]
+        y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(tickCount=3))
+        points = alt.OverlayMarkDef(size=40, filled=True, clip=True)
         layers = [
-            base.mark_line(color=GREY, strokeDash=[2, 3]).encode(y=alt.Y("threshold:Q", title=None)),
-            base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=40, filled=True)).encode(y=y, tooltip=tooltip),
+            base.mark_line(color=GREY, strokeDash=[2, 3], clip=True).encode(y=alt.Y("threshold:Q", title=None)),
+            base.mark_line(strokeWidth=2, point=points, clip=True).encode(y=y, tooltip=tooltip),
             *ringed(rows, x=time_axis("window", size), y=y),
         ]
-        charts[str(metric)] = alt.layer(*layers).properties(height=90, width="container")
+        charts[str(metric)] = alt.layer(*layers).properties(height=120, width="container")
     return charts

@@ -7,6 +7,8 @@ import pandas as pd
 
 from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, extent, ringed, time_axis
 
+AROUND = 160  # pixels of a height that a legend above and an axis below take
+
 
 def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> alt.LayerChart:
     """Draw a metric over the windows: realized and estimated with their intervals, threshold, alerts.
@@ -68,7 +70,7 @@ def history_with_champions(frame: pd.DataFrame, promotions: pd.DataFrame, metric
     inside = promotions[promotions["as_of"] >= frame["window"].min()]
     drawn = history(frame, metric, size)
     both = drawn if inside.empty else alt.layer(rules(inside, size), drawn)
-    return both.properties(height=280, width="container")
+    return both.properties(height=340, width="container")
 
 
 def slices(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
@@ -76,7 +78,7 @@ def slices(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
     parts = frame[frame["slice"] != "all"]
     whole = frame[(frame["slice"] == "all") & (frame["kind"] == "realized")]
     order = list(dict.fromkeys(parts["slice"]))
-    y = alt.Y("slice:N", title=None, sort=order, axis=alt.Axis(labelLimit=220))
+    y = alt.Y("slice:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, labelOverlap=False))
     domain = extent(frame.assign(threshold=frame["value"]))
     x = alt.X("value:Q", title=metric, scale=alt.Scale(domain=domain), axis=alt.Axis(tickCount=6))
     kind = alt.Color("kind:N", scale=alt.Scale(domain=KINDS), legend=TOP)
@@ -99,7 +101,7 @@ def slices(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
         base.mark_point(filled=True, size=64, opacity=1).encode(x=x, color=kind, shape=shape, tooltip=tooltip),
         *ringed(parts, x=x, y=y, yOffset=offset),
     ]
-    return alt.layer(*layers).properties(width="container", height=26 * len(order) + 80)
+    return alt.layer(*layers).properties(width="container", height=26 * len(order) + AROUND)
 
 
 def calibration(frame: pd.DataFrame) -> alt.LayerChart:
@@ -142,7 +144,7 @@ def confusion(frame: pd.DataFrame) -> alt.LayerChart:
     texts = base.transform_calculate(label=label).mark_text(fontSize=14 if few else 9, fontWeight=600)
     ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#17324A"))
     layers = [base.mark_rect(cornerRadius=3).encode(color=shade), texts.encode(text="label:N", color=ink)]
-    return alt.layer(*layers).properties(width="container", height=300 if few else 32 * len(sort) + 80)
+    return alt.layer(*layers).properties(width="container", height=320 if few else 32 * len(sort) + 80)
 
 
 def residuals(frame: pd.DataFrame, tolerance: float) -> alt.LayerChart:
@@ -153,7 +155,7 @@ def residuals(frame: pd.DataFrame, tolerance: float) -> alt.LayerChart:
         alt.Chart(frame)
         .mark_bar()
         .encode(
-            x=alt.X("lower:Q", title="actual minus predicted", bin="binned"),
+            x=alt.X("lower:Q", title="actual minus predicted", bin="binned", axis=alt.Axis(tickCount=12, grid=False)),
             x2="upper:Q",
             y=alt.Y("n:Q", title="rows", axis=alt.Axis(format="~s")),
             color=alt.Color("within:N", scale=alt.Scale(domain=["within the tolerance", "beyond it"]), legend=TOP),

@@ -12,7 +12,10 @@ from mlbridge.app.charts.marks import GREY, TOP
 
 # A moment as a word of an axis: builds are as far apart as they come, and each of them gets the same room.
 BUILD = alt.Axis(
-    labelExpr="utcFormat(toDate(datum.value), '%-d %b %H:%M')", labelAngle=-40, labelOverlap=True, grid=False
+    labelExpr="[utcFormat(toDate(datum.value), '%-d %b'), utcFormat(toDate(datum.value), '%H:%M')]",
+    labelAngle=0,
+    labelOverlap=True,
+    grid=False,
 )
 FEW_BARS = 8
 

@@ -7,13 +7,14 @@ import pandas as pd
 
 from mlbridge.app.charts.marks import GREY, TOP
 
+CHOSEN, OTHER = 130, 40  # square pixels of a mark
 AROUND = 100  # pixels of a height that a legend above and an axis below take
 
 
 def leaderboard(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
     """Draw every candidate of every version with its interval; ticks are the naive baseline on the same rows.
 
-    What a training chose is filled, the others are hollow.
+    What a training chose is large, the others are small.
     """
     order = sorted(frame["version"].unique())
     names = list(dict.fromkeys(frame["candidate"]))
@@ -40,9 +41,9 @@ def leaderboard(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
         .encode(x=x, y=alt.Y("baseline:Q", title=metric), tooltip=tooltip),
         base.mark_rule(strokeWidth=2, opacity=0.45).encode(y=alt.Y("low:Q", title=metric), y2="high:Q", color=colour),
     ]
-    for rows, filled in ((frame[chosen], True), (frame[~chosen], False)):
+    for rows, size in ((frame[chosen], CHOSEN), (frame[~chosen], OTHER)):
         if len(rows):
-            points = alt.Chart(rows).mark_point(filled=filled, size=48, opacity=1, strokeWidth=2)
+            points = alt.Chart(rows).mark_point(filled=True, size=size, opacity=1)
             layers.append(points.encode(x=x, xOffset=offset, y=y, color=colour, shape=shape, tooltip=tooltip))
     used = frame[frame["in_use"]]
     if len(used):

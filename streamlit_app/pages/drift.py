@@ -21,8 +21,8 @@ def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
     """Number the features in the order asked for; the model's prediction and target stay on top."""
     if order == ORDERS[0]:
         return frame
-    worst = frame.groupby("feature")["ratio"].max().fillna(0.0)
-    key = (lambda name: (-worst.get(name, 0.0), name)) if order == ORDERS[1] else (lambda name: name)
+    worst = frame.drop_duplicates("feature").set_index("feature")["worst"].fillna(0.0)
+    key = (lambda name: (-worst[name], name)) if order == ORDERS[1] else (lambda name: name)
     names = sorted(frame["feature"].unique(), key=lambda name: (not name.startswith("ml_"), key(name)))
     return frame.assign(order=frame["feature"].map({name: number for number, name in enumerate(names)}))
 
@@ -88,7 +88,7 @@ def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
         past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
         page.figure(
             f"{feature}: every metric over time",
-            "Each metric with its threshold (dotted); a ring is an alert.",
+            "Each metric with its threshold (dotted); a ring is an alert. What is not over yet may lie outside.",
             charts.drift_history(past, row.window_size),
             past,
             unit="Unit: the metric's own",
@@ -131,8 +131,7 @@ def draw() -> None:
             else "The first window appears with the first build that scores newer rows.",
         )
         return
-    is_over = drifted["window_end"] <= page.build().as_of
-    drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d"), is_over=is_over), sort)
+    drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d")), sort)
     the_map(model, drifted, against)
     cell(model, chosen, drifted, against)
 

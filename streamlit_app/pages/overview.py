@@ -11,28 +11,72 @@ from mlbridge import monitor
 from mlbridge.app import page, words
 from mlbridge.app.charts import performance as charts
 
-MOST_ALERTS = 6
+MOST_ALERTS = 5
 STATES = {
-    "failed": ("Last build failed", "red", ":material/error:"),
-    "alert": ("Needs a look", "orange", ":material/warning:"),
-    "no_version": ("Never trained", "gray", ":material/hourglass_empty:"),
-    "no_champion": ("No champion", "gray", ":material/block:"),
-    "unlabelled": ("No outcomes yet", "blue", ":material/pending:"),
-    "ok": ("All is well", "green", ":material/check_circle:"),
+    "failed": ("Last build failed", "red", ":material/error:", "\u2717"),
+    "alert": ("Needs a look", "orange", ":material/warning:", "\u25b2"),
+    "no_version": ("Never trained", "gray", ":material/hourglass_empty:", "\u25cb"),
+    "no_champion": ("No champion", "gray", ":material/block:", "\u25cb"),
+    "unlabelled": ("No outcomes yet", "blue", ":material/pending:", "\u2026"),
+    "ok": ("All is well", "green", ":material/check_circle:", "\u2713"),
 }
+
+
+def course(row: Any) -> pd.DataFrame:
+    """Give the main metric of the version in use over time; no rows where none is in use."""
+    frame = page.ask(monitor.history, model=row.model)
+    return frame.head(0) if pd.isna(row.version) else frame[frame["version"] == row.version]
+
+
+def glance(overview: pd.DataFrame) -> None:
+    """List all models, a line each."""
+    lines = [
+        {
+            "state": "{3} {0}".format(*STATES[row.state]),
+            "model": row.model,
+            "version": None if pd.isna(row.version) else f"{row.version}{', pinned' if row.pinned else ''}",
+            "trained": words.age(row.age_days),
+            "metric": row.metric,
+            "realized": row.realized,
+            "estimated": row.estimated,
+            "threshold": row.threshold,
+            "course": [each.value for each in course(row).itertuples() if each.kind == "realized"],
+            "alerts": row.alerts,
+        }
+        for row in overview.itertuples()
+    ]
+    figures = {
+        name: st.column_config.NumberColumn(name, format="%.4g", width=80)
+        for name in ("realized", "estimated", "threshold")
+    }
+    st.dataframe(
+        pd.DataFrame(lines),
+        hide_index=True,
+        column_config={
+            **figures,
+            "trained": st.column_config.TextColumn("trained", help="Age of what the version in use was trained on"),
+            "course": st.column_config.LineChartColumn("realized over time", width=165),
+            "alerts": st.column_config.NumberColumn("alerts", width=60, help="What is beyond its threshold"),
+        },
+        placeholder=words.NOTHING,
+        key="glance",
+        alt="Every model with its state, a line each",
+    )
 
 
 def card(row: Any, size: str) -> None:
     """Draw one model."""
-    word, colour, icon = STATES[row.state]
+    word, colour, icon, _ = STATES[row.state]
+    in_use = pd.notna(row.version)
     with st.container(border=True):
-        head = st.container(horizontal=True, vertical_alignment="center")
-        head.markdown(f"### {words.plain(row.model)}", width="content")
-        head.badge(word, color=colour, icon=icon)
-        if pd.isna(row.version):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"### {words.plain(row.model)}", width="content")
+            st.badge(word, color=colour, icon=icon)
+            st.space("stretch")
+            links(row.model, *(("performance", "drift", "versions", "predictions") if in_use else ("versions",)))
+        if not in_use:
             st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "It has never been trained.")
             st.caption("Nothing is scored and nothing watched until a version is promoted.")
-            links(row.model, "versions")
             return
         pinned = ", pinned" if row.pinned else ""
         st.caption(
@@ -40,17 +84,18 @@ def card(row: Any, size: str) -> None:
             f"{words.day(row.trained_as_of)} ({words.age(row.age_days)}) · last build "
             f"{words.moment(row.last_build_at)} UTC: {words.plain(row.last_build_status)}"
         )
-        figures(row, size)
-        watched(row, size)
-        links(row.model, "performance", "drift", "versions", "predictions")
+        left, right = st.columns([4, 5], gap="medium")
+        with left:
+            figures(row, size)
+            drifted(row)
+            alerts(row, size)
+        with right:
+            watched(row, size)
 
 
 def figures(row: Any, size: str) -> None:
-    """Draw the main figures in a row that wraps on a narrow screen."""
-    better = "higher is better" if row.greater_is_better else "lower is better"
-    st.markdown(f"**{words.plain(row.metric)}**, {better}")
-    left, right = st.columns([3, 2])
-    line = left.container(horizontal=True, gap="medium")
+    """Write the main figures in a row that wraps on a narrow screen."""
+    line = st.container(horizontal=True)
     for kind in ("realized", "estimated"):
         value, n, window = (row[f"{kind}{end}"] for end in ("", "_n", "_window"))
         if pd.isna(value):
@@ -63,30 +108,40 @@ def figures(row: Any, size: str) -> None:
             words.number(value),
             delta=None if pd.isna(row.reference) else f"{value - row.reference:+.3g} against training",
             delta_color="normal" if row.greater_is_better else "inverse",
-            help=f"{said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
+            help=f"{row.metric} {said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
             width=165,
         )
-    line.metric("Alerts now", words.count(row.alerts), help="Beyond the threshold in its newest window", width=110)
-    with right:
-        st.caption("Most drifted features")
-        drifted = [
-            f"{words.plain(feature)}: {words.plain(name)} {value:.2g} (usual up to {threshold:.2g})"
-            for feature, name, value, threshold in row.drifted
-        ]
-        st.markdown("  \n".join(drifted) if drifted else "None measured yet: no window is complete.")
+
+
+def drifted(row: Any) -> None:
+    """List the features that have moved the most, whether that is unusual or not."""
+    lines = [
+        f"{words.plain(feature)}: {words.plain(name)} {words.number(value)}, usual up to {words.number(threshold)}"
+        for feature, name, value, threshold in row.drifted
+    ]
+    listing("Most drifted from the training", lines or ["None measured yet: no window is complete."])
+
+
+def alerts(row: Any, size: str) -> None:
+    """List what is beyond its threshold in its newest window, the first ones by name."""
+    listed = row.alert_list[:MOST_ALERTS]
+    lines = [f"{words.plain(what)}, since {words.window(since, size)}" for what, since, _ in listed]
+    more = len(row.alert_list) - len(listed)
+    if lines:
+        title = f":orange[:material/warning:] {words.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
+        listing(title, [*lines, *([f"and {more} more"] if more else [])])
+
+
+def listing(title: str, lines: list[str]) -> None:
+    """Write a few short lines below their title."""
+    with st.container(gap="xxsmall"):
+        st.caption(title)
+        st.markdown("  \n".join(lines))
 
 
 def watched(row: Any, size: str) -> None:
-    """Draw the main metric over time, and what the alerts say."""
-    if row.alert_list:
-        alerts = [
-            f"{words.plain(what)} (since {words.window(since, size)})"
-            for what, since, _ in row.alert_list[:MOST_ALERTS]
-        ]
-        more = len(row.alert_list) - len(alerts)
-        st.markdown(f":orange[:material/warning:] {'; '.join(alerts)}" + (f"; and {more} more" if more else ""))
-    frame = page.ask(monitor.history, model=row.model)
-    frame = frame[frame["version"] == row.version]
+    """Draw the main metric over time."""
+    frame = course(row)
     if frame.empty:
         page.nothing(
             "Nothing measured yet",
@@ -94,15 +149,17 @@ def watched(row: Any, size: str) -> None:
             "The first window appears with the first build that scores newer rows.",
         )
         return
+    better = "higher is better" if row.greater_is_better else "lower is better"
     page.figure(
         f"{row.metric} per {size}",
         "How well the version in use does: measured where outcomes are known, estimated where not; bars are 95 % "
         "intervals, a ring is an alert, the dotted line the threshold.",
-        charts.history(frame, row.metric, size, height=190),
+        charts.history(frame, row.metric, size, height=250),
         frame,
-        unit=f"Unit: {row.metric}",
+        unit=f"Unit: {row.metric}, {better}",
         n=frame.loc[frame["kind"] == frame["kind"].iloc[-1], "n"].sum(),
         key=f"history_{row.model}",
+        border=False,
     )
 
 
@@ -128,6 +185,7 @@ def draw() -> None:
         f"{len(overview)} model{'s' if len(overview) > 1 else ''}; "
         + (f"**{bad} need{'s' if bad == 1 else ''} a look**, worst first." if bad else "**all is well.**")
     )
+    glance(overview)
     sizes = page.ask(monitor.models).set_index("model")["window_size"]
     for _, each in overview.iterrows():
         card(each, sizes.get(each["model"]) or "month")

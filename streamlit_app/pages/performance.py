@@ -84,9 +84,6 @@ def slices(row: Any, version: int, metric: str, window: pd.Timestamp) -> None:
 def calibration(row: Any, version: int, period: dict[str, Any]) -> None:
     """Compare what was predicted with what happened."""
     frame = page.ask(monitor.calibration, model=row.model, version=version, **period)
-    if frame.empty:
-        page.nothing("No calibration yet", "No outcome of these rows is known yet.")
-        return
     page.figure(
         "Calibration",
         "Of the rows given a probability, how many really were positive: on the diagonal the probability can be taken "
@@ -99,11 +96,11 @@ def calibration(row: Any, version: int, period: dict[str, Any]) -> None:
     )
 
 
-def confusion(row: Any, version: int, period: dict[str, Any]) -> None:
-    """Show what a threshold on the probability would have done."""
+def two_classes(row: Any, version: int, period: dict[str, Any]) -> None:
+    """Show what the probabilities are worth, and what a threshold on them would have done."""
     scores = page.ask(monitor.scores, model=row.model, version=version, **period)
     if scores.empty:
-        page.nothing("No confusion matrix yet", "No outcome of these rows is known yet.")
+        page.nothing("No calibration and no confusion matrix yet", "No outcome of these rows is known yet.")
         return
     threshold = st.slider(
         "Act where the probability is at least", 0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params"
@@ -111,12 +108,22 @@ def confusion(row: Any, version: int, period: dict[str, Any]) -> None:
     rates = monitor.rates(scores, threshold)
     line = st.container(horizontal=True)
     for name in ("precision", "recall", "specificity", "f1", "accuracy", "alert_rate"):
-        line.metric(name.replace("_", " ").capitalize(), words.share(rates[name]), width=120)
+        line.metric(name.replace("_", " ").capitalize(), words.share(rates[name]), width=130)
+    left, right = st.columns(2)
+    with left:
+        calibration(row, version, period)
+    with right:
+        confusion(row, monitor.confusion(scores, threshold), threshold)
+
+
+def confusion(row: Any, counted: pd.DataFrame, threshold: float) -> None:
+    """Draw the four counts at a threshold."""
     names = {"positive": row.positive, "negative": row.classes[0]}
-    frame = monitor.confusion(scores, threshold).replace({"actual": names, "predicted": names})
+    frame = counted.replace({"actual": names, "predicted": names})
     page.figure(
         f"Confusion matrix at {threshold:.3f}",
-        f"How the rows whose outcome is known would have been told apart as {row.positive} or not.",
+        f"How the rows whose outcome is known would have been told apart as {row.positive} or not. The shade is the "
+        "share of the actual outcome's rows.",
         charts.confusion(frame),
         frame,
         unit="Unit: rows",
@@ -196,14 +203,8 @@ def draw() -> None:
     if chosen_window != ALL:
         limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
     model = page.of_version(model, chosen_version)
-    left, right = (
-        st.columns(2) if model.task == "classification" and model.positive else (st.container(), st.container())
-    )
     if model.positive:
-        with left:
-            calibration(model, chosen_version, limits)
-        with right:
-            confusion(model, chosen_version, limits)
+        two_classes(model, chosen_version, limits)
     elif model.task == "classification":
         classes(model, chosen_version, limits)
     else:

@@ -37,8 +37,8 @@ def the_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
     with st.container(border=True):
         st.markdown("#### From sources to predictions")
         st.caption(
-            "Rows go from left to right; each box is a node of dbt and says what the last build that ran it made of "
-            "it. An arrow is left out where others lead the same way.  \n"
+            "Rows go from top to bottom; each box is a node of dbt and says what the last build that ran it made of "
+            "it. An arrow is left out where others lead the same way; mlbridge's own tables stand together.  \n"
             f"Unit: seconds and rows of that run · n = {len(nodes)} nodes"
         )
         legend(nodes["state"])

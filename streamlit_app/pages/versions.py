@@ -13,6 +13,7 @@ from mlbridge.app import page, words
 from mlbridge.app.charts import versions as charts
 
 FIRST, LATEST = 20, 8  # versions and features, decisions that are shown before all are asked for
+HASH = 12  # characters of a hash that tell it from another
 EVERY = "all decisions"
 OUTCOMES = {
     "promoted": ("Promoted", "green", ":material/check_circle:"),
@@ -46,7 +47,7 @@ def leaderboard(row: Any, board: pd.DataFrame, metric: str) -> None:
     better = "" if metric != row.metric else f", {'higher' if row.greater_is_better else 'lower'} is better"
     page.figure(
         f"{metric} on the test rows",
-        "Every candidate of every version. Filled is what a training chose, hollow a runner-up; bars are 95 % "
+        "Every candidate of every version. Large is what a training chose, small a runner-up; bars are 95 % "
         "intervals, the grey tick is the naive baseline. Each version has test rows of its own: compare with the tick.",
         charts.leaderboard(shown, metric),
         shown,
@@ -136,8 +137,13 @@ def differences(row: Any, before: int, after: int) -> None:
         + ", ".join(f"{WHAT[what].lower()} {counted[what]}" for what in WHAT if what in counted)
         + ". What is not listed is the same."
     )
+    hashes = frame["key"] == "data_hash"
+    frame = frame.assign(
+        what=frame["what"].map(WHAT),
+        **{side: frame[side].mask(hashes, frame[side].str[:HASH]) for side in ("before", "after")},
+    )
     st.dataframe(
-        frame.assign(what=frame["what"].map(WHAT)),
+        frame,
         hide_index=True,
         column_config={
             "what": st.column_config.TextColumn("of the", width="small"),
