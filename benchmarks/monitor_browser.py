@@ -1,0 +1,155 @@
+"""Seconds until the monitor's pages stand in a real browser, and the app's memory, over 10 million predictions.
+
+What the flights have published (`make demo`), with the predictions of `late_arrival` written many times over, each time
+for other entities. Ours: one process of `mlbridge monitor`'s app; every page is opened in Chromium, first with nothing
+answered yet, then again in a new window. By hand: a Streamlit page of three charts (how much was predicted, how the
+probabilities are distributed, calibration) over one pandas frame that it keeps. A page stands when its script has ended
+and every chart is drawn. Memory is the highest resident memory of the process.
+Run: .venv/bin/python benchmarks/monitor_browser.py [millions of predictions]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+FLIGHTS = ROOT / "dbt_project" / "flights.duckdb.published"
+MODEL = "late_arrival"
+PAGES = ["", *(f"{name}?model={MODEL}" for name in ("performance", "drift", "versions", "predictions")), "runs",
+         "pipeline"]  # fmt: skip
+STANDS = """() => document.querySelector('h1')
+    && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(e => e.querySelector('canvas, svg'))"""
+BY_HAND = """
+import pandas as pd
+import streamlit as st
+
+@st.cache_data
+def predictions():
+    return pd.read_parquet({file!r})
+
+st.title("By hand")
+frame = predictions()
+frame = frame[frame["model"] == {model!r}]
+st.bar_chart(frame.groupby(frame["time"].dt.to_period("M").astype(str)).size())
+st.bar_chart((frame["probability"] * 20).astype(int).value_counts())
+known = frame[frame["actual_value"].notna()]
+step = (known["probability"] * 10).astype(int)
+st.line_chart(known.groupby(step)[["probability", "actual_value"]].mean(), x="probability", y="actual_value")
+"""
+
+
+def grow(folder: Path, rows: int) -> int:
+    """Copy what the flights have published, the predictions of one model as often as that gives `rows`."""
+    shutil.copytree(FLIGHTS, folder)
+    slot = json.loads((folder / "current.json").read_text())["slot"]
+    file = folder / f"{slot}.ml_predictions.parquet"
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.execute(f"create table old as from '{file}'")
+        own = f"from old where model = '{MODEL}'"
+        (there,) = connection.execute(f"select count(*) {own}").fetchone() or (0,)
+        connection.execute(f"""
+            copy (
+                select o.* replace (o.entity || '-' || i as entity)
+                from range({-(-rows // there)}) as t(i), (select * {own}) as o
+                union all by name
+                select * from old where model <> '{MODEL}'
+            ) to '{file}' (format parquet, use_tmp_file true)
+        """)
+        (count,) = connection.execute(f"select count(*) from '{file}' where model = '{MODEL}'").fetchone() or (0,)
+    return int(count)
+
+
+@contextmanager
+def served(command: list[str], **environment: str) -> Iterator[tuple[str, int]]:
+    """Run an app; gives its address and the process's number."""
+    with socket.create_server(("localhost", 0)) as found:
+        port = found.getsockname()[1]
+    line = [sys.executable, "-m", *command, "--server.port", str(port), "--server.headless", "true"]
+    with subprocess.Popen(
+        line, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            while True:
+                try:
+                    with urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1):
+                        break
+                except OSError:
+                    time.sleep(0.1)
+                    if process.poll() is not None:
+                        raise SystemExit(f"{' '.join(line)} has ended") from None
+            yield f"http://localhost:{port}", process.pid
+        finally:
+            process.terminate()
+
+
+def opened(browser: Browser, url: str) -> float:
+    """Open a page in a new window; gives the seconds until it stands."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    started = time.perf_counter()
+    page.goto(url)
+    page.wait_for_function(STANDS, timeout=300_000)
+    taken = time.perf_counter() - started
+    wrong = page.locator("[data-testid=stException]").all_inner_texts()
+    context.close()
+    if wrong:
+        print(f"  {url.rpartition('/')[2] or 'overview'} says: {wrong[0][:100]}")
+    return taken
+
+
+def peak(pid: int) -> float:
+    """Give a process's highest resident memory in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def measure(browser: Browser, pages: list[str], address: str, pid: int) -> dict[str, Any]:
+    """Open every page twice; the process's first page is opened before, and stated apart."""
+    start = opened(browser, f"{address}/{pages[0]}")
+    first, again = ([opened(browser, f"{address}/{page}") for page in pages] for _ in range(2))
+    return {"start": start, "first": first, "again": again, "peak": peak(pid)}
+
+
+def main() -> None:
+    """Make the predictions, open the pages, print."""
+    rows = int(float(sys.argv[1] if len(sys.argv) > 1 else 10) * 1_000_000)
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+        folder = Path(place) / "published"
+        count = grow(folder, rows)
+        print(f"{platform.machine()}, Python {platform.python_version()}, {count:,} predictions of {MODEL}")
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        with served(["mlbridge.app"], MLBRIDGE_PUBLISHED=str(folder)) as (address, pid):
+            ours = measure(browser, PAGES, address, pid)
+        slot = json.loads((folder / "current.json").read_text())["slot"]
+        script = Path(place) / "by_hand.py"
+        script.write_text(BY_HAND.format(file=str(folder / f"{slot}.ml_predictions.parquet"), model=MODEL))
+        with served(["streamlit", "run", str(script)]) as (address, pid):
+            theirs = measure(browser, [""], address, pid)
+        browser.close()
+    print(f"{'page':16}{'first time, s':>15}{'again, s':>12}")
+    print(f"{'(process start)':16}{ours['start']:15.2f}")
+    for page, first, again in zip(PAGES, ours["first"], ours["again"], strict=True):
+        print(f"{page.partition('?')[0] or 'overview':16}{first:15.2f}{again:12.2f}")
+    print(f"{'by hand':16}{theirs['start']:15.2f}{theirs['again'][0]:12.2f}")
+    print(f"peak memory: {ours['peak']:,.0f} MiB, by hand {theirs['peak']:,.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
