@@ -35,6 +35,11 @@ def number(value: Any) -> str:
     )
 
 
+def change(value: float) -> str:
+    """Write a difference with its sign and two significant digits."""
+    return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+.2g}"
+
+
 def interval(value: Any, low: Any, high: Any) -> str:
     """Write a measurement with its 95 % interval."""
     if pd.isna(low) or pd.isna(high):

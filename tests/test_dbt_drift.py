@@ -194,7 +194,7 @@ def said(host: Host, model: str) -> dict[Key, Said]:
     """Read `ml_drift`."""
     rows = host.rows(
         'select feature, "window"::varchar, baseline, metric, value, threshold, threshold_from, alert, rows_used, '
-        f"rows_unused, rows_baseline from ml_drift where model = '{model}'"
+        f"rows_unused, rows_baseline, is_comparable from ml_drift where model = '{model}'"
     )
     return {row[:4]: Said(*row[4:]) for row in rows}
 
@@ -210,6 +210,7 @@ def compare(found: dict[Key, Said], expected: dict[Key, Said]) -> None:
             assert theirs.threshold == pytest.approx(mine.threshold, rel=1e-9, abs=close), key
             assert theirs.threshold_from == mine.threshold_from, key
         assert theirs.alert == mine.alert, key
+        assert theirs.is_comparable == mine.is_comparable, key
         rows = ("rows_used", "rows_unused", "rows_baseline")
         assert [getattr(theirs, each) for each in rows] == [getattr(mine, each) for each in rows], key
 
@@ -247,6 +248,7 @@ def counted_by_hand() -> dict[Key, Said]:
                 row["threshold_from"],
                 row["alert"] == "True",
                 *(int(row[rows]) for rows in ("rows_used", "rows_unused", "rows_baseline")),
+                row["is_comparable"] == "True",
             )
             for row in csv.DictReader(file)
         }

@@ -414,6 +414,7 @@ def test_thresholds_are_what_was_usual_or_what_the_spec_says(model: str, built: 
             }
             sources.add("fixed" if metric in fixed else max(away, key=away.__getitem__))
             limit = fixed.get(metric, mean + (-1 if better else 1) * max(away.values()))
+            limit = max(limit, 0.0) if better and metric != "r2" else limit  # which no value can be below
             assert reference == (None if np.isnan(mean) else pytest.approx(mean, rel=1e-9)), key
             if (low, high) != (0, 1):  # both sides are cut off
                 assert threshold == (None if np.isnan(limit) else pytest.approx(limit, rel=1e-9)), (*key, start)

@@ -30,7 +30,7 @@ def row(feature: str, window: datetime, metric: str, value: float | None, thresh
     said = {
         "model": "m", "version": 1, "feature": feature, "window": window, "baseline": "training", "metric": metric,
         "value": value, "threshold": threshold, "alert": False, "rows_used": 100, "rows_unused": 3,
-        "rows_baseline": 900, "window_end": JULY, "threshold_from": "floor",
+        "rows_baseline": 900, "window_end": JULY, "threshold_from": "floor", "is_comparable": True,
     }  # fmt: skip
     return {**said, **more}
 
@@ -78,8 +78,8 @@ def test_one_cell_for_each_feature_and_window(state: State) -> None:
     assert not found.duplicated(["feature", "window"]).any()
     assert set(found["feature"]) == {"small", "great", "harmful", "gone", "ml_target", "ml_prediction"}
     assert list(found.columns) == [
-        "feature", "window", "window_end", "is_over", "metric", "value", "threshold", "ratio", "alert", "rows_used",
-        "rows_unused", "rows_baseline", "threshold_from", "importance", "worst", "weight", "order",
+        "feature", "window", "window_end", "is_comparable", "metric", "value", "threshold", "ratio", "alert",
+        "rows_used", "rows_unused", "rows_baseline", "threshold_from", "importance", "worst_ratio", "weight", "order",
     ]  # fmt: skip
 
 
@@ -123,9 +123,9 @@ def test_features_are_sorted_by_importance_times_drift(state: State) -> None:
     assert math.isnan(found.loc["ml_target", "importance"])
 
 
-def test_a_window_that_is_not_over_has_no_say_in_the_order(tmp_path: Path) -> None:
-    """Of a day of it a few rows say what they like; a feature that has no other window is sorted by it."""
-    august = {"window_end": datetime(2024, 8, 1)}
+def test_a_window_that_cannot_be_compared_has_no_say_in_the_order(tmp_path: Path) -> None:
+    """A few rows say what they like; a feature that has no other window is sorted by it."""
+    august = {"window_end": datetime(2024, 8, 1), "is_comparable": False}
     built = published(
         tmp_path,
         ml_versions=[VERSION],
@@ -143,9 +143,9 @@ def test_a_window_that_is_not_over_has_no_say_in_the_order(tmp_path: Path) -> No
     found = drift(built, "m", 1)
     features = found.drop_duplicates("feature").set_index("feature")
     assert list(features.index) == ["moved", "new", "begun"]
-    assert list(features["worst"]) == pytest.approx([1.5, 1.0, 0.5])
+    assert list(features["worst_ratio"]) == pytest.approx([1.5, 1.0, 0.5])
     assert list(features["weight"]) == pytest.approx([1.5, 1.0, 0.5])
-    assert found.set_index(["feature", "window"])["is_over"].to_dict() == {
+    assert found.set_index(["feature", "window"])["is_comparable"].to_dict() == {
         ("begun", MAY): True, ("begun", JULY): False, ("moved", MAY): True, ("new", JULY): False,
     }  # fmt: skip
 
@@ -171,10 +171,7 @@ def test_metrics_come_in_the_order_of_the_docs(state: State) -> None:
 
 def test_the_history_of_a_feature(state: State) -> None:
     found = drift_history(state, "m", 1, "small")
-    assert list(found.columns) == [
-        "window", "window_end", "is_over", "metric", "value", "threshold", "alert", "rows_used",
-    ]  # fmt: skip
-    assert found["is_over"].all()
+    assert list(found.columns) == ["window", "metric", "value", "threshold", "alert", "rows_used", "is_comparable"]
     assert list(zip(found["metric"], found["window"], strict=True)) == [
         ("psi", MAY), ("psi", JUNE), ("ks", MAY), ("ks", JUNE),
     ]  # fmt: skip
@@ -212,6 +209,7 @@ def test_a_map_of_two_hundred_features_is_there_at_once(tmp_path: Path) -> None:
     every = every.assign(
         model="m", version=1, value=chance.random(len(every)), threshold=0.5, alert=False, rows_used=1000,
         rows_unused=0, rows_baseline=9000, window_end=every["window"] + pd.offsets.MonthBegin(), threshold_from="floor",
+        is_comparable=True,
     )  # fmt: skip
     importances = pd.DataFrame({"feature": features, "mean": chance.random(200), "std": 0.01}).assign(
         model="m", version=1, n=5000

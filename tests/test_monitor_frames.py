@@ -121,6 +121,29 @@ def test_the_overview_of_a_model(state: State) -> None:
     assert row["drifted"] == [("d", "ks", 0.01, 0.0), ("b", "psi", -0.5, 0.2), ("a", "psi", 0.3, 0.2)]
 
 
+def test_a_window_of_a_few_rows_is_not_the_newest_that_counts(tmp_path: Any) -> None:
+    """What 29 rows say is no figure to begin a morning with, and no drift; where there is nothing else it is shown."""
+
+    def changed(month: datetime, rows: Any, **facts: Any) -> Any:
+        return [{**row, **(facts if row["window"] >= month else {})} for row in rows]
+
+    tables = watched.tables()
+    june, april = datetime(2024, 6, 1), datetime(2024, 4, 1)
+    few = watched.published(
+        tmp_path / "few",
+        ml_performance=changed(june, tables["ml_performance"], n=29),
+        ml_drift=changed(june, tables["ml_drift"], is_comparable=False, value=5.0),
+    )
+    row = monitor.overview(few).set_index("model").loc[BINARY]
+    assert (row["realized_window"], row["realized_n"]) == (datetime(2024, 5, 1), 90)
+    assert ("b", "psi", -0.5, 0.2) in row["drifted"]
+    all_few = watched.published(
+        tmp_path / "all", ml_performance=changed(april, tables["ml_performance"], n=29), ml_drift=tables["ml_drift"]
+    )
+    row = monitor.overview(all_few).set_index("model").loc[BINARY]
+    assert (row["realized_window"], row["realized_n"]) == (june, 29)
+
+
 def test_alerts_come_with_their_words(state: State) -> None:
     row = monitor.overview(state).set_index("model").loc[MANY]
     assert [(what, message) for what, _, message in row["alert_list"]] == [("x", "<script> above"), ("y", "another")]

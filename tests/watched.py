@@ -197,7 +197,7 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
     ]  # fmt: skip
     drift = [
         {"model": BINARY, "version": 2, "feature": feature, "window": month, "window_end": end, "baseline": "training",
-         "metric": metric, "value": value, "threshold": threshold, "alert": False}
+         "metric": metric, "value": value, "threshold": threshold, "alert": False, "is_comparable": end <= AS_OF}
         for month, end in ((datetime(2024, 5, 1), datetime(2024, 6, 1)), (datetime(2024, 6, 1), datetime(2024, 7, 1)),
                            (datetime(2024, 7, 1), datetime(2024, 8, 1)))
         for feature, metric, value, threshold in (

@@ -5,7 +5,7 @@ from mlbridge.monitor.card import card
 from mlbridge.monitor.changes import changes
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
-from mlbridge.monitor.models import models, version_facts
+from mlbridge.monitor.models import ENOUGH_ROWS, models, version_facts
 from mlbridge.monitor.outcomes import (
     against,
     calibration,
@@ -26,6 +26,7 @@ from mlbridge.monitor.source import Build, Nothing, Republished, Source, State, 
 from mlbridge.monitor.versions import decisions, importances, leaderboard
 
 __all__ = [
+    "ENOUGH_ROWS",
     "Build",
     "MonitorError",
     "Nothing",

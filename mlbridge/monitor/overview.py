@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlbridge.monitor.models import models
+from mlbridge.monitor.models import ENOUGH_ROWS, models
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ from (
         max(d."window") over (partition by d.model) as newest
     from ml_drift as d
     inner join ml_champions as c on d.model = c.model and d.version = c.version
-    where d.baseline = 'training' and d.window_end <= :as_of and d.value is not null
+    where d.baseline = 'training' and d.is_comparable and d.value is not null
 ) as measured
 where "window" = newest
 """
@@ -94,16 +94,17 @@ def overview(state: State) -> pd.DataFrame:
 
     `state` is `failed` (a node of its own or one that serves all models, or a test of one, when it was run last),
     `alert`, `no_champion`, `no_version`, `unlabelled` (nothing realized yet) or `ok`. `last_build_status` is error,
-    skipped or success. `realized` and `estimated` are the spec's metric in the newest window that is over, else in the
-    newest, with 95 % interval, n and window; `threshold` and `reference` go with `realized`, without it with
-    `estimated`. `age_days` counts from what the champion was trained on to what the build knows. `alert_list` has a
+    skipped or success. `realized` and `estimated` are the spec's metric in the newest window that is over and has
+    `ENOUGH_ROWS`, else that is over, else in the newest, with 95 % interval, n and window; `threshold` and `reference`
+    go with `realized`, without it with `estimated`. `age_days` counts from what the champion was trained on to what the
+    build knows. `alert_list` has a
     (what, since, message) for each of the `alerts` in the newest window of what it is about; `drifted` are the three
     (feature, metric, value, threshold) farthest above or nearest below their thresholds, against training, in the
-    newest window that is over. What there is not is NULL, or an empty list.
+    newest window that can be compared with whole ones. What there is not is NULL, or an empty list.
     """
     import pandas as pd
 
-    tables = {name: state.ask(sql, as_of=state.build.as_of) for name, sql in ASKED.items()}
+    tables = {name: state.ask(sql) for name, sql in ASKED.items()}
     nodes = state.ask(NODES)
     rows = []
     for facts in models(state).to_dict("records"):
@@ -152,7 +153,8 @@ def _figures(performance: pd.DataFrame, state: State) -> dict[str, Any]:
     for kind in ("estimated", "realized"):
         rows = performance[performance["kind"] == kind]
         over = rows[rows["window_end"] <= state.build.as_of]
-        for _, newest in (over if len(over) else rows).tail(1).iterrows():
+        many = over[over["n"] >= ENOUGH_ROWS]
+        for _, newest in next(each for each in (many, over, rows) if len(each) or each is rows).tail(1).iterrows():
             figures = (newest[key] for key in ("value", "low", "high", "n", "window"))
             found |= dict(zip((f"{kind}{end}" for end in FIGURES), figures, strict=True))
             found |= {"threshold": newest["threshold"], "reference": newest["reference"]}

@@ -24,11 +24,9 @@ bounded as (
         coalesce({{ mlbridge.noise('measured.metric', 'rules.deviations') }}, 0) as noise,
         -- part of a window, or the first hours of a stream, cannot be compared with whole ones; a few rows with none
         measured.rows_used >= 30
-        and (
-            rules.while_open
-            or windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
-            and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10
-        ) as is_comparable
+        and windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
+        and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10 as is_comparable,
+        measured.rows_used >= 30 and rules.while_open as is_early
     from measured
     inner join {{ ref('ml_thresholds') }} as rules
         on measured.metric = rules.metric
@@ -62,7 +60,9 @@ final as (
         value,
         coalesce(fixed, greatest(floor, usual, noise)) as threshold,
         coalesce(
-            is_comparable and {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, usual, noise)), false
+            (is_comparable or is_early)
+            and {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, usual, noise)),
+            false
         ) as alert,
         cast(rows_used as bigint) as rows_used,
         cast(rows_new - rows_used as bigint) as rows_unused,
@@ -73,7 +73,8 @@ final as (
             when usual >= greatest(floor, noise) then 'reference'
             when floor >= noise then 'floor'
             else 'noise'
-        end as threshold_from
+        end as threshold_from,
+        is_comparable
     from bounded
 )
 

@@ -77,7 +77,8 @@ final as (
         {{ mlbridge.interval_end('-') }} as low,
         {{ mlbridge.interval_end('+') }} as high,
         n,
-        threshold,
+        -- no metric of which more is better can be below 0, but r2
+        case when worse < 0 and metric <> 'r2' and threshold < 0 then 0 else threshold end as threshold,
         coalesce(
             worse * value > worse * threshold
             -- of fewer rows not even the standard errors are worth stating

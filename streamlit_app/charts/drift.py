@@ -12,7 +12,10 @@ UNUSUAL = ["rgba(240, 165, 75, 0.95)", "rgba(190, 65, 0, 1)"]
 
 
 def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
-    """Draw features by windows; the shade is value by threshold, cut at 2, a triangle marks an alert."""
+    """Draw features by windows; the shade is value by threshold, cut at 2, a triangle marks an alert.
+
+    Pale is what cannot be compared with whole windows, and is no alert.
+    """
     features = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
     days = sorted(frame["day"].unique())
     frame = frame.assign(shade=frame["ratio"].clip(upper=2))
@@ -40,7 +43,7 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
         scale=alt.Scale(domain=[0, 1, 1.0001, 2], range=USUAL + UNUSUAL),
         legend=alt.Legend(orient="top", title=None, gradientLength=200, values=[0, 0.5, 1, 1.5, 2]),
     )
-    faded = alt.condition(alt.datum.is_over, alt.value(1), alt.value(0.22))
+    faded = alt.condition(alt.datum.is_comparable | alt.datum.alert, alt.value(1), alt.value(0.22))
     rects = (
         alt.Chart(frame)
         .mark_rect(cornerRadius=2, stroke=GREY, cursor="pointer")
@@ -100,7 +103,8 @@ def distribution(frame: pd.DataFrame, window: str, baseline: str) -> alt.Chart:
 def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
     """Draw every metric of a feature over the windows, each on a scale of its own: a chart by metric.
 
-    The scale is that of the windows that are over: what a few rows say of one that is not may be many times as large.
+    The scale is that of the windows that can be compared with whole ones: what a few rows say may be many times as
+    large.
     """
     tooltip = [
         alt.Tooltip("metric:N"),
@@ -112,8 +116,8 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
     charts = {}
     for metric, rows in frame.groupby("metric", sort=False):
         base = alt.Chart(rows).encode(x=time_axis("window", size))
-        over = rows[rows["is_over"]] if rows["is_over"].any() else rows
-        figures = [0.0, *over["value"].dropna(), *over["threshold"].dropna()]
+        whole = rows[rows["is_comparable"]] if rows["is_comparable"].any() else rows
+        figures = [0.0, *whole["value"].dropna(), *whole["threshold"].dropna()]
         room = 0.2 * (max(figures) - min(figures)) or 1.0
         domain = [min(figures) - 0.4 * room, max(figures) + room]
         y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(tickCount=3))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from mlbridge.monitor import ENOUGH_ROWS
+
 GREY = "#8a8a8a"  # reads on light and on dark ground
 RING = "#D55E00"  # the colour of an alert; its shape, a ring, is what tells it
 KINDS = ["realized", "estimated"]
@@ -19,7 +21,6 @@ TOP = alt.Legend(
 SHAPES = alt.Legend(
     orient="bottom", title=None, columns=4, symbolOpacity=1, symbolFillColor=GREY, symbolStrokeColor=GREY
 )
-FEW = 30  # of fewer rows an interval is so wide that it would hide the rest
 AXIS_FORMAT = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
 
 
@@ -40,7 +41,7 @@ def time_axis(name: str, size: str, title: str | None = None) -> alt.X:
 
 def extent(frame: pd.DataFrame) -> list[float]:
     """Give the range of values, thresholds and intervals, but for windows of so few rows that theirs hide the rest."""
-    sure = frame[frame["n"] >= FEW]
+    sure = frame[frame["n"] >= ENOUGH_ROWS]
     figures = pd.concat([frame["value"], sure["low"], sure["high"], sure["threshold"]]).dropna()
     room = 0.06 * (figures.max() - figures.min()) or 0.1
     return [float(figures.min() - room), float(figures.max() + room)]

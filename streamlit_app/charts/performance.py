@@ -66,8 +66,11 @@ def rules(frame: pd.DataFrame, size: str) -> alt.LayerChart:
 
 
 def history_with_champions(frame: pd.DataFrame, promotions: pd.DataFrame, metric: str, size: str) -> alt.LayerChart:
-    """Draw a history and mark in it where another version became champion."""
-    inside = promotions[promotions["as_of"] >= frame["window"].min()]
+    """Draw a history and mark in it where another version became champion.
+
+    A champion trained long after the last window is not marked: it would stretch the axis, with nothing of it to see.
+    """
+    inside = promotions[promotions["as_of"].between(frame["window"].min(), frame["window_end"].max())]
     drawn = history(frame, metric, size)
     both = drawn if inside.empty else alt.layer(rules(inside, size), drawn)
     return both.properties(height=340, width="container")

@@ -21,7 +21,7 @@ def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
     """Number the features in the order asked for; the model's prediction and target stay on top."""
     if order == ORDERS[0]:
         return frame
-    worst = frame.drop_duplicates("feature").set_index("feature")["worst"].fillna(0.0)
+    worst = frame.drop_duplicates("feature").set_index("feature")["worst_ratio"].fillna(0.0)
     key = (lambda name: (-worst[name], name)) if order == ORDERS[1] else (lambda name: name)
     names = sorted(frame["feature"].unique(), key=lambda name: (not name.startswith("ml_"), key(name)))
     return frame.assign(order=frame["feature"].map({name: number for number, name in enumerate(names)}))
@@ -47,10 +47,10 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
     page.figure(
         "Drift map",
         f"How far each feature is from {BASELINES[baseline]}, as a multiple of its threshold: from 1 on it is more "
-        "than usual and marked with a triangle; a window that is not over yet is pale. A click on a cell shows what is "
-        "behind it.",
+        "than usual and marked with a triangle; pale is a window that is not over yet, or has too few rows. A click on "
+        "a cell shows what is behind it.",
         charts.drift_map(shown, row.window_size),
-        shown.drop(columns=["day", "order", "is_over"]),
+        shown.drop(columns=["day", "order"]),
         unit="Unit: value / threshold",
         n=shown.drop_duplicates(["feature", "window"]).groupby("feature")["rows_used"].sum().max(),
         key="map",
@@ -61,7 +61,9 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
 def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
     """Show the two distributions, the counts and the history behind one cell."""
     st.header("Behind a cell")
-    start = frame.sort_values(["alert", "is_over", "weight", "ratio"], ascending=False, na_position="last").iloc[0]
+    start = frame.sort_values(["alert", "is_comparable", "weight", "ratio"], ascending=False, na_position="last").iloc[
+        0
+    ]
     names = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
     with st.container(horizontal=True):
         feature = page.pick("Feature", names, "feature", index=names.index(start["feature"]))
@@ -88,7 +90,7 @@ def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
         past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
         page.figure(
             f"{feature}: every metric over time",
-            "Each metric with its threshold (dotted); a ring is an alert. What is not over yet may lie outside.",
+            "Each metric with its threshold (dotted); a ring is an alert. Windows of few rows may lie outside.",
             charts.drift_history(past, row.window_size),
             past,
             unit="Unit: the metric's own",

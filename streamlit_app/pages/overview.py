@@ -106,7 +106,7 @@ def figures(row: Any, size: str) -> None:
         line.metric(
             f"{kind.title()}, {words.window(window, size)}",
             words.number(value),
-            delta=None if pd.isna(row.reference) else f"{value - row.reference:+.3g} against training",
+            delta=None if pd.isna(row.reference) else f"{words.change(value - row.reference)} against training",
             delta_color="normal" if row.greater_is_better else "inverse",
             help=f"{row.metric} {said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
             width=165,

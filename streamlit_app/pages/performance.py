@@ -209,7 +209,7 @@ def draw() -> None:
         classes(model, chosen_version, limits)
     else:
         residuals(model, chosen_version, limits)
-    labelled = found[(found["rows_labelled"] > 0) & found["is_complete"]]
+    labelled = found[(found["rows_labelled"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]
     newest = labelled if len(labelled) else found
     if len(newest):
         compared = days[chosen_window].window if chosen_window != ALL else newest["window"].max()

@@ -278,32 +278,37 @@ def expected() -> Iterator[list[Any]]:
         windows = {window: binned(case, case.counts(window)) for window in ROWS}
         assert {window: each.rows for window, each in windows.items()} == ROWS, name
         for (window, now), earlier in zip(windows.items(), (None, *windows.values()), strict=False):
-            over = window != OPEN and now.used >= usual.used / 10
             for baseline, before in (("training", training), ("previous", earlier)):
                 if before is None:
                     continue
                 for metric, value in _metrics(name, baseline, now, before).items():
-                    yield [name, window, baseline, metric, *_said(floors[metric], value, now, before, over)]
+                    counts = [_rows(metric, each) for each in (now, before, usual)]
+                    comparable = window != OPEN and counts[0] >= 30 and counts[0] >= counts[2] / 10
+                    said = _said(floors[metric], value, now, before, comparable)
+                    rows = [int(counts[0]), int(now.rows - counts[0]), int(counts[1])]
+                    yield [name, window, baseline, metric, *said, *rows, comparable]
 
 
-def _said(rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, over: bool) -> list[Any]:
-    """Give value, threshold, its source, alert and rows; the months of the training are all alike, so that only floor
-    and noise count."""
+def _rows(metric: str, each: Binned) -> float:
+    return each.rows if metric == "null_share_change" else each.used
+
+
+def _said(rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, comparable: bool) -> list[Any]:
+    """Give value, threshold, its source and alert; the months of the training are all alike, so that only floor and
+    noise count."""
     metric = rule["metric"]
-    used, compared = ((each.rows if metric == "null_share_change" else each.used) for each in (now, before))
-    counted = [int(used), int(now.rows - used), int(compared)]
     if value is None:
-        return ["", "", "", False, *counted]
+        return ["", "", "", False]
     floor = float(rule["floor"]) * (scale(metric, now, before) if rule["relative"] == "true" else 1.0)
     chance = noise(metric, now, before)
     limit, source = max((floor, "floor"), (chance, "noise"), key=lambda each: each[0])
-    alert = abs(value) > limit and used >= 30 and (rule["while_open"] == "true" or over)
-    return [repr(float(value)), repr(limit), source, alert, *counted]
+    early = rule["while_open"] == "true" and _rows(metric, now) >= 30
+    return [repr(float(value)), repr(limit), source, abs(value) > limit and (comparable or early)]
 
 
 COLUMNS = (
     "feature", "window", "baseline", "metric", "value", "threshold", "threshold_from", "alert", "rows_used",
-    "rows_unused", "rows_baseline",
+    "rows_unused", "rows_baseline", "is_comparable",
 )  # fmt: skip
 
 

@@ -202,6 +202,7 @@ class Said:
     rows_used: int
     rows_unused: int
     rows_baseline: int
+    is_comparable: bool
 
 
 def drift(
@@ -234,16 +235,18 @@ def drift(
             )
             limit = bounds[source]
             assert limit is not None
-            comparable = used >= 30 and (rule["while_open"] == "true" or (window < over and used >= typical / 10))
+            comparable = used >= 30 and window < over and used >= typical / 10
+            may_alarm = comparable or (used >= 30 and rule["while_open"] == "true")
             amount = None if value is None else abs(value) if metric == "null_share_change" else value
             said[scored.feature.name, str(window), baseline, metric] = Said(
                 value,
                 limit,
                 source,
-                amount is not None and amount > limit and comparable,
+                amount is not None and amount > limit and may_alarm,
                 int(used),
                 int(rows[window] - used),
                 int(compared),
+                comparable,
             )
     return said
 
