@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -451,6 +452,14 @@ def test_a_window_that_is_not_over_leaves_the_last_alert_current(built: Built, w
     assert found[august]["is_current"].mean() > 0.5
 
 
+def test_a_window_of_a_few_rows_leaves_the_last_alert_current(built: Built, tmp_path: Path) -> None:
+    host = copy_of_host(built.host, tmp_path)
+    of_august = "select is_current from ml_alerts where about = 'drift' and \"window\" = ?"
+    with duckdb.connect(str(host.database)) as connection:
+        connection.execute('update ml_drift set is_comparable = false, alert = false where "window" = ?', [SEPTEMBER])
+        assert set(connection.execute(of_august, [AUGUST]).fetchall()) == {(True,)}
+
+
 def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], tuple[str, datetime, bool, str]]]:
     """Give what `ml_alerts` must say of what `ml_drift` and `ml_performance` say."""
     moved = what_moved(host)
@@ -470,9 +479,11 @@ def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], 
         f", usually {row.reference:.4f})".replace("nan", "unknown")
         for row in measures.itertuples()
     ]
-    for about, table in (("drift", drift), ("performance", measures)):
-        for (model, what), windows in table.groupby(["model", "what"]):
-            newest = windows.loc[windows["alert"] | (windows["window_end"] <= pd.Timestamp(as_of)), "window"].max()
+    enough = (measures["n"] >= 30) & (measures["window_end"] <= pd.Timestamp(as_of))
+    for about, table, speaks in (("drift", drift, drift["is_comparable"]), ("performance", measures, enough)):
+        silent = ~(speaks | table["alert"]).groupby([table["model"], table["what"], table["window"]]).transform("any")
+        for (model, what), windows in table[~silent].groupby(["model", "what"]):
+            newest = windows["window"].max()
             since = None
             for start, rows in windows.groupby("window"):
                 since = (since or start.to_pydatetime()) if rows["alert"].any() else None

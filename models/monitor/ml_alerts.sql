@@ -2,13 +2,7 @@
 with placed as (
     select
         watched.*,
-        -- a window that is not over yet says nothing, unless it is an alert already
-        max(
-            case
-                when watched.is_alert = 1 or watched.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
-                    then watched.window_start
-            end
-        ) over (partition by watched.model, watched.what) as newest,
+        max(watched.window_start) over (partition by watched.model, watched.what) as newest,
         -- the same number for windows in a row that are all alerts, or all none
         row_number() over (partition by watched.model, watched.what order by watched.window_start)
         - row_number() over (

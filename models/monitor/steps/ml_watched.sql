@@ -1,6 +1,7 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
 -- What is watched of the versions in use, window by window: each feature's drift, and the performance of each kind and
--- slice; whether something is above or below its threshold, and its figures in words.
+-- slice; whether something is above or below its threshold, and its figures in words. A window that is not over yet, or
+-- has too few rows, says nothing, unless it is an alert already.
 {%- set start = mlbridge.quoted('window') %}
 with drifted as (
     select
@@ -11,6 +12,7 @@ with drifted as (
         drift.{{ start }} as window_start,
         drift.window_end,
         drift.alert,
+        drift.alert or drift.is_comparable as speaks,
         case when drift.baseline = 'training' then '1 ' else '2 ' end || drift.metric as place,
         drift.metric || ' ' || {{ mlbridge.figure('drift.value') }} || ' against ' || drift.baseline
         || ' (threshold ' || {{ mlbridge.figure('drift.threshold') }} || ')' as said
@@ -28,6 +30,8 @@ measured as (
         performance.{{ start }} as window_start,
         performance.window_end,
         performance.alert,
+        performance.alert
+        or performance.n >= 30 and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as speaks,
         performance.metric as place,
         performance.metric || ' ' || {{ mlbridge.figure('performance.value') }}
         || ' (' || {{ mlbridge.figure('performance.low') }} || ' to ' || {{ mlbridge.figure('performance.high') }}
@@ -60,6 +64,7 @@ final as (
     inner join {{ ref('ml_champions') }} as champions
         on watched.model = champions.model and watched.version = champions.version
     group by watched.model, watched.version, watched.about, watched.what, watched.window_start, watched.window_end
+    having max(case when watched.speaks then 1 else 0 end) = 1
 )
 
 select * from final
