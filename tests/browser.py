@@ -144,5 +144,7 @@ class Visit:
         self.settled()
         file.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.open(io.BytesIO(self.page.screenshot()))
-        picture.convert("RGB").quantize(128).save(file, optimize=True)
+        # The median cut, which is Pillow's own choice, turns the few lines of a colour into its neighbour's.
+        few = picture.convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+        few.save(file, optimize=True)
         self.page.set_viewport_size(size)
