@@ -35,7 +35,8 @@ PAGES = ["", *(f"{name}?model={MODEL}" for name in ("performance", "drift", "ver
          "pipeline"]  # fmt: skip
 STANDS = """() => document.querySelector('h1')
     && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
-    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(e => e.querySelector('canvas, svg'))"""
+    && !document.querySelector('[data-testid=stSkeleton]')
+    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(e => e.querySelector('.marks'))"""
 BY_HAND = """
 import pandas as pd
 import streamlit as st

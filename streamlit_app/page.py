@@ -34,7 +34,7 @@ def source() -> Source:
     )
 
 
-@st.cache_data(show_spinner=False, max_entries=300)
+@st.cache_data(show_spinner=False, max_entries=100)
 def _answer(build: str, question: str, details: tuple[tuple[str, Any], ...], _state: State) -> Any:
     return getattr(monitor, question)(_state, **dict(details))
 
@@ -55,6 +55,7 @@ def build() -> Build:
 def show(title: str, draw: Callable[[], None]) -> None:
     """Draw a page of the newest build, or what keeps it from being drawn and what to do about it."""
     st.title(title)
+    st.session_state["state"] = None
     try:
         st.session_state["state"] = source().state()
         with st.sidebar:
@@ -68,6 +69,17 @@ def show(title: str, draw: Callable[[], None]) -> None:
         nothing("The warehouse does not answer", str(error), "Reload the page; if it stays, look at the server.")
     except MonitorError as error:
         nothing("The link asks for something that is not there", str(error))
+    if st.session_state["state"] is None:
+        _wait()
+
+
+@st.fragment(run_every=LOOK_AGAIN)
+def _wait() -> None:
+    try:
+        source().state()
+    except (Nothing, ReadError):
+        return
+    st.rerun()
 
 
 @st.fragment(run_every=LOOK_AGAIN)
@@ -106,10 +118,10 @@ def pick_model(champions_only: bool = False) -> Any:
     row = models[models["model"] == name].iloc[0]
     if champions_only and pd.isna(row["version"]):
         decided = ask(monitor.overview).set_index("model").loc[name]
-        trained = decided["state"] != "no_version"
+        trained = pd.notna(row["metric"])
         nothing(
             f"{name} has no champion",
-            str(decided["decision"]) if trained else "It has never been trained.",
+            str(decided["decision"]) if trained and pd.notna(decided["decision"]) else "It has never been trained.",
             "Nothing is scored until a version is promoted: the page Versions says how each candidate did."
             if trained
             else f"Run dbt build --select +{name}_predictions+",
@@ -168,6 +180,12 @@ def pairs(names: list[str]) -> Iterator[list[str]]:
     """Take names two by two, the last alone where they are odd."""
     for start in range(0, len(names), 2):
         yield names[start : start + 2]
+
+
+def measured(frame: pd.DataFrame) -> float:
+    """Count the rows behind a history: those whose outcome is known, else those that were estimated."""
+    realized = frame["kind"] == "realized"
+    return float(frame.loc[realized if realized.any() else ~realized, "n"].sum())
 
 
 def scrolling(key: str, **more: Any) -> Any:

@@ -26,6 +26,9 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 FAR_AWAY = "America/Los_Angeles"  # no page may depend on where its reader is
+# A part of the page whose code is still on its way has a skeleton in its place.
+DRAWN = """!document.querySelector('[data-testid=stSkeleton]')
+    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(e => e.querySelector('.marks'))"""
 WAIT = 60_000  # milliseconds that a busy machine may need
 
 
@@ -82,10 +85,12 @@ class Visit:
 
     @classmethod
     @contextmanager
-    def of(cls, browser: Browser, address: str, width: int = 1440, ground: Any = "light") -> Iterator[Visit]:
+    def of(
+        cls, browser: Browser, address: str, width: int = 1440, ground: Any = "light", zone: str = FAR_AWAY
+    ) -> Iterator[Visit]:
         """Open a window; nothing is in it yet."""
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=ground, timezone_id=FAR_AWAY, accept_downloads=True
+            viewport={"width": width, "height": 900}, color_scheme=ground, timezone_id=zone, accept_downloads=True
         )
         context.set_default_timeout(WAIT)
         visit = cls(context.new_page(), address)
@@ -112,9 +117,7 @@ class Visit:
         self.page.locator("h1").first.wait_for()
         self.page.wait_for_timeout(300)
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(e => e.querySelector('canvas, svg'))"
-        )
+        self.page.wait_for_function(DRAWN)
         self.page.wait_for_timeout(300)
 
     def text(self) -> str:

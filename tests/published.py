@@ -64,12 +64,18 @@ FIRST = "qualify {} = min({}) over (partition by model, version)"
 ONE_WINDOW = {
     "ml_windows": f"select * from ml_windows {FIRST.format('window_start', 'window_start')}",
     "ml_drift": f"""select * from ml_drift where baseline = 'training' {FIRST.format('"window"', '"window"')}""",
-    "ml_performance": f"""select * from ml_performance where version = 1 {FIRST.format('"window"', '"window"')}""",
+    "ml_performance": f"""select * from ml_performance where version = 2 {FIRST.format('"window"', '"window"')}""",
     "ml_alerts": "select * from ml_alerts where false",
 }
 NO_SLICES = {"ml_performance": "select * from ml_performance where slice = 'all'"}
 HOSTILE = "<script>alert(1)</script> *x* `y` [z](javascript:alert(2)) | $$a$$"
 NAMED = f"case when feature like 'ml_%' then feature else feature || '{HOSTILE}' end as feature"
+# The first build failed before anything was trained.
+FAILED_AT_ONCE = NEVER_TRAINED | {
+    "ml_runs": "select * replace ('error' as status, 'no such column' as message) from ml_runs"
+}
+# A champion of which no window has a figure, though its rows were scored.
+NOT_MEASURED = without("ml_performance")
 # A build of which every node was skipped, because a test of what it reads failed.
 ALL_SKIPPED = {
     "ml_runs": "select * replace ('skipped' as status, null::timestamp as started_at) from ml_runs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         app.run()
         assert not app.exception, [each.value for each in app.exception]
         assert not app.error
+        assert not re.search(r"\b(nan|NaN|NaT|<NA>)\b", said(app)), said(app)
         return app
 
     return opened
@@ -48,7 +51,17 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
 
 def said(app: AppTest) -> str:
     """Give all words on the page."""
-    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.metric)
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.warning,
+        app.metric,
+        app.code,
+    )
     words = [f"{getattr(each, 'label', '')} {each.value}" for kind in kinds for each in kind]
     return "\n".join(words).replace("\\", "")
 
@@ -57,7 +70,8 @@ def said(app: AppTest) -> str:
 def test_every_page(folder: Path, open_page: Callable[..., AppTest], name: str) -> None:
     app = open_page(folder, name)
     assert app.title[0].value == name.title()
-    assert len(said(app)) > 200
+    assert "Nothing to show" not in said(app)
+    assert len(said(app)) > 400
 
 
 @pytest.mark.parametrize("model", ["basket", "amount"])
@@ -108,7 +122,7 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
     ),
     "one window": (
         published.ONE_WINDOW,
-        {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("Nothing measured yet",)},
+        {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("rmse per month",)},
     ),
     "all skipped": (
         published.ALL_SKIPPED,
@@ -117,6 +131,15 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
             "runs": ("Builds",),
             "pipeline": ("nodes were skipped by the last build",),
         },
+    ),
+    "failed at once": (
+        published.FAILED_AT_ONCE,
+        dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build"))
+        | {"overview": ("Last build failed", "It has never been trained"), "runs": ("no such column",)},
+    ),
+    "not measured": (
+        published.NOT_MEASURED,
+        {"overview": ("Nothing measured yet",), "performance": ("Not measured yet", "Where it errs", "Residuals")},
     ),
     "no slices": (published.NO_SLICES, {"performance": ("No slices", "monitor: {slices: [")}),
     "no runs": (published.without("ml_runs"), {"runs": ("No run",), "pipeline": ("never",), "overview": ("Overview",)}),
@@ -155,6 +178,44 @@ def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[
     assert not app.exception
     assert "The first 30" not in said(app)
     assert len(app.selectbox(key="feature").options) >= 200
+
+
+def test_an_open_page_shows_a_newer_build(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    """What was asked of a build is kept for that build only."""
+    open_one = published.changed(folder, tmp_path / "published")
+    app = open_page(open_one, "versions", model="amount")
+    assert "newer words" not in said(app)
+    newer = {"ml_decisions": "select * replace ('newer words' as reason) from ml_decisions"}
+    shutil.copytree(published.changed(folder, tmp_path / "newer", newer), open_one, dirs_exist_ok=True)
+    app.run()
+    assert not app.exception
+    assert "newer words" in said(app)
+
+
+def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    many = {
+        "ml_alerts": """
+            select unnest(['basket']) as model, 'drift of f' || i as what, "window", window_end, 2 as version,
+                'drift' as about, since, true as is_current, 'drift of f' || i || ': psi 0.9' as message
+            from (select * from ml_alerts limit 1), range(9) as t(i)
+        """
+    }
+    app = open_page(published.changed(folder, tmp_path / "alerts", many))
+    assert "9 alerts" in said(app)
+    for number in range(9):
+        assert f"drift of f{number}: psi 0.9, since" in said(app)
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 7.3])
+def test_how_many_are_off_by_at_most(
+    folder: Path, open_page: Callable[..., AppTest], aged_shop: Host, tolerance: float
+) -> None:
+    ((expected,),) = aged_shop.rows(
+        f"select avg((abs(actual_value - prediction_value) <= {tolerance})::int) from main_insight.ml_predictions "
+        "where model = 'amount' and version = 2 and actual_value is not null"
+    )
+    app = open_page(folder, "performance", model="amount", version="2", tolerance=str(tolerance))
+    assert f"{100 * expected:.1f} % of the rows are off by at most" in said(app)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser import Visit, chromium, monitor
-from conftest import ROOT, Host
+from conftest import ROOT, Host, copy_of_host
 from playwright.sync_api import Browser
 
 PAGES = ("overview", "performance", "drift", "versions", "predictions", "runs", "pipeline")
@@ -19,6 +22,7 @@ PAGES = ("overview", "performance", "drift", "versions", "predictions", "runs", 
 PICTURES = ROOT / "docs" / "pictures"
 SHOWN = {*(f"{name}.png" for name in PAGES), "drift_dark.png", "overview_narrow_dark.png"}
 HIGHEST = 1_900  # pixels
+KNOWLEDGE = re.compile(r"Knowledge of (\d+ \w+ \d+)")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +105,8 @@ def test_slice_version_and_threshold(browser: Browser, address: str) -> None:
 def test_two_versions_are_compared(browser: Browser, address: str) -> None:
     with Visit.of(browser, address) as visit:
         visit.open("versions?model=late_arrival&before=1&after=2")
-        assert "data" in visit.text()
+        assert re.search(r"What differs between the two trainings: .*\bdata \d", visit.text())
+        assert "Importance in version 1 and 2" in visit.text()
         visit.check()
 
 
@@ -125,8 +130,80 @@ def test_an_entity_is_looked_up(browser: Browser, address: str, aged_flights: Ho
     )
     with Visit.of(browser, address) as visit:
         visit.open(f"predictions?model=late_arrival&entity={entity}")
-        assert entity in visit.text() or visit.page.get_by_role("textbox").first.input_value() == entity
+        assert re.search(rf"n = \d+ predictions of {re.escape(entity)}, newest first", visit.text())
         visit.check()
+
+
+def test_a_threshold_that_cannot_be_is_forgotten(browser: Browser, address: str) -> None:
+    with Visit.of(browser, address) as visit:
+        visit.open("performance?model=late_arrival&threshold=7")
+        assert "Confusion matrix at" in visit.text()
+        visit.check()
+
+
+def test_a_chart_is_the_same_wherever_its_reader_is(browser: Browser, address: str) -> None:
+    """Tokyo knows no daylight saving, of which an hour would be a fraction of a pixel."""
+
+    def drawn(page: str, zone: str) -> list[str]:
+        with Visit.of(browser, address, zone=zone) as visit:
+            visit.open(page)
+            charts = visit.page.locator("[data-testid=stVegaLiteChart] svg.marks")
+            shapes = [re.sub(r'clip\d+|id="[^"]*"', "", each.evaluate("e => e.outerHTML")) for each in charts.all()]
+            assert len(shapes) > 1
+            return shapes
+
+    for page in ("performance?model=late_arrival", "predictions?model=late_arrival"):
+        assert drawn(page, "Asia/Tokyo") == drawn(page, "UTC")
+
+
+@pytest.fixture
+def own_shop(aged_shop: Host, tmp_path: Path) -> Host:
+    """A copy of the second host, with what it has published."""
+    return copy_of_host(aged_shop, tmp_path)
+
+
+def test_an_open_page_finds_the_first_build(browser: Browser, own_shop: Host) -> None:
+    published = own_shop.database.with_name(f"{own_shop.database.name}.published")
+    aside = published.with_name("aside")
+    published.rename(aside)
+    with monitor(own_shop.path) as own, Visit.of(browser, own) as visit:
+        visit.open()
+        assert "Nothing to show yet" in visit.text()
+        aside.rename(published)
+        visit.page.get_by_text("2 models").wait_for()  # nobody has touched the page
+        visit.check()
+
+
+def test_the_app_shows_the_last_build_while_the_next_one_runs(browser: Browser, own_shop: Host) -> None:
+    """Pages are opened one after the other from before the build until after it: neither minds the other."""
+    with monitor(own_shop.path) as own, Visit.of(browser, own) as visit:
+        visit.open()
+        before = KNOWLEDGE.findall(visit.page.inner_text("body"))
+        line = [
+            Path(sys.executable).with_name("dbt"),
+            "build",
+            "--exclude-resource-type",
+            "test",
+            "unit_test",
+            "--vars",
+        ]
+        said = {"mlbridge_as_of": "2030-02-03", "mlbridge_retrain": "true"}
+        with subprocess.Popen(
+            [*line, json.dumps(said)], cwd=own_shop.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as build:
+            during = 0
+            while build.poll() is None:
+                for page in PAGES:
+                    visit.open("" if page == "overview" else page)
+                    visit.check()
+                    during += build.poll() is None
+            words, _ = build.communicate()
+        assert build.returncode == 0, words
+        assert during > 2
+        visit.open()
+        visit.check()
+        assert before
+        assert KNOWLEDGE.findall(visit.page.inner_text("body")) == ["3 Feb 2030"] != before
 
 
 def test_pages_link_to_each_other(browser: Browser, address: str) -> None:

@@ -224,13 +224,13 @@ def test_residuals_are_counted_exactly(
 def test_rows_within_a_tolerance(state: State, rows: pd.DataFrame) -> None:
     known = of(rows, NUMBER)
     residual = (known["actual_value"] - known["prediction_value"]).astype(float)
-    found = monitor.residuals(state, NUMBER, 1)
-    width = found["upper"].iloc[0] - found["lower"].iloc[0]
-    for steps in (0, 1, 3, 8):
-        tolerance = steps * width
-        expected = ((residual >= -tolerance) & (residual < tolerance)).mean()
-        assert monitor.within(found, tolerance) == pytest.approx(expected)
-    assert math.isnan(monitor.within(found.iloc[:0], 1.0))
+    for tolerance in (0, 0.1, 1, 7.5, 40, float(residual.abs().max())):
+        expected = (residual.abs() <= tolerance).mean()
+        assert monitor.within(state, NUMBER, 1, tolerance) == pytest.approx(expected)
+    since, until = PERIODS[-1]
+    assert monitor.within(state, NUMBER, 1, 1e9, since=since, until=until) == 1
+    assert math.isnan(monitor.within(state, NUMBER, 1, 1.0, since=datetime(2030, 1, 1)))
+    assert math.isnan(monitor.within(state, BINARY, 1, 1.0))
 
 
 def test_predicted_against_actual(state: State, rows: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ from mlbridge.errors import MonitorError
 from mlbridge.monitor.card import card
 from mlbridge.monitor.changes import changes
 from mlbridge.monitor.distribution import distribution
+from mlbridge.monitor.drift import LAST as LAST_WINDOWS
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
 from mlbridge.monitor.models import ENOUGH_ROWS, models, version_facts
 from mlbridge.monitor.outcomes import (
@@ -27,6 +28,7 @@ from mlbridge.monitor.versions import decisions, importances, leaderboard
 
 __all__ = [
     "ENOUGH_ROWS",
+    "LAST_WINDOWS",
     "Build",
     "MonitorError",
     "Nothing",

@@ -13,65 +13,79 @@ if TYPE_CHECKING:
 
 BASELINES = ("training", "previous")
 WORST = "worst"
+LAST = 60  # windows
 COLUMNS = [
     "feature", "window", "window_end", "is_comparable", "metric", "value", "threshold", "ratio", "alert", "rows_used",
     "rows_unused", "rows_baseline", "threshold_from", "importance", "worst_ratio", "weight", "order",
 ]  # fmt: skip
-DRIFT = """
+# In docs/monitor.md's order, which decides between metrics that are equally far.
+PLACE = " ".join(f"when '{name}' then {place}" for place, name in enumerate(DRIFT_METRICS))
+# Of each cell the metric that is farthest from its threshold, one without a value last.
+CELLS = f"""
 select
-    feature, "window", window_end, metric, value, threshold, alert, rows_used, rows_unused, rows_baseline,
-    threshold_from, is_comparable
-from ml_drift
-where model = :model and version = :version and baseline = :baseline
-"""
+    feature, "window", window_end, metric, value, threshold, ratio, any_alert > 0 as alert, rows_used, rows_unused,
+    rows_baseline, threshold_from, is_comparable
+from (
+    select
+        *,
+        max(case when alert then 1 else 0 end) over (partition by feature, "window") as any_alert,
+        row_number() over (
+            partition by feature, "window" order by case when ratio is null then 1 else 0 end, ratio desc, place
+        ) as rank_of_metric,
+        dense_rank() over (order by "window" desc) as rank_of_window
+    from (
+        select
+            *,
+            case when value = 0 then 0 when threshold = 0 then cast('infinity' as double precision)
+                else abs(value) / threshold end as ratio,
+            case metric {PLACE} end as place
+        from ml_drift
+        where
+            model = :model and version = :version and baseline = :baseline
+            and (:metric is null or metric = :metric)
+    ) as measured
+) as ranked
+where rank_of_metric = 1 and rank_of_window <= :last
+"""  # noqa: S608 - put together of constants only
 METRICS = "select distinct metric from ml_drift where model = :model and version = :version"
 FEATURES = "select distinct feature from ml_drift where model = :model and version = :version"
 IMPORTANCES = "select feature, mean from ml_importances where model = :model and version = :version"
-HISTORY = """
+HISTORY = f"""
 select "window", metric, value, threshold, alert, rows_used, is_comparable
 from ml_drift
 where model = :model and version = :version and feature = :feature and baseline = :baseline
-"""
+order by case metric {PLACE} end, "window"
+"""  # noqa: S608
 
 
-def drift(state: State, model: str, version: int, baseline: str = "training", metric: str = WORST) -> pd.DataFrame:
+def drift(
+    state: State,
+    model: str,
+    version: int,
+    baseline: str = "training",
+    metric: str = WORST,
+    last: int = LAST,
+) -> pd.DataFrame:
     """One row per feature and window: how far it is from the baseline, as a multiple of what is usual.
 
-    `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0, infinite for any other at a threshold
-    of 0. `worst` takes in each cell the metric with the largest ratio, and `alert` then says whether any metric of the
-    cell alarms: the one that is shown is farther above its threshold than that one. `worst_ratio` is the feature's
-    largest among the windows that can be compared with whole ones (`is_comparable`), or among all where none can: what
-    a few rows say of a window that has just begun would come first. `importance` is in the unit of the spec's metric,
-    NULL for the prediction and the target; `weight` is that (a negative one as 0) times the largest finite ratio of the
-    same windows. `order` numbers the features from 0: the prediction and the target, then by weight, by `worst_ratio`
-    and by name. No rows where there is nothing to compare with. Rows are in that order, then by window.
+    Of the `last` windows that there are. `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0,
+    infinite for any other at a threshold of 0. `worst` takes in each cell the metric with the largest ratio, and
+    `alert` then says whether any metric of the cell alarms: the one that is shown is farther above its threshold than
+    that one. `worst_ratio` is the feature's largest among the windows that can be compared with whole ones
+    (`is_comparable`), or among all where none can: what a few rows say of a window that has just begun would come
+    first. `importance` is in the unit of the spec's metric, NULL for the prediction and the target; `weight` is that (a
+    negative one as 0) times the largest finite ratio of the same windows. `order` numbers the features from 0: the
+    prediction and the target, then by weight, by `worst_ratio` and by name. No rows where there is nothing to compare
+    with. Rows are in that order, then by window.
     """
     checked_version(state, model, version)
     check(baseline, BASELINES, "baseline")
     if metric != WORST:
         check(metric, [WORST, *_metrics(state, model, version)], "drift metric")
-    found = state.ask(DRIFT, model=model, version=version, baseline=baseline)
-    found = found.assign(ratio=_ratio(found))
-    cells = _worst(found) if metric == WORST else found[found["metric"] == metric]
+    asked = {"baseline": baseline, "metric": None if metric == WORST else metric, "last": last}
+    cells = state.ask(CELLS, model=model, version=version, **asked)
     ordered = _weighed(cells, state.ask(IMPORTANCES, model=model, version=version))
     return ordered.sort_values(["order", "window"], kind="stable")[COLUMNS].reset_index(drop=True)
-
-
-def _ratio(found: pd.DataFrame) -> pd.Series[float]:
-    size = found["value"].astype("float64").abs()
-    return (size / found["threshold"].astype("float64")).mask(size == 0, 0.0)
-
-
-def _worst(found: pd.DataFrame) -> pd.DataFrame:
-    cell = ["feature", "window"]
-    alert = found.groupby(cell)["alert"].transform("any").astype("bool")
-    ranked = found.assign(alert=alert, place=found["metric"].map(_places()))
-    ranked = ranked.sort_values([*cell, "ratio", "place"], ascending=[True, True, False, True], kind="stable")
-    return ranked.drop_duplicates(cell)
-
-
-def _places() -> dict[str, int]:
-    return {name: place for place, name in enumerate(DRIFT_METRICS)}
 
 
 def _weighed(cells: pd.DataFrame, importances: pd.DataFrame) -> pd.DataFrame:
@@ -117,6 +131,4 @@ def drift_history(state: State, model: str, version: int, feature: str, baseline
     checked_version(state, model, version)
     check(baseline, BASELINES, "baseline")
     check(feature, sorted(state.ask(FEATURES, model=model, version=version)["feature"]), "feature with drift")
-    found = state.ask(HISTORY, model=model, version=version, feature=feature, baseline=baseline)
-    found = found.assign(place=found["metric"].map(_places())).sort_values(["place", "window"])
-    return found.drop(columns="place").reset_index(drop=True)
+    return state.ask(HISTORY, model=model, version=version, feature=feature, baseline=baseline)

@@ -54,6 +54,12 @@ where abs(prediction_value) <= {LARGEST} and abs(actual_value) <= {LARGEST} and 
 group by 1, 2
 order by 1, 2
 """  # noqa: S608
+WITHIN = f"""
+select
+    sum(case when abs(actual_value - prediction_value) <= :tolerance then 1 else 0 end) as inside, count(*) as n
+from ml_predictions
+where prediction_value is not null and actual_value is not null and {KNOWN}
+"""  # noqa: S608
 STORED = "select calibration from ml_versions where model = :model and version = :version and outcome <> 'runner_up'"
 
 
@@ -193,15 +199,20 @@ def residuals(
     return histogram(state, "residual", RESIDUAL_BINS, model=model, version=version, since=since, until=until)
 
 
-def within(residuals: pd.DataFrame, tolerance: float) -> float:
-    """Give the share of the rows whose residual lies within plus and minus a tolerance, by whole bins.
-
-    The upper end is exclusive, as a bin's; NaN without rows.
-    """
-    n = residuals["n"].sum()
-    slack = 1e-9 * max(1.0, tolerance)
-    inside = (residuals["lower"] >= -tolerance - slack) & (residuals["upper"] <= tolerance + slack)
-    return float(residuals.loc[inside, "n"].sum() / n) if n else math.nan
+def within(
+    state: State,
+    model: str,
+    version: int,
+    tolerance: float,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> float:
+    """Give the share of the rows whose outcome is off by at most a tolerance; NaN without rows, or for classes."""
+    if version_facts(state, model, version)["task"] != "regression":
+        return math.nan
+    where = {"model": model, "version": version, "since": since, "until": until}
+    found = state.ask(WITHIN, tolerance=float(tolerance), **where).iloc[0]
+    return float(found["inside"] / found["n"]) if found["n"] else math.nan
 
 
 def against(

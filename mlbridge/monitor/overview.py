@@ -46,7 +46,15 @@ inner join (
     on n.name = r.node and r.place = 1
 where n.kind <> 'source' and (n.model is not null or n.stage <> 'host')
 """
-BUILT = "select model, max(started_at) as built_at from ml_runs where model is not null group by model"
+# Of a command in which all of a model's nodes were skipped, it is the moment at which its first node began.
+BUILT = """
+select model, max(at) as built_at
+from (
+    select model, coalesce(min(started_at) over (partition by invocation_id), as_of) as at from ml_runs
+) as begun
+where model is not null
+group by model
+"""
 PERFORMANCE = """
 select p.model, p.metric, p.kind, p."window", p.window_end, p.value, p.low, p.high, p.n, p.threshold, p.reference
 from ml_performance as p

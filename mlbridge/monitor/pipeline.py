@@ -27,7 +27,8 @@ LAST = """
 select node as name, status, seconds, "rows", tests_failed, ran_at, invocation_id
 from (
     select
-        r.node, r.status, r.seconds, r."rows", r.tests_failed, r.invocation_id,
+        r.node, r.status, case when r.status <> 'skipped' then r.seconds end as seconds, r."rows", r.tests_failed,
+        r.invocation_id,
         coalesce(r.started_at, i.begun) as ran_at,
         row_number() over (partition by r.node order by i.begun desc, r.invocation_id asc) as place
     from ml_runs as r

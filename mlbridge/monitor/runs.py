@@ -22,8 +22,9 @@ from (
 """
 RUNS = f"""
 select
-    r.invocation_id, coalesce(r.started_at, i.begun) as started_at, r.node, r.model, r.stage, r.status, r.seconds,
-    r."rows", r.rows_per_second, r.tests_passed, r.tests_warned, r.tests_failed, r.message, r.as_of, i.place
+    r.invocation_id, coalesce(r.started_at, i.begun) as started_at, r.node, r.model, r.stage, r.status,
+    case when r.status <> 'skipped' then r.seconds end as seconds, r."rows", r.rows_per_second, r.tests_passed,
+    r.tests_warned, r.tests_failed, r.message, r.as_of, i.place
 from ml_runs as r
 inner join ({BEGUN}) as i on r.invocation_id = i.invocation_id
 where i.place <= :last
@@ -38,7 +39,8 @@ def invocations(state: State, last: int = LAST) -> pd.DataFrame:
     """One row per dbt command that ran nodes of the branch, the newest first, at most `last`.
 
     `invocation_id, started_at, as_of` (the moment whose knowledge it worked on), `seconds` from the start of its first
-    node to the end of its last, `nodes`, of these `failed`, and `tests_failed`, NULL where it was not counted yet.
+    node to the end of its last (0 where all were skipped), `nodes`, of these `failed`, and `tests_failed`, NULL where
+    it was not counted yet.
     """
     import pandas as pd
 
@@ -50,7 +52,7 @@ def invocations(state: State, last: int = LAST) -> pd.DataFrame:
         started_at=("started_at", "min"), as_of=("as_of", "max"), end=("end", "max"), nodes=("node", "size"),
         failed=("failed", "sum"),
     )  # fmt: skip
-    answer["seconds"] = (answer["end"] - answer["started_at"]).dt.total_seconds()
+    answer["seconds"] = (answer["end"] - answer["started_at"]).dt.total_seconds().fillna(0.0)
     answer["tests_failed"] = grouped["tests_failed"].sum(min_count=1)
     columns = ["invocation_id", "started_at", "as_of", "seconds", "nodes", "failed", "tests_failed"]
     return answer.reset_index()[columns].astype({"nodes": "int64", "failed": "int64", "tests_failed": "Int64"})
@@ -60,9 +62,9 @@ def runs(state: State, stage: str | None = None, model: str | None = None, last:
     """One row per command and node, the newest command first, its nodes as they started; of the `last` commands.
 
     `invocation_id, started_at` (of the node; of the command where it was skipped), `node, model` (NULL where it is of
-    none), `stage, status` (success, error or skipped), `seconds, rows, rows_per_second` (NULL for views, and where it
-    failed), `tests_passed, tests_warned, tests_failed` (NULL where they were not counted yet), and `message`, what went
-    wrong.
+    none), `stage, status` (success, error or skipped), `seconds` (NULL where it was skipped), `rows, rows_per_second`
+    (NULL for views, and where it failed), `tests_passed, tests_warned, tests_failed` (NULL where they were not counted
+    yet), and `message`, what went wrong.
     """
     if stage is not None:
         check(stage, sorted(state.ask(STAGES)["stage"]), "stage with runs")

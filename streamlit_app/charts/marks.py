@@ -1,6 +1,7 @@
 """What charts of several pages are made of. The colours are the theme's, in the order of each domain.
 
-Moments are naive UTC; every time axis is a UTC axis, so that a browser's time zone moves nothing.
+Moments are naive UTC, and Streamlit hands them to a browser as moments of the browser's own time zone: so every time
+axis is one of local time, and shows UTC wherever its reader is.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def time_axis(name: str, size: str, title: str | None = None) -> alt.X:
     return alt.X(
         f"{name}:T",
         title=title,
-        scale=alt.Scale(type="utc", padding=12),
+        scale=alt.Scale(padding=12),
         axis=alt.Axis(
             format=AXIS_FORMAT[size],
             labelOverlap=True,

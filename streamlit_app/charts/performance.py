@@ -151,9 +151,14 @@ def confusion(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def residuals(frame: pd.DataFrame, tolerance: float) -> alt.LayerChart:
-    """Draw the histogram of actual minus predicted; what is within the tolerance stands out."""
-    frame = frame.assign(within=((frame["lower"] >= -tolerance - 1e-9) & (frame["upper"] <= tolerance + 1e-9)))
-    frame["within"] = frame["within"].map({True: "within the tolerance", False: "beyond it"})
+    """Draw the histogram of actual minus predicted; bars that are wholly within the tolerance stand out.
+
+    The outer bars are not: what lies beyond them is in them.
+    """
+    slack = 1e-9 * max(1.0, tolerance)
+    within = (frame["lower"] >= -tolerance - slack) & (frame["upper"] <= tolerance + slack)
+    within.iloc[[0, -1]] = False
+    frame = frame.assign(within=within.map({True: "within the tolerance", False: "beyond it"}))
     bars = (
         alt.Chart(frame)
         .mark_bar()

@@ -51,7 +51,7 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
         "a cell shows what is behind it.",
         charts.drift_map(shown, row.window_size),
         shown.drop(columns=["day", "order"]),
-        unit="Unit: value / threshold",
+        unit=f"Unit: value / threshold · the newest {monitor.LAST_WINDOWS} windows at most",
         n=shown.drop_duplicates(["feature", "window"]).groupby("feature")["rows_used"].sum().max(),
         key="map",
         on_select=take_cell,
@@ -102,7 +102,11 @@ def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
 def verdict(feature: str, here: Any, baseline: str) -> str:
     """Say in a sentence what the cell says."""
     metric, value, threshold = words.plain(here["metric"]), words.number(here["value"]), words.number(here["threshold"])
-    end = "**more than usual**" if here["alert"] else "within what is usual"
+    end = "within what is usual"
+    if here["alert"]:
+        end = "**more than usual**"
+    elif here["ratio"] > 1:
+        end = "above it, but the window is not over yet or has too few rows to be compared with whole ones"
     return (
         f"**{words.plain(feature)}** against {BASELINES[baseline]}: {metric} {value}, threshold {threshold} "
         f"(from {words.plain(here['threshold_from'])}), {end}; {words.count(here['rows_used'])} rows used, "

@@ -79,10 +79,11 @@ def card(row: Any, size: str) -> None:
             st.caption("Nothing is scored and nothing watched until a version is promoted.")
             return
         pinned = ", pinned" if row.pinned else ""
+        ended = row.last_build_status if isinstance(row.last_build_status, str) else "not recorded"
         st.caption(
             f"Version {row.version}{pinned} · {words.plain(row.candidate)} · trained on what was known on "
             f"{words.day(row.trained_as_of)} ({words.age(row.age_days)}) · last build "
-            f"{words.moment(row.last_build_at)} UTC: {words.plain(row.last_build_status)}"
+            f"{words.moment(row.last_build_at)} UTC: {words.plain(ended)}"
         )
         left, right = st.columns([4, 5], gap="medium")
         with left:
@@ -123,13 +124,17 @@ def drifted(row: Any) -> None:
 
 
 def alerts(row: Any, size: str) -> None:
-    """List what is beyond its threshold in its newest window, the first ones by name."""
-    listed = row.alert_list[:MOST_ALERTS]
-    lines = [f"{words.plain(what)}, since {words.window(since, size)}" for what, since, _ in listed]
-    more = len(row.alert_list) - len(listed)
-    if lines:
-        title = f":orange[:material/warning:] {words.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
-        listing(title, [*lines, *([f"and {more} more"] if more else [])])
+    """List what is beyond its threshold in its newest window: the first ones by name, all with their figures."""
+    if not row.alert_list:
+        return
+    what = f"{words.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
+    lines = [
+        f"{words.plain(what)}, since {words.window(since, size)}" for what, since, _ in row.alert_list[:MOST_ALERTS]
+    ]
+    listing(f":orange[:material/warning:] {what}", lines)
+    with st.expander(f"{what} with figures"):
+        for _, since, message in row.alert_list:
+            st.markdown(f"{words.plain(message)}, since {words.window(since, size)}")
 
 
 def listing(title: str, lines: list[str]) -> None:
@@ -157,7 +162,7 @@ def watched(row: Any, size: str) -> None:
         charts.history(frame, row.metric, size, height=250),
         frame,
         unit=f"Unit: {row.metric}, {better}",
-        n=frame.loc[frame["kind"] == frame["kind"].iloc[-1], "n"].sum(),
+        n=page.measured(frame),
         key=f"history_{row.model}",
         border=False,
     )
@@ -170,6 +175,14 @@ def links(model: str, *names: str) -> None:
         line.page_link(f"pages/{name}.py", label=name.title(), query_params={"model": model})
 
 
+def summary(states: pd.Series[str]) -> str:
+    """Say in a few words how all models are."""
+    bad, waiting = int((~states.isin(["ok", "unlabelled"])).sum()), int((states == "unlabelled").sum())
+    if bad:
+        return f"{bad} need{'s' if bad == 1 else ''} a look, worst first."
+    return f"no alert, but {waiting} without outcomes yet." if waiting else "all is well."
+
+
 def draw() -> None:
     """Draw the page."""
     overview = page.ask(monitor.overview)
@@ -180,11 +193,7 @@ def draw() -> None:
             "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
         )
         return
-    bad = int((~overview["state"].isin(["ok", "unlabelled"])).sum())
-    st.markdown(
-        f"{len(overview)} model{'s' if len(overview) > 1 else ''}; "
-        + (f"**{bad} need{'s' if bad == 1 else ''} a look**, worst first." if bad else "**all is well.**")
-    )
+    st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['state'])}**")
     glance(overview)
     sizes = page.ask(monitor.models).set_index("model")["window_size"]
     for _, each in overview.iterrows():

@@ -14,16 +14,16 @@ from mlbridge.app.charts import performance as charts
 ALL = "all windows"
 
 
-def over_time(row: Any, metric: str, part: str) -> pd.DataFrame:
+def over_time(row: Any, metric: str, part: str) -> None:
     """Draw the metric over all windows and versions, with the champion's changes."""
     frame = page.ask(monitor.history, model=row.model, metric=metric, slice=part)
     if frame.empty:
         page.nothing(
-            "Nothing measured yet",
-            f"No row of {row.model} has been scored after a training period.",
-            "The first window appears with the first build that scores newer rows.",
+            "Not measured yet",
+            f"No version of {row.model} has a figure of {metric} here: no outcome is known, and it is not estimated.",
+            "It is measured with the build that finds the first outcomes in the target column; choose another metric.",
         )
-        return frame
+        return
     if not (frame["kind"] == "realized").any():
         page.nothing(
             "No outcome is known yet",
@@ -43,10 +43,9 @@ def over_time(row: Any, metric: str, part: str) -> pd.DataFrame:
         charts.history_with_champions(frame, promotions, metric, row.window_size),
         frame,
         unit=f"Unit: {metric}, {better(row, metric)}",
-        n=frame.loc[frame["kind"] == "realized", "n"].sum() or frame["n"].sum(),
+        n=page.measured(frame),
         key="history",
     )
-    return frame
 
 
 def better(row: Any, metric: str) -> str:
@@ -76,16 +75,15 @@ def slices(row: Any, version: int, metric: str, window: pd.Timestamp) -> None:
         charts.slices(frame, metric),
         frame,
         unit=f"Unit: {metric}",
-        n=frame.loc[frame["slice"] == "all", "n"].max(),
+        n=page.measured(frame[frame["slice"] == "all"]),
         key="slices",
     )
 
 
-def calibration(row: Any, version: int, period: dict[str, Any]) -> None:
+def calibration(row: Any, title: str, frame: pd.DataFrame) -> None:
     """Compare what was predicted with what happened."""
-    frame = page.ask(monitor.calibration, model=row.model, version=version, **period)
     page.figure(
-        "Calibration",
+        title,
         "Of the rows given a probability, how many really were positive: on the diagonal the probability can be taken "
         "at its word, below it promises too much. Bars are 95 % intervals.",
         charts.calibration(frame),
@@ -100,7 +98,12 @@ def two_classes(row: Any, version: int, period: dict[str, Any]) -> None:
     """Show what the probabilities are worth, and what a threshold on them would have done."""
     scores = page.ask(monitor.scores, model=row.model, version=version, **period)
     if scores.empty:
-        page.nothing("No calibration and no confusion matrix yet", "No outcome of these rows is known yet.")
+        page.nothing(
+            "No confusion matrix yet",
+            "No outcome of these rows is known yet. The calibration is that on the test rows of the training.",
+        )
+        kept = page.ask(monitor.stored_calibration, model=row.model, version=version)
+        calibration(row, "Calibration in the training", kept)
         return
     threshold = st.slider(
         "Act where the probability is at least", 0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params"
@@ -111,7 +114,7 @@ def two_classes(row: Any, version: int, period: dict[str, Any]) -> None:
         line.metric(name.replace("_", " ").capitalize(), words.share(rates[name]), width=130)
     left, right = st.columns(2)
     with left:
-        calibration(row, version, period)
+        calibration(row, "Calibration", page.ask(monitor.calibration, model=row.model, version=version, **period))
     with right:
         confusion(row, monitor.confusion(scores, threshold), threshold)
 
@@ -167,7 +170,7 @@ def residuals(row: Any, version: int, period: dict[str, Any]) -> None:
         key="tolerance",
         bind="query-params",
     )
-    within = monitor.within(frame, tolerance)
+    within = page.ask(monitor.within, model=row.model, version=version, tolerance=tolerance, **period)
     page.figure(
         "Residuals",
         f"By how much the outcome exceeded the prediction: {words.share(within)} of the rows are off by at most "
@@ -187,13 +190,21 @@ def draw() -> None:
         model = page.pick_model(champions_only=True)
         chosen_metric = page.pick("Metric", page.ask(monitor.metrics, model=model.model), "metric")
         chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
-    measured = over_time(model, chosen_metric, chosen_slice)
-    if measured.empty:
+    scored = page.ask(monitor.volumes, model=model.model)
+    if scored.empty:
+        page.nothing(
+            "Nothing measured yet",
+            f"No row of {model.model} has been scored after a training period.",
+            "The first window appears with the first build that scores newer rows.",
+        )
         return
+    over_time(model, chosen_metric, chosen_slice)
 
     st.header("Where it errs")
+    if chosen_slice != "all":
+        st.caption(f"All rows of the version, not only those where {words.plain(chosen_slice)}.")
     with st.container(horizontal=True):
-        numbers = [str(number) for number in sorted(measured["version"].unique(), reverse=True)]
+        numbers = [str(number) for number in sorted(scored["version"].unique(), reverse=True)]
         start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
         chosen_version = int(page.pick("Version", numbers, "version", index=start))
         found = page.ask(monitor.windows, model=model.model, version=chosen_version)

@@ -10,7 +10,7 @@ from mlbridge.app import graph, page, words
 
 ALL = "all models"
 MEANINGS = {
-    graph.DONE: "built, all its tests passed",
+    graph.DONE: "built, no test of it failed",
     graph.WARNED: "built, but a test of it failed",
     graph.FAILED: "could not be built",
     graph.SKIPPED: "not built, because something before it failed",

@@ -32,7 +32,7 @@ def over_time(row: Any, version: int | None, volumes: pd.DataFrame) -> None:
         page.figure(
             f"What is predicted per {row.window_size}",
             "The share of each window's rows by what is predicted for them: a column that differs from its neighbours "
-            "is a window that differs.",
+            "is a window that differs, or one of few rows.",
             charts.predicted_over_time(bins, row.window_size, predicted(row)),
             bins.drop(columns="label"),
             unit=f"Unit: share of the window's predictions · {predicted(row)}",
@@ -225,9 +225,10 @@ def limits(day: str, size: str) -> dict[str, Any]:
     return {"since": start, "until": start + charts.OFFSETS[size]}
 
 
-def with_outcomes(row: Any, volumes: pd.DataFrame) -> int:
-    """Choose the version to compare when all are looked at: the newest with outcomes, else the champion."""
-    known = volumes.loc[volumes["labelled"] > 0, "version"]
+def with_outcomes(row: Any, volumes: pd.DataFrame, since: pd.Timestamp | None) -> int:
+    """Choose the version to compare when all are looked at: the newest with outcomes then, else the champion."""
+    here = volumes if since is None else volumes[volumes["window"] == since]
+    known = here.loc[here["labelled"] > 0, "version"]
     return int(known.max()) if len(known) else int(row.version)
 
 
@@ -250,7 +251,7 @@ def draw() -> None:
     version = None if chosen == ALL else int(chosen)
     period = limits(window, model.window_size)
     over_time(model, version, volumes if version is None else volumes[volumes["version"] == version])
-    compared = version or with_outcomes(model, volumes)
+    compared = version or with_outcomes(model, volumes, period["since"])
     comparison(page.of_version(model, compared), compared, window, period)
     look_up(model)
     download(model, version, window, period)

@@ -121,7 +121,8 @@ def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
         page.nothing("Nothing ran", "None of these nodes was run by this build.", "Choose another build.")
         return
     earlier = started.index[started < started[build]]
-    usual = runs[runs["invocation_id"].isin(earlier)].groupby("node")["seconds"].median()
+    done = runs[runs["invocation_id"].isin(earlier) & (runs["status"] == "success")]
+    usual = done.groupby("node")["seconds"].median()
     shown = here.assign(
         usual=here["node"].map(usual),
         took=here["seconds"].map(words.duration),
@@ -133,7 +134,7 @@ def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
         charts.slowest(shown),
         shown.drop(columns=["invocation_id", "took", "message"]),
         unit="Unit: seconds",
-        n=len(here),
+        n=len(shown),
         key="slowest",
     )
 
