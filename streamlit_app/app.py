@@ -17,6 +17,12 @@ PAGES = {
 }
 FOLDER = Path(__file__).parent / "pages"
 
+# Where the keyboard is must be seen on links too; a chart that is wider than its place is reached by scrolling.
+STYLE = """<style>
+a:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
+[data-testid=stVegaLiteChart] {overflow-x: auto}
+</style>"""
+
 st.set_page_config(page_title="mlbridge", page_icon=str(FOLDER.parent / "icon.svg"), layout="wide")
 chosen = st.navigation(
     [
@@ -24,4 +30,5 @@ chosen = st.navigation(
         for name, (title, icon) in PAGES.items()
     ]
 )
+st.html(STYLE)
 chosen.run()

@@ -16,7 +16,17 @@ from mlbridge.app.words import NOTHING, count, moment, plain
 from mlbridge.monitor import Build, MonitorError, Nothing, Republished, Source, State
 from mlbridge.reader import ReadError
 
+NO_MODEL = (
+    "No model is declared",
+    "The published build knows no ML model.",
+    "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
+)
+ABREAST = 4  # charts of several in one row
 LOOK_AGAIN = "20s"  # how soon an open page notices a new build
+
+
+class Wanting(Exception):  # noqa: N818 - not a failure: the page says it, and what to do
+    """There is nothing to draw, for a reason: its title, what is the matter, and what to do."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -63,12 +73,14 @@ def show(title: str, draw: Callable[[], None]) -> None:
         draw()
     except Republished:
         st.rerun()
+    except Wanting as wanting:
+        nothing(*wanting.args)
     except Nothing as error:
-        nothing("Nothing to show yet", str(error))
+        nothing("Nothing to show yet", sentence(error))
     except ReadError as error:
-        nothing("The warehouse does not answer", str(error), "Reload the page; if it stays, look at the server.")
+        nothing("The warehouse does not answer", sentence(error), "Reload the page; if it stays, look at the server.")
     except MonitorError as error:
-        nothing("The link asks for something that is not there", str(error))
+        nothing("The link asks for something that is not there", sentence(error))
     if st.session_state["state"] is None:
         _wait()
 
@@ -96,37 +108,37 @@ def _published(drawn: str) -> None:
     )
 
 
+def sentence(error: Exception) -> str:
+    """Write what an error says as a sentence of the page."""
+    said = str(error)
+    return said[:1].upper() + said[1:]
+
+
 def nothing(title: str, what: str, do: str = "") -> None:
     """Say what is the matter and what to do, where there is nothing to draw."""
     st.info(f"**{plain(title)}**  \n{plain(what)}" + (f"  \n{plain(do)}" if do else ""), icon=":material/info:")
 
 
 def pick_model(champions_only: bool = False) -> Any:
-    """Let one of the models be chosen; gives its row of `monitor.models`, and stops the page when there is none.
+    """Let one of the models be chosen; gives its row of `monitor.models`. Raises Wanting when there is none.
 
-    With `champions_only` a model without a champion gets its explanation in place of the page.
+    With `champions_only` also when the model has no champion.
     """
     models = ask(monitor.models)
     if models.empty:
-        nothing(
-            "No model is declared",
-            "The published build knows no ML model.",
-            "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
-        )
-        st.stop()
+        raise Wanting(*NO_MODEL)
     name = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
     row = models[models["model"] == name].iloc[0]
     if champions_only and pd.isna(row["version"]):
         decided = ask(monitor.overview).set_index("model").loc[name]
         trained = pd.notna(row["metric"])
-        nothing(
+        raise Wanting(
             f"{name} has no champion",
             str(decided["decision"]) if trained and pd.notna(decided["decision"]) else "It has never been trained.",
             "Nothing is scored until a version is promoted: the page Versions says how each candidate did."
             if trained
             else f"Run dbt build --select +{name}_predictions+",
         )
-        st.stop()
     return row
 
 
@@ -166,8 +178,8 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
         rows = "" if n is None else f" · n = {count(n)}"
         st.caption(f"{plain(says)}  \n{plain(unit)}{rows}")
         if isinstance(chart, Mapping):
-            for pair in pairs(list(chart)):
-                for place, name in zip(st.columns(2), pair, strict=False):
+            for names in rows_of(list(chart)):
+                for place, name in zip(st.columns(ABREAST), names, strict=False):
                     place.caption(f"**{plain(name)}**")
                     place.altair_chart(chart[name], key=f"{key}_{name}", alt=f"{title} {name}. {says}")
         else:
@@ -176,10 +188,10 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
             st.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NOTHING)
 
 
-def pairs(names: list[str]) -> Iterator[list[str]]:
-    """Take names two by two, the last alone where they are odd."""
-    for start in range(0, len(names), 2):
-        yield names[start : start + 2]
+def rows_of(names: list[str]) -> Iterator[list[str]]:
+    """Take as many names at a time as stand abreast; the last row may be shorter."""
+    for start in range(0, len(names), ABREAST):
+        yield names[start : start + ABREAST]
 
 
 def measured(frame: pd.DataFrame) -> float:

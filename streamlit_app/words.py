@@ -10,6 +10,7 @@ import pandas as pd
 from mlbridge.monitor.markdown import text
 
 NOTHING = "\u2013"
+LONGEST = 28  # characters of a name on an axis
 
 
 def plain(value: Any) -> str:
@@ -38,6 +39,11 @@ def number(value: Any) -> str:
 def change(value: float) -> str:
     """Write a difference with its sign and two significant digits."""
     return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+.2g}"
+
+
+def short(name: str) -> str:
+    """Write a name with its middle left out where it is long; an empty one as a pair of quotes."""
+    return "''" if not name else name if len(name) <= LONGEST else f"{name[:16]}…{name[-10:]}"
 
 
 def interval(value: Any, low: Any, high: Any) -> str:

@@ -86,7 +86,7 @@ def cells() -> pd.DataFrame:
         ("a", "2024-04-01", 1.2, True, True, 0), ("a", "2024-05-01", 1.5, True, False, 0),
     ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=["feature", "day", "ratio", "alert", "is_comparable", "order"])
-    return frame.assign(metric="psi", value=0.1, threshold=0.2, rows_used=50, importance=0.1)
+    return frame.assign(metric="psi", value=0.1, threshold=0.2, rows_used=50, importance=0.1, chosen=False)
 
 
 def test_the_map_keeps_the_order_marks_alerts_and_fades_what_cannot_be_compared(cells: pd.DataFrame) -> None:
@@ -152,11 +152,13 @@ def test_a_cross_marks_a_build_that_failed() -> None:
     frame = pd.DataFrame(
         {
             "started_at": MONTHS[:3], "seconds": [5.0, 6.0, 7.0], "nodes": 3, "failed": [0, 1, 0],
-            "tests_failed": [0, 0, 2], "took": "5 s", "known": "now",
+            "skipped": 0, "tests_failed": [0, 0, 2], "took": "5 s", "known": "now",
         }
     )  # fmt: skip
     ((_, crossed),) = marks(runs.builds(frame), "text")
     assert [row["seconds"] for row in crossed] == [6.0, 7.0]
+    ((_, crossed),) = marks(runs.builds(frame.iloc[:1].assign(skipped=2)), "text")
+    assert [row["seconds"] for row in crossed] == [5.0]
     assert not list(marks(runs.builds(frame.iloc[:1]), "text"))
 
 

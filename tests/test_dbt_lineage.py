@@ -174,25 +174,29 @@ def test_ml_runs_is_what_dbt_wrote_down(shop: Host, warm: Warm, tmp_path: Path) 
     warm.dbt(host.path, "build", ok=False)
     written = json.loads((host.path / "target" / "run_results.json").read_text())
     manifest, counts = host.manifest, Counter[tuple[str, str]]()
-    expected = {}
+    expected, told = {}, dict[str, list[str]]()
     for result in written["results"]:
         id_ = result["unique_id"]
         if id_.startswith(("test.", "unit_test.")) and result["status"] in WORDS:
             counts[node_of(manifest, id_), WORDS[result["status"]]] += 1
+            if WORDS[result["status"]] == "failed":
+                told.setdefault(node_of(manifest, id_), []).append(f"{id_.split('.')[2]}: {result['message']}")
     for result in written["results"]:
         id_ = result["unique_id"]
         if id_.startswith(("model.", "seed.")):
             numbers = [counts[id_, word] for word in ("passed", "warned", "failed")]
-            expected[manifest["nodes"][id_]["name"]] = (result["status"], result["execution_time"], *numbers)
+            said = "\n".join(told[id_]) if id_ in told else None if result["status"] == "success" else result["message"]
+            expected[manifest["nodes"][id_]["name"]] = (result["status"], result["execution_time"], *numbers, said)
     found = host.rows(f"""
-        select node, status, seconds, tests_passed, tests_warned, tests_failed
+        select node, status, seconds, tests_passed, tests_warned, tests_failed, message
         from main_insight.ml_runs where invocation_id = '{written["metadata"]["invocation_id"]}'
     """)
     assert len(found) == len(expected)
     assert {name: facts for name, *facts in found} == {
         name: [status, pytest.approx(seconds), *numbers] for name, (status, seconds, *numbers) in expected.items()
     }
-    assert [facts[2:] for facts in (expected["weeks"], expected["stg_orders"])] == [(2, 1, 2), (1, 0, 0)]
+    assert [facts[2:5] for facts in (expected["weeks"], expected["stg_orders"])] == [(2, 1, 2), (1, 0, 0)]
+    assert "results, configured to fail if" in expected["weeks"][5]
     assert {facts[0] for facts in expected.values()} == {"success", "skipped"}
 
 

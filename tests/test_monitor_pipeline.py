@@ -86,11 +86,12 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
 def test_invocations(state: State) -> None:
     found = invocations(state)
     assert list(found.columns) == [
-        "invocation_id", "started_at", "as_of", "seconds", "nodes", "failed", "tests_failed",
+        "invocation_id", "started_at", "as_of", "seconds", "nodes", "failed", "skipped", "tests_failed",
     ]  # fmt: skip
     assert list(found["invocation_id"]) == ["second", "first", "stopped", "old"]
     assert list(found["nodes"]) == [3, 4, 1, 1]
     assert list(found["failed"]) == [1, 0, 0, 0]
+    assert list(found["skipped"]) == [1, 0, 1, 0]
     # From the start of the first node to the end of the last, not the sum.
     assert found["seconds"].tolist() == [64, 181, 0, 5]
     assert found["tests_failed"].tolist() == [1, 0, 0, pd.NA]

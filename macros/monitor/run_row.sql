@@ -2,8 +2,8 @@
 
 {% macro tests_by_node(results) %}
   {#-
-    How many tests passed, warned and failed in a command, by the id of the node that they test: of a test written in SQL,
-    the first that it reads. One that could not be run has failed.
+    How many tests passed, warned and failed in a command, and what the failed ones said, by the id of the node that they
+    test: of a test written in SQL, the first that it reads. One that could not be run has failed.
   -#}
   {%- set words = {'pass': 'passed', 'warn': 'warned', 'fail': 'failed', 'error': 'failed'} -%}
   {%- set counts = {} -%}
@@ -12,6 +12,9 @@
     {%- set tested = node.attached_node or node.tested_node_unique_id or (node.depends_on.nodes + [none])[0] -%}
     {%- set of_node = counts.setdefault(tested, {}) -%}
     {%- do of_node.update({word: of_node.get(word, 0) + 1}) -%}
+    {%- if word == 'failed' -%}
+      {%- do of_node.setdefault('said', []).append(node.name ~ ': ' ~ (result.message or result.status)) -%}
+    {%- endif -%}
   {%- endfor -%}
   {{ return(counts) }}
 {% endmacro %}
@@ -38,7 +41,7 @@
     'rows': 'null' if rows is none else rows,
     'rows_per_second': 'null' if rows is none or not seconds else rows / seconds,
     'as_of': "cast('" ~ mlbridge.as_of() ~ "' as timestamp)",
-    'message': mlbridge.text(none if done else result.message),
+    'message': mlbridge.text(result.message if not done else tests['said'] | join('\n') if 'said' in tests else none),
     'tests_passed': tests.get('passed', 0),
     'tests_warned': tests.get('warned', 0),
     'tests_failed': tests.get('failed', 0),

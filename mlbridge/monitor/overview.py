@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlbridge.monitor.models import ENOUGH_ROWS, models
+from mlbridge.monitor.plain import records
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ from ml_champions as c
 inner join ml_versions as v
     on c.model = v.model and c.version = v.version and v.outcome <> 'runner_up'
 """
+# That nothing was to be trained says less than why a training had no success.
 DECISIONS = """
 select model, reason, decided_at
 from (
     select
         model, reason, decided_at,
-        row_number() over (partition by model order by decided_at desc, as_of desc, invocation_id desc) as place
+        row_number() over (
+            partition by model
+            order by case when outcome = 'skipped' then 1 else 0 end, decided_at desc, as_of desc, invocation_id desc
+        ) as place
     from ml_decisions
 ) as numbered
 where place = 1
@@ -30,7 +35,7 @@ where place = 1
 # What became of each node when it was run last: of a model's own, and of those that serve all models. A node of the
 # host is not among them: where one fails, the models that need it are skipped.
 NODES = """
-select n.model, r.status, r.tests_failed
+select n.name, n.model, r.status, r.tests_failed
 from ml_nodes as n
 inner join (
     select
@@ -45,6 +50,7 @@ inner join (
 ) as r
     on n.name = r.node and r.place = 1
 where n.kind <> 'source' and (n.model is not null or n.stage <> 'host')
+order by n.name
 """
 # Of a command in which all of a model's nodes were skipped, it is the moment at which its first node began.
 BUILT = """
@@ -82,7 +88,7 @@ ASKED = {
 FIGURES = ("", "_low", "_high", "_n", "_window")
 COLUMNS = [
     "model", "state", "version", "candidate", "pinned", "trained_at", "trained_as_of", "age_days", "last_build_at",
-    "last_build_status", "decision", "decided_at", "metric", "greater_is_better", "window_size",
+    "last_build_status", "troubled", "decision", "decided_at", "metric", "greater_is_better", "window_size",
     *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES),
     "threshold", "reference", "alerts", "alert_list", "drifted",
 ]  # fmt: skip
@@ -102,10 +108,11 @@ def overview(state: State) -> pd.DataFrame:
 
     `state` is `failed` (a node of its own or one that serves all models, or a test of one, when it was run last),
     `alert`, `no_champion`, `no_version`, `unlabelled` (nothing realized yet) or `ok`. `last_build_status` is error,
-    skipped or success. `realized` and `estimated` are the spec's metric in the newest window that is over and has
-    `ENOUGH_ROWS`, else that is over, else in the newest, with 95 % interval, n and window; `threshold` and `reference`
-    go with `realized`, without it with `estimated`. `age_days` counts from what the champion was trained on to what the
-    build knows. `alert_list` has a
+    skipped or success; `troubled` has (node, "failed", "skipped" or how many tests failed) for each that is to blame,
+    the skipped last; `decision` is the last one that was about a training, else the last. `realized` and `estimated`
+    are the spec's metric in the newest window that is over and has `ENOUGH_ROWS`, else that is over, else in the
+    newest, with 95 % interval, n and window; `threshold` and `reference` go with `realized`, without it with
+    `estimated`. `age_days` counts from what the champion was trained on to what the build knows. `alert_list` has a
     (what, since, message) for each of the `alerts` in the newest window of what it is about; `drifted` are the three
     (feature, metric, value, threshold) farthest above or nearest below their thresholds, against training, in the
     newest window that can be compared with whole ones. What there is not is NULL, or an empty list.
@@ -129,6 +136,7 @@ def overview(state: State) -> pd.DataFrame:
 def _row(facts: Any, own: dict[str, pd.DataFrame], nodes: pd.DataFrame, state: State) -> dict[str, Any]:
     row: dict[str, Any] = {key: facts[key] for key in ("model", "metric", "greater_is_better", "window_size")}
     row |= {"last_build_at": _first(own["built"], "built_at"), "last_build_status": _status(nodes)}
+    row["troubled"] = _troubled(nodes)
     row |= {"decision": _first(own["decisions"], "reason"), "decided_at": _first(own["decisions"], "decided_at")}
     row |= {
         "alerts": len(own["alerts"]),
@@ -154,6 +162,17 @@ def _status(nodes: pd.DataFrame) -> str | None:
     if nodes["status"].isin(["error", "fail"]).any() or nodes["tests_failed"].fillna(0).gt(0).any():
         return "error"
     return "skipped" if nodes["status"].eq("skipped").any() else "success"
+
+
+def _troubled(nodes: pd.DataFrame) -> list[tuple[str, str]]:
+    told = {"error": "failed", "fail": "failed", "skipped": "skipped"}
+    found = []
+    for node in records(nodes):
+        tests = int(node["tests_failed"] or 0)
+        if node["status"] in told or tests:
+            what = told.get(node["status"], f"{tests} test{'s' if tests > 1 else ''} failed")
+            found.append((str(node["name"]), what))
+    return sorted(found, key=lambda each: (each[1] == "skipped", each[0]))
 
 
 def _figures(performance: pd.DataFrame, state: State) -> dict[str, Any]:

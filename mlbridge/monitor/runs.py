@@ -39,23 +39,25 @@ def invocations(state: State, last: int = LAST) -> pd.DataFrame:
     """One row per dbt command that ran nodes of the branch, the newest first, at most `last`.
 
     `invocation_id, started_at, as_of` (the moment whose knowledge it worked on), `seconds` from the start of its first
-    node to the end of its last (0 where all were skipped), `nodes`, of these `failed`, and `tests_failed`, NULL where
-    it was not counted yet.
+    node to the end of its last (0 where all were skipped), `nodes`, of these `failed` and `skipped`, and
+    `tests_failed`, NULL where it was not counted yet.
     """
     import pandas as pd
 
     found = _asked(state, last)
     ends = found["started_at"] + pd.to_timedelta(found["seconds"], unit="s")
-    found = found.assign(end=ends, failed=found["status"].isin(FAILED))
+    found = found.assign(end=ends, failed=found["status"].isin(FAILED), skipped=found["status"] == "skipped")
     grouped = found.groupby(["place", "invocation_id"])
     answer = grouped.agg(
         started_at=("started_at", "min"), as_of=("as_of", "max"), end=("end", "max"), nodes=("node", "size"),
-        failed=("failed", "sum"),
+        failed=("failed", "sum"), skipped=("skipped", "sum"),
     )  # fmt: skip
     answer["seconds"] = (answer["end"] - answer["started_at"]).dt.total_seconds().fillna(0.0)
     answer["tests_failed"] = grouped["tests_failed"].sum(min_count=1)
-    columns = ["invocation_id", "started_at", "as_of", "seconds", "nodes", "failed", "tests_failed"]
-    return answer.reset_index()[columns].astype({"nodes": "int64", "failed": "int64", "tests_failed": "Int64"})
+    columns = ["invocation_id", "started_at", "as_of", "seconds", "nodes", "failed", "skipped", "tests_failed"]
+    return answer.reset_index()[columns].astype(
+        {"nodes": "int64", "failed": "int64", "skipped": "int64", "tests_failed": "Int64"}
+    )
 
 
 def runs(state: State, stage: str | None = None, model: str | None = None, last: int = LAST) -> pd.DataFrame:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from mlbridge.app.charts.marks import GREY, TOP, ringed, time_axis
+from mlbridge.app.charts.marks import GRADIENT, GREY, MANY, TOP, ringed, time_axis
 
 USUAL = ["rgba(70, 140, 200, 0.07)", "rgba(50, 125, 190, 0.8)"]
+CHOSEN = "#A8328F"  # neither a shade of the map nor of either ground
 UNUSUAL = ["rgba(240, 165, 75, 0.95)", "rgba(190, 65, 0, 1)"]
 
 
 def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
     """Draw features by windows; the shade is value by threshold, cut at 2, a triangle marks an alert.
 
-    Pale is what cannot be compared with whole windows, and is no alert.
+    Pale is what cannot be compared with whole windows, and is no alert; outlined the cell that is `chosen`.
     """
     features = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
     days = sorted(frame["day"].unique())
     frame = frame.assign(shade=frame["ratio"].clip(upper=2))
-    cell = alt.selection_point(name="cell", fields=["feature", "day"], on="click", empty=False)
+    cell = alt.selection_point(name="cell", fields=["feature", "day"], on="click")
     x = alt.X(
         "day:O",
         title=None,
@@ -41,24 +42,26 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
         "shade:Q",
         # Up to the threshold from hardly there to blue, beyond it orange; either ground shines through.
         scale=alt.Scale(domain=[0, 1, 1.0001, 2], range=USUAL + UNUSUAL),
-        legend=alt.Legend(orient="top", title=None, gradientLength=200, values=[0, 0.5, 1, 1.5, 2]),
+        legend=alt.Legend(orient="top", title=None, gradientLength=GRADIENT, format=".1f", values=[0, 0.5, 1, 1.5, 2]),
     )
     faded = alt.condition(alt.datum.is_comparable | alt.datum.alert, alt.value(1), alt.value(0.22))
     rects = (
         alt.Chart(frame)
-        .mark_rect(cornerRadius=2, stroke=GREY, cursor="pointer")
+        .mark_rect(cornerRadius=2, stroke=CHOSEN, cursor="pointer")
         .encode(
             x=x,
             y=y,
             color=shade,
             opacity=faded,
             tooltip=tooltip,
-            strokeWidth=alt.condition(cell, alt.value(2.5), alt.value(0)),
+            strokeWidth=alt.condition(alt.datum.chosen, alt.value(3), alt.value(0)),
         )
         .add_params(cell)
     )
     alerts = frame[frame["alert"].astype(bool)]
-    marks = alt.Chart(alerts).mark_point(shape="triangle-up", filled=True, size=44, color="#2B1200", opacity=1)
+    marks = alt.Chart(alerts).mark_point(
+        shape="triangle-up", filled=True, size=44 if len(days) <= MANY else 12, color="#2B1200", opacity=1
+    )
     layers = [rects] if alerts.empty else [rects, marks.encode(x=x, y=y, tooltip=tooltip)]
     return alt.layer(*layers).properties(width="container", height=22 * len(features) + 100)
 

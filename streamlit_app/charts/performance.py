@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import pandas as pd
 
+from mlbridge.app import words
 from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, extent, ringed, time_axis
 
+MOST_SHAPES = 8  # versions that are told by shape
+MOST_NAMES = 10  # champions that are named
 AROUND = 160  # pixels of a height that a legend above and an axis below take
 
 
 def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> alt.LayerChart:
     """Draw a metric over the windows: realized and estimated with their intervals, threshold, alerts.
 
-    One line per version and kind; a version that is not the only one is told by its shape.
+    One line per version and kind; versions are told by their shape while there are few of them.
     """
     frame = frame.assign(version=frame["version"].map("version {}".format))
     versions = list(dict.fromkeys(frame["version"]))
-    base = alt.Chart(frame).encode(x=time_axis("window", size))
+    x = time_axis("window", size, frame["window"])
+    base = alt.Chart(frame).encode(x=x)
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(domain=extent(frame), nice=True), axis=alt.Axis(tickCount=5))
     kind = alt.Color("kind:N", scale=alt.Scale(domain=KINDS), legend=TOP)
     tooltip = [
@@ -31,12 +37,11 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> a
         alt.Tooltip("n:Q", title="rows", format=","),
     ]
     points = base.mark_point(filled=True, size=64, opacity=1, clip=True).encode(y=y, color=kind, tooltip=tooltip)
-    if len(versions) > 1:
+    if 1 < len(versions) <= MOST_SHAPES:
         points = points.encode(shape=alt.Shape("version:N", scale=alt.Scale(domain=versions), legend=SHAPES))
+    threshold = alt.Y("threshold:Q", title=metric)
     layers = [
-        base.mark_line(strokeDash=[2, 3], color=GREY, clip=True).encode(
-            y=alt.Y("threshold:Q", title=metric), detail=["version:N", "kind:N"]
-        ),
+        base.mark_line(strokeDash=[2, 3], color=GREY, clip=True).encode(y=threshold, detail=["version:N", "kind:N"]),
         base.mark_rule(strokeWidth=2, opacity=0.45, clip=True).encode(
             y=alt.Y("low:Q", title=metric), y2="high:Q", color=kind, detail=["version:N"]
         ),
@@ -48,8 +53,12 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> a
             if (frame["kind"] == name).any()
         ),
         points,
-        *ringed(frame, x=time_axis("window", size), y=y),
+        *ringed(frame, x=x, y=y),
     ]
+    alone = frame[~frame.duplicated(["version", "kind"], keep=False)]
+    if len(alone):  # a line through one window has no length
+        tick = alt.Chart(alone).mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=30, clip=True)
+        layers.append(tick.encode(x=x, y=threshold))
     return alt.layer(*layers).properties(height=height, width="container")
 
 
@@ -59,7 +68,9 @@ def rules(frame: pd.DataFrame, size: str) -> alt.LayerChart:
     rule = base.mark_rule(color=GREY, strokeWidth=1).encode(
         x=time_axis("as_of", size), tooltip=[alt.Tooltip("label:N", title="in use from here"), alt.Tooltip("reason:N")]
     )
-    text = base.mark_text(align="left", dx=4, dy=4, baseline="top", color=GREY).encode(
+    # Of many only some are named: the others are where their names would lie on each other.
+    some = alt.Chart(base.data.iloc[:: math.ceil(len(frame) / MOST_NAMES)])
+    text = some.mark_text(align="left", dx=4, dy=4, baseline="top", color=GREY).encode(
         x=time_axis("as_of", size), y=alt.value(0), text="label:N"
     )
     return alt.layer(rule, text)
@@ -79,7 +90,8 @@ def history_with_champions(frame: pd.DataFrame, promotions: pd.DataFrame, metric
 def slices(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
     """Draw one metric of each slice with its interval, beside that of the whole."""
     parts = frame[frame["slice"] != "all"]
-    whole = frame[(frame["slice"] == "all") & (frame["kind"] == "realized")]
+    whole = frame[frame["slice"] == "all"]
+    whole = whole[whole["kind"] == ("realized" if (whole["kind"] == "realized").any() else "estimated")]
     order = list(dict.fromkeys(parts["slice"]))
     y = alt.Y("slice:N", title=None, sort=order, axis=alt.Axis(labelLimit=220, labelOverlap=False))
     domain = extent(frame.assign(threshold=frame["value"]))
@@ -128,12 +140,13 @@ def calibration(frame: pd.DataFrame) -> alt.LayerChart:
 def confusion(frame: pd.DataFrame) -> alt.LayerChart:
     """Draw a confusion matrix; the shade is the share of the actual class, so that a rare one is seen as well."""
     frame = frame.assign(share=frame["n"] / frame.groupby("actual")["n"].transform("sum"))
+    frame = frame.assign(actual=frame["actual"].map(words.short), predicted=frame["predicted"].map(words.short))
     sort = list(dict.fromkeys([*frame["actual"], *frame["predicted"]]))
     few = len(sort) <= 8
-    across = alt.Axis(orient="top", labelAngle=0 if few else -40, labelLimit=140, labelOverlap=False)
+    across = alt.Axis(orient="top", labelAngle=0 if few else -40, labelLimit=200, labelOverlap=False)
     base = alt.Chart(frame).encode(
         x=alt.X("predicted:N", sort=sort, title="predicted", axis=across),
-        y=alt.Y("actual:N", sort=sort, title="actual", axis=alt.Axis(labelLimit=140, labelOverlap=False)),
+        y=alt.Y("actual:N", sort=sort, title="actual", axis=alt.Axis(labelLimit=200, labelOverlap=False)),
         tooltip=[
             "actual:N",
             "predicted:N",
@@ -147,7 +160,9 @@ def confusion(frame: pd.DataFrame) -> alt.LayerChart:
     texts = base.transform_calculate(label=label).mark_text(fontSize=14 if few else 9, fontWeight=600)
     ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#17324A"))
     layers = [base.mark_rect(cornerRadius=3).encode(color=shade), texts.encode(text="label:N", color=ink)]
-    return alt.layer(*layers).properties(width="container", height=320 if few else 32 * len(sort) + 80)
+    # Many classes keep their room, whatever that of the page is.
+    wide, high = ("container", 320) if few else (38 * len(sort) + 160, 32 * len(sort) + 120)
+    return alt.layer(*layers).properties(width=wide, height=high)
 
 
 def residuals(frame: pd.DataFrame, tolerance: float) -> alt.LayerChart:

@@ -6,20 +6,15 @@ import altair as alt
 import pandas as pd
 
 from mlbridge.app import words
-from mlbridge.app.charts.marks import GREY, time_axis
+from mlbridge.app.charts.marks import GRADIENT, GREY, OFFSETS, time_axis
 
 BY_OUTCOME = [[1, 0], [6, 3]]
 KNOWN = ["outcome known", "not known yet"]
 PERCENTAGE = 27  # pixels that it needs above a bar
-SHARES = alt.Legend(orient="top", title="share of the window", format=".0%", gradientLength=180, tickCount=4)
+SHARES = alt.Legend(orient="top", title="share of the window", format=".0%", gradientLength=GRADIENT, tickCount=4)
 OUTCOMES = alt.Legend(orient="top", title="outcome", labelLimit=260, columns=4, symbolSize=400, symbolOpacity=1)
 FULL = alt.Legend(orient="top", title=None, symbolType="square", symbolSize=140, symbolStrokeWidth=0)
 AROUND = 100  # pixels of a height that a legend above and an axis below take
-OFFSETS = {
-    "day": pd.DateOffset(days=1),
-    "week": pd.DateOffset(days=7),
-    "month": pd.DateOffset(months=1),
-}
 
 
 def predicted_over_time(frame: pd.DataFrame, size: str, title: str) -> alt.Chart:
@@ -141,7 +136,7 @@ def against(frame: pd.DataFrame) -> alt.LayerChart:
     shade = alt.Color(
         "n:Q",
         scale=alt.Scale(type="log", domainMin=1),
-        legend=alt.Legend(orient="top", title="rows", format="~s", gradientLength=180, tickCount=4),
+        legend=alt.Legend(orient="top", title="rows", format="~s", gradientLength=GRADIENT, tickCount=4),
     )
     cells = alt.Chart(frame).mark_rect().encode(
         x=x.bin("binned"), x2="predicted_upper:Q", y=y.bin("binned"), y2="actual_upper:Q", color=shade, tooltip=tooltip

@@ -21,8 +21,8 @@ FEW_BARS = 8
 
 
 def builds(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw how long each build took; a cross marks one in which a node or a test failed."""
-    failed = frame["failed"] + frame["tests_failed"].fillna(0) > 0
+    """Draw how long each build took; a cross marks one in which a node or a test failed, or nodes were skipped."""
+    failed = frame["failed"] + frame["skipped"] + frame["tests_failed"].fillna(0) > 0
     frame = _named(frame).assign(result=failed.map({True: "failed", False: "done"}))
     tooltip = [
         alt.Tooltip("when:N", title="started (UTC)"),
@@ -30,6 +30,7 @@ def builds(frame: pd.DataFrame) -> alt.LayerChart:
         alt.Tooltip("took:N"),
         alt.Tooltip("nodes:Q", format=","),
         alt.Tooltip("failed:Q", title="failed nodes", format=","),
+        alt.Tooltip("skipped:Q", title="skipped nodes", format=","),
         alt.Tooltip("tests_failed:Q", title="failed tests", format=","),
     ]
     x = alt.X("build:O", title=None, axis=BUILD)

@@ -48,9 +48,9 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
         "Drift map",
         f"How far each feature is from {BASELINES[baseline]}, as a multiple of its threshold: from 1 on it is more "
         "than usual and marked with a triangle; pale is a window that is not over yet, or has too few rows. A click on "
-        "a cell shows what is behind it.",
+        "a cell shows what is behind it, as do feature and window beside the map.",
         charts.drift_map(shown, row.window_size),
-        shown.drop(columns=["day", "order"]),
+        shown.drop(columns=["day", "order", "chosen"]),
         unit=f"Unit: value / threshold · the newest {monitor.LAST_WINDOWS} windows at most",
         n=shown.drop_duplicates(["feature", "window"]).groupby("feature")["rows_used"].sum().max(),
         key="map",
@@ -58,9 +58,8 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
     )
 
 
-def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
-    """Show the two distributions, the counts and the history behind one cell."""
-    st.header("Behind a cell")
+def pick_cell(frame: pd.DataFrame) -> pd.Series:
+    """Let one cell be chosen, where the map is not clicked on; begins with the one that needs a look most."""
     start = frame.sort_values(["alert", "is_comparable", "weight", "ratio"], ascending=False, na_position="last").iloc[
         0
     ]
@@ -69,37 +68,44 @@ def cell(row: Any, version: int, frame: pd.DataFrame, baseline: str) -> None:
         feature = page.pick("Feature", names, "feature", index=names.index(start["feature"]))
         days = sorted(frame.loc[frame["feature"] == feature, "day"].unique(), reverse=True)
         day = page.pick("Window", days, "window", index=days.index(start["day"]) if start["day"] in days else 0)
-    here = frame[(frame["feature"] == feature) & (frame["day"] == day)].iloc[0]
-    st.markdown(verdict(feature, here, baseline))
-    left, right = st.columns(2)
-    with left:
-        bins = page.ask(
-            monitor.distribution,
-            model=row.model, version=version, feature=feature, window=here["window"], baseline=baseline,
-        )  # fmt: skip
-        page.figure(
-            f"{feature}: distribution",
-            f"The share of rows in each bin of the training's profile, in this window and in {BASELINES[baseline]}.",
-            charts.distribution(bins, words.window(here["window"], row.window_size), BASELINES[baseline]),
-            bins,
-            unit=f"Unit: share of rows · baseline n = {words.count(bins['n_baseline'].sum())}",
-            n=bins["n"].sum(),
-            key="distribution",
-        )
-    with right:
-        past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
-        page.figure(
-            f"{feature}: every metric over time",
-            "Each metric with its threshold (dotted); a ring is an alert. Windows of few rows may lie outside.",
-            charts.drift_history(past, row.window_size),
-            past,
-            unit="Unit: the metric's own",
-            n=past.drop_duplicates("window")["rows_used"].sum(),
-            key="drift_history",
-        )
+    return frame[(frame["feature"] == feature) & (frame["day"] == day)].iloc[0]
 
 
-def verdict(feature: str, here: Any, baseline: str) -> str:
+def cell(row: Any, version: int, here: pd.Series, baseline: str) -> None:
+    """Say what a cell says, and show the two distributions and the counts behind it."""
+    st.markdown(verdict(here, baseline))
+    window = words.window(here["window"], row.window_size)
+    bins = page.ask(
+        monitor.distribution,
+        model=row.model, version=version, feature=here["feature"], window=here["window"], baseline=baseline,
+    )  # fmt: skip
+    page.figure(
+        f"{here['feature']}: distribution",
+        f"The share of rows in each bin of the training's profile, in this window and in {BASELINES[baseline]}.",
+        charts.distribution(bins, window, BASELINES[baseline]),
+        bins,
+        unit=f"Unit: share of rows · baseline n = {words.count(bins['n_baseline'].sum())}",
+        n=bins["n"].sum(),
+        key="distribution",
+    )
+
+
+def metrics(row: Any, version: int, feature: str, baseline: str) -> None:
+    """Draw every metric of the feature over time."""
+    past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
+    page.figure(
+        f"{feature}: every metric over time",
+        f"How far it was from {BASELINES[baseline]} in each window, with the threshold (dotted); a ring is an alert. "
+        "Windows that are not over or have few rows may lie outside.",
+        charts.drift_history(past, row.window_size),
+        past,
+        unit="Unit: the metric's own",
+        n=past.drop_duplicates("window")["rows_used"].sum(),
+        key="drift_history",
+    )
+
+
+def verdict(here: pd.Series, baseline: str) -> str:
     """Say in a sentence what the cell says."""
     metric, value, threshold = words.plain(here["metric"]), words.number(here["value"]), words.number(here["threshold"])
     end = "within what is usual"
@@ -108,7 +114,7 @@ def verdict(feature: str, here: Any, baseline: str) -> str:
     elif here["ratio"] > 1:
         end = "above it, but the window is not over yet or has too few rows to be compared with whole ones"
     return (
-        f"**{words.plain(feature)}** against {BASELINES[baseline]}: {metric} {value}, threshold {threshold} "
+        f"**{words.plain(here['feature'])}** against {BASELINES[baseline]}: {metric} {value}, threshold {threshold} "
         f"(from {words.plain(here['threshold_from'])}), {end}; {words.count(here['rows_used'])} rows used, "
         f"{words.count(here['rows_unused'])} unused, {words.count(here['rows_baseline'])} in the baseline."
     )
@@ -138,8 +144,15 @@ def draw() -> None:
         )
         return
     drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d")), sort)
-    the_map(model, drifted, against)
-    cell(model, chosen, drifted, against)
+    left, right = st.columns([3, 2])
+    with right:
+        here = pick_cell(drifted)
+        cell(model, chosen, here, against)
+    with left:
+        the_map(
+            model, drifted.assign(chosen=(drifted[["feature", "day"]] == here[["feature", "day"]]).all(axis=1)), against
+        )
+    metrics(model, chosen, here["feature"], against)
 
 
 page.show("Drift", draw)

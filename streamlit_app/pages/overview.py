@@ -56,9 +56,10 @@ def glance(overview: pd.DataFrame) -> None:
             **figures,
             "trained": st.column_config.TextColumn("trained", help="Age of what the version in use was trained on"),
             "course": st.column_config.LineChartColumn("realized over time", width=165),
-            "alerts": st.column_config.NumberColumn("alerts", width=60, help="What is beyond its threshold"),
+            "alerts": st.column_config.NumberColumn("alerts", help="What is beyond its threshold"),
         },
         placeholder=words.NOTHING,
+        height="content",
         key="glance",
         alt="Every model with its state, a line each",
     )
@@ -73,10 +74,14 @@ def card(row: Any, size: str) -> None:
             st.markdown(f"### {words.plain(row.model)}", width="content")
             st.badge(word, color=colour, icon=icon)
             st.space("stretch")
-            links(row.model, *(("performance", "drift", "versions", "predictions") if in_use else ("versions",)))
+            blame = ("runs", "pipeline") if row.state == "failed" else ()
+            links(
+                row.model, *blame, *(("performance", "drift", "versions", "predictions") if in_use else ("versions",))
+            )
+        if row.state == "failed":
+            troubled(row)
         if not in_use:
-            st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "It has never been trained.")
-            st.caption("Nothing is scored and nothing watched until a version is promoted.")
+            unused(row)
             return
         pinned = ", pinned" if row.pinned else ""
         ended = row.last_build_status if isinstance(row.last_build_status, str) else "not recorded"
@@ -94,13 +99,31 @@ def card(row: Any, size: str) -> None:
             watched(row, size)
 
 
+def troubled(row: Any) -> None:
+    """Name what the last build could not do."""
+    named = [f"{words.plain(node)} {what}" for node, what in row.troubled[:MOST_ALERTS]]
+    more = len(row.troubled) - len(named)
+    st.markdown(f":red[:material/error:] {'; '.join(named)}" + (f"; and {more} more" if more else ""))
+
+
+def unused(row: Any) -> None:
+    """Say why no version is in use, and what to do."""
+    if pd.isna(row.metric):
+        st.markdown(f"It has never been trained. Run dbt build --select +{words.plain(row.model)}_predictions+")
+        return
+    st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "No decision is recorded.")
+    st.caption("Nothing is scored and nothing watched until a version is promoted.")
+
+
 def figures(row: Any, size: str) -> None:
     """Write the main figures in a row that wraps on a narrow screen."""
     line = st.container(horizontal=True)
     for kind in ("realized", "estimated"):
         value, n, window = (row[f"{kind}{end}"] for end in ("", "_n", "_window"))
         if pd.isna(value):
-            what = "No outcome is known yet" if kind == "realized" else "This version keeps no calibration"
+            what = (
+                "No outcome is known yet" if kind == "realized" else "Nothing is estimated: no row, or no calibration"
+            )
             line.metric(kind.title(), words.NOTHING, help=what, width=165)
             continue
         said = words.interval(value, row[f"{kind}_low"], row[f"{kind}_high"])
@@ -120,7 +143,7 @@ def drifted(row: Any) -> None:
         f"{words.plain(feature)}: {words.plain(name)} {words.number(value)}, usual up to {words.number(threshold)}"
         for feature, name, value, threshold in row.drifted
     ]
-    listing("Most drifted from the training", lines or ["None measured yet: no window is complete."])
+    listing("Most drifted from the training", lines or ["Nothing measured yet: no window is complete."])
 
 
 def alerts(row: Any, size: str) -> None:
@@ -170,7 +193,7 @@ def watched(row: Any, size: str) -> None:
 
 def links(model: str, *names: str) -> None:
     """Lead to the model's other pages."""
-    line = st.container(horizontal=True, gap="medium")
+    line = st.container(horizontal=True, gap="medium", width="content")
     for name in names:
         line.page_link(f"pages/{name}.py", label=name.title(), query_params={"model": model})
 
@@ -187,12 +210,7 @@ def draw() -> None:
     """Draw the page."""
     overview = page.ask(monitor.overview)
     if overview.empty:
-        page.nothing(
-            "No model is declared",
-            "The published build knows no ML model.",
-            "Name yours in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
-        )
-        return
+        raise page.Wanting(*page.NO_MODEL)
     st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['state'])}**")
     glance(overview)
     sizes = page.ask(monitor.models).set_index("model")["window_size"]

@@ -192,12 +192,11 @@ def draw() -> None:
         chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
     scored = page.ask(monitor.volumes, model=model.model)
     if scored.empty:
-        page.nothing(
+        raise page.Wanting(
             "Nothing measured yet",
             f"No row of {model.model} has been scored after a training period.",
             "The first window appears with the first build that scores newer rows.",
         )
-        return
     over_time(model, chosen_metric, chosen_slice)
 
     st.header("Where it errs")
@@ -221,7 +220,8 @@ def draw() -> None:
     else:
         residuals(model, chosen_version, limits)
     labelled = found[(found["rows_labelled"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]
-    newest = labelled if len(labelled) else found
+    over = found[(found["rows_scored"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]
+    newest = next(each for each in (labelled, over, found) if len(each) or each is found)
     if len(newest):
         compared = days[chosen_window].window if chosen_window != ALL else newest["window"].max()
         slices(model, chosen_version, chosen_metric, compared)

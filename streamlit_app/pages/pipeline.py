@@ -54,6 +54,9 @@ def trouble(nodes: pd.DataFrame) -> None:
     skipped = int((nodes["state"] == graph.SKIPPED).sum())
     if skipped:
         st.markdown(f":orange[:material/warning:] {skipped} of {len(nodes)} nodes were skipped by the last build.")
+    if (nodes["state"].isin([graph.NEVER, graph.READ])).all():
+        st.markdown("No build has run any of these nodes yet.")
+        return
     if bad.empty and not skipped:
         st.markdown(":green[:material/check_circle:] Every node that was run is built, and no test of it failed.")
         return

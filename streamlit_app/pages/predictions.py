@@ -28,17 +28,11 @@ def over_time(row: Any, version: int | None, volumes: pd.DataFrame) -> None:
         )
     left, right = st.columns(2)
     with left:
-        bins = labelled(page.ask(monitor.prediction_bins, model=row.model, version=version))
-        page.figure(
-            f"What is predicted per {row.window_size}",
-            "The share of each window's rows by what is predicted for them: a column that differs from its neighbours "
-            "is a window that differs, or one of few rows.",
-            charts.predicted_over_time(bins, row.window_size, predicted(row)),
-            bins.drop(columns="label"),
-            unit=f"Unit: share of the window's predictions · {predicted(row)}",
-            n=bins["n"].sum(),
-            key="distribution",
-        )
+        bins = page.ask(monitor.prediction_bins, model=row.model, version=version)
+        if bins.empty:
+            page.nothing("No distribution", "No prediction of these has a value that could be counted.")
+        else:
+            distribution(row, labelled(bins))
     with right:
         counted = volumes.assign(weighed=volumes["mean"] * volumes["n"])
         counted = counted.groupby("window", as_index=False)[["n", "labelled", "weighed"]].sum()
@@ -53,6 +47,20 @@ def over_time(row: Any, version: int | None, volumes: pd.DataFrame) -> None:
             n=counted["n"].sum(),
             key="volumes",
         )
+
+
+def distribution(row: Any, bins: pd.DataFrame) -> None:
+    """Draw what is predicted, window by window."""
+    page.figure(
+        f"What is predicted per {row.window_size}",
+        "The share of each window's rows by what is predicted for them: a column that differs from its neighbours "
+        "is a window that differs, or one of few rows.",
+        charts.predicted_over_time(bins, row.window_size, predicted(row)),
+        bins.drop(columns="label"),
+        unit=f"Unit: share of the window's predictions · {predicted(row)}",
+        n=bins["n"].sum(),
+        key="distribution",
+    )
 
 
 def predicted(row: Any) -> str:
@@ -238,19 +246,19 @@ def draw() -> None:
         model = page.pick_model(champions_only=True)
         volumes = page.ask(monitor.volumes, model=model.model)
         if volumes.empty:
-            page.nothing(
+            raise page.Wanting(
                 "No predictions yet",
                 f"{model.model} has a champion, but no row has been scored.",
                 f"Run dbt build --select {model.model}_predictions+",
             )
-            return
         numbers = [str(number) for number in sorted(volumes["version"].unique(), reverse=True)]
         chosen = page.pick("Version", [ALL, *numbers], "version")
         days = [f"{day:%Y-%m-%d}" for day in sorted(volumes["window"].unique(), reverse=True)]
         window = page.pick("Window", [EVERY, *days], "window")
     version = None if chosen == ALL else int(chosen)
     period = limits(window, model.window_size)
-    over_time(model, version, volumes if version is None else volumes[volumes["version"] == version])
+    shown = model if version is None else page.of_version(model, version)
+    over_time(shown, version, volumes if version is None else volumes[volumes["version"] == version])
     compared = version or with_outcomes(model, volumes, period["since"])
     comparison(page.of_version(model, compared), compared, window, period)
     look_up(model)

@@ -14,6 +14,8 @@ STAGES = ("host", "features", "split", "train", "register", "score", "monitor")
 BUILDS = 60  # of the newest that are drawn
 NODES = 12  # that are drawn before all are asked for
 MESSAGES = 10
+MOST_LINES, LINE, LONG = 10, 100, 240  # of a message: lines, characters of one, pixels of all where there are more
+FAILED = ("error", "fail")
 MEASURES = {
     "seconds": ("seconds", "how long it took"),
     "rows": ("rows", "how many rows it wrote"),
@@ -26,7 +28,7 @@ def builds(frame: pd.DataFrame) -> None:
     page.figure(
         "Builds",
         "How long each build took, from the start of its first node of the branch to the end of its last; a cross "
-        "marks one in which a node or a test failed.",
+        "marks one in which a node or a test failed, or nodes were skipped.",
         charts.builds(frame.assign(took=frame["seconds"].map(words.duration), known=frame["as_of"].map(words.day))),
         frame.drop(columns="invocation_id"),
         unit=f"Unit: seconds · one bar per build, the newest {BUILDS} at most",
@@ -36,21 +38,32 @@ def builds(frame: pd.DataFrame) -> None:
 
 
 def failures(runs: pd.DataFrame) -> None:
-    """Tell what went wrong, newest first."""
+    """Tell what went wrong, the newest build first, in it the nodes before the tests."""
     st.header("What failed")
-    failed = runs[(runs["status"] == "error") | (runs["tests_failed"].fillna(0) > 0)]
-    if failed.empty:
+    skipped = runs[runs["status"] == "skipped"]
+    if len(skipped):
+        last = words.moment(skipped["started_at"].iloc[0])
+        st.markdown(
+            f":orange[:material/warning:] {words.count(len(skipped))} times a node was skipped in the builds shown, "
+            f"last in that of {last} UTC: something before it had failed, or the build was ended."
+        )
+    failed = runs[runs["status"].isin(FAILED) | (runs["tests_failed"].fillna(0) > 0)]
+    builds = {build: place for place, build in enumerate(runs["invocation_id"].unique())}
+    order = failed["invocation_id"].map(builds)
+    failed = failed.assign(order=order, tested=~failed["status"].isin(FAILED)).sort_values(["order", "tested", "node"])
+    if failed.empty and skipped.empty:
         st.markdown(":green[:material/check_circle:] No node and no test of these failed in the builds shown.")
         return
     for each in failed.head(MESSAGES).itertuples():
         with st.container(border=True, gap="xsmall"):
             line = st.container(horizontal=True, vertical_alignment="center", gap="small")
-            word = "Failed" if each.status == "error" else tests(each.tests_failed)
-            line.badge(word, color="red" if each.status == "error" else "orange", icon=":material/error:")
+            word = tests(each.tests_failed) if each.tested else "Failed"
+            line.badge(word, color="orange" if each.tested else "red", icon=":material/error:")
             line.markdown(f"**{words.plain(each.node)}**", width="content")
             line.caption(f"{words.moment(each.started_at)} UTC", width="content")
             if isinstance(each.message, str) and each.message:
-                st.code(each.message, language=None, wrap_lines=True)
+                lines = each.message.count("\n") + len(each.message) / LINE
+                st.code(each.message, language=None, wrap_lines=True, height=LONG if lines > MOST_LINES else "content")
     if len(failed) > MESSAGES:
         st.caption(f"and {words.count(len(failed) - MESSAGES)} more, in the table of all runs below")
 
@@ -89,7 +102,7 @@ def nodes(runs: pd.DataFrame) -> None:
     measure, says = MEASURES[unit]
     told = runs.dropna(subset=[measure])
     if told.empty:
-        page.nothing(f"No {unit}", "None of these nodes has written rows: views have none to count.")
+        page.nothing(f"No {unit}", "No node of these has written rows: views have none to count.")
         return
     most = told.groupby("node")["seconds"].max().sort_values(ascending=False)
     if len(most) > NODES and not st.toggle(f"All {len(most)} nodes", key="all_nodes", bind="query-params"):
@@ -118,7 +131,7 @@ def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
     build = names[page.pick("Build", list(names), "build")]
     here = runs[(runs["invocation_id"] == build) & runs["seconds"].notna()]
     if here.empty:
-        page.nothing("Nothing ran", "None of these nodes was run by this build.", "Choose another build.")
+        page.nothing("Nothing ran", "No node of these was run by this build.", "Choose another build.")
         return
     earlier = started.index[started < started[build]]
     done = runs[runs["invocation_id"].isin(earlier) & (runs["status"] == "success")]

@@ -94,12 +94,12 @@ def champion(row: Any, board: pd.DataFrame) -> None:
             "Nothing is scored until a version is promoted, or pinned in the spec: `pin: 1`.",
         )
         return
-    used = board[board["in_use"]].iloc[0]
+    used, versions = board[board["in_use"]].iloc[0], board["version"].unique()
     line = st.container(horizontal=True, vertical_alignment="center")
     line.badge(f"Version {row.version} is in use", color="green", icon=":material/star:")
     line.caption(
         f"{words.plain(used['candidate'])}, trained on {words.count(used['rows_train'])} rows of what was known on "
-        f"{words.day(used['as_of'])}; {words.count(board['version'].nunique())} versions in all",
+        f"{words.day(used['as_of'])}; {words.count(len(versions))} version{'s' if len(versions) > 1 else ''} in all",
         width="content",
     )
 
@@ -160,7 +160,7 @@ def importances(row: Any, versions: tuple[int, ...]) -> None:
     """Draw what each of the versions looks at."""
     frame = page.ask(monitor.importances, model=row.model, versions=versions)
     if frame.empty:
-        page.nothing("No importances", "None were measured when these versions were trained.")
+        page.nothing("No importances", "They were not measured when these versions were trained.")
         return
     features = list(dict.fromkeys(frame["feature"]))
     shown = frame
@@ -253,12 +253,11 @@ def draw() -> None:
         model = page.pick_model()
         board = page.ask(monitor.leaderboard, model=model.model)
         if board.empty:
-            page.nothing(
+            raise page.Wanting(
                 f"{model.model} has never been trained",
                 "There is no version of it yet.",
                 f"Run dbt build --select +{model.model}_predictions+",
             )
-            return
         metric = page.pick("Metric", own_first(list(board["metric"].unique()), model.metric), "metric")
     champion(model, board)
     leaderboard(model, board, metric)
