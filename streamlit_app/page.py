@@ -183,7 +183,14 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
                     place.caption(f"**{plain(name)}**")
                     place.altair_chart(chart[name], key=f"{key}_{name}", alt=f"{title} {name}. {says}")
         else:
-            st.altair_chart(chart, key=key, on_select=on_select or "ignore", alt=f"{title}. {says}")
+            own = isinstance(getattr(chart, "width", None), int)  # one that keeps its width is scrolled sideways
+            st.altair_chart(
+                chart,
+                width="content" if own else "stretch",
+                key=key,
+                on_select=on_select or "ignore",
+                alt=f"{title}. {says}",
+            )
         with st.expander("The figures as a table"):
             st.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NOTHING)
 

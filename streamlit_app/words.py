@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from mlbridge.monitor.markdown import text
 
 NOTHING = "\u2013"
-LONGEST = 28  # characters of a name on an axis
+LONGEST = (28, 44, 60)  # characters of a name on an axis; more where names would be alike
 
 
 def plain(value: Any) -> str:
@@ -41,9 +42,19 @@ def change(value: float) -> str:
     return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+.2g}"
 
 
-def short(name: str) -> str:
-    """Write a name with its middle left out where it is long; an empty one as a pair of quotes."""
-    return "''" if not name else name if len(name) <= LONGEST else f"{name[:16]}…{name[-10:]}"
+def shortened(names: Iterable[str]) -> dict[str, str]:
+    """Write names for an axis, long ones without their middle, an empty one as a pair of quotes; two never alike."""
+    known = list(dict.fromkeys(names))
+    for longest in LONGEST:
+        short = {name: _short(name, longest) or "''" for name in known}
+        if len(set(short.values())) == len(known):
+            return short
+    return {name: name for name in known}
+
+
+def _short(name: str, longest: int) -> str:
+    end = longest // 3
+    return name if len(name) <= longest else f"{name[: longest - end - 1]}…{name[-end:]}"
 
 
 def interval(value: Any, low: Any, high: Any) -> str:

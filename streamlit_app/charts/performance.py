@@ -140,10 +140,11 @@ def calibration(frame: pd.DataFrame) -> alt.LayerChart:
 def confusion(frame: pd.DataFrame) -> alt.LayerChart:
     """Draw a confusion matrix; the shade is the share of the actual class, so that a rare one is seen as well."""
     frame = frame.assign(share=frame["n"] / frame.groupby("actual")["n"].transform("sum"))
-    frame = frame.assign(actual=frame["actual"].map(words.short), predicted=frame["predicted"].map(words.short))
+    short = words.shortened([*frame["actual"], *frame["predicted"]])
+    frame = frame.assign(actual=frame["actual"].map(short), predicted=frame["predicted"].map(short))
     sort = list(dict.fromkeys([*frame["actual"], *frame["predicted"]]))
     few = len(sort) <= 8
-    across = alt.Axis(orient="top", labelAngle=0 if few else -40, labelLimit=200, labelOverlap=False)
+    across = alt.Axis(orient="top", labelAngle=0 if few else -40, labelLimit=300, labelOverlap=False)
     base = alt.Chart(frame).encode(
         x=alt.X("predicted:N", sort=sort, title="predicted", axis=across),
         y=alt.Y("actual:N", sort=sort, title="actual", axis=alt.Axis(labelLimit=200, labelOverlap=False)),
