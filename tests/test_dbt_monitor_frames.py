@@ -71,14 +71,25 @@ def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
         for since, until in ((None, None), (SINCE, None), (SINCE, UNTIL)):
             yield name, {**said, "since": since, "until": until}
     yield "confusion_classes", {**said, "at_least": 0.6}
+    for since, until in ((None, None), (SINCE, UNTIL)):
+        yield "within", {**said, "tolerance": 2.5, "since": since, "until": until}
     for window in monitor.windows(state, model, version)["window"]:
         for metric in monitor.metrics(state, model):
             yield "by_slice", {**said, "metric": metric, "window": window}
     if version > 1:
         yield "changes", {"model": model, "before": 1, "after": version}
-    profiled = state.ask("select distinct feature from ml_profiles where model = :model", model=model)["feature"]
+    yield from of_its_drift(state, said)
+
+
+def of_its_drift(state: State, said: dict[str, Any]) -> Iterator[Question]:
+    """Ask what is asked of a version's map, and of each feature in it."""
+    profiled = state.ask("select distinct feature from ml_profiles where model = :model", model=said["model"])[
+        "feature"
+    ]
     for baseline in ("training", "previous"):
-        found = monitor.drift(state, model, version, baseline=baseline)
+        found = monitor.drift(state, **said, baseline=baseline)
+        for metric in ("worst", *monitor.drift_metrics(state, **said)):
+            yield "drift", {**said, "baseline": baseline, "metric": metric, "last": 2}
         yield "drift", {**said, "baseline": baseline}
         for cell in found.drop_duplicates("feature").to_dict("records"):
             of_cell = {**said, "feature": cell["feature"], "baseline": baseline}
@@ -94,6 +105,8 @@ def assert_same(ours: Any, theirs: Any) -> None:
     elif isinstance(ours, tuple):
         for one, other in zip(ours, theirs, strict=True):
             assert_same(one, other)
+    elif isinstance(ours, float):
+        assert theirs == pytest.approx(ours, nan_ok=True)
     else:
         assert theirs == ours
 

@@ -268,7 +268,7 @@ def test_the_card_of_a_pinned_version_that_is_worse_than_no_model(state: State) 
         "which begin at 2024-04-20 UTC",
         "1,090 rows with a known outcome, from 2024-01-01 to 2024-04-01 12:30 UTC; 3 features",
         "| rmse | test | 10 | 9.5 to 10.5 | 9.5 | 15 |",
-        "None were measured.",
+        "No slice was measured.",
         "| 4.5 | 5.25 | 15 |",
         "| discount | DOUBLE | -1 to 12.25 | 10.0 % | 2 | 0.01 |",
         "| city | VARCHAR | 7 different | 10.0 % | \N{EN DASH} | \N{EN DASH} |",

@@ -33,7 +33,7 @@ def slices(metrics: Records, metric: str) -> str:
     found = [each for each in metrics if each["split"] == "test" and each["metric"] == metric]
     parts = [each for each in found if each["slice"] != "all"]
     if not parts:
-        return "None were measured."
+        return "No slice was measured."
     parts = sorted(parts, key=lambda each: (each["slice"].partition("=")[0], -each["n"], each["slice"]))
     rows = [[text(each["slice"]), *_figures(each)] for each in [each for each in found if each not in parts] + parts]
     return table(["slice", "value", "95 % interval", "baseline", "n"], rows)
