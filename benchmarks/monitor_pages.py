@@ -101,7 +101,7 @@ SMALL = {
     "ml_decisions": """
         select
             '{model}' as model, 'build ' || b as invocation_id, timestamp '2024-01-01' + to_hours(b) as decided_at,
-            timestamp '2024-01-01' as as_of, 'r' as reason
+            timestamp '2024-01-01' as as_of, 'r' as reason, 'promoted' as outcome
         from range(500) as t(b)
     """,
     "ml_alerts": """
@@ -109,6 +109,10 @@ SMALL = {
             '{model}' as model, 'what ' || i as what, 'drift' as about, timestamp '2024-12-01' as since,
             true as is_current, 'm' as message
         from range(20) as t(i)
+    """,
+    "ml_importances": """
+        select '{model}' as model, version, 'f' || f as feature, random() as mean
+        from (values (1), (2)) as versions(version), range(200) as t(f)
     """,
     "ml_performance": f"""
         select
@@ -121,7 +125,8 @@ SMALL = {
     "ml_drift": f"""
         select
             '{{model}}' as model, version, 'f' || f as feature, month as "window", month + to_months(1) as window_end,
-            baseline, 'd' || d as metric, random() as value, 0.2 as threshold
+            baseline, 'd' || d as metric, random() as value, 0.2 as threshold, false as alert, 100 as rows_used,
+            0 as rows_unused, 1000 as rows_baseline, 'floor' as threshold_from, true as is_comparable
         from {WINDOWS}, range(200) as t(f), range(5) as u(d), (values ('training'), ('previous')) as ends(baseline)
     """,
 }
@@ -141,7 +146,7 @@ def write_build(folder: Path, kind: str, rows: int) -> None:
             connection.execute(f"copy ({sql}) to '{folder / f'a.{name}.parquet'}' (format parquet)")
     pointer = {
         "build": kind, "slot": "a", "published_at": "2025-01-02 03:04:05", "as_of": "2025-01-01 00:00:00",
-        "version": "0.3.0", "tables": sorted(tables),
+        "version": "0.5.0", "tables": sorted(tables),
     }  # fmt: skip
     (folder / "format0.json").write_text('{"format": 1}')
     (folder / "current.json").write_text(json.dumps(pointer))
@@ -159,6 +164,7 @@ def ours(kind: str) -> dict[str, Callable[[State], Any]]:
         "volumes": lambda s: m.volumes(s, MODEL),
         "prediction_bins": lambda s: m.prediction_bins(s, MODEL),
         "against": lambda s: m.against(s, **one),
+        "drift": lambda s: m.drift(s, **one),
         "lookup": lambda s: m.lookup(s, MODEL, ENTITY),
         "entities": lambda s: m.entities(s, MODEL, "C-00000"),
         "entities, none typed": lambda s: m.entities(s, MODEL, ""),
@@ -168,7 +174,9 @@ def ours(kind: str) -> dict[str, Callable[[State], Any]]:
     if kind == "binary":
         asked["scores"] = lambda s: m.scores(s, **one)
         asked["calibration"] = lambda s: m.calibration(s, **one)
-    asked |= {"residuals": lambda s: m.residuals(s, **one)} if kind == "number" else {}
+    if kind == "number":
+        asked["residuals"] = lambda s: m.residuals(s, **one)
+        asked["within"] = lambda s: m.within(s, **one, tolerance=15.0)
     asked |= {"confusion_classes": lambda s: m.confusion_classes(s, **one, at_least=0.3)} if kind == "many" else {}
     return asked
 
@@ -204,6 +212,12 @@ def residuals(frame: pd.DataFrame) -> Any:
     off = known["actual_value"] - known["prediction_value"]
     edges = np.linspace(*ends(off), 61)
     return np.histogram(off.clip(edges[0], edges[-1]), edges)
+
+
+def within(frame: pd.DataFrame) -> Any:
+    """Find how many are off by at most a tolerance."""
+    known = labelled(frame)
+    return ((known["actual_value"] - known["prediction_value"]).abs() <= 15.0).mean()
 
 
 def cells(frame: pd.DataFrame) -> Any:
@@ -262,6 +276,7 @@ def by_hand(kind: str) -> dict[str, Callable[[pd.DataFrame], Any]]:
             "prediction_bins": lambda f: binned(f, "prediction_value"),
             "against": cells,
             "residuals": residuals,
+            "within": within,
         },
     }
     return asked | of_kind[kind]

@@ -187,7 +187,8 @@ def monitor(
         line, environment = launch.command(Project.at(project_dir, profiles_dir, target), address, port, headless)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
-    click.echo(f"The monitor: http://{address}:{port}", err=True)
+    host = f"[{address}]" if ":" in address else address
+    click.echo(f"The monitor: http://{host}:{port}", err=True)
     os.execve(line[0], line, environment)  # noqa: S606 - the app takes this process's place, signals included
 
 
@@ -195,6 +196,8 @@ def monitor(
 @project_options
 def publish(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
     """Publish the tables for the monitor as they are now, which every `dbt build` does at its end.
+
+    Not while a build runs: both need the warehouse.
 
     Example: mlbridge publish --project-dir dbt_project
     """

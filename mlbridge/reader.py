@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,10 @@ TYPES = {
     ("DOUBLE", "FLOAT", "DECIMAL", "NUMERIC", "REAL"): "float64",
 }
 # What SQL calls a missing schema, table and column: the standard's classes, as PostgreSQL refines them.
+# A lock that was not to be had in time, and a deadlock that the server ended.
+BUSY_STATES = ("55P03", "40P01")
+PAUSES = (0.2, 0.4, 0.8)  # seconds
+MOST_SAID = 400  # characters
 LACKING_STATES = ("3F000", "42P01", "42703", "42S02", "42S22")
 
 
@@ -33,6 +39,10 @@ class ReadError(MlbridgeError):
 
 class LackingError(ReadError):
     """A table, a column or a file that was asked for is not there, or not whole."""
+
+
+class BusyError(ReadError):
+    """What was asked for is held by a build."""
 
 
 class Reader:
@@ -63,14 +73,26 @@ class Reader:
 class ServerConnection:
     """One connection of dbt's adapter; one thread asks at a time."""
 
-    def __init__(self, credentials: Any) -> None:
-        """Take what a dbt profile says of the server; nothing is opened yet."""
+    def __init__(self, credentials: Any, manners: Sequence[str] = ()) -> None:
+        """Take what a dbt profile says of the server, and what is said to it first; nothing is opened yet."""
         self._credentials = credentials
+        self._manners = manners
         self._handle: Any = None
         self._turn = Lock()
 
     def ask(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
-        """Run a text in the server's own dialect; a connection that was lost is opened again by the next question."""
+        """Run a text in the server's own dialect; a connection that was lost is opened again by the next question.
+
+        Where a build holds what is asked for, it is asked again a few times.
+        """
+        for pause in PAUSES:
+            try:
+                return self._answer(sql, parameters)
+            except BusyError:
+                time.sleep(pause)
+        return self._answer(sql, parameters)
+
+    def _answer(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
         import pandas as pd
 
         with self._turn:
@@ -84,7 +106,7 @@ class ServerConnection:
             except Exception as error:  # the drivers share no root
                 self._handle = None
                 state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-                kind = LackingError if state in LACKING_STATES else ReadError
+                kind = LackingError if state in LACKING_STATES else BusyError if state in BUSY_STATES else ReadError
                 raise kind(said(error)) from error
 
     @property
@@ -100,12 +122,17 @@ class ServerConnection:
         handle = self._manager.open(Connection(type=kind, name="mlbridge", credentials=self._credentials)).handle
         if hasattr(handle, "set_session"):
             handle.set_session(readonly=True, autocommit=True)
+        with closing(handle.cursor()) as cursor:
+            for statement in self._manners:
+                cursor.execute(statement)
         return handle
 
 
 def said(error: Exception) -> str:
-    """Give what an engine says, without the statement that it points into."""
-    return str(error).strip().partition("\n")[0]
+    """Give what an engine says on one line, without the statement that it points into."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    words = itertools.takewhile(lambda line: line and not line.startswith("LINE "), lines)
+    return " ".join(words)[:MOST_SAID]
 
 
 def typed(found: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:

@@ -148,6 +148,11 @@ def batched(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     return (batch for batch in reader if batch.num_rows)
 
 
+# What a reader says to a server first. A build replaces tables that views hang on: a reader that waits for a lock may
+# meet the build in a deadlock, of which the server ends either. So it gives up sooner than a deadlock is looked for.
+MANNERS = {"postgres": ("set lock_timeout = '300ms'", "set statement_timeout = '60s'")}
+
+
 def file_of(credentials: Any) -> Path | None:
     """Give the path of the file that the warehouse of a dbt profile lives in, as the profile writes it.
 
@@ -208,7 +213,7 @@ def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:
 def read_server(credentials: Any) -> Reader:
     """Open the warehouse of a dbt profile, which many can read at once; the first question connects."""
     if credentials.type != DIALECT:
-        return Reader(ServerConnection(credentials).ask, credentials.type)
+        return Reader(ServerConnection(credentials, MANNERS.get(credentials.type, ())).ask, credentials.type)
 
     def refuse(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
         raise ReadError("it is in memory, where only the process of a build can read it; give it a file")

@@ -127,6 +127,7 @@ def pick_model(champions_only: bool = False) -> Any:
     models = ask(monitor.models)
     if models.empty:
         raise Wanting(*NO_MODEL)
+    _told_if_forgotten("Model", list(models["model"]), "model")
     name = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
     row = models[models["model"] == name].iloc[0]
     if champions_only and pd.isna(row["version"]):
@@ -150,8 +151,19 @@ def of_version(row: Any, version: int) -> Any:
     return own
 
 
+def _told_if_forgotten(label: str, options: Sequence[str], key: str) -> None:
+    asked = st.query_params.get(key)
+    if asked not in (None, *options):
+        st.toast(
+            f"{label} {plain(asked)}, which the link asks for, is not there.",
+            icon=":material/link_off:",
+            duration="long",
+        )
+
+
 def pick(label: str, options: Sequence[str], key: str, **more: Any) -> str:
     """Let one of some words be chosen; the link keeps it, and a word that is not among them is forgotten."""
+    _told_if_forgotten(label, options, key)
     if st.session_state.get(key) not in (None, *options):
         del st.session_state[key]
     return str(st.selectbox(label, list(options), key=key, bind="query-params", **more))

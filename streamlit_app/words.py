@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,26 @@ import pandas as pd
 
 from mlbridge.monitor.markdown import text
 
+JOINER = "\u2060"
+# Within an address of the web or of a person, and a name of an icon.
+LINKS = re.compile(r"(?<=:)(?=//|material/|streamlit:)|(?=@)|(?<=www)(?=\.)", re.IGNORECASE)
+# Within what is drawn as an arrow, a dash or a sign of a relation.
+BETWEEN = re.compile(r"(?<=-)(?=[->])|(?<=[<>~!])(?=[-=])")
 NOTHING = "\u2013"
 LONGEST = (28, 44, 60)  # characters of a name on an axis; more where names would be alike
 
 
 def plain(value: Any) -> str:
-    """Make data safe within Markdown: whatever a name holds, it is shown as it is written."""
-    return text(value)
+    """Make data safe within Markdown: whatever a name holds, it is shown as it is written.
+
+    What Streamlit still makes links, icons and arrows of, an invisible word joiner keeps apart.
+    """
+    return text(BETWEEN.sub(JOINER, LINKS.sub(JOINER, str(value))))
+
+
+def without_links(markdown: str) -> str:
+    """Keep Streamlit from making links, icons and pictures of the data in a document."""
+    return LINKS.sub(JOINER, markdown)
 
 
 def count(value: Any) -> str:

@@ -36,6 +36,27 @@ def test_names_are_shortened_but_never_alike() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "https://a.example/b",
+        "see WWW.a.example",
+        "me@a.example",
+        ":material/delete:",
+        ":streamlit:",
+        "a -> b <- c -- d",
+        "a <= b ~= c",
+    ],
+)
+def test_nothing_of_the_data_is_left_for_streamlit_to_draw(value: str) -> None:
+    """What it makes links, icons and arrows of is kept apart, and nothing else is changed."""
+    written = words.plain(value)
+    assert words.JOINER in written
+    assert written.replace(words.JOINER, "").replace("\\", "").replace("&gt;", ">").replace("&lt;", "<") == value
+    for drawn in ("://", "www.", "WWW.", "e@a", ":material/", ":streamlit:", "->", "<-", "--", "<=", "~="):
+        assert drawn not in written.replace("\\", "").replace("&gt;", ">").replace("&lt;", "<")
+
+
+@pytest.mark.parametrize(
     ("days", "written"), [(0.2, "today"), (1.5, "1 day ago"), (1234, "1,234 days ago"), (None, words.NOTHING)]
 )
 def test_ages(days: float | None, written: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -170,6 +172,25 @@ def test_nothing_is_written_to_the_server(both: tuple[State, State], sql: str) -
         both[1].ask(sql)
 
 
+def test_a_reader_gives_way_to_a_build(server: Postgres, both: tuple[State, State]) -> None:
+    """It neither waits for what a build holds nor makes it wait; when it is let go, the same state answers again."""
+    schema, table = both[1].locations["ml_runs"]
+    holding = f'begin; lock table "{schema}"."{table}" in access exclusive mode'
+    with server.connection.cursor() as cursor:
+        cursor.execute(holding)
+        started = time.monotonic()
+        with pytest.raises(ReadError, match="lock timeout"):
+            monitor.runs(both[1])
+        assert time.monotonic() - started < 10
+        cursor.execute("rollback")
+        with ThreadPoolExecutor(1) as pool:
+            cursor.execute(holding)
+            asked = pool.submit(monitor.runs, both[1])
+            time.sleep(0.5)
+            cursor.execute("rollback")
+            assert_same(monitor.runs(both[0]), asked.result(30))
+
+
 def test_a_question_writes_nothing_either(server: Postgres, both: tuple[State, State]) -> None:
     with server.connection.cursor() as cursor:
         cursor.execute("create sequence if not exists numbers")
@@ -215,7 +236,7 @@ def test_a_connection_that_is_lost_is_opened_again(
 
 def test_a_server_without_the_tables(server: Postgres, warm: Warm, tmp_path: Path) -> None:
     project = project_on(server, warm, tmp_path / "empty", "empty")
-    with pytest.raises(Nothing, match=r"the warehouse does not answer: .*ml_runs.*Run `dbt build`"):
+    with pytest.raises(Nothing, match=r"no build is to be found: .*ml_runs.*Run `dbt build`"):
         open_source(project).state()
     server.load("empty", "ml_runs", {"invocation_id": "VARCHAR", "started_at": "TIMESTAMP", "as_of": "TIMESTAMP"}, [])
     with pytest.raises(Nothing, match=r"no build has been run yet"):

@@ -9,6 +9,8 @@ import sys
 from mlbridge.errors import SetupError
 from mlbridge.project import Project
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 def command(project: Project, address: str, port: int, headless: bool) -> tuple[list[str], dict[str, str]]:
     """Give the command line and the environment of the app over a project.
@@ -19,6 +21,10 @@ def command(project: Project, address: str, port: int, headless: bool) -> tuple[
     _check_free(address, port)
     line = [sys.executable, "-m", "mlbridge.app", "--server.address", address]
     line += ["--server.port", str(port), "--server.headless", str(headless).lower()]
+    if address in LOOPBACK:  # a page elsewhere may not reach it by a name of its own for this machine
+        line += [part for host in LOOPBACK for part in ("--server.allowedHosts", host)]
+    if ":" in address:
+        line += ["--browser.serverAddress", f"[{address}]"]
     environment = dict(os.environ)
     folder = project.published_folder
     if folder is not None:
@@ -32,9 +38,15 @@ def command(project: Project, address: str, port: int, headless: bool) -> tuple[
 
 
 def _check_free(address: str, port: int) -> None:
+    if not address.strip():
+        raise SetupError("the address is empty, which would be every address of this machine. Say so with 0.0.0.0.")
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.create_server((address, port), family=family):
             return
+    except socket.gaierror as error:
+        raise SetupError(
+            f"there is no address '{address}' on this machine: {error}. Choose another --address."
+        ) from error
     except OSError as error:
         raise SetupError(f"{address}:{port} cannot be listened on: {error}. Choose another --port.") from error

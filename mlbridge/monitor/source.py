@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlbridge import __version__
 from mlbridge.errors import MlbridgeError, SetupError
 from mlbridge.reader import LackingError, Reader, ReadError
 from mlbridge.warehouse import read_files, read_server
@@ -33,6 +34,7 @@ order by coalesce(max(started_at), max(as_of)) desc
 limit 1
 """
 BUILD_FIRST = "Run `dbt build` (or `mlbridge publish` where one has run already)."
+BUILD_AGAIN = "Run `dbt build`, or wait for the end of the one that runs."
 
 
 class Nothing(MlbridgeError):  # noqa: N818 - not a failure: the page says it, and what to do
@@ -57,7 +59,7 @@ class Source(Protocol):
     """Where the published state is; cheap to keep open, and to be shared by threads."""
 
     def state(self) -> State:
-        """Give the newest published build; raises Nothing."""
+        """Give the newest published build; raises Nothing, and ReadError where a server does not answer."""
         ...
 
 
@@ -87,10 +89,14 @@ class State:
             # A file that is replaced while it is read may fail in any way.
             self._check_newest()
             if isinstance(error, LackingError):
-                raise Nothing(f"the published tables do not answer: {error}. {BUILD_FIRST}") from error
+                raise Nothing(f"the published tables do not answer: {error}. {self._older()}{BUILD_AGAIN}") from error
             raise
         self._check_newest()
         return answer
+
+    def _older(self) -> str:
+        made = self.build.version
+        return "" if made == __version__ else f"mlbridge {made} has made them, and this is mlbridge {__version__}. "
 
     def _check_newest(self) -> None:
         if not self._is_newest():
@@ -169,12 +175,12 @@ class Server:
         self._reader = read_server(project.credentials)
 
     def state(self) -> State:
-        """Give the build that wrote `ml_runs` last; raises Nothing when there is none, or no answer."""
+        """Give the build that wrote `ml_runs` last; raises Nothing when there is none, and ReadError without answer."""
         locations = self._locations()
         try:
             build = self._build(locations)
-        except ReadError as error:
-            raise Nothing(f"the warehouse does not answer: {error}. {BUILD_FIRST}") from error
+        except LackingError as error:
+            raise Nothing(f"no build is to be found: {error}. {BUILD_AGAIN}") from error
         return State(build, locations, self._reader, lambda: self._build(locations) == build)
 
     def _locations(self) -> dict[str, tuple[str, str]]:
@@ -191,7 +197,7 @@ class Server:
     def _build(self, locations: Mapping[str, tuple[str, str]]) -> Build:
         found = self._reader.frame(NEWEST, {}, locations)
         if found.empty:
-            raise Nothing(f"no build has been run yet. {BUILD_FIRST}")
+            raise Nothing(f"no build has been run yet. {BUILD_AGAIN}")
         row = found.iloc[0]
         version = self._project.package_version or "unknown"
         return Build(

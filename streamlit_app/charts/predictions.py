@@ -24,7 +24,7 @@ def predicted_over_time(frame: pd.DataFrame, size: str, title: str) -> alt.Chart
     )
     tooltip = [
         alt.Tooltip("when:N", title="window from"),
-        alt.Tooltip("label:N", title=title),
+        alt.Tooltip("label:N", title="predicted"),
         alt.Tooltip("share:Q", title="share of the window", format=".1%"),
         alt.Tooltip("n:Q", title="rows", format=","),
     ]

@@ -12,6 +12,7 @@ from mlbridge import monitor
 from mlbridge.app import page, words
 from mlbridge.app.charts import performance
 from mlbridge.app.charts import predictions as charts
+from mlbridge.errors import MlbridgeError
 
 ALL, EVERY = "all versions", "all windows"
 MOST = 100_000  # rows of a download
@@ -154,11 +155,16 @@ def download(row: Any, version: int | None, day: str, period: dict[str, Any]) ->
 
 
 def csv(where: dict[str, Any]) -> str:
-    """Read the rows of the newest build; asked again when another build is published meanwhile."""
+    """Read the rows of the newest build; asked again when another build is published meanwhile.
+
+    Where they cannot be read, the file says why: there is no page any more to say it on.
+    """
     try:
         return str(monitor.rows(page.source().state(), **where).to_csv(index=False))
     except monitor.Republished:
         return csv(where)
+    except MlbridgeError as error:
+        return f"{page.sentence(error)}\n"
 
 
 def look_up(row: Any) -> None:
