@@ -203,8 +203,9 @@ def figure(  # noqa: PLR0913 - what the owner is told of every chart
                 on_select=on_select or "ignore",
                 alt=f"{title}. {says}",
             )
-        with st.expander("The figures as a table"):
-            st.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NOTHING)
+        table = st.expander("The figures as a table", key=f"{key}_figures", on_change="rerun")
+        if table.open:  # a page of closed ones is there sooner
+            table.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NOTHING)
 
 
 def rows_of(names: list[str]) -> Iterator[list[str]]:

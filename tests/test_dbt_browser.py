@@ -110,6 +110,15 @@ def test_two_versions_are_compared(browser: Browser, address: str) -> None:
         visit.check()
 
 
+def test_the_figures_behind_a_chart(browser: Browser, address: str) -> None:
+    with Visit.of(browser, address) as visit:
+        visit.open("drift?model=late_arrival")
+        assert visit.page.locator("[data-testid=stDataFrame]").count() == 0
+        visit.page.get_by_text("The figures as a table").first.click()
+        visit.page.locator("[data-testid=stDataFrame] canvas").first.wait_for()
+        visit.check()
+
+
 def test_predictions_are_downloaded(browser: Browser, address: str, aged_flights: Host) -> None:
     with Visit.of(browser, address) as visit:
         visit.open("predictions?model=late_arrival")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -44,9 +45,6 @@ def _check_free(address: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.create_server((address, port), family=family):
             return
-    except socket.gaierror as error:
-        raise SetupError(
-            f"there is no address '{address}' on this machine: {error}. Choose another --address."
-        ) from error
     except OSError as error:
-        raise SetupError(f"{address}:{port} cannot be listened on: {error}. Choose another --port.") from error
+        other = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--address"
+        raise SetupError(f"{address}:{port} cannot be listened on: {error}. Choose another {other}.") from error
