@@ -68,7 +68,7 @@ def drift(
 ) -> pd.DataFrame:
     """One row per feature and window: how far it is from the baseline, as a multiple of what is usual.
 
-    Of the `last` windows that there are. `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0,
+    Of the newest `last` windows. `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0,
     infinite for any other at a threshold of 0. `worst` takes in each cell the metric with the largest ratio, and
     `alert` then says whether any metric of the cell alarms: the one that is shown is farther above its threshold than
     that one. `worst_ratio` is the feature's largest among the windows that can be compared with whole ones
