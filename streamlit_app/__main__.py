@@ -8,7 +8,7 @@ from pathlib import Path
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
-import mlbridge.app.page  # noqa: F401 - the seconds that pandas and Altair take to load, before anyone waits for a page
+import mlbridge.app.charts.performance  # noqa: F401 - pandas and Altair take seconds: before anyone waits for a page
 
 # The app names its pages itself. Streamlit learns that only when app.py has run once, and until then takes the folder
 # pages/ for what it was in its first version: a link into a page would run that page alone.

@@ -124,7 +124,7 @@ def figures(row: Any, size: str) -> None:
             what = (
                 "No outcome is known yet" if kind == "realized" else "Nothing is estimated: no row, or no calibration"
             )
-            line.metric(kind.title(), words.NOTHING, help=what, width=165)
+            line.metric(kind.title(), words.NOTHING, help=what, width=180)
             continue
         said = words.interval(value, row[f"{kind}_low"], row[f"{kind}_high"])
         line.metric(
@@ -133,7 +133,7 @@ def figures(row: Any, size: str) -> None:
             delta=None if pd.isna(row.reference) else f"{words.change(value - row.reference)} against training",
             delta_color="normal" if row.greater_is_better else "inverse",
             help=f"{row.metric} {said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
-            width=165,
+            width=180,
         )
 
 
