@@ -26,11 +26,11 @@ TYPES = {
     ("DOUBLE", "FLOAT", "DECIMAL", "NUMERIC", "REAL"): "float64",
 }
 # What SQL calls a missing schema, table and column: the standard's classes, as PostgreSQL refines them.
+LACKING_STATES = ("3F000", "42P01", "42703", "42S02", "42S22")
 # A lock that was not to be had in time, and a deadlock that the server ended.
 BUSY_STATES = ("55P03", "40P01")
 PAUSES = (0.2, 0.4, 0.8)  # seconds
 MOST_SAID = 400  # characters
-LACKING_STATES = ("3F000", "42P01", "42703", "42S02", "42S22")
 
 
 class ReadError(MlbridgeError):

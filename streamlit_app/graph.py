@@ -68,9 +68,9 @@ def drawn(nodes: pd.DataFrame, edges: pd.DataFrame, ink: Ink) -> str:
         lines.append("}")
     if own.any():
         lines.append(_tables(nodes[own], ink))
-    together = edges.replace(dict.fromkeys(nodes.loc[own, "node"], PACKAGE))
-    together = together[together["parent"] != together["child"]].drop_duplicates()
-    lines += [f"{quoted(parent)} -> {quoted(child)};" for parent, child in direct(together)]
+    place = dict.fromkeys(nodes.loc[own, "node"], PACKAGE)
+    drawn = dict.fromkeys((place.get(parent, parent), place.get(child, child)) for parent, child in direct(edges))
+    lines += [f"{quoted(parent)} -> {quoted(child)};" for parent, child in drawn if parent != child]
     return "\n".join([*lines, "}"])
 
 

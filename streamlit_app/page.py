@@ -153,9 +153,9 @@ def of_version(row: Any, version: int) -> Any:
 
 def _told_if_forgotten(label: str, options: Sequence[str], key: str) -> None:
     asked = st.query_params.get(key)
-    if asked not in (None, *options):
+    if key not in st.session_state and asked not in (None, *options):
         st.toast(
-            f"{label} {plain(asked)}, which the link asks for, is not there.",
+            f"{label} {plain(asked)}, which the link asks for, is not there to choose.",
             icon=":material/link_off:",
             duration="long",
         )

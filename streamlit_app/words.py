@@ -12,10 +12,10 @@ import pandas as pd
 from mlbridge.monitor.markdown import text
 
 JOINER = "\u2060"
-# Within an address of the web or of a person, and a name of an icon.
-LINKS = re.compile(r"(?<=:)(?=//|material/|streamlit:)|(?=@)|(?<=www)(?=\.)", re.IGNORECASE)
-# Within what is drawn as an arrow, a dash or a sign of a relation.
-BETWEEN = re.compile(r"(?<=-)(?=[->])|(?<=[<>~!])(?=[-=])")
+# Within an address of the web or of a person, and a name of an icon; escaped or not.
+LINKS = re.compile(r"(?<=:)(?=//|material/|streamlit\b)|(?<!\\)(?=\\?@)|(?<=www)(?=\\?\.)", re.IGNORECASE)
+# What is drawn as an arrow, a dash or a sign of a relation where it stands alone, as it is or escaped.
+SIGNS = re.compile(r"(?<!\S)(-|<|>|~|!|\\~|&lt;|&gt;)(-|>|=|&gt;)(?!\S)")
 NOTHING = "\u2013"
 LONGEST = (28, 44, 60)  # characters of a name on an axis; more where names would be alike
 
@@ -25,12 +25,12 @@ def plain(value: Any) -> str:
 
     What Streamlit still makes links, icons and arrows of, an invisible word joiner keeps apart.
     """
-    return text(BETWEEN.sub(JOINER, LINKS.sub(JOINER, str(value))))
+    return text(inert(str(value)))
 
 
-def without_links(markdown: str) -> str:
-    """Keep Streamlit from making links, icons and pictures of the data in a document."""
-    return LINKS.sub(JOINER, markdown)
+def inert(markdown: str) -> str:
+    """Keep Streamlit from making links, icons and arrows of the data in a text, or in a document."""
+    return SIGNS.sub(rf"\1{JOINER}\2", LINKS.sub(JOINER, markdown))
 
 
 def count(value: Any) -> str:

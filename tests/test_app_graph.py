@@ -58,6 +58,16 @@ def test_every_state_has_a_mark_and_colours_on_both_grounds() -> None:
     assert all(set(ink.outlines) == set(ink.fills) == states for ink in (graph.LIGHT, graph.DARK))
 
 
+def test_a_model_between_two_of_the_package_s_tables_keeps_its_arrows() -> None:
+    """Its longer way leads through what is drawn as one."""
+    own = {"package": "mlbridge", "stage": "monitor"}
+    nodes = pd.DataFrame([node("p"), node("h"), node("b", **own), node("c", **own)])
+    ways = [("p", "b"), ("b", "h"), ("h", "c"), ("p", "h")]
+    text = graph.drawn(nodes, edges(*((f"model.host.{one}", f"model.host.{two}") for one, two in ways)), graph.LIGHT)
+    for arrow in ('"model.host.p" -> "mlbridge"', '"mlbridge" -> "model.host.h"', '"model.host.h" -> "mlbridge"'):
+        assert arrow in text
+
+
 def test_the_package_s_tables_stand_together() -> None:
     """Each says its state, whatever its name holds; an arrow leads to all of them, and none from one to another."""
     own = {"package": "mlbridge", "stage": "monitor"}

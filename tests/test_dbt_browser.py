@@ -150,6 +150,13 @@ def test_a_threshold_that_cannot_be_is_forgotten(browser: Browser, address: str)
         visit.check()
 
 
+def test_a_link_says_what_it_has_forgotten(browser: Browser, address: str) -> None:
+    with Visit.of(browser, address) as visit:
+        visit.open("performance?model=late_arival")
+        visit.page.get_by_text("late_arival, which the link asks for, is not there").wait_for()
+        visit.check()
+
+
 def test_a_chart_is_the_same_wherever_its_reader_is(browser: Browser, address: str) -> None:
     """Tokyo knows no daylight saving, of which an hour would be a fraction of a pixel."""
 

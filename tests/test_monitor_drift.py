@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from datetime import datetime
 from itertools import product
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from handmade import published
 
-from mlbridge.monitor import MonitorError, State
+from mlbridge.monitor import ENOUGH_ROWS, MonitorError, State
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
 from mlbridge.spec import DRIFT_METRICS
@@ -50,6 +52,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
         row("harmful", MAY, "psi", 0.4, 0.1, alert=True),
         row("gone", MAY, "psi", None, 0.2),
         row("gone", MAY, "ks", None, 0.1),
+        row("gone", MAY, "chi_square", None, 0.0),
         row("ml_target", MAY, "psi", 0.05, 0.2),
         row("ml_prediction", MAY, "psi", 0.02, 0.2),
         row("other", MAY, "psi", 9.0, 0.1, model="n"),
@@ -104,6 +107,20 @@ def test_thresholds_of_nothing_and_values_of_nothing(state: State) -> None:
     assert math.isnan(gone["ratio"])
     assert gone["metric"] == "psi"
     assert gone["rows_used"] == 100
+
+
+def test_what_was_not_judged_does_not_stand_for_what_alarms(tmp_path: Path) -> None:
+    """Of ten rows with a value psi says what it likes, while the share of NULLs is that of all hundred."""
+    cells = [
+        row("x", MAY, "psi", 9.0, 0.2, is_comparable=False, rows_used=10),
+        row("x", MAY, "null_share_change", 0.9, 0.2, alert=True, rows_used=100),
+        row("y", MAY, "psi", 9.0, 0.2, is_comparable=False),
+        row("y", MAY, "ks", 0.5, 0.2, is_comparable=False),
+    ]
+    found = drift(published(tmp_path, ml_versions=[VERSION], ml_drift=cells, ml_importances=[]), "m", 1)
+    shown = found.set_index("feature")[["metric", "alert", "worst_ratio"]].to_dict("index")
+    assert shown["x"] == {"metric": "null_share_change", "alert": True, "worst_ratio": pytest.approx(4.5)}
+    assert shown["y"] == {"metric": "psi", "alert": False, "worst_ratio": pytest.approx(45)}
 
 
 def test_the_sign_does_not_count(state: State) -> None:
@@ -166,7 +183,7 @@ def test_nothing_to_compare_is_an_empty_map(state: State) -> None:
 
 
 def test_metrics_come_in_the_order_of_the_docs(state: State) -> None:
-    assert drift_metrics(state, "m", 1) == ["psi", "ks", "null_share_change"]
+    assert drift_metrics(state, "m", 1) == ["psi", "ks", "chi_square", "null_share_change"]
 
 
 def test_the_history_of_a_feature(state: State) -> None:
@@ -228,3 +245,8 @@ def test_a_map_of_two_hundred_features_is_there_at_once(tmp_path: Path) -> None:
     weight = importances.set_index("feature")["mean"] * worst.groupby("feature").max()
     assert found["feature"].drop_duplicates().tolist() == weight.sort_values(ascending=False).index.tolist()
     assert min(took) < 1
+
+
+def test_enough_rows_are_as_many_in_sql_as_here() -> None:
+    macro = (ROOT / "macros" / "monitor" / "enough_rows.sql").read_text()
+    assert re.findall(r"return\((\d+)\)", macro) == [str(ENOUGH_ROWS)]

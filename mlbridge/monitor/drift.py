@@ -20,7 +20,8 @@ COLUMNS = [
 ]  # fmt: skip
 # In docs/monitor.md's order, which decides between metrics that are equally far.
 PLACE = " ".join(f"when '{name}' then {place}" for place, name in enumerate(DRIFT_METRICS))
-# Of each cell the metric that is farthest from its threshold, one without a value last.
+# Of each cell the metric that is farthest from its threshold: of those that may alarm, else of all; one without a value
+# last.
 CELLS = f"""
 select
     feature, "window", window_end, metric, value, threshold, ratio, any_alert > 0 as alert, rows_used, rows_unused,
@@ -30,14 +31,21 @@ from (
         *,
         max(case when alert then 1 else 0 end) over (partition by feature, "window") as any_alert,
         row_number() over (
-            partition by feature, "window" order by case when ratio is null then 1 else 0 end, ratio desc, place
+            partition by feature, "window"
+            order by
+                case when ratio is null then 1 else 0 end, case when alert or is_comparable then 0 else 1 end,
+                ratio desc, place
         ) as rank_of_metric,
         dense_rank() over (order by "window" desc) as rank_of_window
     from (
         select
             *,
-            case when value = 0 then 0 when threshold = 0 then cast('infinity' as double precision)
-                else abs(value) / threshold end as ratio,
+            case
+                when value is null then null
+                when value = 0 then 0
+                when threshold = 0 then cast('infinity' as double precision)
+                else abs(value) / threshold
+            end as ratio,
             case metric {PLACE} end as place
         from ml_drift
         where
@@ -68,15 +76,15 @@ def drift(
 ) -> pd.DataFrame:
     """One row per feature and window: how far it is from the baseline, as a multiple of what is usual.
 
-    Of the newest `last` windows. `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0,
-    infinite for any other at a threshold of 0. `worst` takes in each cell the metric with the largest ratio, and
-    `alert` then says whether any metric of the cell alarms: the one that is shown is farther above its threshold than
-    that one. `worst_ratio` is the feature's largest among the windows that can be compared with whole ones
-    (`is_comparable`), or among all where none can: what a few rows say of a window that has just begun would come
-    first. `importance` is in the unit of the spec's metric, NULL for the prediction and the target; `weight` is that (a
-    negative one as 0) times the largest finite ratio of the same windows. `order` numbers the features from 0: the
-    prediction and the target, then by weight, by `worst_ratio` and by name. No rows where there is nothing to compare
-    with. Rows are in that order, then by window.
+    Of the newest `last` windows. `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0, infinite
+    for any other at a threshold of 0. `worst` takes in each cell the metric with the largest ratio, of those that alarm
+    or can be compared, else of all; `alert` then says whether any metric of the cell alarms: the one that is shown is
+    farther above its threshold than that one. `worst_ratio` is the feature's largest among the windows that can be
+    compared with whole ones (`is_comparable`), or among all where none can: what a few rows say of a window that has
+    just begun would come first. `importance` is in the unit of the spec's metric, NULL for the prediction and the
+    target; `weight` is that (a negative one as 0) times the largest finite ratio of the same windows. `order` numbers
+    the features from 0: the prediction and the target, then by weight, by `worst_ratio` and by name. No rows where
+    there is nothing to compare with. Rows are in that order, then by window.
     """
     checked_version(state, model, version)
     check(baseline, BASELINES, "baseline")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae", "median_absolute_error"})
-ENOUGH_ROWS = 30  # of a window; the figures of fewer are shown, and never an alert
+ENOUGH_ROWS = 30  # of a window, as the macro `enough_rows` says: of fewer nothing alarms
 FACTS = ("task", "metric", "greater_is_better", "window_size", "version", "classes", "positive")
 NODES = "select distinct model from ml_nodes where model is not null"
 # Of each model the champion, else the newest version.

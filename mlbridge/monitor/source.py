@@ -96,7 +96,7 @@ class State:
 
     def _older(self) -> str:
         made = self.build.version
-        return "" if made == __version__ else f"mlbridge {made} has made them, and this is mlbridge {__version__}. "
+        return "" if made == __version__ else f"The project's mlbridge is {made}, and this one {__version__}. "
 
     def _check_newest(self) -> None:
         if not self._is_newest():

@@ -23,10 +23,10 @@ bounded as (
         end as usual,
         coalesce({{ mlbridge.noise('measured.metric', 'rules.deviations') }}, 0) as noise,
         -- part of a window, or the first hours of a stream, cannot be compared with whole ones; a few rows with none
-        measured.rows_used >= 30
+        measured.rows_used >= {{ mlbridge.enough_rows() }}
         and windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
         and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10 as is_comparable,
-        measured.rows_used >= 30 and rules.while_open as is_early
+        measured.rows_used >= {{ mlbridge.enough_rows() }} and rules.while_open as is_early
     from measured
     inner join {{ ref('ml_thresholds') }} as rules
         on measured.metric = rules.metric

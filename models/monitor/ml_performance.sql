@@ -82,7 +82,7 @@ final as (
         coalesce(
             worse * value > worse * threshold
             -- of fewer rows not even the standard errors are worth stating
-            and n >= 30
+            and n >= {{ mlbridge.enough_rows() }}
             and window_end <= cast('{{ mlbridge.as_of() }}' as timestamp),
             false
         ) as alert,

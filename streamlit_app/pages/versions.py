@@ -239,7 +239,7 @@ def card(row: Any, numbers: list[str]) -> None:
             key="card",
         )
     with page.scrolling("card_text", border=True):
-        st.markdown(words.without_links(HEADING.sub(r"##\1", text)))
+        st.markdown(words.inert(HEADING.sub(r"##\1", text)))
 
 
 def own_first(names: list[str], own: str) -> list[str]:

@@ -26,6 +26,10 @@ def pins() -> str:
     return "select version from versions"
 
 
+def enough_rows() -> int:
+    return 30
+
+
 def no_rows() -> str:
     return "select 1 as example"
 

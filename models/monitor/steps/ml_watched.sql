@@ -31,7 +31,8 @@ measured as (
         performance.window_end,
         performance.alert,
         performance.alert
-        or performance.n >= 30 and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as speaks,
+        or performance.n >= {{ mlbridge.enough_rows() }}
+        and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as speaks,
         performance.metric as place,
         performance.metric || ' ' || {{ mlbridge.figure('performance.value') }}
         || ' (' || {{ mlbridge.figure('performance.low') }} || ' to ' || {{ mlbridge.figure('performance.high') }}
