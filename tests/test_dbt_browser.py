@@ -63,10 +63,11 @@ def test_a_cell_of_the_drift_map_opens(browser: Browser, address: str) -> None:
         for height in (0.5, 0.7):  # one of them is not the cell that the page begins with
             visit.page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * height)
             visit.page.wait_for_timeout(2_000)
+        visit.page.wait_for_url("**feature=**")
         visit.settled()
         feature = re.search(r"feature=(\w+)", visit.page.url)
         assert feature
-        assert f"{feature[1]}: distribution" in visit.text()
+        visit.page.get_by_text(f"{feature[1]}: distribution").first.wait_for()
         visit.check()
         link = visit.page.url
     with Visit.of(browser, address) as other:
@@ -88,16 +89,16 @@ def test_slice_version_and_threshold(browser: Browser, address: str) -> None:
     with Visit.of(browser, address) as visit:
         visit.open("performance?model=late_arrival")
         choose(visit, "Slice", "origin=JFK")
-        assert "where origin=JFK" in visit.text()
-        assert "slice=origin" in visit.page.url
+        visit.page.get_by_text("where origin=JFK").first.wait_for()
+        visit.page.wait_for_url("**slice=origin**")
         choose(visit, "Version", "1")
-        assert "version=1" in visit.page.url
+        visit.page.wait_for_url("**version=1**")
         slider = visit.page.get_by_role("slider")
         slider.focus()
         for _ in range(20):
             visit.page.keyboard.press("ArrowLeft")
+        visit.page.get_by_text("Confusion matrix at 0.400").first.wait_for()  # a slider waits a little before it tells
         visit.settled()
-        assert "Confusion matrix at 0.400" in visit.text()
         assert "threshold=0.4" in visit.page.url
         visit.check()
 
@@ -228,6 +229,6 @@ def test_pages_link_to_each_other(browser: Browser, address: str) -> None:
         main = visit.page.locator("[data-testid=stMain]")
         main.get_by_role("link", name="Drift").first.click()
         visit.page.wait_for_url("**/drift*")
+        visit.page.get_by_text("Drift map").first.wait_for()
         visit.settled()
-        assert "Drift map" in visit.text()
         assert "model=" in visit.page.url or "arrival_delay" in visit.text()
