@@ -23,7 +23,7 @@ WITH_ZONE = (Type.TIMESTAMPTZ, Type.TIMESTAMPLTZ)
 NUMBERS = (*(exp.DataType.NUMERIC_TYPES - {Type.BIT}), Type.BOOLEAN)
 WORDS = (*exp.DataType.TEXT_TYPES, Type.ENUM)
 # Names of the package's own beside the features: in the rows that are fetched, and in the profiles.
-RESERVED = ("ml_target", "ml_prediction", "ml entity", "ml time", "ml window")
+RESERVED = ("ml_target", "ml_prediction", "ml entity", "ml known", "ml time", "ml window")
 RESERVED_START = "ml_slice "
 
 

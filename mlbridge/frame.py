@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FIT_WORDS = ("train", "validation", "test")
 BATCH_ROWS = 100_000
-TARGET, WINDOW = "ml_target", "ml window"
+TARGET, WINDOW, MOMENT, KNOWN = "ml_target", "ml window", "ml time", "ml known"
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,15 @@ class Frame:
     """The labelled rows, train before validation before test, each by time and entity.
 
     `features` (rows x features) exists once: `part` gives views of it. `windows` are the first moments
-    (datetime64, UTC) of the spec's windows that the rows' times lie in; `slices` are texts or None by column.
+    (datetime64, UTC) of the spec's windows that the rows' times lie in; `times` are the moments of the predictions,
+    `known` those at which the outcomes were known (both datetime64, UTC); `slices` are texts or None by column.
     """
 
     features: pd.DataFrame
     target: np.ndarray[Any, Any]
     windows: np.ndarray[Any, Any]
+    times: np.ndarray[Any, Any]
+    known: np.ndarray[Any, Any]
     slices: Mapping[str, np.ndarray[Any, Any]]
     bounds: Mapping[str, slice]
     data_hash: str
@@ -65,7 +68,10 @@ def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split:
         each.feature.name: exp.cast(each.feature.value(), each.fetch_as) for each in columns
     }
     chosen[TARGET] = exp.cast(column(spec.target), target_as)
-    chosen[WINDOW] = window_start(exp.cast(column(spec.time), "timestamp"), spec.monitor.window)
+    moment = exp.cast(column(spec.time), "timestamp")
+    chosen[WINDOW] = window_start(moment, spec.monitor.window)
+    chosen[MOMENT] = moment.copy()
+    chosen[KNOWN] = exp.cast(column(spec.label_time or spec.time), "timestamp")
     for name in spec.monitor.slices:
         chosen[f"ml_slice {name}"] = exp.cast(column(name), "text")
     word = column("ml_split")
@@ -94,7 +100,7 @@ def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             chunks[name].append(_values(values))
     columns = {name: _joined(chunks.pop(name)) for name in reader.schema.names}
-    target, windows = (np.asarray(columns.pop(name)) for name in (TARGET, WINDOW))
+    target, windows, times, known = (np.asarray(columns.pop(name)) for name in (TARGET, WINDOW, MOMENT, KNOWN))
     slices = {
         name.removeprefix("ml_slice "): np.asarray(columns.pop(name), dtype=object)
         for name in list(columns)
@@ -105,7 +111,7 @@ def read_frame(reader: pa.RecordBatchReader, rows: Mapping[str, int]) -> Frame:
     ends = np.cumsum([rows.get(word, 0) for word in FIT_WORDS]).tolist()
     bounds = {word: slice(end - rows.get(word, 0), end) for word, end in zip(FIT_WORDS, ends, strict=True)}
     features = pd.DataFrame(columns, copy=False)
-    return Frame(features, target, windows, slices, bounds, _hash(features, target, ends))
+    return Frame(features, target, windows, times, known, slices, bounds, _hash(features, target, ends))
 
 
 def scoring_columns(features: Sequence[Feature]) -> dict[str, exp.Expression]:
