@@ -15,11 +15,22 @@ import pandas as pd
 
 import mlbridge
 from mlbridge import artifacts
+from mlbridge.blocks import Blocks
 from mlbridge.errors import TrainingError
 from mlbridge.estimation import calibration_steps, loss_tree
-from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain, predictions
+from mlbridge.evaluate import (
+    Gain,
+    Sample,
+    calibration_rows,
+    design_effects,
+    greater_is_better,
+    metric_rows,
+    paired_gain,
+    predictions,
+)
 from mlbridge.features import Column
 from mlbridge.frame import Frame
+from mlbridge.gain import asked_of_use
 from mlbridge.importances import importance_rows
 from mlbridge.incumbent import Incumbent
 from mlbridge.log import say
@@ -32,13 +43,16 @@ from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
 # A version has seen these: fitted on the first, chosen by the second.
 SEEN = ("train", "validation")
+# From so many uses of the test rows on a reason speaks of it.
+SAID_FROM = 1.5
 
 
 @dataclass(frozen=True)
 class Training:
     """All that a training of one model works on.
 
-    `times` gives the first and last prediction moment by word of `ml_split`.
+    `times` gives the first and last prediction moment by word of `ml_split`, `blocks` the validation and test rows that
+    belong together, `uses` how often the test rows judge, this time included.
     """
 
     node: str
@@ -48,6 +62,8 @@ class Training:
     labels: tuple[Any, ...] | None
     candidates: Mapping[str, Any]
     times: Mapping[str, tuple[datetime, datetime]]
+    blocks: Mapping[str, Blocks]
+    uses: float
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
@@ -118,13 +134,15 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     )
     judged = [_judge(training, name, target, baseline) for name in training.candidates]
     best = _best(training, judged)
-    promoted, verdict = _decide(training, incumbent, best, baseline)
+    promoted, verdict, gains = _decide(training, incumbent, best, baseline)
+    verdict += _reused(training)
     rows = []
     for each in judged:
         row = _row(training, each)
         if each is best:
             row |= _winner(training, best)
             row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}"}
+            row |= {"promotion": _promotion(training, gains)}
         else:
             row |= {"outcome": "runner_up", "reason": _behind(training, each, best)}
         rows.append(row)
@@ -136,11 +154,20 @@ def _judge(training: Training, name: str, target: np.ndarray[Any, Any], baseline
     fitted = fit(training.node, name, training.candidates[name], training.frame.part("train"), target)
     samples = {word: training.sample(word, name, fitted.estimator) for word in ("validation", "test")}
     naive = {"validation": baseline.validation, "test": baseline.test}
-    metrics = [
-        record
-        for word, sample in samples.items()
-        for record in metric_rows(word, sample, naive[word], training.frame.labels(word), seed=SEED)
-    ]
+    effects: dict[str, float] = {}
+    metrics: list[dict[str, Any]] = []
+    # The test rows first: where there are too few validation blocks, their design effect is that of the test.
+    for word in ("test", "validation"):
+        found = metric_rows(
+            word,
+            samples[word],
+            {"naive": naive[word]},
+            training.frame.labels(word),
+            training.blocks[word],
+            effects,
+        )
+        effects = effects or design_effects(found)
+        metrics = found + metrics
     judged = Judged(fitted, samples["validation"], samples["test"], metrics)
     metric = training.spec.metric
     record = judged.value("validation", metric)
@@ -167,24 +194,41 @@ def _behind(training: Training, other: Judged, best: Judged) -> str:
     return f"{metric} {_figure(mine)} on validation, {best.fitted.name} has {_figure(its)}"
 
 
-def _decide(training: Training, incumbent: Incumbent | None, best: Judged, baseline: Judged) -> tuple[bool, str]:
-    """Say whether the chosen candidate becomes the champion, and by how much it is better or not."""
-    spec = training.spec
-    asked = (spec.metric, spec.promote.confidence)
-    gain = paired_gain(best.test, baseline.test, *asked, min_gain=0.0, seed=SEED)
-    if not gain.better:
-        return False, f"not better than the naive baseline: {gain.sentence('the naive baseline')}"
+def _decide(
+    training: Training, incumbent: Incumbent | None, best: Judged, baseline: Judged
+) -> tuple[bool, str, list[Gain]]:
+    """Say whether the chosen candidate becomes the champion, by how much it is better or not, and what was tested."""
+    spec, blocks = training.spec, training.blocks["test"]
+    asked = (spec.metric, asked_of_use(spec.promote.confidence, training.uses))
+    name = "the naive baseline"
+    gains = [paired_gain(best.test, baseline.test, *asked, min_gain=0.0, seed=SEED, blocks=blocks)]
+    if not gains[-1].better:
+        return False, f"not better than {name}: {gains[-1].sentence(name)}", gains
     if incumbent is None:
-        return True, gain.sentence("the naive baseline")
+        return True, gains[-1].sentence(name), gains
     against = f"the champion (version {incumbent.number})"
     if incumbent.problem is not None:
-        said = f"{gain.sentence('the naive baseline')}; not compared with {against}: {incumbent.problem}"
-        return not incumbent.usable, said
+        said = f"{gains[-1].sentence(name)}; not compared with {against}: {incumbent.problem}"
+        return not incumbent.usable, said, gains
     theirs = Sample(training.truth("test")[incumbent.places], incumbent.scores)
-    gain = paired_gain(best.test.take(incumbent.places), theirs, *asked, min_gain=spec.promote.min_gain, seed=SEED)
-    if not gain.better:
-        return False, f"not better than {against}: {gain.sentence(against)}"
-    return True, gain.sentence(against)
+    mine, together = best.test.take(incumbent.places), blocks.take(incumbent.places)
+    gains.append(paired_gain(mine, theirs, *asked, min_gain=spec.promote.min_gain, seed=SEED, blocks=together))
+    if not gains[-1].better:
+        return False, f"not better than {against}: {gains[-1].sentence(against)}", gains
+    return True, gains[-1].sentence(against), gains
+
+
+def _promotion(training: Training, gains: list[Gain]) -> dict[str, Any]:
+    """Give what the decision rests on, ready for JSON."""
+    return {"uses": training.uses, "asked": training.spec.promote.confidence, "tests": [asdict(each) for each in gains]}
+
+
+def _reused(training: Training) -> str:
+    """Say that the test rows have judged before, and what that costs."""
+    if training.uses < SAID_FROM:
+        return ""
+    asked = asked_of_use(training.spec.promote.confidence, training.uses)
+    return f"; its test rows judge for the {training.uses:.1f}th time, so {100 * asked:.4g} % confidence is asked"
 
 
 def _row(training: Training, each: Judged) -> dict[str, Any]:

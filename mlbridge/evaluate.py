@@ -1,31 +1,26 @@
-"""How good a model is, on rows that its fit never saw: every figure with its interval and its number of rows.
-
-Intervals are percentile-bootstrap intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-chapter 13): rows are drawn with replacement, which treats them as independent of each other.
-"""
+"""How good a model is, on rows that its fit never saw: every figure with its interval and its number of rows."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from mlbridge.blocks import Blocks
+from mlbridge.gain import Gain, paired_gain
+from mlbridge.intervals import interval, spread
 from mlbridge.metrics import (
     DEFAULT_METRIC,
     METRICS,
     Metric,
     greater_is_better,
-    json_number,
     measure,
     metrics_for,
     value,
 )
-from mlbridge.sample import Floats, Integers, Sample, Weighted
+from mlbridge.sample import Floats, Integers, Sample, Weighted, same_rows
 
 __all__ = [
     "DEFAULT_METRIC",
@@ -35,6 +30,7 @@ __all__ = [
     "Metric",
     "Sample",
     "calibration_rows",
+    "design_effects",
     "greater_is_better",
     "measure",
     "metric_rows",
@@ -47,36 +43,39 @@ __all__ = [
 SLICE_VALUES: Final = 50
 """How many values of a slice column are measured at most, the most frequent first."""
 
-_INTERVAL: Final = 0.95
-_MOST_PLACES: Final = 12
-
-Interval = tuple[float | None, float | None]
+FLAGGED: Final = "as many at random"
+"""The baseline of a recall: to call as many rows positive as the model does, chosen at random."""
 
 
 def metric_rows(
     split: str,
     sample: Sample,
-    baseline: Sample,
+    baselines: Mapping[str, Sample],
     slices: Mapping[str, npt.NDArray[Any]],
-    seed: int = 0,
-    resamples: int = 200,
+    blocks: Blocks | None = None,
+    design_effects: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure a model on all rows (`slice` is `all`) and on the rows of each slice, beside its baseline.
+    """Measure a model on all rows (`slice` is `all`) and on the rows of each slice, beside the strongest baseline.
 
-    Gives one record per slice and metric: `split, slice, metric, value, low, high, n, baseline`, ready for
-    JSON. `slices` maps a column to the rows' labels; a slice is named `column=value`, or `column=NULL` where
-    the label is missing. A figure that is not defined on the rows is None; so is the 95 % interval of fewer
-    than two rows. Resamples on which a metric is not defined are left out of its interval. Each slice draws
-    from its own stream, so one slice more changes no other figure. Raises ValueError when the baseline holds
-    other rows than the sample.
+    Gives one record per slice and metric, ready for JSON: `split, slice, metric, value, low, high, n, baseline,
+    baseline_name, block, blocks, design_effect`. `slices` maps a column to the rows' labels; a slice is named
+    `column=value`, or `column=NULL` where the label is missing. `baselines` are naive models by name, on the same rows;
+    the strongest in a metric on all rows is the baseline of its slices too. `low` and `high` are the 95 % interval by
+    `blocks`, without which rows are independent; where there are too few, `design_effects` by metric widen that of
+    independent rows. A figure that is not defined on the rows is None; so is an interval that cannot be stated.
+    Raises ValueError when a baseline holds other rows than the sample.
     """
-    _same_rows(sample, baseline)
+    blocks = blocks or Blocks.rows(len(sample))
+    known = design_effects or {}
+    strongest = {metric: _strongest(metric, sample, baselines) for metric in metrics_for(sample.task)}
     records = []
     for name, rows in slice_rows(len(sample), slices):
-        part, naive = sample.take(rows), measure(baseline.take(rows))
-        intervals = _intervals(part, _stream(seed, split, name), resamples)
+        part, together = sample.take(rows), blocks.take(rows)
+        naive = {each: measure(baseline.take(rows)) for each, baseline in baselines.items()}
         for metric, figure in measure(part).items():
-            low, high = intervals[metric] if figure is not None else (None, None)
+            named = strongest[metric]
+            found = None if figure is None else spread(part, metric, together, known.get(metric, 1.0))
+            low, high = (None, None) if figure is None or found is None else interval(part, metric, figure, found)
             records.append(
                 {
                     "split": split,
@@ -86,18 +85,45 @@ def metric_rows(
                     "low": low,
                     "high": high,
                     "n": len(part),
-                    "baseline": naive[metric],
+                    "baseline": _flagged(part) if named == FLAGGED else naive[named][metric],
+                    "baseline_name": named,
+                    "block": together.unit,
+                    "blocks": together.count,
+                    "design_effect": None if found is None else found.design_effect,
                 }
             )
     return records
 
 
-def _same_rows(one: Sample, other: Sample) -> None:
-    if one.scores.shape != other.scores.shape or not np.array_equal(one.truth, other.truth):
-        raise ValueError(
-            f"two samples to compare must hold the same rows in the same order: their scores have the shapes "
-            f"{one.scores.shape} and {other.scores.shape}, and their truths must be equal"
-        )
+def design_effects(records: list[dict[str, Any]]) -> dict[str, float]:
+    """Give what the records of `metric_rows` say of all rows' design effect, by metric."""
+    return {
+        each["metric"]: each["design_effect"]
+        for each in records
+        if each["slice"] == "all" and each["design_effect"] is not None
+    }
+
+
+def strongest(metric: str, baselines: Mapping[str, Sample]) -> str:
+    """Name the baseline that does best in a metric; of equal ones the first, as of those for which it is undefined."""
+    sign = 1.0 if greater_is_better(metric) else -1.0
+
+    def worth(name: str) -> float:
+        found = sign * value(Weighted(baselines[name]), metric)
+        return found if np.isfinite(found) else -np.inf
+
+    return max(baselines, key=worth)
+
+
+def _strongest(metric: str, sample: Sample, baselines: Mapping[str, Sample]) -> str:
+    for baseline in baselines.values():
+        same_rows(sample, baseline)
+    return FLAGGED if metric == "recall" and sample.binary else strongest(metric, baselines)
+
+
+def _flagged(sample: Sample) -> float | None:
+    """Give the share of rows that are called positive: the recall of as many rows chosen at random."""
+    return float((sample.predicted == 1).mean()) if len(sample) else None
 
 
 def slice_rows(rows: int, slices: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, Integers]]:
@@ -127,129 +153,6 @@ def _slice_name(column: str, text: str | None) -> str:
     if text == "NULL" or text.startswith("'"):
         text = "'" + text.replace("'", "''") + "'"
     return f"{column}={text}"
-
-
-def _stream(seed: int, *words: str) -> np.random.Generator:
-    """Give the random stream of a seed and some words: other words, other draws."""
-    digest = hashlib.sha256(repr(words).encode("utf-8", "backslashreplace")).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest[:16], "big")])
-
-
-def _draws(rows: int, rng: np.random.Generator, resamples: int) -> Iterator[Floats]:
-    """Draw as many rows as there are, with replacement, and say how often each row was drawn."""
-    for _ in range(resamples):
-        yield np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
-
-
-def _intervals(sample: Sample, rng: np.random.Generator, resamples: int) -> dict[str, Interval]:
-    """Give the percentile interval of every metric of the sample's task."""
-    metrics = metrics_for(sample.task)
-    if len(sample) < 2:
-        return dict.fromkeys(metrics, (None, None))
-    drawn = (Weighted(sample, weights) for weights in _draws(len(sample), rng, resamples))
-    figures = np.array([[value(weighted, metric) for metric in metrics] for weighted in drawn])
-    return {metric: _percentiles(figures[:, place], _INTERVAL) for place, metric in enumerate(metrics)}
-
-
-def _percentiles(figures: Floats, confidence: float) -> Interval:
-    defined = figures[np.isfinite(figures)]
-    if not len(defined):
-        return None, None
-    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-@dataclass(frozen=True)
-class Gain:
-    """What the challenger gains on the incumbent, in the metric's own direction: more is always better.
-
-    `low` and `high` bound the gain with the stated confidence; `probability` is the share of resamples with
-    a gain above `min_gain`; `better` says that the whole interval lies above it. None where not defined.
-    """
-
-    metric: str
-    challenger: float | None
-    incumbent: float | None
-    gain: float | None
-    low: float | None
-    high: float | None
-    probability: float | None
-    confidence: float
-    min_gain: float
-    rows: int
-    better: bool
-
-    def sentence(self, against: str) -> str:
-        """Say in words what was measured; `against` names the incumbent, as in `the champion`."""
-        if self.challenger is None or self.incumbent is None or self.gain is None:
-            return f"{self.metric} is not defined on these {self.rows:,} rows: no gain on {against} can be shown"
-        figures = [self.gain, *(edge for edge in (self.low, self.high) if edge is not None)]
-        places = _places([self.challenger, self.incumbent], figures, self.min_gain)
-        gain, *edges = (_rounded(figure, places, "+") for figure in figures)
-        interval = f" ({self.confidence * 100:g} % interval {' to '.join(edges)})" if edges else ""
-        asked = f", of which {_rounded(self.min_gain, places, '+')} is asked" if self.min_gain else ""
-        new, old = _rounded(self.challenger, places), _rounded(self.incumbent, places)
-        compared = f"{self.metric} {new} against {old} of {against} on the same {self.rows:,} rows"
-        return f"{compared}: {gain}{interval}{asked}"
-
-
-def _places(values: list[float], gains: list[float], min_gain: float) -> int:
-    """Choose decimals: three digits of the values, two of the gain, and edges parted from `min_gain`."""
-
-    def needed(number: float, digits: int) -> int:
-        return digits - 1 - math.floor(math.log10(number)) if number else 0
-
-    least = max(needed(max(map(abs, values)), 3), needed(max(map(abs, gains)), 2), needed(abs(min_gain), 1))
-    places = min(max(least, 0), _MOST_PLACES)
-    near = [gain for gain in gains if gain != min_gain]
-    while places < _MOST_PLACES and any(round(gain, places) == round(min_gain, places) for gain in near):
-        places += 1
-    return places
-
-
-def _rounded(number: float, places: int, sign: str = "") -> str:
-    return format(round(number, places) + 0.0, f"{sign},.{places}f")
-
-
-def paired_gain(
-    challenger: Sample,
-    incumbent: Sample,
-    metric: str,
-    confidence: float,
-    min_gain: float,
-    seed: int = 0,
-    resamples: int = 1000,
-) -> Gain:
-    """Compare two models on the same rows by a paired bootstrap: both are measured on the same resamples.
-
-    `gain` is what the challenger is better by, so of rmse the incumbent's minus its own. A resample on which
-    the metric is not defined speaks against the challenger. Raises ValueError when the samples hold different
-    rows.
-    """
-    _same_rows(challenger, incumbent)
-    sign = 1.0 if greater_is_better(metric) else -1.0
-    new, old = value(Weighted(challenger), metric), value(Weighted(incumbent), metric)
-    gain = sign * (new - old)
-    defined = math.isfinite(gain)
-    gains = np.empty(resamples if defined else 0)
-    for place, weights in enumerate(_draws(len(challenger), _stream(seed, "paired"), len(gains))):
-        drawn, held = Weighted(challenger, weights), Weighted(incumbent, weights)
-        gains[place] = sign * (value(drawn, metric) - value(held, metric))
-    low, high = _percentiles(gains, confidence)
-    probability = float(np.mean(gains > min_gain)) if len(gains) else None
-    return Gain(
-        metric=metric,
-        challenger=json_number(new),
-        incumbent=json_number(old),
-        gain=json_number(gain),
-        low=low,
-        high=high,
-        probability=probability,
-        confidence=confidence,
-        min_gain=min_gain,
-        rows=len(challenger),
-        better=low is not None and low > min_gain and probability is not None and probability >= confidence,
-    )
 
 
 def calibration_rows(sample: Sample, bins: int = 10) -> list[dict[str, Any]]:

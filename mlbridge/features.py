@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from mlbridge.blocks import UNITS
 from mlbridge.errors import FeatureError, listed, nearest
 from mlbridge.spec import Spec
 from mlbridge.warehouse import column, parse_type, seconds_since_epoch
@@ -79,6 +80,7 @@ def check_columns(node: str, columns: Mapping[str, str], spec: Spec) -> None:
         "features": spec.features or (),
         "features.exclude": spec.exclude,
         "monitor.slices": spec.monitor.slices,
+        "promote.block": () if spec.promote.block is None or spec.promote.block in UNITS else (spec.promote.block,),
     }
     for key, names in said.items():
         for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from mlbridge.frame import BATCH_ROWS, read_frame, training_query
 from mlbridge.gate import ROWS, cheaper, examine, title
 from mlbridge.incumbent import Incumbent, meet
 from mlbridge.log import say, warn
+from mlbridge.resampling import blocks_of, uses_of
 from mlbridge.retrain import Case, decide
 from mlbridge.run import Run
 from mlbridge.score import BATCH_ROWS as SCORE_ROWS
@@ -85,7 +86,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     facts["version"] = registry.next_version(every)
     say(run.node, f"training version {facts['version']}: {decision.reason}")
     with ONE_AT_A_TIME:
-        training = _gather(run.node, warehouse, split, read, own)
+        training = _gather(run.node, warehouse, split, read, own, rows)
         # A pin says who scores, not who is best: the challenger meets the version that was promoted last.
         best = registry.champion(run.node, rows, pin=None)
         incumbent: Incumbent | None = None
@@ -136,8 +137,10 @@ def _check_watched(node: str, spec: Spec, features: Mapping[str, str]) -> None:
             )
 
 
-def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mapping[str, Any]) -> Training:
-    """Check the rows in the warehouse, then read them once."""
+def _gather(
+    node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Training:
+    """Check the rows in the warehouse, then read them once; `rows` are what the logbook holds so far."""
     columns = warehouse.columns(split)
     table = warehouse.table(split, SPLIT)
     features = features_of(node, columns, spec)
@@ -161,7 +164,11 @@ def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mappin
     frame = read_frame(warehouse.batches(query, BATCH_ROWS), counted)
     say(node, f"read {len(frame.features):,} rows x {len(features)} features")
     times = {word: (row["first"], row["last"]) for word, row in facts.items()}
-    return Training(node, spec, read_as, frame, classes, candidates, times)
+    training = Training(
+        node, spec, read_as, frame, classes, candidates, times, {}, uses_of(registry.trained(rows), spec, frame)
+    )
+    outcomes = training.truth("test").astype(float)
+    return replace(training, blocks=blocks_of(warehouse, table, spec, frame, outcomes))
 
 
 def _check_keys(node: str, warehouse: Warehouse, spec: Spec, split: Any) -> None:

@@ -45,6 +45,7 @@ LOGBOOK = {
     "reference": "string",
     "estimation": "string",
     "decision": "string",
+    "promotion": "string",
     "artifact": "large_binary",
     "artifact_format": "string",
     "artifact_sha256": "string",
@@ -66,6 +67,7 @@ DOCUMENTS = (
     "reference",
     "estimation",
     "decision",
+    "promotion",
     "scoring_cost",
     "library_versions",
 )
@@ -102,6 +104,11 @@ def champion(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None) -> M
             )
         return pinned[0]
     return next((row for row in reversed(chosen) if row["outcome"] == "promoted"), None)
+
+
+def trained(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Keep the chosen candidate's row of each training, promoted or not."""
+    return [row for row in rows if row["outcome"] in CHOSEN]
 
 
 def last_trained(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ does not depend on the draw (the order by score, the ends of ties, the loss of e
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -134,6 +135,21 @@ def _check_codes(truth: npt.NDArray[Any], classes: int) -> None:
         raise ValueError("scores need a column per class, so at least two columns")
     if len(truth) and (truth.dtype.kind not in "iub" or int(truth.min()) < 0 or int(truth.max()) >= classes):
         raise ValueError(f"truth must hold whole class codes from 0 to {classes - 1}")
+
+
+def same_rows(one: Sample, other: Sample) -> None:
+    """Refuse two samples that do not hold the same rows in the same order."""
+    if one.scores.shape != other.scores.shape or not np.array_equal(one.truth, other.truth):
+        raise ValueError(
+            f"two samples to compare must hold the same rows in the same order: their scores have the shapes "
+            f"{one.scores.shape} and {other.scores.shape}, and their truths must be equal"
+        )
+
+
+def stream(seed: int, *words: str) -> np.random.Generator:
+    """Give the random stream of a seed and some words: other words, other draws."""
+    digest = hashlib.sha256(repr(words).encode("utf-8", "backslashreplace")).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:16], "big")])
 
 
 def dot(left: Floats, right: Floats) -> float:

@@ -47,10 +47,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Promote:
-    """What a challenger must show: a gain above `min_gain` (in the metric's unit) at this confidence."""
+    """What a challenger must show: a gain above `min_gain` (in the metric's unit) at this confidence.
+
+    `block` says which rows belong together: one of `mlbridge.blocks.UNITS` or a column; None: chosen from the data.
+    """
 
     confidence: float = 0.95
     min_gain: float = 0.0
+    block: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,9 @@ class Spec:
     def hash(self, candidates: Mapping[str, Any]) -> str:
         """Give the md5 of all that defines the training; `candidates` describes the estimators themselves."""
         said = {key: value for key, value in self.as_dict().items() if key not in NOT_TRAINING}
+        if self.promote.block is None:
+            # Versions that were trained before there was this key go on.
+            del said["promote"]["block"]
         document = json.dumps([said, candidates], sort_keys=True, default=str)
         return hashlib.md5(document.encode(), usedforsecurity=False).hexdigest()
 
@@ -243,6 +250,7 @@ class _Reader(Checks):
         return Promote(
             confidence=self.share("promote.confidence", said["confidence"], above=0.5),
             min_gain=self.gain("promote.min_gain", said["min_gain"]),
+            block=None if said["block"] is None else self.column("promote.block", said["block"]),
         )
 
     def gain(self, key: str, found: Any) -> float:

@@ -15,9 +15,11 @@ PACKAGE = Path(mlbridge.__file__).parent
 # Each module may import those before it and none after it.
 LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
+    "sample", "blocks",  # rows, and which belong together
     "features", "split", "frame",  # features, split
-    "sample", "metrics", "evaluate", "profile", "partners", "reference", "estimation", "train", "importances",  # train
-    "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
+    "metrics", "influence", "intervals", "gain", "evaluate",  # how good
+    "profile", "partners", "reference", "estimation", "train", "importances",  # train
+    "artifacts", "registry", "versions", "incumbent", "retrain", "resampling", "challenge",  # register
     "compile", "score", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line

@@ -1,7 +1,7 @@
 {{ mlbridge.grant() }}
 {%- set fields = {
     'split': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'low': 'number', 'high': 'number',
-    'n': 'count', 'baseline': 'number',
+    'n': 'count', 'baseline': 'number', 'baseline_name': 'text', 'block': 'text', 'blocks': 'count', 'design_effect': 'number',
 } -%}
 select
     item.model,
@@ -14,5 +14,9 @@ select
     item.low,
     item.high,
     item.n,
-    item.baseline
+    item.baseline,
+    item.baseline_name,
+    item.block,
+    item.blocks,
+    item.design_effect
 from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version', 'candidate'], fields) }} as item

@@ -1,0 +1,81 @@
+"""Which of the rows that a model is judged by belong together, and how often they have judged before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlglot import exp
+
+from mlbridge.blocks import ENTITY, PERIODS, ROW, UNITS, Blocks, chosen, periods
+from mlbridge.warehouse import column
+
+if TYPE_CHECKING:
+    from mlbridge.frame import Frame
+    from mlbridge.sample import Floats
+    from mlbridge.spec import Spec
+    from mlbridge.warehouse import Warehouse
+
+JUDGING = ("validation", "test")
+
+
+def blocks_of(
+    warehouse: Warehouse, split: exp.Expression, spec: Spec, frame: Frame, outcomes: Floats
+) -> dict[str, Blocks]:
+    """Give the blocks of the validation and of the test rows, in the frame's order.
+
+    The unit is the spec's `promote.block`, else it is chosen from the test rows, whose targets as numbers are
+    `outcomes`. Where the unit is a column, the rows in which it is NULL are one block.
+    """
+    asked = spec.promote.block
+    by_column = () if asked in UNITS else spec.entity if asked is None else (asked,)
+    keys = spec.entity if asked == ENTITY else by_column
+    labels = _labels(warehouse, split, spec, keys) if keys else {}
+    times = {word: frame.times[frame.bounds[word]] for word in JUDGING}
+    unit = asked or chosen(times["test"], outcomes, labels["test"])
+    if unit == ROW:
+        return {word: Blocks.rows(len(times[word])) for word in JUDGING}
+    if unit in PERIODS:
+        return {word: periods(unit, times[word]) for word in JUDGING}
+    return {word: Blocks.of(unit, labels[word]) for word in JUDGING}
+
+
+def _labels(
+    warehouse: Warehouse, split: exp.Expression, spec: Spec, keys: Sequence[str]
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Number the values of some columns in the validation and in the test rows, each in the frame's order."""
+    number = exp.Window(
+        this=exp.Anonymous(this="dense_rank"),
+        order=exp.Order(expressions=[exp.Ordered(this=column(name)) for name in keys]),
+    )
+    word = column("ml_split")
+    query = (
+        exp.select(word.copy(), exp.alias_(number, "label"))
+        .from_(split)
+        .where(word.copy().isin(*JUDGING))
+        .order_by(word.copy(), column(spec.time), *(column(name) for name in spec.entity))
+    )
+    rows = warehouse.batches(query, 100_000).read_all()
+    words, numbers = rows["ml_split"].to_numpy(), rows["label"].to_numpy()
+    return {each: numbers[words == each] for each in JUDGING}
+
+
+def uses_of(versions: Sequence[Mapping[str, Any]], spec: Spec, frame: Frame) -> float:
+    """Count how often the test rows judge a model of this target, this time included: 1 for rows that are all new.
+
+    `versions` are the logbook's rows of the chosen candidates. A version was judged by the rows that lay in its test
+    period and whose outcome was known when it was trained; by half of today's rows, it counts for half.
+    """
+    bounds = frame.bounds["test"]
+    times, known = frame.times[bounds], frame.known[bounds]
+    uses = 1.0
+    for row in versions:
+        if json.loads(row["spec"])["target"] != spec.target:
+            continue
+        judged = known <= np.datetime64(row["as_of"])
+        if row["holdout_from"] is not None:
+            judged &= times >= np.datetime64(row["holdout_from"])
+        uses += float(judged.mean())
+    return uses
