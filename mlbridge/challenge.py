@@ -15,11 +15,12 @@ import pandas as pd
 
 import mlbridge
 from mlbridge import artifacts
+from mlbridge.baselines import Baseline, Outcomes, baselines, competing, strongest
 from mlbridge.errors import TrainingError
 from mlbridge.estimation import calibration_steps, loss_tree
 from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain, predictions
 from mlbridge.features import Column
-from mlbridge.frame import Frame
+from mlbridge.frame import FIT_WORDS, Frame
 from mlbridge.importances import importance_rows
 from mlbridge.incumbent import Incumbent
 from mlbridge.log import say
@@ -27,7 +28,7 @@ from mlbridge.partners import with_partners
 from mlbridge.profile import PREDICTION, feature_stats, profile_rows
 from mlbridge.reference import reference_rows
 from mlbridge.spec import Spec
-from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
+from mlbridge.train import SEED, Fitted, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
 # A version has seen these: fitted on the first, chosen by the second.
@@ -71,6 +72,22 @@ class Training:
         labels = np.array(self.labels)
         return np.searchsorted(labels, known.astype(labels.dtype))
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """Give the labelled rows as the naive baselines see them."""
+        frame = self.frame
+        texts = [each.feature.name for each in self.columns if each.feature.kind == "category"]
+        return Outcomes(
+            truth=np.concatenate([self.truth(word) for word in FIT_WORDS]),
+            classes=len(self.labels or ()),
+            bounds=frame.bounds,
+            times=frame.times,
+            known=frame.known,
+            # A missing value is one of its own.
+            categories={name: frame.features[name].cat.codes.to_numpy(np.int64) + np.int64(1) for name in texts},
+            by_time=self.spec.split.by == "time",
+        )
+
     def sample(self, word: str, name: str, estimator: Any) -> Sample:
         """Score the rows of a word; raises TrainingError that names the candidate when its scores are none."""
         classes = None if self.labels is None else len(self.labels)
@@ -95,7 +112,7 @@ class Judged:
 
 
 def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list[dict[str, Any]]:
-    """Fit every candidate and the baseline, choose, compare with the champion; give one logbook row per candidate.
+    """Fit every candidate, choose one, compare it with the baselines and the champion; one logbook row per candidate.
 
     `why` says what this training was for; it opens the reason of the row of the chosen candidate.
     """
@@ -103,22 +120,10 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     if training.labels is not None:
         labels = np.array(training.labels)
         target = labels[training.truth("train")]
-    naive = fit(
-        training.node,
-        "baseline",
-        baseline_of(training.spec.metric, training.spec.task),
-        training.frame.part("train"),
-        target,
-    )
-    baseline = Judged(
-        naive,
-        training.sample("validation", naive.name, naive.estimator),
-        training.sample("test", naive.name, naive.estimator),
-        [],
-    )
-    judged = [_judge(training, name, target, baseline) for name in training.candidates]
+    naive = baselines(training.outcomes)
+    judged = [_judge(training, name, target, naive) for name in training.candidates]
     best = _best(training, judged)
-    promoted, verdict = _decide(training, incumbent, best, baseline)
+    promoted, verdict = _decide(training, incumbent, best, naive)
     rows = []
     for each in judged:
         row = _row(training, each)
@@ -132,14 +137,19 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     return rows
 
 
-def _judge(training: Training, name: str, target: np.ndarray[Any, Any], baseline: Judged) -> Judged:
+def _judge(training: Training, name: str, target: np.ndarray[Any, Any], naive: Mapping[str, Baseline]) -> Judged:
     fitted = fit(training.node, name, training.candidates[name], training.frame.part("train"), target)
     samples = {word: training.sample(word, name, fitted.estimator) for word in ("validation", "test")}
-    naive = {"validation": baseline.validation, "test": baseline.test}
     metrics = [
         record
         for word, sample in samples.items()
-        for record in metric_rows(word, sample, naive[word], training.frame.labels(word), seed=SEED)
+        for record in metric_rows(
+            word,
+            sample,
+            {each: getattr(rows, word) for each, rows in naive.items()},
+            training.frame.labels(word),
+            seed=SEED,
+        )
     ]
     judged = Judged(fitted, samples["validation"], samples["test"], metrics)
     metric = training.spec.metric
@@ -167,18 +177,22 @@ def _behind(training: Training, other: Judged, best: Judged) -> str:
     return f"{metric} {_figure(mine)} on validation, {best.fitted.name} has {_figure(its)}"
 
 
-def _decide(training: Training, incumbent: Incumbent | None, best: Judged, baseline: Judged) -> tuple[bool, str]:
+def _decide(
+    training: Training, incumbent: Incumbent | None, best: Judged, naive: Mapping[str, Baseline]
+) -> tuple[bool, str]:
     """Say whether the chosen candidate becomes the champion, and by how much it is better or not."""
     spec = training.spec
     asked = (spec.metric, spec.promote.confidence)
-    gain = paired_gain(best.test, baseline.test, *asked, min_gain=0.0, seed=SEED)
+    name = strongest(spec.metric, {each: naive[each].test for each in competing(spec.metric, naive)})
+    baseline = f"the naive baseline ({name})"
+    gain = paired_gain(best.test, naive[name].test, *asked, min_gain=0.0, seed=SEED)
     if not gain.better:
-        return False, f"not better than the naive baseline: {gain.sentence('the naive baseline')}"
+        return False, f"not better than {baseline}: {gain.sentence(baseline)}"
     if incumbent is None:
-        return True, gain.sentence("the naive baseline")
+        return True, gain.sentence(baseline)
     against = f"the champion (version {incumbent.number})"
     if incumbent.problem is not None:
-        said = f"{gain.sentence('the naive baseline')}; not compared with {against}: {incumbent.problem}"
+        said = f"{gain.sentence(baseline)}; not compared with {against}: {incumbent.problem}"
         return not incumbent.usable, said
     theirs = Sample(training.truth("test")[incumbent.places], incumbent.scores)
     gain = paired_gain(best.test.take(incumbent.places), theirs, *asked, min_gain=spec.promote.min_gain, seed=SEED)

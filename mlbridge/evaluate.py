@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mlbridge.baselines import strongest_by_metric
 from mlbridge.metrics import (
     DEFAULT_METRIC,
     METRICS,
@@ -56,24 +57,28 @@ Interval = tuple[float | None, float | None]
 def metric_rows(
     split: str,
     sample: Sample,
-    baseline: Sample,
+    baselines: Mapping[str, Sample],
     slices: Mapping[str, npt.NDArray[Any]],
     seed: int = 0,
     resamples: int = 200,
 ) -> list[dict[str, Any]]:
-    """Measure a model on all rows (`slice` is `all`) and on the rows of each slice, beside its baseline.
+    """Measure a model on all rows (`slice` is `all`) and on the rows of each slice, beside a naive baseline.
 
-    Gives one record per slice and metric: `split, slice, metric, value, low, high, n, baseline`, ready for
-    JSON. `slices` maps a column to the rows' labels; a slice is named `column=value`, or `column=NULL` where
-    the label is missing. A figure that is not defined on the rows is None; so is the 95 % interval of fewer
-    than two rows. Resamples on which a metric is not defined are left out of its interval. Each slice draws
-    from its own stream, so one slice more changes no other figure. Raises ValueError when the baseline holds
-    other rows than the sample.
+    Gives one record per slice and metric: `split, slice, metric, value, low, high, n, baseline, baseline_name`, ready
+    for JSON. `baselines` are samples of the same rows by name: of those that compete for a metric, the strongest on
+    all rows is given for every slice. `slices` maps a column to the rows' labels; a slice is named `column=value`, or
+    `column=NULL` where the label is missing. A figure that is not defined on the rows is None; so is the 95 % interval
+    of fewer than two rows. Resamples on which a metric is not defined are left out of its interval. Each slice draws
+    from its own stream, so one slice more changes no other figure. Raises ValueError when a baseline holds other rows
+    than the sample.
     """
-    _same_rows(sample, baseline)
+    for baseline in baselines.values():
+        _same_rows(sample, baseline)
+    strongest = strongest_by_metric(metrics_for(sample.task), baselines)
     records = []
     for name, rows in slice_rows(len(sample), slices):
-        part, naive = sample.take(rows), measure(baseline.take(rows))
+        part = sample.take(rows)
+        naive = {each: measure(baselines[each].take(rows)) for each in set(strongest.values())}
         intervals = _intervals(part, _stream(seed, split, name), resamples)
         for metric, figure in measure(part).items():
             low, high = intervals[metric] if figure is not None else (None, None)
@@ -86,7 +91,8 @@ def metric_rows(
                     "low": low,
                     "high": high,
                     "n": len(part),
-                    "baseline": naive[metric],
+                    "baseline": naive[strongest[metric]][metric],
+                    "baseline_name": strongest[metric],
                 }
             )
     return records

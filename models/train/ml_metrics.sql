@@ -1,7 +1,7 @@
 {{ mlbridge.grant() }}
 {%- set fields = {
     'split': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'low': 'number', 'high': 'number',
-    'n': 'count', 'baseline': 'number',
+    'n': 'count', 'baseline': 'number', 'baseline_name': 'text',
 } -%}
 select
     item.model,
@@ -14,5 +14,6 @@ select
     item.low,
     item.high,
     item.n,
-    item.baseline
+    item.baseline,
+    item.baseline_name
 from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version', 'candidate'], fields) }} as item
