@@ -15,6 +15,7 @@ import pandas as pd
 
 import mlbridge
 from mlbridge import artifacts
+from mlbridge.baselines import Baseline, Outcomes, baselines, competing, strongest
 from mlbridge.blocks import Blocks
 from mlbridge.errors import TrainingError
 from mlbridge.estimation import calibration_steps, loss_tree
@@ -29,7 +30,7 @@ from mlbridge.evaluate import (
     predictions,
 )
 from mlbridge.features import Column
-from mlbridge.frame import Frame
+from mlbridge.frame import FIT_WORDS, Frame
 from mlbridge.gain import asked_of_use
 from mlbridge.importances import importance_rows
 from mlbridge.incumbent import Incumbent
@@ -38,7 +39,7 @@ from mlbridge.partners import with_partners
 from mlbridge.profile import PREDICTION, feature_stats, profile_rows
 from mlbridge.reference import reference_rows
 from mlbridge.spec import Spec
-from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
+from mlbridge.train import SEED, Fitted, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
 # A version has seen these: fitted on the first, chosen by the second.
@@ -87,6 +88,22 @@ class Training:
         labels = np.array(self.labels)
         return np.searchsorted(labels, known.astype(labels.dtype))
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """Give the labelled rows as the naive baselines see them."""
+        frame = self.frame
+        texts = [each.feature.name for each in self.columns if each.feature.kind == "category"]
+        return Outcomes(
+            truth=np.concatenate([self.truth(word) for word in FIT_WORDS]),
+            classes=len(self.labels or ()),
+            bounds=frame.bounds,
+            times=frame.times,
+            known=frame.known,
+            # A missing value is one of its own.
+            categories={name: frame.features[name].cat.codes.to_numpy(np.int64) + np.int64(1) for name in texts},
+            by_time=self.spec.split.by == "time",
+        )
+
     def sample(self, word: str, name: str, estimator: Any) -> Sample:
         """Score the rows of a word; raises TrainingError that names the candidate when its scores are none."""
         classes = None if self.labels is None else len(self.labels)
@@ -111,7 +128,7 @@ class Judged:
 
 
 def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list[dict[str, Any]]:
-    """Fit every candidate and the baseline, choose, compare with the champion; give one logbook row per candidate.
+    """Fit every candidate, choose one, compare it with the baselines and the champion; one logbook row per candidate.
 
     `why` says what this training was for; it opens the reason of the row of the chosen candidate.
     """
@@ -119,22 +136,10 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     if training.labels is not None:
         labels = np.array(training.labels)
         target = labels[training.truth("train")]
-    naive = fit(
-        training.node,
-        "baseline",
-        baseline_of(training.spec.metric, training.spec.task),
-        training.frame.part("train"),
-        target,
-    )
-    baseline = Judged(
-        naive,
-        training.sample("validation", naive.name, naive.estimator),
-        training.sample("test", naive.name, naive.estimator),
-        [],
-    )
-    judged = [_judge(training, name, target, baseline) for name in training.candidates]
+    naive = baselines(training.outcomes)
+    judged = [_judge(training, name, target, naive) for name in training.candidates]
     best = _best(training, judged)
-    promoted, verdict, gains = _decide(training, incumbent, best, baseline)
+    promoted, verdict, gains = _decide(training, incumbent, best, naive)
     verdict += _reused(training)
     rows = []
     for each in judged:
@@ -150,22 +155,16 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     return rows
 
 
-def _judge(training: Training, name: str, target: np.ndarray[Any, Any], baseline: Judged) -> Judged:
+def _judge(training: Training, name: str, target: np.ndarray[Any, Any], naive: Mapping[str, Baseline]) -> Judged:
     fitted = fit(training.node, name, training.candidates[name], training.frame.part("train"), target)
     samples = {word: training.sample(word, name, fitted.estimator) for word in ("validation", "test")}
-    naive = {"validation": baseline.validation, "test": baseline.test}
     effects: dict[str, float] = {}
     metrics: list[dict[str, Any]] = []
     # The test rows first: where there are too few validation blocks, their design effect is that of the test.
     for word in ("test", "validation"):
-        found = metric_rows(
-            word,
-            samples[word],
-            {"naive": naive[word]},
-            training.frame.labels(word),
-            training.blocks[word],
-            effects,
-        )
+        beside = {each: getattr(rows, word) for each, rows in naive.items()}
+        labels, blocks = training.frame.labels(word), training.blocks[word]
+        found = metric_rows(word, samples[word], beside, labels, blocks, effects)
         effects = effects or design_effects(found)
         metrics = found + metrics
     judged = Judged(fitted, samples["validation"], samples["test"], metrics)
@@ -195,20 +194,22 @@ def _behind(training: Training, other: Judged, best: Judged) -> str:
 
 
 def _decide(
-    training: Training, incumbent: Incumbent | None, best: Judged, baseline: Judged
+    training: Training, incumbent: Incumbent | None, best: Judged, naive: Mapping[str, Baseline]
 ) -> tuple[bool, str, list[Gain]]:
     """Say whether the chosen candidate becomes the champion, by how much it is better or not, and what was tested."""
     spec, blocks = training.spec, training.blocks["test"]
     asked = (spec.metric, asked_of_use(spec.promote.confidence, training.uses))
-    name = "the naive baseline"
-    gains = [paired_gain(best.test, baseline.test, *asked, min_gain=0.0, seed=SEED, blocks=blocks)]
-    if not gains[-1].better:
-        return False, f"not better than {name}: {gains[-1].sentence(name)}", gains
+    gains: list[Gain] = []
+    for name in _to_beat(spec.metric, naive):
+        gains.append(paired_gain(best.test, naive[name].test, *asked, min_gain=0.0, seed=SEED, blocks=blocks))
+        baseline = f"the naive baseline ({name})"
+        if not gains[-1].better:
+            return False, f"not better than {baseline}: {gains[-1].sentence(baseline)}", gains
     if incumbent is None:
-        return True, gains[-1].sentence(name), gains
+        return True, gains[-1].sentence(baseline), gains
     against = f"the champion (version {incumbent.number})"
     if incumbent.problem is not None:
-        said = f"{gains[-1].sentence(name)}; not compared with {against}: {incumbent.problem}"
+        said = f"{gains[-1].sentence(baseline)}; not compared with {against}: {incumbent.problem}"
         return not incumbent.usable, said, gains
     theirs = Sample(training.truth("test")[incumbent.places], incumbent.scores)
     mine, together = best.test.take(incumbent.places), blocks.take(incumbent.places)
@@ -216,6 +217,16 @@ def _decide(
     if not gains[-1].better:
         return False, f"not better than {against}: {gains[-1].sentence(against)}", gains
     return True, gains[-1].sentence(against), gains
+
+
+def _to_beat(metric: str, naive: Mapping[str, Baseline]) -> list[str]:
+    """Name the strongest baseline on the test rows and, where it is no constant, the strongest constant before it.
+
+    A constant has no skill; beside another baseline without skill, a candidate could look as if it had some.
+    """
+    rows = {name: naive[name].test for name in competing(metric, naive)}
+    constants = {name: sample for name, sample in rows.items() if (sample.scores == sample.scores[:1]).all()}
+    return list(dict.fromkeys([strongest(metric, constants), strongest(metric, rows)]))
 
 
 def _promotion(training: Training, gains: list[Gain]) -> dict[str, Any]:
@@ -228,7 +239,7 @@ def _reused(training: Training) -> str:
     if training.uses < SAID_FROM:
         return ""
     asked = asked_of_use(training.spec.promote.confidence, training.uses)
-    return f"; its test rows judge for the {training.uses:.1f}th time, so {100 * asked:.4g} % confidence is asked"
+    return f"; its test rows have judged {training.uses - 1:.1f} trainings before, so {100 * asked:.4g} % is asked"
 
 
 def _row(training: Training, each: Judged) -> dict[str, Any]:

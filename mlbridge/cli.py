@@ -68,7 +68,8 @@ def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, ta
     _show([_short(row) for row in rows], form)
     for row in rows:
         if row["outcome"] != "runner_up":
-            click.echo(f"{row['model']} version {row['version']} {row['outcome']}: {row['reason']}")
+            version = "" if row["version"] is None else f" version {row['version']}"
+            click.echo(f"{row['model']}{version} {row['outcome'].replace('_', ' ')}: {row['reason']}")
 
 
 @main.command()
@@ -244,10 +245,14 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
         "candidate": row["candidate"],
         "outcome": "champion" if row["champion"] else row["outcome"],
         "test metric": row["metric"],
-        "value (95 % interval)": f"{_cell(row['value'])} ({_cell(row['low'])} to {_cell(row['high'])})",
+        "value (95 % interval)": _interval(row),
         "baseline": row["baseline"],
         "n": row["n"],
     }
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return "" if row["value"] is None else f"{_cell(row['value'])} ({_cell(row['low'])} to {_cell(row['high'])})"
 
 
 def _show(rows: Sequence[Mapping[str, Any]], form: str) -> None:

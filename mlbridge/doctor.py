@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 import mlbridge
 from mlbridge.errors import SetupError, listed
+from mlbridge.leaderboard import waiting
 from mlbridge.project import Project
 from mlbridge.warehouse import connect
 
@@ -29,7 +30,7 @@ class Finding:
 
 
 def examine(project: Callable[[], Project]) -> list[Finding]:
-    """Look at versions, project, profile, packages, lock and disk, in this order, each whatever the others say."""
+    """Look at versions, project, profile, packages, lock, trainings and disk, in order, whatever the others say."""
     findings = list(_versions())
     try:
         found = project()
@@ -41,6 +42,7 @@ def examine(project: Callable[[], Project]) -> list[Finding]:
         "package": _package,
         "models": _models,
         "lock": _lock,
+        "trained": _trained,
         "disk": _disk,
     }
     for name, check in checks.items():
@@ -99,6 +101,18 @@ def _lock(project: Project) -> str:
         return "no warehouse yet, so nobody holds it"
     connect(file)
     return f"nobody writes to {file}"
+
+
+def _trained(project: Project) -> str:
+    """Say what the last build said of models whose rows do not suffice yet; that is a state, and nothing to mend."""
+    file = project.warehouse_file
+    if file is None or not file.exists():
+        return "no warehouse yet, so nothing is trained"
+    try:
+        lacking = waiting(project, connect(file))
+    except SetupError as error:
+        return f"not known: {error}"
+    return " ".join(f"{row['model']}: {row['reason']}." for row in lacking) or "no model waits for rows"
 
 
 def _disk(project: Project) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mlbridge.baselines import strongest_by_metric
 from mlbridge.blocks import Blocks
 from mlbridge.gain import Gain, paired_gain
 from mlbridge.intervals import interval, spread
@@ -18,9 +19,8 @@ from mlbridge.metrics import (
     greater_is_better,
     measure,
     metrics_for,
-    value,
 )
-from mlbridge.sample import Floats, Integers, Sample, Weighted, same_rows
+from mlbridge.sample import Floats, Integers, Sample, same_rows
 
 __all__ = [
     "DEFAULT_METRIC",
@@ -67,7 +67,11 @@ def metric_rows(
     """
     blocks = blocks or Blocks.rows(len(sample))
     known = design_effects or {}
-    strongest = {metric: _strongest(metric, sample, baselines) for metric in metrics_for(sample.task)}
+    for baseline in baselines.values():
+        same_rows(sample, baseline)
+    strongest = strongest_by_metric(metrics_for(sample.task), baselines)
+    if sample.binary:
+        strongest["recall"] = FLAGGED
     records = []
     for name, rows in slice_rows(len(sample), slices):
         part, together = sample.take(rows), blocks.take(rows)
@@ -102,23 +106,6 @@ def design_effects(records: list[dict[str, Any]]) -> dict[str, float]:
         for each in records
         if each["slice"] == "all" and each["design_effect"] is not None
     }
-
-
-def strongest(metric: str, baselines: Mapping[str, Sample]) -> str:
-    """Name the baseline that does best in a metric; of equal ones the first, as of those for which it is undefined."""
-    sign = 1.0 if greater_is_better(metric) else -1.0
-
-    def worth(name: str) -> float:
-        found = sign * value(Weighted(baselines[name]), metric)
-        return found if np.isfinite(found) else -np.inf
-
-    return max(baselines, key=worth)
-
-
-def _strongest(metric: str, sample: Sample, baselines: Mapping[str, Sample]) -> str:
-    for baseline in baselines.values():
-        same_rows(sample, baseline)
-    return FLAGGED if metric == "recall" and sample.binary else strongest(metric, baselines)
 
 
 def _flagged(sample: Sample) -> float | None:

@@ -10,8 +10,12 @@ from sqlglot import exp
 
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project import Project
-from mlbridge.warehouse import DIALECT, connect
+from mlbridge.warehouse import DIALECT, Warehouse, connect
 
+FIGURES = (
+    "model", "version", "candidate", "outcome", "reason", "trained_at", "fit_seconds", "champion",
+    "metric", "value", "low", "high", "baseline", "n",
+)  # fmt: skip
 QUERY = """
 select
     v.model, v.version, v.candidate, v.outcome, v.reason, v.trained_at, v.fit_seconds, v.spec,
@@ -24,26 +28,53 @@ inner join ml_metrics as m
 left join ml_champions as c on v.model = c.model and v.version = c.version
 order by v.model, v.as_of desc, v.version desc, v.outcome = 'runner_up', v.candidate
 """
+# What a model lacks for a training, where no training has come since.
+WAITING = """
+select model, reason, decided_at
+from (
+    select
+        model, outcome, reason, decided_at,
+        row_number() over (partition by model order by decided_at desc, as_of desc, invocation_id desc) as place
+    from ml_decisions
+    where outcome <> 'skipped'
+) as decided
+where place = 1 and outcome = 'not_trained'
+order by model
+"""
 
 
 def leaderboard(project: Project, model: str | None) -> list[dict[str, Any]]:
     """Give one row per model, version and candidate: the spec's metric on the test rows with its 95 % interval.
 
-    Newest version first, the champion marked. Raises SetupError when there is no such model, or no warehouse.
+    Newest version first, the champion marked. A model whose rows do not suffice for a training yet comes with the
+    reason, as `not_trained`, and without figures. Raises SetupError when there is no such model, or no warehouse.
     """
     warehouse = connect(project.warehouse_file)
-    query: Any = sqlglot.parse_one(QUERY, dialect=DIALECT)
+    rows, lacking = _asked(project, warehouse, QUERY), waiting(project, warehouse)
+    known = sorted({row["model"] for row in (*rows, *lacking)})
+    if model is not None and model not in known:
+        raise SetupError(f"there is no model '{model}'.{nearest(model, known)} Models with versions: {listed(known)}.")
+    versions = [row for row in rows if row["metric"] == json.loads(row["spec"])["metric"]]
+    nothing = dict.fromkeys(FIGURES) | {"outcome": "not_trained", "champion": False}
+    every = [*({**nothing, **row} for row in lacking), *({key: row[key] for key in FIGURES} for row in versions)]
+    chosen = [row for row in every if model in (None, row["model"])]
+    return sorted(chosen, key=lambda row: str(row["model"]))
+
+
+def waiting(project: Project, warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Give `model, reason, trained_at` of each model whose last training did not begin because rows are lacking."""
+    return [
+        {"model": row["model"], "reason": row["reason"], "trained_at": row["decided_at"]}
+        for row in _asked(project, warehouse, WAITING)
+    ]
+
+
+def _asked(project: Project, warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
+    """Ask the package's tables, wherever the project keeps them."""
+    query: Any = sqlglot.parse_one(sql, dialect=DIALECT)
     for table in list(query.find_all(exp.Table)):
         schema, name = project.relation(table.name)
         if not warehouse.has(schema, name):
             raise SetupError(f"the warehouse has no table '{schema}.{name}' yet. Run `dbt build` first.")
         table.replace(exp.table_(name, db=schema, quoted=True, alias=table.alias))
-    rows = warehouse.rows(query)
-    known = sorted({row["model"] for row in rows})
-    if model is not None and model not in known:
-        raise SetupError(f"there is no model '{model}'.{nearest(model, known)} Models with versions: {listed(known)}.")
-    return [
-        {key: value for key, value in row.items() if key != "spec"}
-        for row in rows
-        if model in (None, row["model"]) and row["metric"] == json.loads(row["spec"])["metric"]
-    ]
+    return warehouse.rows(query)

@@ -34,6 +34,7 @@ from mlbridge.score import (
     scored_columns,
     waiting_rows,
 )
+from mlbridge.shortage import Shortage, shortage
 from mlbridge.spec import WATCHED, Spec, read_spec
 from mlbridge.split import check_keys, check_labels, check_rows, duplicates_query, labels_query, missing_query
 from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
@@ -51,9 +52,9 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
 
     `split` is `dbt.ref("<model>_split")`, `spec` is `dbt.config.meta_get("mlbridge")`; `candidates` are pipelines
     of your own by name, fitted and judged beside the stock ones. They are given a pandas frame with the feature
-    columns by name: numbers with NaN, texts as categories with NaN. Gives one row per candidate fitted, or one
-    `skipped` row that says why there was nothing to do. Raises a child of MlbridgeError before any fit for
-    whatever is wrong with spec or rows; nothing is written then.
+    columns by name: numbers with NaN, texts as categories with NaN. Gives one row per candidate fitted, or one that
+    says why there was nothing to do (`skipped`), or what the rows lack yet (`not_trained`). Raises a child of
+    MlbridgeError before any fit for whatever is wrong with spec or rows; nothing is written then.
     """
     run = Run.of(dbt)
     own = own_candidates(run.node, candidates)
@@ -87,6 +88,8 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     say(run.node, f"training version {facts['version']}: {decision.reason}")
     with ONE_AT_A_TIME:
         training = _gather(run.node, warehouse, split, read, own, rows)
+        if isinstance(training, Shortage):
+            return _not_trained(run.node, facts, f"{decision.reason}; {training.reason}", training.figures)
         # A pin says who scores, not who is best: the challenger meets the version that was promoted last.
         best = registry.champion(run.node, rows, pin=None)
         incumbent: Incumbent | None = None
@@ -99,6 +102,13 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             if row["outcome"] == "promoted" or (read.shadow and row["outcome"] == "rejected"):
                 row |= _compiled(run, read, warehouse, warehouse.table(split, SPLIT), {**facts, **row})
     return registry.as_table([{**facts, **row} for row in chosen])
+
+
+def _not_trained(node: str, facts: Mapping[str, Any], reason: str, figures: Mapping[str, Any]) -> pa.Table:
+    """Log what the rows lack yet, and warn of it; a version in use goes on scoring."""
+    warn(node, reason)
+    known = {"version": None, "decision": {**(facts["decision"] or {}), **figures}}
+    return registry.as_table([{**facts, **known, "outcome": "not_trained", "reason": reason}])
 
 
 def _compiled(
@@ -139,8 +149,8 @@ def _check_watched(node: str, spec: Spec, features: Mapping[str, str]) -> None:
 
 def _gather(
     node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> Training:
-    """Check the rows in the warehouse, then read them once; `rows` are what the logbook holds so far."""
+) -> Training | Shortage:
+    """Check the rows in the warehouse, then read them once, or say what they lack; `rows` is the logbook so far."""
     columns = warehouse.columns(split)
     table = warehouse.table(split, SPLIT)
     features = features_of(node, columns, spec)
@@ -151,17 +161,19 @@ def _gather(
     _check_keys(node, warehouse, spec, split)
     facts = {row["word"]: row for row in warehouse.rows(facts_query(features, spec, table))}
     check_rows(node, spec, facts)
+    counted = warehouse.rows(labels_query(spec, target_as, table)) if spec.task == "classification" else []
+    classes = check_labels(node, spec, counted) if spec.task == "classification" else None
+    lacking = shortage(spec, facts, counted)
+    if lacking is not None:
+        return lacking
     read_as = checked_columns(node, features, facts)
-    classes: tuple[Any, ...] | None = None
-    if spec.task == "classification":
-        classes = check_labels(node, spec, warehouse.rows(labels_query(spec, target_as, table)))
     inputs = Inputs.of(read_as, spec.task, facts["train"]["rows"], len(classes or ()))
     candidates = candidates_of(node, spec.candidates, own, inputs)
     for name in own:
         artifacts.dump(node, name, candidates[name], spec.trusted)
-    counted = {word: row["rows"] for word, row in facts.items()}
     query = training_query(read_as, spec, target_as, table)
-    frame = read_frame(warehouse.batches(query, BATCH_ROWS), counted)
+    sizes = {word: row["rows"] for word, row in facts.items()}
+    frame = read_frame(warehouse.batches(query, BATCH_ROWS), sizes)
     say(node, f"read {len(frame.features):,} rows x {len(features)} features")
     times = {word: (row["first"], row["last"]) for word, row in facts.items()}
     training = Training(
@@ -198,7 +210,7 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
     rows = registry.known(registry.history(warehouse, logbook), run.as_of)
     champion = registry.champion(run.node, rows, spec.pin)
     if champion is None:
-        warn(run.node, f"{model} has no champion yet, so nothing is scored; see `ml_versions` for the reason")
+        warn(run.node, f"{model} has no champion yet, so nothing is scored; see `ml_decisions` for the reason")
         return prediction_schema().empty_table()
     scored = warehouse.table(dbt.this, SCORED) if run.exists else None
     work = _Work(run, spec, warehouse, split, logbook, scored)

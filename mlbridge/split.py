@@ -64,31 +64,17 @@ def check_keys(node: str, spec: Spec, missing: Mapping[str, int], duplicates: Se
 
 
 def check_rows(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) -> None:
-    """Refuse words that are none of the four, outcomes that are none, and sets too small; `facts` by word."""
-    if not facts:
-        raise SplitError(
-            f"{node}: the split has no rows. Check that the features node gives some, and not only such as lie after "
-            "`mlbridge_as_of`."
-        )
+    """Refuse words that are none of the four, and outcomes that are none; `facts` by word.
+
+    Too few rows are no mistake: what they lack, `mlbridge.shortage` says.
+    """
     unknown = [word for word in facts if word not in SPLIT_WORDS]
     if unknown:
         raise SplitError(
             f"{node}: `ml_split` holds {listed(unknown)}; allowed: {listed(SPLIT_WORDS)}. With `split: {{by: "
             f"{spec.split.by}}}` that column must say one of these words in every row whose target is known."
         )
-    if not sum(row["targets"] for row in facts.values()):
-        raise SplitError(
-            f"{node}: the target '{spec.target}' is NULL in every row, so there is nothing to learn. Check the "
-            "features node, `label_time` and `mlbridge_as_of`."
-        )
     _check_targets(node, spec, facts)
-    for word, least in MIN_ROWS.items():
-        found = facts.get(word, {"rows": 0})["rows"]
-        if found < least:
-            raise SplitError(
-                f"{node}: the split leaves {found:,} rows for {word}; at least {least} are needed. Change "
-                "`mlbridge.split`, or wait for more rows whose outcome is known."
-            )
 
 
 def _check_targets(node: str, spec: Spec, facts: Mapping[Any, Mapping[str, Any]]) -> None:
@@ -123,23 +109,25 @@ def labels_query(spec: Spec, target_as: str, split: exp.Expression) -> exp.Selec
 
 
 def check_labels(node: str, spec: Spec, counted: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
-    """Give the classes in their order; refuse one class only, or a class that training never sees."""
-    by_word = {word: {row["label"] for row in counted if row["word"] == word} for word in MIN_ROWS}
-    for word, labels in by_word.items():
-        if len(labels) < 2:
-            raise SplitError(
-                f"{node}: the target '{spec.target}' has one class only, {listed(labels)}, in the {word} rows. A "
-                "classification needs two or more; check the target in the features node, or `mlbridge.split`."
-            )
+    """Give the classes that training sees, in their order; refuse too many, or one that a column keeps from training.
+
+    A class that training has not seen by time or by hash is rare or new, which more rows mend; so is one of few rows.
+    """
+    by_word = {word: {row["label"]: row["rows"] for row in counted if row["word"] == word} for word in MIN_ROWS}
     if len(by_word["train"]) > MOST_CLASSES:
         raise SplitError(
             f"{node}: the target '{spec.target}' has {len(by_word['train']):,} classes, more than {MOST_CLASSES}. "
             "Is it a number? Then write `task: regression`."
         )
-    unseen = (by_word["validation"] | by_word["test"]) - by_word["train"]
-    if unseen:
+    held = {label for word in ("validation", "test") for label in by_word[word]} - set(by_word["train"])
+    many = [
+        label
+        for label in sorted(held)
+        if sum(by_word[word].get(label, 0) for word in ("validation", "test")) >= MIN_ROWS["train"]
+    ]
+    if many and spec.split.by not in ("time", "hash"):
         raise SplitError(
-            f"{node}: the target '{spec.target}' has {listed(sorted(unseen))} among the validation or test rows, "
-            "but never in training. Merge rare classes in the features node, or change `mlbridge.split`."
+            f"{node}: the target '{spec.target}' has {listed(many)} among the validation or test rows, but never in "
+            f"training. Merge classes in the features node, or let '{spec.split.by}' give training some of them."
         )
     return tuple(sorted(by_word["train"]))

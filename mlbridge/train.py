@@ -193,15 +193,6 @@ def _called(own: Any) -> str:
     return f"the class {own.__name__}, not an instance of it" if isinstance(own, type) else type(own).__name__
 
 
-def baseline_of(metric: str, task: str) -> Any:
-    """Give the naive baseline: the classes' shares; the median for absolute errors, else the mean."""
-    from sklearn.dummy import DummyClassifier, DummyRegressor
-
-    if task == "classification":
-        return DummyClassifier(strategy="prior")
-    return DummyRegressor(strategy="median" if metric in ("mae", "median_absolute_error") else "mean")
-
-
 def fit(node: str, name: str, estimator: Any, features: pd.DataFrame, target: np.ndarray[Any, Any]) -> Fitted:
     """Fit one candidate; raises TrainingError that names it, whatever the estimator raised."""
     params = describe(estimator)

@@ -131,16 +131,21 @@ def pick_model(champions_only: bool = False) -> Any:
     name = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
     row = models[models["model"] == name].iloc[0]
     if champions_only and pd.isna(row["version"]):
-        decided = ask(monitor.overview).set_index("model").loc[name]
         trained = pd.notna(row["metric"])
         raise Wanting(
             f"{name} has no champion",
-            str(decided["decision"]) if trained and pd.notna(decided["decision"]) else "It has never been trained.",
+            decided(name) or "It has never been trained.",
             "Nothing is scored until a version is promoted: the page Versions says how each candidate did."
             if trained
             else f"Run dbt build --select +{name}_predictions+",
         )
     return row
+
+
+def decided(name: str) -> str | None:
+    """Give the reason of the last decision about a training of a model; None when no build has decided."""
+    found = ask(monitor.overview).set_index("model").loc[name]["decision"]
+    return str(found) if pd.notna(found) else None
 
 
 def of_version(row: Any, version: int) -> Any:

@@ -45,6 +45,12 @@ UNSEEN = without(
 )
 # No training yet: only the nodes know the model.
 NEVER_TRAINED = UNSEEN | without("ml_versions", "ml_metrics", "ml_importances", "ml_profiles", "ml_decisions")
+# The rows have not sufficed for a training yet.
+FEW_ROWS = NEVER_TRAINED | {
+    "ml_decisions": "select * replace ('not_trained' as outcome, null::integer as version, "
+    "'not trained, because train has 12 of at least 50 rows' as reason, '{\"rows_train\": 12}' as decision) "
+    "from ml_decisions",
+}
 # Every training was rejected.
 NO_CHAMPION = UNSEEN | {
     "ml_versions": "select * replace (case outcome when 'promoted' then 'rejected' else outcome end as outcome) "

@@ -101,6 +101,10 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
         published.NEVER_TRAINED,
         dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build")) | {"overview": ("Never trained",)},
     ),
+    "few rows": (
+        published.FEW_ROWS,
+        dict.fromkeys(("overview", *OF_A_MODEL), ("train has 12 of at least 50 rows", "dbt build")),
+    ),
     "no champion": (
         published.NO_CHAMPION,
         {

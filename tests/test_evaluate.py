@@ -315,8 +315,8 @@ def _many(rows: int, seed: int = 0) -> Sample:
     return Sample((scores.cumsum(axis=1) < rng.random((rows, 1))).sum(axis=1).clip(0, 3), scores)
 
 
-def _naive(sample: Sample) -> Sample:
-    return Sample(sample.truth, np.full_like(sample.scores, 1 / sample.scores.shape[1]))
+def _naive(sample: Sample) -> dict[str, Sample]:
+    return {"class rates": Sample(sample.truth, np.full_like(sample.scores, 1 / sample.scores.shape[1]))}
 
 
 def test_the_records_of_a_split() -> None:
@@ -329,11 +329,26 @@ def test_the_records_of_a_split() -> None:
     assert len(rows) == 4 * len(metrics_for("classification"))
     assert {row["split"] for row in rows} == {"test"}
     mask = carriers == "AA"
-    value, naive = measure(sample.take(mask)), measure(_naive(sample).take(mask))
+    value, naive = measure(sample.take(mask)), measure(_naive(sample)["class rates"].take(mask))
     for row in rows:
         assert row["low"] <= row["value"] <= row["high"]
         if row["slice"] == "carrier=AA":
             assert (row["value"], row["baseline"]) == (value[row["metric"]], naive[row["metric"]])
+
+
+def test_every_slice_stands_beside_the_baseline_that_is_strongest_on_all_rows() -> None:
+    truth = np.array([0.0, 0.0, 0.0, 8.0, 8.0])
+    mean, median = Sample(truth, np.full(5, 3.2)), Sample(truth, np.zeros(5))
+    recent = Sample(truth, np.array([0.0, 0.0, 0.0, 0.0, 8.0]))
+    said = {"mean": mean, "median": median, "recent mean": recent, "recent median": Sample(truth, truth + 4)}
+    rows = metric_rows("test", Sample(truth, truth), said, {"k": np.array(["a", "a", "b", "b", "b"])}, resamples=2)
+    found = {(row["slice"], row["metric"]): (row["baseline"], row["baseline_name"]) for row in rows}
+    assert found["all", "rmse"] == (pytest.approx(np.sqrt(64 / 5)), "recent mean")
+    assert found["k=b", "rmse"] == (pytest.approx(np.sqrt(64 / 3)), "recent mean")
+    assert found["all", "mae"] == (pytest.approx(16 / 5), "median")
+    assert found["k=b", "mae"] == (pytest.approx(16 / 3), "median")
+    # Nothing stronger counts that does not compete for the metric; without a shortest half the recent median does.
+    assert found["all", "median_absolute_error"] == (4, "recent median")
 
 
 def test_the_seed_decides_the_intervals_and_a_further_slice_changes_none() -> None:
@@ -387,13 +402,13 @@ def test_an_undefined_figure_has_no_interval_and_no_rows_have_no_figures() -> No
     auc = next(r for r in metric_rows("test", sample, _naive(sample), {}) if r["metric"] == "roc_auc")
     assert (auc["value"], auc["low"], auc["high"], auc["baseline"], auc["n"]) == (None, None, None, None, 9)
     nothing = sample.take(np.array([], dtype=int))
-    rows = metric_rows("test", nothing, nothing, {"k": np.array([], dtype=object)})
+    rows = metric_rows("test", nothing, _naive(nothing), {"k": np.array([], dtype=object)})
     assert [row["n"] for row in rows] == [0] * len(metrics_for("classification"))
 
 
 def test_a_baseline_on_other_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="same rows"):
-        metric_rows("test", _binary(5), _binary(6), {})
+        metric_rows("test", _binary(5), _naive(_binary(6)), {})
 
 
 @pytest.mark.parametrize("metric", ["brier", "roc_auc", "average_precision"])
@@ -421,7 +436,7 @@ def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says() -> 
     for seed in range(200):
         errors = rng.exponential(1.0, 100)
         sample = Sample(errors, np.zeros(100))
-        row = next(r for r in metric_rows("t", sample, sample, {}, seed, 100) if r["metric"] == "mae")
+        row = next(r for r in metric_rows("t", sample, {"mean": sample}, {}, seed, 100) if r["metric"] == "mae")
         covered += row["low"] <= 1.0 <= row["high"]
     assert 0.86 <= covered / 200 <= 0.99
 
@@ -487,7 +502,7 @@ def test_both_models_are_measured_on_the_same_resamples() -> None:
     # Each alone varies a lot from resample to resample, but their difference hardly does.
     good, bad = _two_models(300, worse_by=0.05)
     gain = paired_gain(good, bad, "rmse", 0.95, 0.0)
-    alone = next(r for r in metric_rows("t", good, bad, {}, resamples=1000) if r["metric"] == "rmse")
+    alone = next(r for r in metric_rows("t", good, {"mean": bad}, {}, resamples=1000) if r["metric"] == "rmse")
     assert gain.high - gain.low < 0.1 * (alone["high"] - alone["low"])
 
 

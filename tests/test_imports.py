@@ -16,8 +16,8 @@ PACKAGE = Path(mlbridge.__file__).parent
 LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
     "sample", "blocks",  # rows, and which belong together
-    "features", "split", "frame",  # features, split
-    "metrics", "influence", "intervals", "gain", "evaluate",  # how good
+    "features", "split", "shortage", "frame",  # features, split
+    "metrics", "ranges", "baselines", "influence", "intervals", "gain", "evaluate",  # how good
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
     "artifacts", "registry", "versions", "incumbent", "retrain", "resampling", "challenge",  # register
     "compile", "score", "gate",

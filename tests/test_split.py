@@ -18,18 +18,7 @@ from mlbridge.errors import SplitError
         ({"ml_split": f"case when i <> 7 then {WORDS} end"}, ["`ml_split` holds 'None'", "`split: {by: time}`"]),
         ({"id": "case when i % 10 <> 0 then 'k' || i end"}, ["'id' is NULL in 44 row(s)", "Filter those rows out"]),
         ({"at": "case when i <> 7 then timestamp '2024-01-01' + to_hours(i) end"}, ["'at' is NULL in 1 row(s)"]),
-        ({"is_late": "cast(null as boolean)", "ml_split": "'score'"}, ["is NULL in every row", "`label_time`"]),
         ({"is_late": "case when i <> 7 then x > 0 end"}, ["'is_late' is NULL in 1 rows", "calls train"]),
-        ({"ml_split": "case when i < 40 then 'train' when i < 340 then 'validation' when i < 400 then 'test' "
-                      "else 'score' end"}, ["40 rows for train", "at least 50"]),
-        ({"ml_split": "case when i < 380 then 'train' when i < 400 then 'test' else 'score' end"},
-         ["0 rows for validation", "at least 20", "`mlbridge.split`"]),
-        ({"ml_split": "case when i < 381 then 'train' when i < 385 then 'test' when i < 400 then 'test' "
-                      "else 'score' end"}, ["rows for validation"]),
-        ({"is_late": "case when i < 400 then true end"}, ["has one class only, 'True', in the train rows"]),
-        ({"is_late": "case when i < 400 then i < 340 and x > 0 end"}, ["one class only, 'False', in the test rows"]),
-        ({"is_late": "case when i < 400 then case when i = 390 then 'c' when x > 0 then 'b' else 'a' end end"},
-         ["has 'c' among the validation or test rows", "never in training", "Merge rare classes"]),
         ({"is_late": "case when i < 400 then i % 150 end"}, ["150 classes, more than 100", "`task: regression`"]),
         ({"id": "'k' || least(i, 398)", "at": "timestamp '2024-01-01' + to_hours(least(i, 398))"},
          ["id = k398 at 2024-01-17 14:00:00 stands in 42 rows", "add a column to `entity`"]),
@@ -41,6 +30,12 @@ def test_rows_that_do_not_allow_a_training_are_refused(columns: dict[str, str], 
         branch.split({**columns, "ml_split": "case when i < 1500 then 'train' when i < 1700 then 'validation' else "
                       "'test' end", "is_late": "i % 150"}, where="true")  # fmt: skip
     branch.refuses(SplitError, *words)
+
+
+def test_a_class_that_a_column_of_the_host_keeps_from_training_is_refused() -> None:
+    branch = Branch({"season": WORDS, "is_late": "case when i < 400 then case when i >= 340 then 'c' when x > 0 then "
+                     "'b' else 'a' end end"}, split={"by": "season"})  # fmt: skip
+    branch.refuses(SplitError, "has 'c' among the validation or test rows", "never in training", "let 'season' give")
 
 
 @pytest.mark.parametrize("value", ["nan", "infinity", "-infinity"])
@@ -119,9 +114,3 @@ def test_other_splits_train_and_predict_only_what_was_not_trained_on(split: dict
     assert branch.values(
         "select distinct ml_split from late_predictions join late_split on id = entity order by 1"
     ) == ["score", "test"]
-
-
-def test_an_empty_split_is_refused_as_such() -> None:
-    branch = Branch()
-    branch.split(where="false")
-    branch.refuses(SplitError, "the split has no rows", "Check that the features node gives some")

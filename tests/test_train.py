@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import estimators
 import numpy as np
 import pytest
-from branch import Branch
+from branch import START, WORDS, Branch
 from estimators import Steady
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -129,8 +130,10 @@ def test_noise_is_rejected_against_the_baseline_and_not_tried_again() -> None:
     branch = Branch({"is_late": "case when i < 400 then other > 0 end"})
     row = branch.train()
     assert (row["outcome"], row["version"]) == ("rejected", 1)
-    assert row["reason"].startswith("no version yet; not better than the naive baseline: roc_auc 0.")
-    assert "against 0.500 of the naive baseline on the same 60 rows" in row["reason"]
+    assert row["reason"].startswith("no version yet; not better than the naive baseline (")
+    assert "): roc_auc 0." in row["reason"]
+    assert " of the naive baseline (" in row["reason"]
+    assert ") on the same 60 rows" in row["reason"]
     assert branch.train()["outcome"] == "skipped"
     assert branch.predict() == []
     assert [each["outcome"] for each in branch.logbook()] == ["rejected", "skipped"]
@@ -281,11 +284,54 @@ def test_the_metrics_are_on_rows_that_the_fit_never_saw_with_interval_and_baseli
     assert next(each["baseline"] for each in overall if each["metric"] == "roc_auc") == 0.5
 
 
-def test_the_figures_of_a_dummy_are_those_of_the_baseline() -> None:
-    branch = Branch(candidates=[])
+def test_the_figures_of_a_dummy_are_those_of_the_constants() -> None:
+    branch = Branch({"season": WORDS}, candidates=[], split={"by": "season"})
     row = branch.train({"dummy": DummyClassifier()})
     assert row["outcome"] == "rejected"
-    assert all(each["value"] == each["baseline"] for each in _document(row, "metrics"))
+    metrics = _document(row, "metrics")
+    named = {each["metric"]: each["baseline_name"] for each in metrics if each["split"] == "test"}
+    assert named == {
+        **dict.fromkeys(("average_precision", "roc_auc", "log_loss", "brier", "recall"), "class rates"),
+        "accuracy": "majority class",
+        **dict.fromkeys(("precision", "f1"), "always positive"),
+    }
+    of_dummy = [each for each in metrics if each["baseline_name"] != "always positive"]
+    assert all(each["value"] == each["baseline"] for each in of_dummy)
+
+
+# From the first test row on, outcomes lie higher: what `x` says is still true, but the last weeks know the level.
+LIFTED = {
+    "is_late": "3 * x + case when i >= 1300 then 3.7 else 0 end + noise",
+    "at": "timestamp '2024-01-01' + to_hours(12 * i)",
+    "known": "timestamp '2024-01-01' + to_hours(12 * i + 1)",
+    "ml_split": "case when i < 1000 then 'train' when i < 1300 then 'validation' else 'test' end",
+}
+
+
+def _lifted(**said: Any) -> dict[str, Any]:
+    spec = {"task": "regression", "metric": "r2", "candidates": ["ridge"], "label_time": "known", "features": ["x"]}
+    branch = Branch(**spec, **said)
+    branch.split({**LIFTED, "season": LIFTED["ml_split"]}, where="i < 1700")
+    branch.as_of = START + timedelta(days=900)
+    return branch.train()
+
+
+def test_a_regression_that_the_last_thirty_days_beat_is_refused_with_that_sentence() -> None:
+    row = _lifted()
+    assert row["outcome"] == "rejected"
+    metrics = {each["metric"]: each for each in _document(row, "metrics") if each["split"] == "test"}
+    assert -0.6 < metrics["r2"]["value"] < metrics["r2"]["high"] < 0
+    assert metrics["r2"]["value"] < metrics["r2"]["baseline"]
+    assert {name: each["baseline_name"] for name, each in metrics.items()} == {
+        "rmse": "recent mean", "mae": "recent median", "r2": "recent mean", "median_absolute_error": "recent median"
+    }  # fmt: skip
+    assert "; not better than the naive baseline (recent mean): r2 -0." in row["reason"]
+
+
+def test_without_a_before_the_same_regression_beats_the_constant() -> None:
+    row = _lifted(split={"by": "season"})
+    assert row["outcome"] == "promoted"
+    assert " of the naive baseline (mean) on the same 400 rows" in row["reason"]
 
 
 def test_a_changed_numpy_number_is_another_candidate() -> None:

@@ -16,7 +16,7 @@
   {%- endfor -%}
   {%- set champion = mlbridge.pinned(chosen, spec.get('pin')) if spec.get('pin') is not none else promoted | last | default(none) -%}
   {%- if champion is none -%}
-    {%- do exceptions.warn(model.name ~ ': ' ~ name ~ ' has no champion yet, so nothing is scored; see `ml_versions` for the reason') -%}
+    {%- do exceptions.warn(model.name ~ ': ' ~ name ~ ' has no champion yet, so nothing is scored; see `ml_decisions` for the reason') -%}
     {{ return([]) }}
   {%- endif -%}
   {%- set found = mlbridge.scoring_version(training, champion) -%}

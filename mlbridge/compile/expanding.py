@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri  # type: ignore[import-untyped]
+from scipy.special import ndtri
 from sklearn.preprocessing._data import BOUNDS_THRESHOLD
 from sqlglot import exp
 

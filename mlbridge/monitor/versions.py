@@ -77,8 +77,8 @@ def importances(state: State, model: str, versions: Sequence[int]) -> pd.DataFra
 def decisions(state: State, model: str) -> pd.DataFrame:
     """One row per build that asked whether to train, newest first.
 
-    `decided_at, as_of, outcome (promoted|rejected|skipped), version (NULL when skipped), reason, figures`; `figures` is
-    a dict of what was looked at, empty where no policy was asked.
+    `decided_at, as_of, outcome (promoted|rejected|skipped|not_trained), version (NULL where nothing was trained),
+    reason, figures`; `figures` is a dict of what was looked at, empty where no policy was asked.
     """
     facts_of(state, model)
     found = state.ask(DECISIONS, model=model)

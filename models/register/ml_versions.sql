@@ -36,5 +36,5 @@ select
     peak_memory_mb,
     library_versions
 from {{ ref(name ~ '_training') }}
-where outcome <> 'skipped'
+where outcome not in ('skipped', 'not_trained')
 {% endcall %}

@@ -109,7 +109,8 @@ def troubled(row: Any) -> None:
 def unused(row: Any) -> None:
     """Say why no version is in use, and what to do."""
     if pd.isna(row.metric):
-        st.markdown(f"It has never been trained. Run dbt build --select +{words.plain(row.model)}_predictions+")
+        st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "It has never been trained.")
+        st.caption(f"Run dbt build --select +{words.plain(row.model)}_predictions+")
         return
     st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "No decision is recorded.")
     st.caption("Nothing is scored and nothing watched until a version is promoted.")

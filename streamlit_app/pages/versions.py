@@ -19,6 +19,7 @@ OUTCOMES = {
     "promoted": ("Promoted", "green", ":material/check_circle:"),
     "rejected": ("Rejected", "orange", ":material/block:"),
     "skipped": ("Skipped", "gray", ":material/skip_next:"),
+    "not_trained": ("Not trained yet", "blue", ":material/hourglass_empty:"),
 }
 HEADING = re.compile(r"^(#+ )", re.MULTILINE)  # those of the card stand below those of the page
 WHAT = {
@@ -255,7 +256,7 @@ def draw() -> None:
         if board.empty:
             raise page.Wanting(
                 f"{model.model} has never been trained",
-                "There is no version of it yet.",
+                page.decided(model.model) or "There is no version of it yet.",
                 f"Run dbt build --select +{model.model}_predictions+",
             )
         metric = page.pick("Metric", own_first(list(board["metric"].unique()), model.metric), "metric")
