@@ -77,10 +77,7 @@ class Blocks:
         `per_row` sum to zero, as influence values do.
         """
         alone = float((per_row**2).sum())
-        if alone == 0 or self.count < 2:
-            return 1.0
-        together = float((self.sums(per_row) ** 2).sum()) * self.count / (self.count - 1)
-        return max(1.0, together / alone)
+        return max(1.0, float((self.sums(per_row) ** 2).sum()) / alone) if alone > 0 else 1.0
 
 
 def periods(unit: str, times: npt.NDArray[Any]) -> Blocks:

@@ -31,7 +31,7 @@ RANKED: Final = ("average_precision", "roc_auc", "precision", "recall")
 CLASSED: Final = ("accuracy", "f1")
 """Of these the best constant has more, so that it must be beaten, and chance as well."""
 
-DRAWS: Final = 999
+DRAWS: Final = 399
 _CELLS: Final = 4_000_000
 _MOST_CELLS: Final = 100_000_000
 _MOST_PLACES: Final = 12
@@ -216,7 +216,7 @@ class _Case:
             return self.sign * (value(Weighted(first), self.metric) - value(Weighted(second), self.metric))
 
         draws = self._draws(drawn, level)
-        return _share_reached(draws, self.gain - self.min_gain, level)
+        return _share_reached(draws, self.gain, level)
 
     def _by_chance(self, level: float, seed: int) -> _Verdict:
         """Deal the outcomes anew; the draws are spread about their mean as rows that belong together ask for."""
@@ -240,8 +240,9 @@ class _Case:
         effects = [self.blocks.design_effect(self.values)]
         if self.metric != "roc_auc":
             effects.append(self.blocks.design_effect(influence(self.challenger, "roc_auc")))
-        few = student(self.blocks.count - 1, 1 - 2 * level) / student(10**9, 1 - 2 * level)
-        return math.sqrt(max(effects)) * few
+        count = self.blocks.count
+        few = student(count - 1, 1 - 2 * level) / student(10**9, 1 - 2 * level)
+        return math.sqrt(max(effects) * count / (count - 1)) * few
 
     def _draws(self, drawn: Callable[[], float], level: float) -> Floats:
         """Draw often enough to tell the level, and not more often than so many rows allow."""

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 from sklearn import metrics as sk
 
 from mlbridge import evaluate, spec
+from mlbridge.blocks import Blocks
 from mlbridge.evaluate import (
     METRICS,
     Sample,
@@ -29,7 +30,6 @@ from mlbridge.evaluate import (
     measure,
     metric_rows,
     metrics_for,
-    paired_gain,
 )
 
 EXACT = 1e-12
@@ -332,7 +332,7 @@ def test_the_records_of_a_split() -> None:
     value, naive = measure(sample.take(mask)), measure(_naive(sample)["class rates"].take(mask))
     for row in rows:
         assert row["low"] <= row["value"] <= row["high"]
-        if row["slice"] == "carrier=AA":
+        if row["slice"] == "carrier=AA" and row["metric"] != "recall":
             assert (row["value"], row["baseline"]) == (value[row["metric"]], naive[row["metric"]])
 
 
@@ -341,7 +341,7 @@ def test_every_slice_stands_beside_the_baseline_that_is_strongest_on_all_rows() 
     mean, median = Sample(truth, np.full(5, 3.2)), Sample(truth, np.zeros(5))
     recent = Sample(truth, np.array([0.0, 0.0, 0.0, 0.0, 8.0]))
     said = {"mean": mean, "median": median, "recent mean": recent, "recent median": Sample(truth, truth + 4)}
-    rows = metric_rows("test", Sample(truth, truth), said, {"k": np.array(["a", "a", "b", "b", "b"])}, resamples=2)
+    rows = metric_rows("test", Sample(truth, truth), said, {"k": np.array(["a", "a", "b", "b", "b"])})
     found = {(row["slice"], row["metric"]): (row["baseline"], row["baseline_name"]) for row in rows}
     assert found["all", "rmse"] == (pytest.approx(np.sqrt(64 / 5)), "recent mean")
     assert found["k=b", "rmse"] == (pytest.approx(np.sqrt(64 / 3)), "recent mean")
@@ -351,29 +351,46 @@ def test_every_slice_stands_beside_the_baseline_that_is_strongest_on_all_rows() 
     assert found["all", "median_absolute_error"] == (4, "recent median")
 
 
-def test_the_seed_decides_the_intervals_and_a_further_slice_changes_none() -> None:
+def test_a_further_slice_changes_no_other_figure() -> None:
     sample = _binary(300)
     first, second = np.array(["a", "b", "c"] * 100), np.array(["x", None] * 150, dtype=object)
-    one = metric_rows("test", sample, _naive(sample), {"first": first}, seed=0, resamples=50)
-    both = metric_rows("test", sample, _naive(sample), {"second": second, "first": first}, seed=0, resamples=50)
+    one = metric_rows("test", sample, _naive(sample), {"first": first})
+    both = metric_rows("test", sample, _naive(sample), {"second": second, "first": first})
     assert [row for row in both if not row["slice"].startswith("second")] == one
-    other = metric_rows("test", sample, _naive(sample), {"first": first}, seed=1, resamples=50)
-    assert [row["value"] for row in other] == [row["value"] for row in one]
-    assert all(a["low"] != b["low"] for a, b in zip(one, other, strict=True) if a["metric"] == "log_loss")
 
 
-def test_two_slices_of_the_same_rows_draw_from_streams_of_their_own() -> None:
-    sample = _binary(300)
-    labels = np.array(["x"] * 300)
-    rows = metric_rows("test", sample, _naive(sample), {"a": labels, "b": labels}, resamples=50)
-    lows = [row["low"] for row in rows if row["metric"] == "log_loss"]
-    assert len(set(lows)) == 3
+def test_a_recall_stands_beside_as_many_rows_at_random() -> None:
+    sample = _binary(200)
+    (row,) = [r for r in metric_rows("test", sample, _naive(sample), {}) if r["metric"] == "recall"]
+    assert row["baseline"] == (sample.scores[:, 1] > 0.5).mean()
+    assert row["baseline_name"] == evaluate.FLAGGED
+
+
+def test_the_block_stands_beside_the_figure_and_too_few_take_the_design_effect_of_all() -> None:
+    sample = _binary(400)
+    days = Blocks.of("day", np.arange(400) // 20)
+    part = np.where(np.arange(400) < 100, "few", "many")
+    rows = metric_rows("test", sample, _naive(sample), {"part": part}, days)
+    said = {row["slice"]: (row["block"], row["blocks"]) for row in rows}
+    assert said == {"all": ("day", 20), "part=few": ("day", 5), "part=many": ("day", 15)}
+    known = metric_rows("test", sample, _naive(sample), {"part": part}, days, {"brier": 4.0, "roc_auc": 0.2})
+    (brier,), (auc,) = (
+        [row for row in known if (row["slice"], row["metric"]) == ("part=few", metric)]
+        for metric in ("brier", "roc_auc")
+    )
+    assert (brier["design_effect"], auc["design_effect"]) == (4.0, 1.0)
+    alone = next(
+        row
+        for row in metric_rows("test", sample.take(part == "few"), _naive(sample.take(part == "few")), {})
+        if row["metric"] == "brier"
+    )
+    assert np.log(brier["high"] / brier["low"]) == pytest.approx(2 * np.log(alone["high"] / alone["low"]))
 
 
 def test_the_fifty_most_frequent_values_are_kept_ties_by_name() -> None:
     labels = np.array([f"v{i:02d}" for i in range(60)] + ["v59", "v59", "v58"])
     sample = _binary(len(labels))
-    rows = metric_rows("test", sample, _naive(sample), {"v": labels}, resamples=2)
+    rows = metric_rows("test", sample, _naive(sample), {"v": labels})
     names = list(dict.fromkeys(row["slice"] for row in rows))
     assert names == ["all", "v=v59", "v=v58", *(f"v=v{i:02d}" for i in range(48))]
 
@@ -382,7 +399,7 @@ def test_hostile_labels_never_share_a_name() -> None:
     sample = _binary(4)
     odd = np.array(["NULL", None, "'NULL'", "'); drop table t; --"], dtype=object)
     slices = {"a": odd, 'a"': odd, "a=b": np.array(["c"] * 4), "a=b=c": odd, '"a': odd}
-    rows = metric_rows("test", sample, _naive(sample), slices | {"": np.array(["b=c"] * 4)}, resamples=2)
+    rows = metric_rows("test", sample, _naive(sample), slices | {"": np.array(["b=c"] * 4)})
     names = list(dict.fromkeys(row["slice"] for row in rows))
     assert len(names) == 1 + 4 + 4 + 1 + 4 + 4 + 1
     assert {"a=NULL", "a='NULL'", '"a=b"=c'} <= set(names)
@@ -390,7 +407,7 @@ def test_hostile_labels_never_share_a_name() -> None:
 
 def test_one_row_has_a_value_and_no_interval() -> None:
     sample = _binary(3)
-    rows = metric_rows("test", sample, _naive(sample), {"k": np.array(["a", "b", "b"])}, resamples=5)
+    rows = metric_rows("test", sample, _naive(sample), {"k": np.array(["a", "b", "b"])})
     lonely = {row["metric"]: row for row in rows if row["slice"] == "k=a"}
     assert lonely["brier"]["n"] == 1
     assert lonely["brier"]["value"] is not None
@@ -420,7 +437,7 @@ def test_the_interval_is_about_as_wide_as_that_of_scipy(metric: str) -> None:
         assert found is not None
         return found
 
-    rows = metric_rows("test", sample, _naive(sample), {}, resamples=2000)
+    rows = metric_rows("test", sample, _naive(sample), {})
     ours = next(row for row in rows if row["metric"] == metric)
     theirs = stats.bootstrap(
         (np.arange(800),), figure, n_resamples=2000, method="percentile", vectorized=False, rng=1
@@ -430,170 +447,11 @@ def test_the_interval_is_about_as_wide_as_that_of_scipy(metric: str) -> None:
     assert ours["low"] == pytest.approx(theirs.low, abs=0.15 * width)
 
 
-def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    covered = 0
-    for seed in range(200):
-        errors = rng.exponential(1.0, 100)
-        sample = Sample(errors, np.zeros(100))
-        row = next(r for r in metric_rows("t", sample, {"mean": sample}, {}, seed, 100) if r["metric"] == "mae")
-        covered += row["low"] <= 1.0 <= row["high"]
-    assert 0.86 <= covered / 200 <= 0.99
-
-
-def test_two_hundred_resamples_of_fifty_thousand_rows_take_seconds_at_most() -> None:
+def test_the_intervals_of_fifty_thousand_rows_take_seconds_at_most() -> None:
     sample = _binary(50_000)
     start = time.process_time()
     metric_rows("test", sample, _naive(sample), {})
     assert time.process_time() - start < 5
-
-
-# --- paired_gain ------------------------------------------------------------------------------------------
-
-
-def _two_models(rows: int, worse_by: float) -> tuple[Sample, Sample]:
-    rng = np.random.default_rng(7)
-    truth = rng.normal(size=rows)
-    noise = rng.normal(size=rows)
-    return Sample(truth, truth + noise), Sample(truth, truth + noise * (1 + worse_by))
-
-
-def test_a_better_model_is_found_and_a_worse_one_is_not() -> None:
-    good, bad = _two_models(2000, worse_by=0.1)
-    for metric in ("rmse", "mae", "r2"):
-        gain = paired_gain(good, bad, metric, 0.95, 0.0)
-        assert gain.better
-        assert 0 < gain.low < gain.gain < gain.high
-        assert gain.probability == 1.0
-        back = paired_gain(bad, good, metric, 0.95, 0.0)
-        assert not back.better
-        assert (back.gain, back.probability) == (-gain.gain, 0.0)
-        assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
-
-
-def test_the_gain_is_counted_in_the_direction_of_the_metric() -> None:
-    truth = np.array([0.0, 0.0])
-    near, far = Sample(truth, np.array([1.0, 1.0])), Sample(truth, np.array([3.0, 3.0]))
-    gain = paired_gain(near, far, "rmse", 0.9, 1.5, resamples=20)
-    assert (gain.challenger, gain.incumbent, gain.gain, gain.low, gain.high) == (1.0, 3.0, 2.0, 2.0, 2.0)
-    assert (gain.rows, gain.confidence, gain.min_gain, gain.better) == (2, 0.9, 1.5, True)
-    assert not paired_gain(near, far, "rmse", 0.9, 2.0, resamples=20).better
-
-
-def test_equal_models_gain_nothing() -> None:
-    sample = _binary(500)
-    twin = Sample(sample.truth.copy(), sample.scores.copy())
-    for metric in metrics_for("classification"):
-        gain = paired_gain(twin, sample, metric, 0.95, 0.0, resamples=50)
-        assert (gain.gain, gain.low, gain.high, gain.probability, gain.better) == (0.0, 0.0, 0.0, 0.0, False)
-
-
-def test_two_models_that_differ_by_chance_are_seldom_told_apart() -> None:
-    found = 0
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        truth = rng.normal(size=300)
-        one, other = (Sample(truth, truth + rng.normal(size=300)) for _ in range(2))
-        found += paired_gain(one, other, "rmse", 0.95, 0.0, resamples=200).better
-    assert found <= 6
-
-
-def test_both_models_are_measured_on_the_same_resamples() -> None:
-    # Each alone varies a lot from resample to resample, but their difference hardly does.
-    good, bad = _two_models(300, worse_by=0.05)
-    gain = paired_gain(good, bad, "rmse", 0.95, 0.0)
-    alone = next(r for r in metric_rows("t", good, {"mean": bad}, {}, resamples=1000) if r["metric"] == "rmse")
-    assert gain.high - gain.low < 0.1 * (alone["high"] - alone["low"])
-
-
-def test_the_smallest_gain_asked_for_must_be_below_the_whole_interval() -> None:
-    good, bad = _two_models(2000, worse_by=0.1)
-    free = paired_gain(good, bad, "rmse", 0.95, 0.0)
-    assert paired_gain(good, bad, "rmse", 0.95, free.low * 0.99).better
-    held = paired_gain(good, bad, "rmse", 0.95, free.low)
-    assert not held.better
-    assert 0.9 < held.probability < 1
-    assert paired_gain(good, bad, "rmse", 0.5, free.low).better
-
-
-def test_a_wider_confidence_gives_a_wider_interval_and_the_seed_decides() -> None:
-    good, bad = _two_models(500, worse_by=0.05)
-    narrow, wide = (paired_gain(good, bad, "mae", confidence, 0.0) for confidence in (0.8, 0.99))
-    assert wide.low < narrow.low < narrow.high < wide.high
-    assert paired_gain(good, bad, "mae", 0.8, 0.0, seed=0) == narrow
-    assert paired_gain(good, bad, "mae", 0.8, 0.0, seed=1) != narrow
-
-
-def test_other_rows_are_refused() -> None:
-    sample = _binary(6)
-    for other in (_binary(5), Sample(1 - sample.truth, sample.scores), Sample(sample.truth, _many(6).scores)):
-        with pytest.raises(ValueError, match="same rows in the same order"):
-            paired_gain(sample, other, "roc_auc", 0.95, 0.0)
-
-
-def test_an_undefined_metric_is_never_a_gain_and_the_sentence_says_so() -> None:
-    sample = Sample(np.zeros(1200, int), _binary(1200).scores)
-    gain = paired_gain(sample, sample, "average_precision", 0.95, 0.0)
-    assert (gain.challenger, gain.gain, gain.low, gain.probability, gain.better) == (None,) * 4 + (False,)
-    says = "average_precision is not defined on these 1,200 rows: no gain on the champion can be shown"
-    assert gain.sentence("the champion") == says
-
-
-def test_resamples_without_the_metric_speak_against_the_challenger() -> None:
-    # One positive in six: a third of the resamples hold none, so this is no ground to promote on.
-    truth = np.array([1, 0, 0, 0, 0, 0])
-    right, wrong = (np.where(truth == place, 0.9, 0.1) for place in (1, 0))
-    challenger, incumbent = (Sample(truth, np.column_stack([1 - p, p])) for p in (right, wrong))
-    gain = paired_gain(challenger, incumbent, "roc_auc", 0.95, 0.0)
-    assert gain.low == 1.0
-    assert gain.probability == pytest.approx(1 - (5 / 6) ** 6, abs=0.06)
-    assert not gain.better
-
-
-# --- the sentence -----------------------------------------------------------------------------------------
-
-
-def _sentence(new: float, old: float, gain: tuple[float, float, float], min_gain: float = 0.0) -> str:
-    found = evaluate.Gain("rmse", new, old, *gain, 1.0, 0.95, min_gain, 49_102, True)
-    return found.sentence("the champion")
-
-
-def test_the_sentence() -> None:
-    gain = evaluate.Gain("average_precision", 0.41204, 0.38881, 0.02323, 0.01911, 0.02739, 1.0, 0.95, 0.0, 49_102, True)
-    assert gain.sentence("the champion") == (
-        "average_precision 0.412 against 0.389 of the champion on the same 49,102 rows: "
-        "+0.023 (95 % interval +0.019 to +0.027)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("numbers", "ends_with"),
-    [
-        (
-            (0.9, 0.4, (0.5, 0.4, 0.6)),
-            "rmse 0.900 against 0.400 of the champion on the same 49,102 rows: +0.500",
-        ),
-        ((1234.5, 2345.6, (1111.1, 900.0, 1300.0)), "+1,111 (95 % interval +900 to +1,300)"),
-        ((23.456, 23.512, (0.056, -0.01, 0.12)), "+0.06 (95 % interval -0.01 to +0.12)"),
-        (
-            (0.5, 0.5, (0.0, 0.0, 0.0)),
-            "0.500 of the champion on the same 49,102 rows: +0.000 (95 % interval +0.000",
-        ),
-        ((0.4, 0.3, (0.1, 0.00004, 0.2)), "interval +0.00004 to +0.20000)"),
-        ((0.4, 0.3, (0.1, -0.0004, 0.2)), "interval -0.0004 to +0.2000)"),
-        ((1e-7, 3e-7, (2e-7, 1e-7, 3e-7)), "0.000000100 against 0.000000300"),
-        ((0.41, 0.39, (0.02, 0.01, 0.03), 0.015), "+0.030), of which +0.015 is asked"),
-        ((0.41, 0.39, (0.02, 0.014999, 0.03), 0.015), "interval +0.014999 to"),
-    ],
-)
-def test_the_sentence_has_as_many_digits_as_the_reader_needs(numbers: Any, ends_with: str) -> None:
-    assert ends_with in _sentence(*numbers)
-
-
-@given(*[st.floats(-1e9, 1e9)] * 6)
-@settings(max_examples=200)
-def test_any_figures_can_be_said(new: float, old: float, gain: float, low: float, high: float, least: float) -> None:
-    assert "-0.000 " not in _sentence(new, old, (gain, low, high), least)
 
 
 # --- calibration_rows -------------------------------------------------------------------------------------
