@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -44,7 +44,11 @@ STEPS_TABLE = {
     "version": "integer",
     "metric": "varchar",
     "value": "double",
+    "low": "double",
+    "high": "double",
     "n": "bigint",
+    "block": "varchar",
+    "blocks": "bigint",
     "training_seconds": "double",
 }
 # Grain: model, policy.
@@ -57,7 +61,11 @@ POLICIES_TABLE = {
     "training_seconds": "double",
     "metric": "varchar",
     "value": "double",
+    "low": "double",
+    "high": "double",
     "n": "bigint",
+    "block": "varchar",
+    "blocks": "bigint",
 }
 TABLES = {"ml_backtest": STEPS_TABLE, "ml_backtest_policies": POLICIES_TABLE}
 
@@ -196,8 +204,7 @@ def _results(replay: Replay) -> dict[str, list[dict[str, Any]]]:
                     "promotions": outcomes.count("promoted"),
                     "training_seconds": sum(row["training_seconds"] for row in steps),
                     "metric": spec.metric,
-                    "value": together.value,
-                    "n": together.n,
+                    **asdict(together),
                 }
             )
     return found
@@ -238,8 +245,7 @@ def _of_policy(replay: Replay, model: str, policy: str) -> tuple[list[dict[str, 
                 "reason": row["reason"],
                 "version": row["version"],
                 "metric": spec.metric,
-                "value": came.value,
-                "n": came.n,
+                **asdict(came),
                 "training_seconds": row["seconds"],
             }
         )

@@ -224,8 +224,8 @@ def _show_backtest(model: str, steps: Sequence[Mapping[str, Any]], policies: Seq
     metric = steps[0]["metric"]
     click.echo(f"{model}\n")
     shown = {"step": "step", "policy": "policy", "known rows": "known_rows", "labels": "labels"}
-    shown |= {"decision": "decision", "version": "version", metric: "value", "n": "n"}
-    rows = [{**row, "step": day(row["step"])} for row in steps]
+    shown |= {"decision": "decision", "version": "version", f"{metric} (95 % interval)": "interval", "n": "n"}
+    rows = [{**row, "step": day(row["step"]), "interval": _interval(row)} for row in steps]
     _show([{title: row[key] for title, key in shown.items()} for row in rows], "table")
     click.echo()
     for row in rows:
@@ -233,7 +233,8 @@ def _show_backtest(model: str, steps: Sequence[Mapping[str, Any]], policies: Seq
             click.echo(f"{row['step']} spec {row['decision']}: {row['reason']}")
     click.echo()
     shown = {key: key for key in ("policy", "retrain", "trainings", "promotions")}
-    shown |= {"seconds of training": "training_seconds", metric: "value", "n": "n"}
+    shown |= {"seconds of training": "training_seconds", f"{metric} (95 % interval)": "interval", "n": "n"}
+    policies = [{**row, "interval": _interval(row)} for row in policies]
     _show([{title: row[key] for title, key in shown.items()} for row in policies], "table")
     click.echo()
 

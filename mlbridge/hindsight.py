@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp
 
+from mlbridge.blocks import ENTITY, PERIODS, ROW, Blocks, chosen, periods
+from mlbridge.intervals import interval, spread
 from mlbridge.metrics import json_number, value
 from mlbridge.sample import Sample, Weighted
 from mlbridge.spec import Spec
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from mlbridge.warehouse import Warehouse
 
 BATCH_ROWS = 100_000
-SCORED, ROWS = "scored", "rows"
+SCORED, ROWS, TOGETHER = "scored", "rows", "together"
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Realized:
-    """The spec's metric over the rows whose outcome is known; None where it is not defined, as without rows."""
+    """The spec's metric over the rows whose outcome is known; None where it is not defined, as without rows.
+
+    `low` and `high` are its 95 % interval by `blocks` of the unit `block`; None where none can be stated.
+    """
 
     value: float | None
     n: int
+    low: float | None = None
+    high: float | None = None
+    block: str | None = None
+    blocks: int = 0
 
 
 def realized(
@@ -59,13 +68,29 @@ def realized(
     query = _query(tables, spec, spans, many=any(len(names or ()) > 2 for names in classes.values()))
     rows = warehouse.batches(query, BATCH_ROWS).read_all()
     sample = _numbers(rows) if spec.task == "regression" else _classes(rows, classes)
-    numbers = rows["span"].to_numpy()
-    each = [_measured(sample.take(numbers == place), spec.metric) for place in range(len(spans))]
-    return each, _measured(sample, spec.metric)
+    numbers, blocks = rows["span"].to_numpy(), _blocks(rows, spec, sample)
+    each = [numbers == place for place in range(len(spans))]
+    parts = [_measured(sample.take(part), blocks.take(part), spec.metric) for part in each]
+    return parts, _measured(sample, blocks, spec.metric)
 
 
-def _measured(sample: Sample, metric: str) -> Realized:
-    return Realized(json_number(value(Weighted(sample), metric)), len(sample))
+def _blocks(rows: pa.Table, spec: Spec, sample: Sample) -> Blocks:
+    """Say which rows belong together: as the spec says, else by time as a training chooses it."""
+    if spec.promote.block == ROW or not len(rows):
+        return Blocks.rows(len(rows))
+    if TOGETHER in rows.column_names:
+        return Blocks.of(str(spec.promote.block), rows[TOGETHER].to_numpy())
+    times = rows["moment"].to_numpy()
+    unit = spec.promote.block or chosen(times, sample.truth.astype(float), None)
+    return Blocks.rows(len(rows)) if unit == ROW else periods(unit, times)
+
+
+def _measured(sample: Sample, blocks: Blocks, metric: str) -> Realized:
+    found = json_number(value(Weighted(sample), metric)) if len(sample) else None
+    if found is None:
+        return Realized(None, len(sample))
+    low, high = interval(sample, metric, found, spread(sample, metric, blocks))
+    return Realized(found, len(sample), low, high, blocks.unit, blocks.count)
 
 
 def _query(tables: Mapping[str, exp.Table], spec: Spec, spans: Sequence[Span], many: bool) -> exp.Select:
@@ -82,21 +107,27 @@ def _query(tables: Mapping[str, exp.Table], spec: Spec, spans: Sequence[Span], m
     place = exp.Case(ifs=[exp.If(this=each.copy(), true=exp.convert(number)) for number, each in enumerate(within)])
     target = column(spec.target, ROWS)
     known = exp.not_(target.copy().is_(exp.null()))
-    chosen: dict[str, exp.Expression] = {
+    picked: dict[str, exp.Expression] = {
+        "moment": moment.copy(),
         "span": exp.cast(place, "int"),
         "version": version,
         "actual": exp.cast(target, "double" if spec.task == "regression" else "text"),
         "score": column("prediction_value" if spec.task == "regression" else "probability", SCORED),
     }
+    keys = {ENTITY: spec.entity}.get(spec.promote.block or ROW, (spec.promote.block,))
+    if spec.promote.block not in (None, ROW, *PERIODS):
+        number = exp.Anonymous(this="dense_rank")
+        order = exp.Order(expressions=[exp.Ordered(this=column(str(key), ROWS)) for key in keys])
+        picked[TOGETHER] = exp.Window(this=number, order=order)
     if many:
-        chosen["scores"] = exp.cast(column("probabilities", SCORED), "double[]")
+        picked["scores"] = exp.cast(column("probabilities", SCORED), "double[]")
     same = exp.and_(
         column("entity", SCORED).eq(as_text(spec.entity, ROWS)),
         moment.copy().eq(exp.cast(column(spec.time, ROWS), "timestamp")),
     )
     scored: Any = exp.alias_(tables["predictions"], SCORED, table=True)
     return (
-        select(chosen, scored)
+        select(picked, scored)
         .join(exp.alias_(tables["split"], ROWS, table=True), on=same)
         .where(known, exp.or_(*within))
         .order_by(moment.copy(), column("entity", SCORED))

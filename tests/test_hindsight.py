@@ -29,8 +29,13 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield found
 
 
-def spec(task: str, metric: str) -> Spec:
-    return read_spec("rows_training", {**SPEC, "task": task, "metric": metric})
+def spec(task: str, metric: str, promote: dict[str, str] | None = None) -> Spec:
+    return read_spec("rows_training", {**SPEC, "task": task, "metric": metric, "promote": promote})
+
+
+def figures(found: Realized) -> tuple[float | None, int]:
+    """Give what was measured, without its interval."""
+    return found.value, found.n
 
 
 def write(connection: duckdb.DuckDBPyConnection, type_: str, rows: list[tuple[Any, ...]]) -> Warehouse:
@@ -75,11 +80,13 @@ def test_each_version_counts_in_its_span_only_and_only_where_the_outcome_is_know
     classes = {1: ("false", "true"), 2: ("false", "true")}
     each, together = realized(warehouse, TABLES, spec("classification", "average_precision"), SPANS, classes)
     truth, scores = [1, 0, 1, 0, 1, 0], [0.6, 0.7, 0.8, 0.2, 0.3, 0.4]
-    assert each == [
-        Realized(pytest.approx(average_precision_score(truth[:3], scores[:3])), 3),
-        Realized(pytest.approx(average_precision_score(truth[3:], scores[3:])), 3),
+    assert [figures(found) for found in each] == [
+        (pytest.approx(average_precision_score(truth[:3], scores[:3])), 3),
+        (pytest.approx(average_precision_score(truth[3:], scores[3:])), 3),
     ]
-    assert together == Realized(pytest.approx(average_precision_score(truth, scores)), 6)
+    assert figures(together) == (pytest.approx(average_precision_score(truth, scores)), 6)
+    assert together.low < together.value < together.high
+    assert (together.block, together.blocks) == ("row", 6)
 
 
 def test_versions_may_know_different_classes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -95,18 +102,30 @@ def test_versions_may_know_different_classes(connection: duckdb.DuckDBPyConnecti
     scores = np.array([[0.7, 0.2, 0.1, 0], [0.3, 0.1, 0.6, 0], [0, 0.1, 0.9, 0], [0, 0.8, 0.2, 0]])
     labels = ["a", "b", "c", "new"]
     truth = ["a", "c", "b", "new"]
-    assert each == [
-        Realized(pytest.approx(log_loss(truth[:2], scores[:2], labels=labels)), 2),
-        Realized(pytest.approx(log_loss(truth[2:], scores[2:], labels=labels)), 2),
+    assert [figures(found) for found in each] == [
+        (pytest.approx(log_loss(truth[:2], scores[:2], labels=labels)), 2),
+        (pytest.approx(log_loss(truth[2:], scores[2:], labels=labels)), 2),
     ]
-    assert together == Realized(pytest.approx(log_loss(truth, scores, labels=labels)), 4)
+    assert figures(together) == (pytest.approx(log_loss(truth, scores, labels=labels)), 4)
 
 
 def test_a_regression(connection: duckdb.DuckDBPyConnection) -> None:
     warehouse = write(connection, "decimal(9, 2)", [*both(5, 1.5, 2.0, 0.0), *both(30, 3.0, 0.0, 4.5)])
     each, together = realized(warehouse, TABLES, spec("regression", "rmse"), SPANS, {1: None, 2: None})
-    assert each == [Realized(pytest.approx(0.5), 1), Realized(pytest.approx(1.5), 1)]
-    assert together == Realized(pytest.approx(root_mean_squared_error([1.5, 3.0], [2.0, 4.5])), 2)
+    assert [figures(found) for found in each] == [(pytest.approx(0.5), 1), (pytest.approx(1.5), 1)]
+    assert figures(together) == (pytest.approx(root_mean_squared_error([1.5, 3.0], [2.0, 4.5])), 2)
+
+
+def test_the_interval_is_by_the_unit_that_the_spec_names(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = [each for hour in range(1, 47) for each in both(hour, float(hour % 7), 3.0, 3.0)]
+    warehouse = write(connection, "double", rows)
+    by_hour, by_part = (
+        realized(warehouse, TABLES, spec("regression", "rmse", {"block": block}), SPANS, {1: None, 2: None})[1]
+        for block in ("hour", "part")
+    )
+    assert (by_hour.block, by_hour.blocks, by_part.block, by_part.blocks) == ("hour", 46, "part", 1)
+    assert by_hour.low < by_hour.value < by_hour.high
+    assert by_hour.value == by_part.value
 
 
 @pytest.mark.parametrize("metric", ["average_precision", "accuracy"])
