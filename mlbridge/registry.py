@@ -45,6 +45,7 @@ LOGBOOK = {
     "reference": "string",
     "estimation": "string",
     "decision": "string",
+    "promotion": "string",
     "artifact": "large_binary",
     "artifact_format": "string",
     "artifact_sha256": "string",
@@ -66,6 +67,7 @@ DOCUMENTS = (
     "reference",
     "estimation",
     "decision",
+    "promotion",
     "scoring_cost",
     "library_versions",
 )

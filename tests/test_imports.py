@@ -16,7 +16,7 @@ PACKAGE = Path(mlbridge.__file__).parent
 LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
     "features", "split", "shortage", "frame",  # features, split
-    "sample", "metrics", "ranges", "baselines", "evaluate",  # how good
+    "sample", "metrics", "ranges", "baselines", "evaluate", "recalibration", "strength",  # how good
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
     "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
     "compile", "score", "gate",

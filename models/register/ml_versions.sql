@@ -27,6 +27,7 @@ select
     reference,
     estimation,
     decision,
+    promotion,
     artifact_format,
     artifact_sha256,
     scoring_sql_note,
