@@ -165,6 +165,6 @@ def _percent(share: float) -> str:
 def _figures(found: Estimate | None) -> str:
     if found is None:
         return "undefined"
-    digits = 2 if abs(found[0]) < 100 else 0
-    value, *edges = (f"{each:,.{digits}f}" for each in found)
+    plain = 0.1 <= max(map(abs, found)) < 100 or not all(map(math.isfinite, found))
+    value, *edges = (f"{each:.2f}" if plain else f"{each:.3g}" for each in found)
     return f"{value} ({' to '.join(edges)})" if all(map(math.isfinite, found)) else value

@@ -115,7 +115,16 @@ def test_probabilities_that_are_off_are_said_with_slope_and_intercept() -> None:
     truth = np.random.default_rng(0).normal(size=500)
     numbers = strength("rmse", _two("rmse", (1.0, 0.9, 1.1, 2.0)), Sample(truth, 4 * truth + 1))
     assert "its predictions are too extreme (calibration slope 0.25" in numbers.sentence
-    assert "too high on average (calibration intercept -1." in numbers.sentence
+    assert "too high on average (calibration intercept -0.92 (-1.19 to -0.65), 0 is right)" in numbers.sentence
+
+
+def test_figures_of_any_size_can_be_read() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=500)
+    for unit, said in ((1e-4, "intercept -9.99e-05 (-0.0001 to "), (1e6, "intercept -9.99e+05 (-1e+06 to ")):
+        sample = Sample(unit * truth, unit * (truth + 1 + 0.01 * rng.normal(size=500)))
+        numbers = strength("rmse", _two("rmse", (1.0, 0.9, 1.1, 2.0)), sample).sentence
+        assert f"too high on average (calibration {said}" in numbers
 
 
 # --- worlds in which nothing is odd -----------------------------------------------------------------------
