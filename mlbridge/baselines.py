@@ -11,7 +11,9 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from pandas import CategoricalDtype
 
+from mlbridge.frame import Frame
 from mlbridge.metrics import greater_is_better, value
 from mlbridge.ranges import Ranges
 from mlbridge.sample import Floats, Integers, Sample, Weighted
@@ -64,6 +66,13 @@ class Outcomes:
     known: np.ndarray[Any, Any]
     categories: Mapping[str, Integers]
     by_time: bool
+
+    @classmethod
+    def of(cls, frame: Frame, truth: np.ndarray[Any, Any], classes: int, by_time: bool) -> Outcomes:
+        """Take the rows of a frame; its texts are the categories, a missing one is a value of its own."""
+        texts = {name: values for name, values in frame.features.items() if isinstance(values.dtype, CategoricalDtype)}
+        codes = {str(name): values.cat.codes.to_numpy(np.int64) + np.int64(1) for name, values in texts.items()}
+        return cls(truth, classes, frame.bounds, frame.times, frame.known, codes, by_time)
 
     @cached_property
     def constants(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from mlbridge.partners import with_partners
 from mlbridge.profile import PREDICTION, feature_stats, profile_rows
 from mlbridge.reference import reference_rows
 from mlbridge.spec import Spec
+from mlbridge.strength import ranking, strength
 from mlbridge.train import SEED, Fitted, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
@@ -88,22 +89,6 @@ class Training:
         labels = np.array(self.labels)
         return np.searchsorted(labels, known.astype(labels.dtype))
 
-    @property
-    def outcomes(self) -> Outcomes:
-        """Give the labelled rows as the naive baselines see them."""
-        frame = self.frame
-        texts = [each.feature.name for each in self.columns if each.feature.kind == "category"]
-        return Outcomes(
-            truth=np.concatenate([self.truth(word) for word in FIT_WORDS]),
-            classes=len(self.labels or ()),
-            bounds=frame.bounds,
-            times=frame.times,
-            known=frame.known,
-            # A missing value is one of its own.
-            categories={name: frame.features[name].cat.codes.to_numpy(np.int64) + np.int64(1) for name in texts},
-            by_time=self.spec.split.by == "time",
-        )
-
     def sample(self, word: str, name: str, estimator: Any) -> Sample:
         """Score the rows of a word; raises TrainingError that names the candidate when its scores are none."""
         classes = None if self.labels is None else len(self.labels)
@@ -136,7 +121,9 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     if training.labels is not None:
         labels = np.array(training.labels)
         target = labels[training.truth("train")]
-    naive = baselines(training.outcomes)
+    truth = np.concatenate([training.truth(word) for word in FIT_WORDS])
+    by_time = training.spec.split.by == "time"
+    naive = baselines(Outcomes.of(training.frame, truth, len(training.labels or ()), by_time))
     judged = [_judge(training, name, target, naive) for name in training.candidates]
     best = _best(training, judged)
     promoted, verdict, gains = _decide(training, incumbent, best, naive)
@@ -146,8 +133,9 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
         row = _row(training, each)
         if each is best:
             row |= _winner(training, best)
-            row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}"}
-            row |= {"promotion": _promotion(training, gains)}
+            found = strength(training.spec.metric, best.metrics, best.test)
+            row |= {"promotion": {**_promotion(training, gains), "strength": found.document}}
+            row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}; {found.sentence}"}
         else:
             row |= {"outcome": "runner_up", "reason": _behind(training, each, best)}
         rows.append(row)
@@ -190,7 +178,8 @@ def _best(training: Training, judged: list[Judged]) -> Judged:
 def _behind(training: Training, other: Judged, best: Judged) -> str:
     metric = training.spec.metric
     mine, its = (each.value("validation", metric)["value"] for each in (other, best))
-    return f"{metric} {_figure(mine)} on validation, {best.fitted.name} has {_figure(its)}"
+    said = f"{metric} {_figure(mine)} on validation, {best.fitted.name} has {_figure(its)}"
+    return "; ".join(filter(None, (said, ranking(other.metrics))))
 
 
 def _decide(

@@ -247,7 +247,10 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": "champion" if row["champion"] else row["outcome"],
         "test metric": row["metric"],
         "value (95 % interval)": _interval(row),
-        "baseline": row["baseline"],
+        "baseline": " ".join(
+            filter(None, (_cell(row["baseline"]), row["baseline_name"] and f"({row['baseline_name']})"))
+        ),
+        "strength": (row["strength"] or {}).get("word"),
         "n": row["n"],
     }
 

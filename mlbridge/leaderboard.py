@@ -14,13 +14,13 @@ from mlbridge.warehouse import DIALECT, Warehouse, connect
 
 FIGURES = (
     "model", "version", "candidate", "outcome", "reason", "trained_at", "fit_seconds", "champion",
-    "metric", "value", "low", "high", "baseline", "n",
+    "metric", "value", "low", "high", "baseline", "baseline_name", "n", "strength",
 )  # fmt: skip
 QUERY = """
 select
-    v.model, v.version, v.candidate, v.outcome, v.reason, v.trained_at, v.fit_seconds, v.spec,
+    v.model, v.version, v.candidate, v.outcome, v.reason, v.trained_at, v.fit_seconds, v.spec, v.promotion,
     c.version is not null and v.outcome <> 'runner_up' as champion,
-    m.metric, m.value, m.low, m.high, m.baseline, m.n
+    m.metric, m.value, m.low, m.high, m.baseline, m.baseline_name, m.n
 from ml_versions as v
 inner join ml_metrics as m
     on v.model = m.model and v.version = m.version and v.candidate = m.candidate
@@ -46,15 +46,20 @@ order by model
 def leaderboard(project: Project, model: str | None) -> list[dict[str, Any]]:
     """Give one row per model, version and candidate: the spec's metric on the test rows with its 95 % interval.
 
-    Newest version first, the champion marked. A model whose rows do not suffice for a training yet comes with the
-    reason, as `not_trained`, and without figures. Raises SetupError when there is no such model, or no warehouse.
+    Newest version first, the champion marked; `strength` is what its training found of its skill. A model whose rows
+    do not suffice for a training yet comes with the reason, as `not_trained`, and without figures. Raises SetupError
+    when there is no such model, or no warehouse.
     """
     warehouse = connect(project.warehouse_file)
     rows, lacking = _asked(project, warehouse, QUERY), waiting(project, warehouse)
     known = sorted({row["model"] for row in (*rows, *lacking)})
     if model is not None and model not in known:
         raise SetupError(f"there is no model '{model}'.{nearest(model, known)} Models with versions: {listed(known)}.")
-    versions = [row for row in rows if row["metric"] == json.loads(row["spec"])["metric"]]
+    versions = [
+        {**row, "strength": json.loads(row["promotion"] or "{}").get("strength")}
+        for row in rows
+        if row["metric"] == json.loads(row["spec"])["metric"]
+    ]
     nothing = dict.fromkeys(FIGURES) | {"outcome": "not_trained", "champion": False}
     every = [*({**nothing, **row} for row in lacking), *({key: row[key] for key in FIGURES} for row in versions)]
     chosen = [row for row in every if model in (None, row["model"])]

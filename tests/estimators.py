@@ -24,6 +24,13 @@ class Steady(ClassifierMixin, BaseEstimator):
         return np.column_stack([1 - second, second])
 
 
+class Turned(Steady):
+    """Believes in the first class where the second is likely."""
+
+    def predict_proba(self, features: Any) -> Any:
+        return super().predict_proba(features)[:, ::-1]
+
+
 class Tripwire(Steady):
     """Tells that a fit has begun, where an error should have come before."""
 

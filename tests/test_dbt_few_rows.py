@@ -71,7 +71,13 @@ def test_versions_and_doctor_say_what_the_build_said(host: Host, run: Callable[.
 def test_the_rows_come_and_the_model_is_trained(host: Host, warm: Warm, run: Callable[..., Result]) -> None:
     warm.dbt(host.path, "build", "--vars", "rows: 2000")
     assert host.rows("select model, version from ml_champions order by model") == [("churned", 1), ("spent", 1)]
-    assert "not trained" not in run("versions").output
+    shown = run("versions").output
+    assert "not trained" not in shown
+    assert " of the way from baseline to perfect, ROC AUC " in shown
+    strengths = {row["model"]: row["strength"] for row in json.loads(run("versions", "--format", "json").output)
+                 if row["champion"]}  # fmt: skip
+    assert all(each["word"] in ("weak", "moderate", "strong") for each in strengths.values())
+    assert host.rows("select distinct baseline_name is not null from ml_metrics") == [(True,)]
     assert "no model waits for rows" in run("doctor").output
     # And when they go again, the champion stays and says why no other comes.
     warm.dbt(host.path, "build", "--vars", "{rows: 40, mlbridge_retrain: true}")

@@ -18,6 +18,7 @@ LINE = (
     "sample", "blocks",  # rows, and which belong together
     "features", "split", "shortage", "frame",  # features, split
     "metrics", "ranges", "baselines", "influence", "intervals", "gain", "evaluate",  # how good
+    "recalibration", "strength",  # in words
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
     "artifacts", "registry", "versions", "incumbent", "retrain", "resampling", "challenge",  # register
     "compile", "score", "gate",

@@ -126,6 +126,29 @@ def test_the_best_on_validation_is_promoted_and_the_others_say_by_how_much_they_
     assert rows["sharp"]["artifact"]
 
 
+def test_the_reason_says_how_much_skill_there_is_and_the_logbook_holds_it() -> None:
+    branch = _own()
+    branch.train({"mine": Steady(), "turned": estimators.Turned()})
+    rows = {row["candidate"]: row for row in branch.logbook()}
+    found = _document(rows["mine"], "promotion")["strength"]
+    assert (found["word"], found["fell"], found["below_chance"]) == ("strong", False, False)
+    assert found["skill"] == pytest.approx(2 * found["auc"] - 1)
+    assert (
+        f"; strong: {100 * found['skill']:.0f} % of the way from baseline to perfect, ROC AUC "
+        in rows["mine"]["reason"]
+    )
+    assert rows["turned"]["promotion"] is None
+    assert "; it is below chance, as if its sign were turned: ROC AUC 0." in rows["turned"]["reason"]
+
+
+def test_a_rejected_candidate_below_chance_says_so() -> None:
+    row = _own().train({"turned": estimators.Turned()})
+    assert row["outcome"] == "rejected"
+    assert "; none: -" in row["reason"]
+    assert "; it is below chance, " in row["reason"]
+    assert _document(row, "promotion")["strength"]["below_chance"]
+
+
 def test_noise_is_rejected_against_the_baseline_and_not_tried_again() -> None:
     branch = Branch({"is_late": "case when i < 400 then other > 0 end"})
     row = branch.train()

@@ -190,7 +190,6 @@ def _factors(found: Facts) -> str:
 def _metric(found: Facts) -> str:
     spec, metric = found.spec, found.spec.metric
     better = "higher" if found.greater else "lower"
-    naive = "mean, or for absolute errors the median" if found.classes is None else "shares of the classes"
     by_class = " Accuracy, precision, recall and F1 are of the most probable class." if found.classes else ""
     if found.classes is not None and found.positive is None:
         by_class += " Precision, recall, F1, ROC AUC and average precision are means over the classes."
@@ -200,8 +199,8 @@ def _metric(found: Facts) -> str:
         f"than {spec.promote.min_gain:g}, on the same test rows with {100 * spec.promote.confidence:g} % confidence "
         "(paired bootstrap).\n\n"
         "Intervals are 95 % percentile bootstrap intervals over 200 resamples of the rows. They take rows as "
-        "independent; where rows share an outcome, they are too narrow. The naive baseline predicts the "
-        f"{naive}."
+        "independent; where rows share an outcome, they are too narrow. The naive baseline is the strongest of those "
+        "that know no feature: the best constant for the metric or, by time, what the outcomes of the last 30 days say."
     )
 
 
