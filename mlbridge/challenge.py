@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version as installed
@@ -14,19 +14,22 @@ import numpy as np
 import pandas as pd
 
 import mlbridge
-from mlbridge import artifacts
+from mlbridge import artifacts, leaks
 from mlbridge.errors import TrainingError
 from mlbridge.estimation import calibration_steps, loss_tree
 from mlbridge.evaluate import Sample, calibration_rows, greater_is_better, metric_rows, paired_gain, predictions
 from mlbridge.features import Column
-from mlbridge.frame import Frame
+from mlbridge.frame import FIT_WORDS, Frame
 from mlbridge.importances import importance_rows
 from mlbridge.incumbent import Incumbent
 from mlbridge.log import say
 from mlbridge.partners import with_partners
 from mlbridge.profile import PREDICTION, feature_stats, profile_rows
 from mlbridge.reference import reference_rows
+from mlbridge.scene import Scene
 from mlbridge.spec import Spec
+from mlbridge.suspects import suspicions, tell
+from mlbridge.traces import Traces
 from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
@@ -38,7 +41,7 @@ SEEN = ("train", "validation")
 class Training:
     """All that a training of one model works on.
 
-    `times` gives the first and last prediction moment by word of `ml_split`.
+    `times` gives the first and last prediction moment by word of `ml_split`; `traces` are those of leaks.
     """
 
     node: str
@@ -48,6 +51,7 @@ class Training:
     labels: tuple[Any, ...] | None
     candidates: Mapping[str, Any]
     times: Mapping[str, tuple[datetime, datetime]]
+    traces: Traces = field(default_factory=Traces)
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
@@ -119,17 +123,31 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     judged = [_judge(training, name, target, baseline) for name in training.candidates]
     best = _best(training, judged)
     promoted, verdict = _decide(training, incumbent, best, baseline)
+    found = _suspicions(training, incumbent, best)
+    outcome, verdict = leaks.verdict(found, promoted, verdict)
     rows = []
     for each in judged:
         row = _row(training, each)
         if each is best:
             row |= _winner(training, best)
-            row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}"}
+            row |= {"outcome": outcome, "reason": f"{why}; {verdict}", "leaks": leaks.rows(found)}
         else:
             row |= {"outcome": "runner_up", "reason": _behind(training, each, best)}
         rows.append(row)
-    say(training.node, f"{best.fitted.name} is {'promoted' if promoted else 'rejected'}: {verdict}")
+    tell(training.node, best.fitted.name, outcome, verdict, found)
     return rows
+
+
+def _suspicions(training: Training, incumbent: Incumbent | None, best: Judged) -> list[leaks.Suspicion]:
+    """Look for leaks among the rows and columns that the chosen candidate rests on."""
+    model = Sample(
+        np.concatenate([best.validation.truth, best.test.truth]),
+        np.concatenate([best.validation.scores, best.test.scores]),
+    )
+    truth = np.concatenate([training.truth(word) for word in FIT_WORDS])
+    classes = 0 if training.labels is None else len(training.labels)
+    given = (training.spec, training.frame, truth, classes, model, best.fitted.estimator, incumbent, training.traces)
+    return suspicions(Scene(*given))
 
 
 def _judge(training: Training, name: str, target: np.ndarray[Any, Any], baseline: Judged) -> Judged:

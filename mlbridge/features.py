@@ -79,6 +79,7 @@ def check_columns(node: str, columns: Mapping[str, str], spec: Spec) -> None:
         "features": spec.features or (),
         "features.exclude": spec.exclude,
         "monitor.slices": spec.monitor.slices,
+        "allow_leakage": tuple(spec.allow_leakage),
     }
     for key, names in said.items():
         for name in names:

@@ -17,7 +17,8 @@ LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
     "features", "split", "frame",  # features, split
     "sample", "metrics", "evaluate", "profile", "partners", "reference", "estimation", "train", "importances",  # train
-    "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
+    "artifacts", "registry", "versions", "incumbent", "retrain",  # register
+    "leaks", "alone", "traces", "scene", "repeats", "suspects", "challenge",  # what looks like a leak is not promoted
     "compile", "score", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line

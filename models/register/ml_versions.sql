@@ -27,13 +27,15 @@ select
     reference,
     estimation,
     decision,
+    leaks,
     artifact_format,
     artifact_sha256,
     scoring_sql_note,
     scoring_cost,
     fit_seconds,
     peak_memory_mb,
-    library_versions
+    library_versions,
+    {{ mlbridge.is_retired(name) }} as is_retired
 from {{ ref(name ~ '_training') }}
 where outcome <> 'skipped'
 {% endcall %}

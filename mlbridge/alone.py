@@ -1,0 +1,135 @@
+"""What one column alone can say of the outcome: a small tree or a table of means, on rows that it was not fitted on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlbridge.metrics import value
+from mlbridge.sample import Sample, Weighted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAVES, LEAST_IN_A_LEAF = 128, 5
+# A number with fewer distinct values is taken value by value, in which order they come or not.
+MOST_VALUES = 255
+# One-sided, 99 %: what is said to be at least so much is so but for one time in a hundred.
+Z = 2.33
+
+Array = np.ndarray[Any, Any]
+
+
+def ranks(values: Array) -> Array:
+    """Give each number its rank from 0 to 1, ties the mean of theirs."""
+    import pandas as pd
+
+    return np.asarray((pd.Series(values).rank().to_numpy() - 0.5) / max(len(values), 1))
+
+
+def learn(values: pd.Series, truth: Array, classes: int, fitted: Array, asked: Array) -> Array:
+    """Fit one column on some rows and score others, given as masks: probabilities (rows x classes), or ranks (rows).
+
+    `truth` holds class codes, or of a regression (`classes` is 0) the ranks of the target. A missing value is a value.
+    """
+    import pandas as pd
+
+    texts = isinstance(values.dtype, pd.CategoricalDtype)
+    if texts or values.nunique() <= MOST_VALUES:
+        codes, distinct = pd.factorize(values, use_na_sentinel=False)
+        return np.asarray(_table(codes, len(distinct), truth, classes, fitted)[codes[asked]])
+    return _tree(values.to_numpy(dtype=np.float64), truth, classes, fitted, asked)
+
+
+def _table(codes: Array, distinct: int, truth: Array, classes: int, fitted: Array) -> Array:
+    """Give each value the shares or the mean of its rows, with one row of the whole added."""
+    mine, known = codes[fitted], truth[fitted]
+    counts = np.bincount(mine, minlength=distinct)
+    if not classes:
+        return np.asarray((np.bincount(mine, known, distinct) + known.mean()) / (counts + 1))
+    table = np.bincount(mine * classes + known, minlength=distinct * classes).reshape(distinct, classes)
+    prior = np.bincount(known, minlength=classes) / len(known)
+    return np.asarray((table + prior) / (counts + 1)[:, None])
+
+
+def _tree(values: Array, truth: Array, classes: int, fitted: Array, asked: Array) -> Array:
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    tree = kind(max_leaf_nodes=LEAVES, min_samples_leaf=LEAST_IN_A_LEAF, random_state=0)
+    tree.fit(values[fitted, None], truth[fitted])
+    if not classes:
+        return np.asarray(tree.predict(values[asked, None]))
+    scores = np.zeros((int(asked.sum()), classes))
+    scores[:, tree.classes_.astype(int)] = tree.predict_proba(values[asked, None])
+    return scores
+
+
+def crossed(values: pd.Series, truth: Array, classes: int, half: Array) -> Array:
+    """Score every row by what the other half of the rows says; `half` is a mask."""
+    scores = np.zeros((len(truth), classes) if classes else len(truth))
+    for fitted in (half, ~half):
+        scores[~fitted] = learn(values, truth, classes, fitted, ~fitted)
+    return scores
+
+
+@dataclass(frozen=True)
+class Skill:
+    """How far from nothing (0) to everything (1): 2 AUC - 1, or the squared rank correlation; `least` at 99 %."""
+
+    value: float
+    least: float
+
+
+def skill(truth: Array, scores: Array) -> Skill:
+    """Measure scores on their rows.
+
+    Classification: the area under the ROC curve, over many classes the mean of each against the rest, its standard
+    error by Hanley and McNeil (1982) from the rarest class that is there. Regression: Spearman's correlation, its limit
+    by Fisher's transformation; a negative one is no skill.
+    """
+    if scores.ndim == 2:
+        area = value(Weighted(Sample(truth, scores)), "roc_auc")
+        if math.isnan(area):
+            return Skill(0.0, 0.0)
+        counts = np.bincount(truth)
+        few = int(counts[counts > 0].min())
+        return Skill(2 * area - 1, 2 * (area - Z * _error_of_area(area, few, len(truth) - few)) - 1)
+    if len(truth) < 10 or np.ptp(truth) == 0 or np.ptp(scores) == 0:
+        return Skill(0.0, 0.0)
+    rho = min(max(float(np.corrcoef(ranks(truth), ranks(scores))[0, 1]), 0.0), 1 - 1e-12)
+    least = max(math.tanh(math.atanh(rho) - Z / math.sqrt(len(truth) - 3)), 0.0)
+    return Skill(rho**2, least**2)
+
+
+def _error_of_area(area: float, positives: int, negatives: int) -> float:
+    first, second = area / (2 - area), 2 * area**2 / (1 + area)
+    # An area of 1 would have no error at all: it is as if one pair of rows were in the wrong order.
+    area = min(area, 1 - 0.5 / (positives * negatives))
+    spread = area * (1 - area) + (positives - 1) * max(first - area**2, 0) + (negatives - 1) * max(second - area**2, 0)
+    return math.sqrt(spread / (positives * negatives))
+
+
+def left_over(truth: Array, scores: Array) -> float:
+    """Give what the scores leave unexplained: errors by those of the commonest class, or the share of the variance.
+
+    Of a regression `truth` holds ranks. Where one value of the target is common (a fifth of the rows or more), what
+    matters is the worse of all rows and of the rows with another value: to know where a target is 0 is not to know it.
+    """
+    if scores.ndim == 2:
+        errors = int((scores.argmax(axis=1) != truth).sum())
+        return errors / (len(truth) - int(np.bincount(truth).max()))
+    every = _unexplained(truth, scores)
+    values, counts = np.unique(truth, return_counts=True)
+    if counts.max() * 5 < len(truth):
+        return every
+    others = truth != values[counts.argmax()]
+    return max(every, _unexplained(truth[others], scores[others])) if others.sum() > 1 else every
+
+
+def _unexplained(truth: Array, scores: Array) -> float:
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    return float(((truth - scores) ** 2).sum()) / spread if spread else 1.0
