@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from mlbridge.errors import RegistryError, listed
 from mlbridge.features import family
+from mlbridge.log import say
 from mlbridge.spec import NOT_TRAINING, Spec, stored_spec
 from mlbridge.warehouse import Warehouse, column, select
 
@@ -125,7 +126,7 @@ def last_trained(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def check_retired(node: str, rows: Sequence[Mapping[str, Any]], retire: Sequence[int]) -> None:
-    """Raise RegistryError when a version to retire is not in the logbook, of which `rows` are all."""
+    """Say which versions are retired; raises RegistryError for one not in the logbook, of which `rows` are all."""
     there = sorted(row["version"] for row in rows if row["outcome"] in KEPT)
     for version in retire:
         if version not in there:
@@ -133,6 +134,8 @@ def check_retired(node: str, rows: Sequence[Mapping[str, Any]], retire: Sequence
                 f"{node}: `mlbridge.retire`: there is no version {version}; the logbook has {listed(there)}. Name one "
                 "that is there, or take it out of the list."
             )
+    if retire:
+        say(node, f"retired, neither scored with nor compared with: version {', '.join(map(str, retire))}")
 
 
 def nothing_left(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None, retire: Sequence[int]) -> str | None:

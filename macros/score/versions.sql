@@ -50,7 +50,7 @@
     {{ mlbridge.refuse(model.name, '`mlbridge.retire`: there is no version ' ~ version ~ '; the logbook has '
       ~ (there | sort | join(', ') or 'none') ~ '. Name one that is there, or take it out of the list.') }}
   {%- endfor -%}
-  {%- do log(model.name ~ ': retired and not scored with: version ' ~ retired | sort | join(', '), info=true) -%}
+  {%- do log(model.name ~ ': retired, neither scored with nor compared with: version ' ~ retired | sort | join(', '), info=true) -%}
 {% endmacro %}
 
 {% macro pinned(chosen, pin) %}
