@@ -14,7 +14,8 @@ from mlbridge.sample import Sample, Weighted
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAVES, LEAST_IN_A_LEAF = 128, 5
+# A tree has a leaf for so many rows, and in these bounds; best first, so that the edge that matters is found anyway.
+ROWS_A_LEAF, LEAVES, LEAST_IN_A_LEAF = 40, (8, 128), 5
 # A number with fewer distinct values is taken value by value, in which order they come or not.
 MOST_VALUES = 255
 # One-sided, 99 %: what is said to be at least so much is so but for one time in a hundred.
@@ -59,7 +60,8 @@ def _tree(values: Array, truth: Array, classes: int, fitted: Array, asked: Array
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
-    tree = kind(max_leaf_nodes=LEAVES, min_samples_leaf=LEAST_IN_A_LEAF, random_state=0)
+    leaves = min(max(int(fitted.sum()) // ROWS_A_LEAF, LEAVES[0]), LEAVES[1])
+    tree = kind(max_leaf_nodes=leaves, min_samples_leaf=LEAST_IN_A_LEAF, random_state=0)
     tree.fit(values[fitted, None], truth[fitted])
     if not classes:
         return np.asarray(tree.predict(values[asked, None]))
@@ -74,6 +76,19 @@ def crossed(values: pd.Series, truth: Array, classes: int, half: Array) -> Array
     for fitted in (half, ~half):
         scores[~fitted] = learn(values, truth, classes, fitted, ~fitted)
     return scores
+
+
+def ordered(values: pd.Series, truth: Array, classes: int, fitted: Array, asked: Array) -> Array | None:
+    """Score rows by a number itself, turned round where it falls with the outcome; None where it has no such order."""
+    import pandas as pd
+
+    if isinstance(values.dtype, pd.CategoricalDtype) or classes > 2:
+        return None
+    numbers = values.to_numpy(dtype=np.float64)
+    numbers = ranks(np.where(np.isnan(numbers), np.nanmean(numbers[fitted]), numbers))
+    falls = np.cov(numbers[fitted], truth[fitted])[0, 1] < 0
+    score = 1 - numbers[asked] if falls else numbers[asked]
+    return np.column_stack([1 - score, score]) if classes else score
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,33 @@ def _error_of_area(area: float, positives: int, negatives: int) -> float:
     area = min(area, 1 - 0.5 / (positives * negatives))
     spread = area * (1 - area) + (positives - 1) * max(first - area**2, 0) + (negatives - 1) * max(second - area**2, 0)
     return math.sqrt(spread / (positives * negatives))
+
+
+def affine(truth: Array, values: pd.Series) -> float:
+    """Give the share of a number's variance that a line through another leaves (1 - r2), without the outermost 1 %.
+
+    Where one value of the target is common, it is the worse of all rows and of the others, as in `left_over`.
+    """
+    import pandas as pd
+
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return 1.0
+    numbers = values.to_numpy(dtype=np.float64)
+    low, high = np.quantile(truth, [0.01, 0.99])
+    inner = (truth >= low) & (truth <= high) & ~np.isnan(numbers)
+    if inner.sum() < 0.9 * len(truth):
+        return 1.0
+    truth, numbers = truth[inner], numbers[inner]
+    common, counts = np.unique(truth, return_counts=True)
+    others = truth != common[counts.argmax()]
+    parts = [np.full(len(truth), True), *([others] if counts.max() * 5 >= len(truth) else [])]
+    return max(_off_the_line(truth[part], numbers[part]) for part in parts)
+
+
+def _off_the_line(truth: Array, numbers: Array) -> float:
+    if len(truth) < 10 or np.ptp(truth) == 0 or np.ptp(numbers) == 0:
+        return 1.0
+    return 1 - float(np.corrcoef(truth, numbers)[0, 1]) ** 2
 
 
 def left_over(truth: Array, scores: Array) -> float:

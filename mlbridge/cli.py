@@ -242,7 +242,7 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
         "model": row["model"],
         "version": row["version"],
         "candidate": row["candidate"],
-        "outcome": "champion" if row["champion"] else row["outcome"],
+        "outcome": ("champion" if row["champion"] else row["outcome"]) + (", retired" if row["retired"] else ""),
         "test metric": row["metric"],
         "value (95 % interval)": f"{_cell(row['value'])} ({_cell(row['low'])} to {_cell(row['high'])})",
         "baseline": row["baseline"],

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Of fewer rows nothing is concluded, nor where fewer than this share of the test rows repeat.
 FEW, ENOUGH = 20, 0.3
-# A jump ends at a skill that is out of the ordinary: an AUC of 0.975.
-LEAST_AFTER_JUMP = 0.95
+# A jump ends at a skill that is out of the ordinary: an AUC of 0.975, of a regression a squared rank correlation.
+LEAST_AFTER_JUMP, LEAST_OF_NUMBERS = 0.95, 0.985
 
 
 def label_time(scene: Scene) -> list[Suspicion]:
@@ -90,7 +90,7 @@ def jump(scene: Scene) -> list[Suspicion]:
         if name in incumbent.features:
             continue
         evidence = f"the champion has a skill of {theirs:.3g} on the same rows, this version {mine:.3g}"
-        level = CHECKS[check].level(left) if mine >= LEAST_AFTER_JUMP else NONE
+        level = CHECKS[check].level(left) if mine >= (LEAST_AFTER_JUMP if scene.classes else LEAST_OF_NUMBERS) else NONE
         if level != NONE:
             without = skill(truth, scores_of(scene.estimator, _shuffled(rows, name))).value
             evidence += f", and {without:.3g} with this column's values shuffled"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlbridge.alone import Skill, crossed, learn, ranks, skill
+from mlbridge.alone import Skill, crossed, learn, ordered, ranks, skill
 from mlbridge.frame import Frame
 from mlbridge.incumbent import Incumbent
 from mlbridge.sample import Sample
@@ -71,6 +71,11 @@ class Scene:
         return np.asarray(known) if self.classes else ranks(known)
 
     @cached_property
+    def later(self) -> np.ndarray[Any, Any]:
+        """Say of each row that is looked at whether it is one of the last three in ten by time."""
+        return np.asarray(self.stretches >= STRETCHES * 7 // 10)
+
+    @cached_property
     def rarest(self) -> int:
         """Count the rows of the rarest class among those that are looked at; of a regression all."""
         return int(np.bincount(self.outcome, minlength=self.classes).min()) if self.classes else len(self.outcome)
@@ -114,8 +119,18 @@ class Column:
         return skill(self.scene.outcome, self.crossed)
 
     @cached_property
+    def judged(self) -> Skill:
+        """Measure on the validation and test rows what the training rows say of it."""
+        return self._skill(self.scene.fitted, ~self.scene.fitted)
+
+    @cached_property
     def later(self) -> Skill:
-        """Measure on the judged rows what the training rows say of it."""
+        """Measure on the last rows by time what those before them say of it."""
+        return self._skill(~self.scene.later, self.scene.later)
+
+    def _skill(self, fitted: np.ndarray[Any, Any], asked: np.ndarray[Any, Any]) -> Skill:
         scene = self.scene
-        scores = learn(self.values, scene.outcome, scene.classes, scene.fitted, ~scene.fitted)
-        return skill(scene.outcome[~scene.fitted], scores)
+        every = (scene.outcome, scene.classes, fitted, asked)
+        scores = [learn(self.values, *every), ordered(self.values, *every)]
+        found = [skill(scene.outcome[asked], each) for each in scores if each is not None]
+        return max(found, key=lambda each: each.value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlbridge.alone import Z, left_over, skill
+from mlbridge.alone import Z, affine, left_over, skill
 from mlbridge.leaks import CHECKS, NONE, WARN, WITHHOLD, Suspicion, allowed, percent
 from mlbridge.log import say, warn
 from mlbridge.repeats import entity_repeats, jump, label_time, rows_repeat
@@ -46,22 +46,28 @@ def _same_as_target(column: Column) -> Suspicion:
     if few := _too_few(scene):
         return Suspicion(column.name, check, NONE, f"cannot be told: {few}")
     left = left_over(scene.outcome, column.crossed)
-    of = "the mistakes of always saying the commonest class" if scene.classes else "the target's variance (of ranks)"
+    of = "the mistakes of always saying the commonest class"
+    if not scene.classes:
+        left, of = min((left, "the variance of the target's ranks"), (_affine(column), "the target's variance"))
     evidence = f"alone it leaves {percent(left)} of {of}, on {len(scene.outcome):,} rows"
     return Suspicion(column.name, check, CHECKS[check].level(left, not scene.classes), evidence)
+
+
+def _affine(column: Column) -> float:
+    return affine(column.scene.truth[column.scene.chosen].astype(np.float64), column.values)
 
 
 def _alone(column: Column) -> Suspicion:
     scene, check = column.scene, "alone"
     # A column that does not know the rows beside it knows no later ones better: then there is no need to look.
-    least = min(column.at_random.least, column.later.least) if column.at_random.least > LEAST_AT_RANDOM else 0.0
-    share = column.later.value / scene.model_skill.value if least and scene.model_skill.value > 0 else None
+    least = column.judged.least if column.at_random.least > LEAST_AT_RANDOM else 0.0
+    share = column.judged.value / scene.model_skill.value if least and scene.model_skill.value > 0 else None
     level = CHECKS[check].level(1 - least, not scene.classes)
     what = "2 AUC - 1" if scene.classes else "squared rank correlation"
     if share is None:
         return Suspicion(column.name, check, NONE, f"alone it has a {what} of {column.at_random.value:.3g}")
     evidence = (
-        f"alone it has a {what} of {column.later.value:.3g} (at least {least:.3g}) on validation and test rows, "
+        f"alone it has a {what} of {column.judged.value:.3g} (at least {least:.3g}) on validation and test rows, "
         f"which is {percent(share)} of the model's {scene.model_skill.value:.3g}"
     )
     return Suspicion(column.name, check, level if share >= MOST else NONE, evidence)
