@@ -1,6 +1,6 @@
 """How often honest features are taken for leaks, and how often planted leaks are found, in worlds that are known.
 
-The worlds are those of `tests/leaky.py`: 400 to 10,000 rows, two classes, three classes and numbers, split by time and
+The worlds are those of `tests/leaky.py`: 400 to 6,000 rows, two classes, three classes and numbers, split by time and
 by hash; in honest ones one feature dominates (AUC or squared correlation 0.7 to 0.97), in half of them new since the
 champion. Then both models of the flights, where the host has been built, as they are and with columns that are known
 only afterwards.
@@ -29,7 +29,7 @@ from mlbridge.nodes import _gather  # noqa: E402
 from mlbridge.spec import read_spec  # noqa: E402
 from mlbridge.warehouse import Warehouse  # noqa: E402
 
-SIZES = (400, 1000, 3000, 10_000)
+SIZES = (400, 1000, 3000, 6000)
 FLIGHTS = ROOT / "dbt_project"
 AFTERWARDS = {
     "arr_delay": "flights.arrival_delay",
@@ -116,7 +116,7 @@ def main() -> None:
     """Print all."""
     logging.disable(logging.INFO)
     worlds, each = (int(word) for word in [*sys.argv[1:], *("200", "30")[len(sys.argv) - 1 :]])
-    print(f"Python {platform.python_version()}, {platform.machine()}\n")
+    print(f"Python {platform.python_version()}, {platform.machine()}\n", flush=True)
     honest(worlds)
     planted(each)
     flights()

@@ -287,12 +287,13 @@ def look(training: Training, new: tuple[str, ...] = ()) -> list[Suspicion]:
 
 
 def _fitted(training: Training, columns: Any, truth: Any) -> Any:
-    """Fit gradient boosting with few trees, on what the stock candidate sees."""
+    """Fit gradient boosting with few small trees, on what the stock candidate sees."""
     rows = training.frame.part("train")
     inputs = Inputs.of(columns, training.spec.task, len(rows), len(training.labels or ()))
     name = "hist_gradient_boosting"
     pipeline = candidates_of(training.node, [name], {}, inputs)[name]
     step = HistGradientBoostingClassifier if training.labels else HistGradientBoostingRegressor
-    pipeline.set_params(**{f"{step.__name__.lower()}__max_iter": 40})
+    few = {"max_iter": 20, "max_leaf_nodes": 15}
+    pipeline.set_params(**{f"{step.__name__.lower()}__{key}": value for key, value in few.items()})
     names = [each.feature.name for each in columns]
     return pipeline.fit(rows[names], truth[training.frame.bounds["train"]])
