@@ -8,7 +8,7 @@ import numpy as np
 
 from mlbridge.alone import skill
 from mlbridge.leaks import CHECKS, NONE, Suspicion, percent
-from mlbridge.scene import Scene
+from mlbridge.scene import Column, Scene
 from mlbridge.traces import straddling
 from mlbridge.train import SEED, scores_of
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Of fewer rows nothing is concluded, nor where fewer than this share of the test rows repeat.
 FEW, ENOUGH = 20, 0.3
-# A jump ends at a skill that is out of the ordinary: an AUC of 0.975, of a regression a squared rank correlation.
-LEAST_AFTER_JUMP, LEAST_OF_NUMBERS = 0.95, 0.985
+# What a new column must have alone to make a jump: an AUC of 0.975, of a regression a squared rank correlation.
+LEAST_ALONE, LEAST_OF_NUMBERS = 0.95, 0.985
 
 
 def label_time(scene: Scene) -> list[Suspicion]:
@@ -79,21 +79,26 @@ def jump(scene: Scene) -> list[Suspicion]:
     check, incumbent = "jump", scene.incumbent
     if incumbent is None or incumbent.problem is not None:
         return []
-    test = scene.frame.bounds["test"]
-    rows = scene.frame.features.iloc[test].iloc[incumbent.places]
-    truth = scene.truth[test][incumbent.places]
+    new = [name for name in map(str, scene.frame.features.columns) if name not in incumbent.features]
+    if not new:
+        return []
+    rows = scene.frame.part("test").iloc[incumbent.places]
+    truth = scene.truth[scene.frame.bounds["test"]][incumbent.places]
     mine = skill(truth, scores_of(scene.estimator, rows)).value
     theirs = skill(truth, incumbent.scores).value
     left = (1 - mine) / (1 - theirs) if theirs < 1 else 1.0
     found = []
-    for name in map(str, rows.columns):
-        if name in incumbent.features:
-            continue
-        evidence = f"the champion has a skill of {theirs:.3g} on the same rows, this version {mine:.3g}"
-        level = CHECKS[check].level(left) if mine >= (LEAST_AFTER_JUMP if scene.classes else LEAST_OF_NUMBERS) else NONE
+    for name in new:
+        column = Column(scene, name)
+        least = max(column.judged.least, column.at_random.least)
+        evidence = (
+            f"the champion has a skill of {theirs:.3g} on the same rows, this version {mine:.3g}, and this column "
+            f"at least {least:.3g} alone"
+        )
+        level = CHECKS[check].level(left) if least >= (LEAST_ALONE if scene.classes else LEAST_OF_NUMBERS) else NONE
         if level != NONE:
             without = skill(truth, scores_of(scene.estimator, _shuffled(rows, name))).value
-            evidence += f", and {without:.3g} with this column's values shuffled"
+            evidence += f"; with its values shuffled it is {without:.3g}"
             level = level if mine - without >= (1 - CHECKS[check].withhold) * (mine - theirs) else NONE
         found.append(Suspicion(name, check, level, evidence))
     return found

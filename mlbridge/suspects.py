@@ -126,7 +126,7 @@ def _null_where_unknown(column: Column) -> Suspicion:
     word, sentinel = "NULL", _sentinel(column, [one for one, _ in pairs])
     if sentinel is not None:
         word, lacking = f"always {sentinel!r}", unknown
-        usual = float((column.values == sentinel).mean())
+        usual = _share_beside(column, sentinel, [one for one, _ in pairs])
     evidence = (
         f"it is {word} in {percent(lacking / unknown)} of {unknown:,} rows of the past with an unknown outcome, and in "
         f"{percent(usual)} of those of the same periods with a known one"
@@ -149,6 +149,14 @@ def _sentinel(column: Column, unknown: Sequence[Unknown]) -> Any:
     complete = all(each.known[column.name] == each.rows for each in unknown)
     values = {end for pair in ends for end in pair}
     return next(iter(values)) if complete and len(values) == 1 else None
+
+
+def _share_beside(column: Column, value: Any, unknown: Sequence[Unknown]) -> float:
+    """Give the share of a value among the labelled rows of the same periods; all of it where none is looked at."""
+    starts = np.array(sorted({each.period for each in column.scene.traces.unknown}), dtype="datetime64[us]")
+    periods = starts[np.searchsorted(starts, column.scene.frame.times[column.scene.chosen], side="right") - 1]
+    same = np.isin(periods, np.array([each.period for each in unknown], dtype="datetime64[us]"))
+    return float((column.values[same] == value).mean()) if same.any() else 1.0
 
 
 def _random_against_time(column: Column) -> Suspicion:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from conftest import Host, copy_of_host, small_host
 from hosts import CHURNED, PREDICTIONS, TRAINING
 from warm import Warm
+
+from mlbridge import monitor
+from mlbridge.cli import main
+from mlbridge.monitor import open_folder
 
 FEATURES = f"""
 select *, case when churned then 1 when not churned then 0 end as echo
@@ -107,6 +113,24 @@ def test_what_looks_like_a_leak_is_withheld_and_the_build_goes_on(withheld: tupl
     assert others == [("age", 5), ("echo", 2), ("visits", 5)]
 
 
+def test_doctor_versions_and_the_monitor_say_it(withheld: tuple[Host, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    host, _ = withheld
+    monkeypatch.chdir(host.path)  # the profile names its file by a relative path
+    shown = CliRunner().invoke(main, ["doctor"])
+    assert shown.exit_code == 1
+    assert "churned version 1: 'echo', alone it leaves 0 % of the mistakes" in shown.output
+    shown = CliRunner().invoke(main, ["versions"])
+    assert shown.exit_code == 0
+    assert "churned version 1 withheld: no version yet; withheld: 'echo' looks like a leak" in shown.output
+    state = open_folder(host.database.with_name(f"{host.database.name}.published")).state()
+    (row,) = monitor.overview(state).to_dict("records")
+    assert (row["state"], row["withheld"]) == ("no_champion", True)
+    found = monitor.leaks(state, "churned")
+    assert list(found["level"]) == ["withhold"] * 3 + ["none"] * 12
+    assert not found["allowed"].any()
+    assert "not in use: something looks like a leak" in monitor.card(state, "churned", 1)
+
+
 def test_a_withheld_version_is_not_trained_again_and_cannot_be_pinned(
     withheld: tuple[Host, str], warm: Warm, tmp_path: Path
 ) -> None:
@@ -144,7 +168,7 @@ def test_an_honest_challenger_is_not_measured_against_a_champion_with_what_the_s
 
 @pytest.mark.parametrize("node", ["python", "sql"])
 def test_a_retired_champion_makes_room_for_the_version_before_it(
-    node: str, leaked: Host, warm: Warm, tmp_path: Path
+    node: str, leaked: Host, warm: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = copy_of_host(leaked, tmp_path)
     by = "mlbridge" if node == "python" else "sql"
@@ -160,6 +184,10 @@ def test_a_retired_champion_makes_room_for_the_version_before_it(
     assert outcomes(host) == [(1, "withheld", False), (2, "promoted", False), (3, "promoted", True)]
     assert host.rows("select version from ml_champions") == [(2,)]
     assert scored_by(host) == {2: before[2] + 100, 3: before[3]}
+    if node == "python":
+        monkeypatch.chdir(host.path)
+        shown = CliRunner().invoke(main, ["versions", "--format", "json"])
+        assert [(row["version"], row["retired"]) for row in json.loads(shown.output)][:2] == [(3, True), (2, False)]
     said(host, by, allow_leakage={"echo": WHY}, retire=[3, 7])
     assert "`mlbridge.retire`: there is no version 7; the logbook has" in run(host, warm, ok=False)
     said(host, by, allow_leakage={"echo": WHY}, retire=[3], pin=3)

@@ -63,6 +63,24 @@ def test_what_only_the_newest_rows_lack_is_no_leak() -> None:
     assert found.level == NONE
 
 
+def test_what_is_new_beside_unknown_outcomes_is_no_stand_in_for_null() -> None:
+    """A word that all of the last rows have, among them all without an outcome, as a new version of an app."""
+    made = world(4)
+    newest = made.rows["at"] > made.rows["at"].quantile(0.92)
+    rows = made.rows.assign(version=np.where(newest, "5", np.where(made.rng.random(len(newest)) < 0.5, "3", "4")))
+    rows.loc[~newest & rows["target"].isna(), "target"] = 0
+    rows.loc[newest, "target"] = np.where(made.rng.random(int(newest.sum())) < 0.15, 1, None)
+    rows["ml_split"] = np.where(
+        rows["target"].isna(), "score", np.where(rows["ml_split"] == "score", "test", rows["ml_split"])
+    )
+    (found,) = (
+        each
+        for each in search(type(made)(rows, made.spec, made.rng))
+        if (each.feature, each.check) == ("version", "null_where_unknown")
+    )
+    assert (found.level, found.evidence[:17]) == (NONE, "it is always '5' ")
+
+
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
