@@ -102,9 +102,9 @@ class Skill:
 def skill(truth: Array, scores: Array) -> Skill:
     """Measure scores on their rows.
 
-    Classification: the area under the ROC curve, over many classes the mean of each against the rest, its standard
-    error by Hanley and McNeil (1982) from the rarest class that is there. Regression: Spearman's correlation, its limit
-    by Fisher's transformation; a negative one is no skill.
+    Classification: the area under the ROC curve, over many classes the mean of each against the rest; its limit is
+    that of a share (Wilson 1927) of as many rows as give the standard error of Hanley and McNeil (1982), the rarest
+    class counting. Regression: Spearman's correlation, its limit by Fisher's transformation; a negative one is none.
     """
     if scores.ndim == 2:
         area = value(Weighted(Sample(truth, scores)), "roc_auc")
@@ -112,7 +112,7 @@ def skill(truth: Array, scores: Array) -> Skill:
             return Skill(0.0, 0.0)
         counts = np.bincount(truth)
         few = int(counts[counts > 0].min())
-        return Skill(2 * area - 1, 2 * (area - Z * _error_of_area(area, few, len(truth) - few)) - 1)
+        return Skill(2 * area - 1, 2 * wilson(area, _size(area, few, len(truth) - few)) - 1)
     if len(truth) < 10 or np.ptp(truth) == 0 or np.ptp(scores) == 0:
         return Skill(0.0, 0.0)
     rho = min(max(float(np.corrcoef(ranks(truth), ranks(scores))[0, 1]), 0.0), 1 - 1e-12)
@@ -120,12 +120,19 @@ def skill(truth: Array, scores: Array) -> Skill:
     return Skill(rho**2, least**2)
 
 
-def _error_of_area(area: float, positives: int, negatives: int) -> float:
-    first, second = area / (2 - area), 2 * area**2 / (1 + area)
-    # An area of 1 would have no error at all: it is as if one pair of rows were in the wrong order.
-    area = min(area, 1 - 0.5 / (positives * negatives))
-    spread = area * (1 - area) + (positives - 1) * max(first - area**2, 0) + (negatives - 1) * max(second - area**2, 0)
-    return math.sqrt(spread / (positives * negatives))
+def _size(area: float, positives: int, negatives: int) -> float:
+    """Give the number of rows of which a share would be as sure as the area; the fewer where it is 1."""
+    if area in (0.0, 1.0):
+        return min(positives, negatives)
+    first, second = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
+    spread = area * (1 - area) + (positives - 1) * first + (negatives - 1) * second
+    return area * (1 - area) * positives * negatives / spread
+
+
+def wilson(share: float, rows: float) -> float:
+    """Give the lower limit of a share of so many rows (Wilson 1927), one-sided at 99 %."""
+    middle = share + Z**2 / (2 * rows)
+    return (middle - Z * math.sqrt(share * (1 - share) / rows + Z**2 / (4 * rows**2))) / (1 + Z**2 / rows)
 
 
 def affine(truth: Array, values: pd.Series) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -115,8 +116,11 @@ class Column:
 
     @cached_property
     def at_random(self) -> Skill:
-        """Measure that."""
-        return skill(self.scene.outcome, self.crossed)
+        """Measure that, or the number itself, whose order is all that is learnt of it."""
+        scene = self.scene
+        every = np.full(len(scene.outcome), True)
+        itself = ordered(self.values, scene.outcome, scene.classes, scene.fitted, every)
+        return _better(scene.outcome, [self.crossed, itself])
 
     @cached_property
     def judged(self) -> Skill:
@@ -132,5 +136,8 @@ class Column:
         scene = self.scene
         every = (scene.outcome, scene.classes, fitted, asked)
         scores = [learn(self.values, *every), ordered(self.values, *every)]
-        found = [skill(scene.outcome[asked], each) for each in scores if each is not None]
-        return max(found, key=lambda each: each.value)
+        return _better(scene.outcome[asked], scores)
+
+
+def _better(truth: np.ndarray[Any, Any], scores: Sequence[np.ndarray[Any, Any] | None]) -> Skill:
+    return max((skill(truth, each) for each in scores if each is not None), key=lambda each: each.value)

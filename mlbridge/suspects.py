@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlbridge.alone import Z, affine, left_over, skill
+from mlbridge.alone import affine, left_over, skill, wilson
 from mlbridge.leaks import CHECKS, NONE, WARN, WITHHOLD, Suspicion, allowed, percent
 from mlbridge.log import say, warn
 from mlbridge.repeats import entity_repeats, jump, label_time, rows_repeat
@@ -60,7 +60,8 @@ def _affine(column: Column) -> float:
 def _alone(column: Column) -> Suspicion:
     scene, check = column.scene, "alone"
     # A column that does not know the rows beside it knows no later ones better: then there is no need to look.
-    least = column.judged.least if column.at_random.least > LEAST_AT_RANDOM else 0.0
+    looked = column.at_random.least > LEAST_AT_RANDOM
+    least = max(column.judged.least, column.at_random.least) if looked else 0.0
     share = column.judged.value / scene.model_skill.value if least and scene.model_skill.value > 0 else None
     level = CHECKS[check].level(1 - least, not scene.classes)
     what = "2 AUC - 1" if scene.classes else "squared rank correlation"
@@ -71,13 +72,6 @@ def _alone(column: Column) -> Suspicion:
         f"which is {percent(share)} of the model's {scene.model_skill.value:.3g}"
     )
     return Suspicion(column.name, check, level if share >= MOST else NONE, evidence)
-
-
-def _wilson(successes: int, rows: int) -> float:
-    """Give the lower limit of a share (Wilson 1927), one-sided at 99 %."""
-    share = successes / rows
-    middle = share + Z**2 / (2 * rows)
-    return float((middle - Z * np.sqrt(share * (1 - share) / rows + Z**2 / (4 * rows**2))) / (1 + Z**2 / rows))
 
 
 def _nulls_tell(column: Column) -> Suspicion:
@@ -102,7 +96,7 @@ def _tells(column: Column, check: str, word: str, mask: np.ndarray[Any, Any]) ->
         f"of the {rows:,} rows where it is {word} {percent(among / rows)} have one outcome, of the others "
         f"{percent(elsewhere)}"
     )
-    level = CHECKS[check].level(1 - _wilson(among, rows))
+    level = CHECKS[check].level(1 - wilson(among / rows, rows))
     # An outcome that is common anyway is not told by NULLs: most customers without an order do not complain either.
     telling = elsewhere < 0.5 and covered >= ENOUGH
     return Suspicion(column.name, check, level if telling else NONE, evidence)
@@ -131,7 +125,7 @@ def _null_where_unknown(column: Column) -> Suspicion:
         f"it is {word} in {percent(lacking / unknown)} of {unknown:,} rows of the past with an unknown outcome, and in "
         f"{percent(usual)} of those of the same periods with a known one"
     )
-    level = CHECKS[check].level(1 - _wilson(lacking, unknown)) if usual <= HARDLY else NONE
+    level = CHECKS[check].level(1 - wilson(lacking / unknown, unknown)) if usual <= HARDLY else NONE
     return Suspicion(column.name, check, level, evidence)
 
 

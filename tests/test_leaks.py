@@ -13,9 +13,8 @@ from leaky import LEAKS, TASKS, search, world
 from scipy.stats import binomtest, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from mlbridge.alone import Z, affine, crossed, left_over, ordered, skill
+from mlbridge.alone import Z, affine, crossed, left_over, ordered, skill, wilson
 from mlbridge.leaks import CHECKS, NONE, WITHHOLD, Suspicion, verdict
-from mlbridge.suspects import _wilson
 
 ECHO = {"echo": "case when i < 400 then (x + noise > 0)::int end"}
 # Kinds of leak whose figure needs more than the 3,000 rows of a test to be sure; `benchmarks/leaks.py` counts them.
@@ -91,11 +90,15 @@ def test_skills_are_those_of_the_libraries() -> None:
     found = skill(truth, np.column_stack([-score, score]))
     assert found.value == pytest.approx(2 * roc_auc_score(truth, score) - 1)
     area = (found.value + 1) / 2
-    # Hanley and McNeil (1982), by hand.
+    # Hanley and McNeil (1982), by hand, and the limit of a share of as many rows as have this error.
     few, many = sorted(np.bincount(truth))
     spread = area * (1 - area) + (few - 1) * (area / (2 - area) - area**2)
     spread += (many - 1) * (2 * area**2 / (1 + area) - area**2)
-    assert found.least == pytest.approx(found.value - 2 * Z * np.sqrt(spread / few / many))
+    rows = area * (1 - area) / (spread / few / many)
+    assert found.least == pytest.approx(2 * wilson(area, rows) - 1)
+    assert found.value - found.least == pytest.approx(2 * Z * np.sqrt(spread / few / many), rel=0.1)
+    perfect = skill(truth[:40], np.eye(2)[truth[:40]])
+    assert perfect.least == pytest.approx(2 * wilson(1.0, min(np.bincount(truth[:40]))) - 1)
     numbers, guess = rng.normal(size=300), rng.normal(size=300)
     guess += 2 * numbers
     rho = spearmanr(numbers, guess).statistic
@@ -106,7 +109,7 @@ def test_skills_are_those_of_the_libraries() -> None:
 
 def test_the_lower_limit_of_a_share_is_that_of_wilson() -> None:
     expected = binomtest(18, 20).proportion_ci(confidence_level=0.9802, method="wilson").low
-    assert _wilson(18, 20) == pytest.approx(expected, abs=1e-3)
+    assert wilson(0.9, 20) == pytest.approx(expected, abs=1e-3)
 
 
 def test_what_is_left_over_is_counted() -> None:
