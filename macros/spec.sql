@@ -3,7 +3,7 @@
 {% macro spec_keys() %}
   {{ return([
     'task', 'target', 'entity', 'time', 'label_time', 'features', 'split', 'candidates', 'metric', 'promote',
-    'retrain', 'shadow', 'monitor', 'pin', 'trusted',
+    'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage',
   ]) }}
 {% endmacro %}
 

@@ -200,7 +200,7 @@ def _results(replay: Replay) -> dict[str, list[dict[str, Any]]]:
                     "model": model,
                     "policy": policy,
                     "retrain": policy if policy != "spec" else None if said is None else json.dumps(said),
-                    "trainings": sum(outcome in registry.CHOSEN for outcome in outcomes),
+                    "trainings": sum(outcome in registry.KEPT for outcome in outcomes),
                     "promotions": outcomes.count("promoted"),
                     "training_seconds": sum(row["training_seconds"] for row in steps),
                     "metric": spec.metric,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version as installed
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 import mlbridge
-from mlbridge import artifacts
+from mlbridge import artifacts, leaks
 from mlbridge.baselines import Baseline, Outcomes, baselines, competing, strongest
 from mlbridge.blocks import Blocks
 from mlbridge.errors import TrainingError
@@ -38,8 +38,11 @@ from mlbridge.log import say
 from mlbridge.partners import with_partners
 from mlbridge.profile import PREDICTION, feature_stats, profile_rows
 from mlbridge.reference import reference_rows
+from mlbridge.scene import Scene
 from mlbridge.spec import Spec
 from mlbridge.strength import ranking, strength
+from mlbridge.suspects import suspicions, tell
+from mlbridge.traces import Traces
 from mlbridge.train import SEED, Fitted, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
@@ -54,7 +57,7 @@ class Training:
     """All that a training of one model works on.
 
     `times` gives the first and last prediction moment by word of `ml_split`, `blocks` the validation and test rows that
-    belong together, `uses` how often the test rows judge, this time included.
+    belong together, `uses` how often the test rows judge, this time included; `traces` are those of leaks.
     """
 
     node: str
@@ -66,6 +69,7 @@ class Training:
     times: Mapping[str, tuple[datetime, datetime]]
     blocks: Mapping[str, Blocks]
     uses: float
+    traces: Traces = field(default_factory=Traces)
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
@@ -128,6 +132,8 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
     best = _best(training, judged)
     promoted, verdict, gains = _decide(training, incumbent, best, naive)
     verdict += _reused(training)
+    suspected = _suspicions(training, incumbent, best)
+    outcome, verdict = leaks.verdict(suspected, promoted, verdict)
     rows = []
     for each in judged:
         row = _row(training, each)
@@ -135,12 +141,24 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
             row |= _winner(training, best)
             found = strength(training.spec.metric, best.metrics, best.test)
             row |= {"promotion": {**_promotion(training, gains), "strength": found.document}}
-            row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}; {found.sentence}"}
+            row |= {"outcome": outcome, "reason": f"{why}; {verdict}; {found.sentence}", "leaks": leaks.rows(suspected)}
         else:
             row |= {"outcome": "runner_up", "reason": _behind(training, each, best)}
         rows.append(row)
-    say(training.node, f"{best.fitted.name} is {'promoted' if promoted else 'rejected'}: {verdict}")
+    tell(training.node, best.fitted.name, outcome, verdict, suspected)
     return rows
+
+
+def _suspicions(training: Training, incumbent: Incumbent | None, best: Judged) -> list[leaks.Suspicion]:
+    """Look for leaks among the rows and columns that the chosen candidate rests on."""
+    model = Sample(
+        np.concatenate([best.validation.truth, best.test.truth]),
+        np.concatenate([best.validation.scores, best.test.scores]),
+    )
+    truth = np.concatenate([training.truth(word) for word in FIT_WORDS])
+    classes = 0 if training.labels is None else len(training.labels)
+    given = (training.spec, training.frame, truth, classes, model, best.fitted.estimator, incumbent, training.traces)
+    return suspicions(Scene(*given))
 
 
 def _judge(training: Training, name: str, target: np.ndarray[Any, Any], naive: Mapping[str, Baseline]) -> Judged:

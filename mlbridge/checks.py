@@ -98,3 +98,24 @@ class Checks:
                 key, f"expected e.g. '7 days' (minutes, hours, days or weeks; at most 100 years), found {said!r}."
             )
         return said
+
+    def versions(self, key: str, found: Any, pin: Any) -> tuple[int, ...]:
+        """Take a list of numbers of versions, the pinned one not among them; nothing said is none."""
+        numbers = [] if found is None else found
+        if not isinstance(numbers, (list, tuple)):
+            raise self.fail(key, f"expected a list of versions such as [3], found {found!r}.")
+        versions = {self.whole(key, each, "the number of a version in ml_versions") for each in numbers}
+        if pin in versions:
+            raise self.fail(key, f"names version {pin}, which `pin` names as well. Remove one of the two.")
+        return tuple(sorted(versions))
+
+    def reasons(self, key: str, found: Any) -> dict[str, str]:
+        """Take a reason in words by the name of a column; nothing said is none."""
+        said = {} if found is None else found
+        if not isinstance(said, Mapping):
+            raise self.fail(key, f"expected reasons by the name of a column, found {found!r}.")
+        for name, reason in said.items():
+            self.column(key, name)
+            if not isinstance(reason, str) or not reason.strip():
+                raise self.fail(f"{key}.{name}", f"expected the reason as a text, found {reason!r}.")
+        return dict(said)

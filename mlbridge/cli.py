@@ -244,7 +244,7 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
         "model": row["model"],
         "version": row["version"],
         "candidate": row["candidate"],
-        "outcome": "champion" if row["champion"] else row["outcome"],
+        "outcome": ("champion" if row["champion"] else row["outcome"]) + (", retired" if row["retired"] else ""),
         "test metric": row["metric"],
         "value (95 % interval)": _interval(row),
         "baseline": " ".join(

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 import mlbridge
 from mlbridge.errors import SetupError, listed
-from mlbridge.leaderboard import waiting
+from mlbridge.leaderboard import suspected, waiting
 from mlbridge.project import Project
 from mlbridge.warehouse import connect
 
@@ -41,6 +41,7 @@ def examine(project: Callable[[], Project]) -> list[Finding]:
         "profile": _profile,
         "package": _package,
         "models": _models,
+        "leaks": _leaks,
         "lock": _lock,
         "trained": _trained,
         "disk": _disk,
@@ -93,6 +94,22 @@ def _models(project: Project) -> str:
     if not project.models:
         return "none is declared; name yours in dbt_project.yml below `vars: mlbridge_models`"
     return f"{listed(project.models)}: features, split, training and predictions are there"
+
+
+def _leaks(project: Project) -> str:
+    file = project.warehouse_file
+    if file is None or not file.exists():
+        return "no warehouse here yet, so nothing was looked at"
+    try:
+        found = suspected(project)
+    except SetupError as error:
+        return f"nothing was looked at: {error}"
+    said = [f"{each['model']} version {each['version']}: '{each['feature']}', {each['evidence']}" for each in found]
+    if any(each["level"] == "withhold" for each in found):
+        raise SetupError(
+            f"a version is withheld. {'; '.join(said)}. Exclude the column, or allow it in `allow_leakage`."
+        )
+    return "; ".join(said) or "no feature of the newest versions looks like one"
 
 
 def _lock(project: Project) -> str:

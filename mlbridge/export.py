@@ -36,7 +36,7 @@ def export(project: Project, model: str, number: int | None, dialect: str | None
     rows = history(warehouse, logbook)
     row: Any
     if number is None:
-        row = champion(name, rows, spec.get("pin"))
+        row = champion(name, rows, spec.get("pin"), spec.get("retire") or ())
     else:
         row = next((each for each in rows if each["version"] == number and each["outcome"] in CHOSEN), None)
     if row is None:

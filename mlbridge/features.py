@@ -81,6 +81,7 @@ def check_columns(node: str, columns: Mapping[str, str], spec: Spec) -> None:
         "features.exclude": spec.exclude,
         "monitor.slices": spec.monitor.slices,
         "promote.block": () if spec.promote.block is None or spec.promote.block in UNITS else (spec.promote.block,),
+        "allow_leakage": tuple(spec.allow_leakage),
     }
     for key, names in said.items():
         for name in names:

@@ -31,7 +31,7 @@ LEAST_NEWER = 100
 class Incumbent:
     """The champion's scores on test rows, given by their places; or the `problem` why there are none.
 
-    `usable` is whether it could still score new rows, so that it has something to lose.
+    `usable` is whether it could still score new rows, so that it has something to lose. `features` are those it knows.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Incumbent:
     scores: np.ndarray[Any, Any]
     problem: str | None = None
     usable: bool = True
+    features: tuple[str, ...] = ()
 
 
 def meet(
@@ -59,8 +60,13 @@ def meet(
         return without("it predicts another target, or by another key", usable=False)
     if classes != champion.classes:
         return without(f"its classes are {listed(champion.classes or ())}", usable=False)
+    forbidden = champion.forbidden(spec, columns)
+    if forbidden:
+        return without(f"the spec now excludes {listed(forbidden)}, on which that version rests", usable=False)
+    lacking = champion.lacks(columns)
+    if lacking is not None:
+        return without(f"it could not score these rows: {lacking}", usable=False)
     try:
-        champion.check_schema(columns)
         times, scores = _scores(warehouse, split, champion, spec)
     except (ArtifactError, ScoringError) as error:
         return without(str(error), usable=False)
@@ -71,7 +77,8 @@ def meet(
         places = np.flatnonzero(times >= np.datetime64(champion.holdout_from))
     if len(places) < MIN_ROWS["test"]:
         return without(f"only {len(places)} test rows are new to it", usable=True)
-    return Incumbent(champion.number, places, scores[places])
+    features = tuple(each.name for each in champion.features)
+    return Incumbent(champion.number, places, scores[places], features=features)
 
 
 def _scores(warehouse: Warehouse, split: exp.Expression, champion: Version, spec: Spec) -> tuple[Any, Any]:
@@ -120,8 +127,10 @@ def decay(
     rows = int(warehouse.row(count)["rows"])
     if rows < LEAST_NEWER:
         return Decay(rows, problem=f"only {rows} newer rows of at least {LEAST_NEWER}")
+    lacking = champion.lacks(columns)
+    if lacking is not None:
+        return Decay(rows, problem=f"it cannot score the newer rows: {lacking}")
     try:
-        champion.check_schema(columns)
         sample = _sample(warehouse, split, columns, champion, spec, newer)
     except (ArtifactError, FeatureError, ScoringError) as error:
         return Decay(rows, problem=str(error))

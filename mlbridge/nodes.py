@@ -15,7 +15,7 @@ from mlbridge import artifacts, registry
 from mlbridge.challenge import Training, challenge
 from mlbridge.errors import FeatureError, MlbridgeError, listed, nearest
 from mlbridge.features import Feature, checked_columns, facts_query, features_of, target_type
-from mlbridge.frame import BATCH_ROWS, read_frame, training_query
+from mlbridge.frame import BATCH_ROWS, FIT_WORDS, read_frame, training_query
 from mlbridge.gate import ROWS, cheaper, examine, title
 from mlbridge.incumbent import Incumbent, meet
 from mlbridge.log import say, warn
@@ -37,6 +37,7 @@ from mlbridge.score import (
 from mlbridge.shortage import Shortage, shortage
 from mlbridge.spec import WATCHED, Spec, read_spec
 from mlbridge.split import check_keys, check_labels, check_rows, duplicates_query, labels_query, missing_query
+from mlbridge.traces import traces
 from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
 from mlbridge.versions import Version, read_version
 from mlbridge.warehouse import Warehouse, select, subquery
@@ -66,7 +67,9 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     every = registry.history(warehouse, logbook) if run.exists else []
     rows = registry.known(every, run.as_of)
     if registry.last_trained(rows) is not None:
-        registry.champion(run.node, rows, read.pin)  # a pin that names nothing is refused before it costs a fit
+        # A pin or a retirement that names nothing is refused before it costs a fit.
+        registry.check_retired(run.node, every, read.retire)
+        registry.champion(run.node, rows, read.pin, read.retire)
     facts: dict[str, Any] = {
         "model_name": run.model("training"),
         "trained_at": run.started_at,
@@ -79,6 +82,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     _check_watched(run.node, read, types)
     last = registry.last_trained(rows)
     changed = None if last is None else registry.changed(last, read, facts["spec_hash"], types, mlbridge.__version__)
+    changed = changed or registry.nothing_left(run.node, rows, read.pin, read.retire)
     decision = decide(Case(run, read, rows, warehouse, split, logbook), changed)
     facts["decision"] = decision.figures
     if not decision.trains:
@@ -91,7 +95,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
         if isinstance(training, Shortage):
             return _not_trained(run.node, facts, f"{decision.reason}; {training.reason}", training.figures)
         # A pin says who scores, not who is best: the challenger meets the version that was promoted last.
-        best = registry.champion(run.node, rows, pin=None)
+        best = registry.champion(run.node, rows, pin=None, retire=read.retire)
         incumbent: Incumbent | None = None
         if best is not None:
             version = read_version(run.node, warehouse, logbook, best, read.trusted)
@@ -176,9 +180,10 @@ def _gather(
     frame = read_frame(warehouse.batches(query, BATCH_ROWS), sizes)
     say(node, f"read {len(frame.features):,} rows x {len(features)} features")
     times = {word: (row["first"], row["last"]) for word, row in facts.items()}
-    training = Training(
-        node, spec, read_as, frame, classes, candidates, times, {}, uses_of(registry.trained(rows), spec, frame)
-    )
+    labelled = [moment for word in FIT_WORDS for moment in times[word]]
+    found = traces(warehouse, table, features, spec, min(labelled), max(labelled))
+    uses = uses_of(registry.trained(rows), spec, frame)
+    training = Training(node, spec, read_as, frame, classes, candidates, times, {}, uses, found)
     outcomes = training.truth("test").astype(float)
     return replace(training, blocks=blocks_of(warehouse, table, spec, frame, outcomes))
 
@@ -207,15 +212,17 @@ def predict(dbt: Any, session: Any, split: Any, training: Any) -> Any:
         return prediction_schema().empty_table()
     warehouse = Warehouse(session)
     logbook = warehouse.table(training, LOGBOOK)
-    rows = registry.known(registry.history(warehouse, logbook), run.as_of)
-    champion = registry.champion(run.node, rows, spec.pin)
+    every = registry.history(warehouse, logbook)
+    registry.check_retired(run.node, every, spec.retire)
+    rows = registry.known(every, run.as_of)
+    champion = registry.champion(run.node, rows, spec.pin, spec.retire)
     if champion is None:
         warn(run.node, f"{model} has no champion yet, so nothing is scored; see `ml_decisions` for the reason")
         return prediction_schema().empty_table()
     scored = warehouse.table(dbt.this, SCORED) if run.exists else None
     work = _Work(run, spec, warehouse, split, logbook, scored)
     first = _waiting(work, champion)
-    second = _waiting_beside(work, registry.challenger(rows, champion)) if spec.shadow else None
+    second = _waiting_beside(work, registry.challenger(rows, champion, spec.retire)) if spec.shadow else None
     # The champion's rows are asked for last, because another question on this session would end their stream.
     if first and not second and (answer := _in_warehouse(work, champion, *first)) is not None:
         return answer

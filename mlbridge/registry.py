@@ -11,7 +11,8 @@ from sqlglot import exp
 
 from mlbridge.errors import RegistryError, listed
 from mlbridge.features import family
-from mlbridge.spec import NOT_TRAINING, Spec
+from mlbridge.log import say
+from mlbridge.spec import NOT_TRAINING, Spec, stored_spec
 from mlbridge.warehouse import Warehouse, column, select
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ LOGBOOK = {
     "estimation": "string",
     "decision": "string",
     "promotion": "string",
+    "leaks": "string",
     "artifact": "large_binary",
     "artifact_format": "string",
     "artifact_sha256": "string",
@@ -68,11 +70,16 @@ DOCUMENTS = (
     "estimation",
     "decision",
     "promotion",
+    "leaks",
     "scoring_cost",
     "library_versions",
 )
-HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "scoring_sql")
+HEAVY = (
+    "artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "leaks", "scoring_sql",
+)  # fmt: skip
 CHOSEN = ("promoted", "rejected")
+# A withheld version is kept like a rejected one, but nothing scores with it.
+KEPT = (*CHOSEN, "withheld")
 
 
 def history(warehouse: Warehouse, logbook: exp.Expression) -> list[dict[str, Any]]:
@@ -88,16 +95,25 @@ def known(rows: Sequence[dict[str, Any]], as_of: datetime) -> list[dict[str, Any
     return [row for row in rows if row["as_of"] <= as_of]
 
 
-def champion(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None) -> Mapping[str, Any] | None:
+def champion(
+    node: str, rows: Sequence[Mapping[str, Any]], pin: int | None, retire: Sequence[int] = ()
+) -> Mapping[str, Any] | None:
     """Give the logbook row of the version in use: the pinned one, else the last promoted one, else None.
 
-    `rows` are in the order of `history`. Raises RegistryError when the pinned version is not among them.
+    `rows` are in the order of `history`; a version in `retire` is never in use. Raises RegistryError when the pinned
+    version is not among them, or is withheld.
     """
-    chosen = [row for row in rows if row["outcome"] in CHOSEN]
+    chosen = [row for row in rows if row["outcome"] in CHOSEN and row["version"] not in retire]
     if pin is not None:
         pinned = [row for row in chosen if row["version"] == pin]
         if not pinned:
             versions = sorted(row["version"] for row in chosen)
+            withheld = [row for row in rows if row["outcome"] == "withheld" and row["version"] == pin]
+            if withheld:
+                raise RegistryError(
+                    f"{node}: `mlbridge.pin`: version {pin} is withheld, because of what looks like a leak; see "
+                    f"`ml_leaks`. Pin one of {listed(versions)}, or allow the column in `allow_leakage` to train anew."
+                )
             raise RegistryError(
                 f"{node}: `mlbridge.pin`: there is no version {pin} that this build knows; the logbook has "
                 f"{listed(versions)}. Pin one that is there, or remove the pin."
@@ -108,12 +124,33 @@ def champion(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None) -> M
 
 def trained(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Keep the chosen candidate's row of each training, promoted or not."""
-    return [row for row in rows if row["outcome"] in CHOSEN]
+    return [row for row in rows if row["outcome"] in KEPT]
 
 
 def last_trained(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Give the chosen candidate's row of the newest training, promoted or not; `rows` as `history` orders them."""
-    return next((row for row in reversed(rows) if row["outcome"] in CHOSEN), None)
+    return next(reversed(trained(rows)), None)
+
+
+def check_retired(node: str, rows: Sequence[Mapping[str, Any]], retire: Sequence[int]) -> None:
+    """Say which versions are retired; raises RegistryError for one not in the logbook, of which `rows` are all."""
+    there = sorted(row["version"] for row in rows if row["outcome"] in KEPT)
+    for version in retire:
+        if version not in there:
+            raise RegistryError(
+                f"{node}: `mlbridge.retire`: there is no version {version}; the logbook has {listed(there)}. Name one "
+                "that is there, or take it out of the list."
+            )
+    if retire:
+        say(node, f"retired, neither scored with nor compared with: version {', '.join(map(str, retire))}")
+
+
+def nothing_left(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None, retire: Sequence[int]) -> str | None:
+    """Say that retiring leaves no version in use and no newer training either, so that one is due; None otherwise."""
+    last = last_trained(rows)
+    if last is None or last["version"] not in retire or champion(node, rows, pin, retire) is not None:
+        return None
+    return f"version {last['version']}, the newest, is retired, and no other is in use"
 
 
 def next_version(rows: Sequence[Mapping[str, Any]]) -> int:
@@ -121,12 +158,15 @@ def next_version(rows: Sequence[Mapping[str, Any]]) -> int:
     return 1 + max((row["version"] for row in rows if row["version"] is not None), default=0)
 
 
-def challenger(rows: Sequence[Mapping[str, Any]], champion: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def challenger(
+    rows: Sequence[Mapping[str, Any]], champion: Mapping[str, Any], retire: Sequence[int] = ()
+) -> Mapping[str, Any] | None:
     """Give the row of the newest training, promoted or not, that did not make the version in use; None without one.
 
-    `rows` are in the order of `history`.
+    `rows` are in the order of `history`. A withheld or retired version is no challenger.
     """
-    others = [row for row in rows if row["outcome"] in CHOSEN and row["version"] != champion["version"]]
+    out = (champion["version"], *retire)
+    others = [row for row in rows if row["outcome"] in CHOSEN and row["version"] not in out]
     return others[-1] if others else None
 
 
@@ -142,11 +182,14 @@ def changed(
     if before.split(".")[0] != package.split(".")[0]:
         return f"mlbridge went from {before} to {package}"
     known = {each["name"]: each["type"] for each in json.loads(last["features"])}
-    changes = feature_changes(known, features)
+    refused = [name for name in known if name not in features and spec.refuses(name)]
+    changes = feature_changes({name: type_ for name, type_ in known.items() if name not in refused}, features)
+    if refused:
+        changes = ", ".join([f"the spec no longer wants {listed(refused)}", *([changes] if changes else [])])
     if changes:
         return f"the features changed: {changes}"
     if last["spec_hash"] != spec_hash:
-        old, new = json.loads(last["spec"]), json.loads(json.dumps(spec.as_dict()))
+        old, new = (json.loads(json.dumps(each.as_dict())) for each in (stored_spec(json.loads(last["spec"])), spec))
         keys = [key for key in new if old.get(key) != new[key] and key not in NOT_TRAINING]
         return f"the spec changed: {', '.join(keys) or 'the definition of a candidate'}"
     return None
@@ -169,7 +212,7 @@ def heavy_query(logbook: exp.Expression, version: int, name: str) -> exp.Select:
     return (
         exp.select(column(name))
         .from_(logbook)
-        .where(column("version").eq(exp.Literal.number(version)), column("outcome").isin(*CHOSEN))
+        .where(column("version").eq(exp.Literal.number(version)), column("outcome").isin(*KEPT))
     )
 
 

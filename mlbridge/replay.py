@@ -136,7 +136,7 @@ class Replay:
             logbook = registry.history(warehouse, self.branch.table(model, "training"))
             decided = [each for each in logbook if each["as_of"] == moment and each["outcome"] != "runner_up"][-1]
             champion = registry.champion(model, registry.known(logbook, moment), pin=None)
-            trained = decided["outcome"] in registry.CHOSEN
+            trained = decided["outcome"] in registry.KEPT
             known.append(
                 {
                     "model": model,

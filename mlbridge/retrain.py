@@ -149,7 +149,7 @@ def _drift(case: Case, last: Mapping[str, Any]) -> Finding:
 def _decay(case: Case, last: Mapping[str, Any]) -> Finding:
     """Hold the version in use, which a pin may name, against what was stated of it when it was trained."""
     limit, metric = case.limit("max_decay"), case.spec.metric
-    row = registry.champion(case.run.node, case.rows, case.spec.pin)
+    row = registry.champion(case.run.node, case.rows, case.spec.pin, case.spec.retire)
     if row is None:
         return Finding({"decay": None, "max_decay": limit}, "decay unknown: no version is in use")
     version = read_version(case.run.node, case.warehouse, case.logbook, row, case.spec.trusted)

@@ -59,6 +59,7 @@ class Branch:
             said = branch.nodes[f"{model}_training"].config.meta.get("mlbridge")
             if isinstance(said, dict):
                 said.pop("pin", None)
+                said.pop("retire", None)
         for name, node in list(manifest.nodes.items()):
             if node.resource_type == "operation" and "on-run-end" in node.tags:
                 del manifest.nodes[name]

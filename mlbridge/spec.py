@@ -31,7 +31,9 @@ DRIFT_METRICS = (
 # What is watched beside the features, by the name that it has there.
 WATCHED = ("ml_prediction", "ml_target")
 # What a change of these means is a new decision about the same model, not another model.
-NOT_TRAINING = ("retrain", "shadow", "monitor", "pin")
+NOT_TRAINING = ("retrain", "shadow", "monitor", "pin", "retire")
+# What a later mlbridge added is hashed only where it is said, so that an update by itself trains nothing.
+HASHED_IF_SAID = ("allow_leakage",)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Monitor:
 class Spec:
     """One model, as its owner wrote it, with defaults filled in.
 
-    `entity` is the key of a row; `shadow` lets a challenger score beside the champion.
+    `entity` is the key of a row; `shadow` lets a challenger score beside the champion. `retire` are the versions that
+    neither score nor are compared with; `allow_leakage` gives by column the reason why what looks like a leak is none.
     """
 
     task: str
@@ -109,6 +112,8 @@ class Spec:
     monitor: Monitor
     pin: int | None
     trusted: tuple[str, ...]
+    retire: tuple[int, ...] = ()
+    allow_leakage: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the spec as plain JSON types."""
@@ -116,9 +121,12 @@ class Spec:
 
     def hash(self, candidates: Mapping[str, Any]) -> str:
         """Give the md5 of all that defines the training; `candidates` describes the estimators themselves."""
-        said = {key: value for key, value in self.as_dict().items() if key not in NOT_TRAINING}
+        said = {
+            key: value
+            for key, value in self.as_dict().items()
+            if key not in NOT_TRAINING and (value or key not in HASHED_IF_SAID)
+        }
         if self.promote.block is None:
-            # Versions that were trained before there was this key go on.
             del said["promote"]["block"]
         document = json.dumps([said, candidates], sort_keys=True, default=str)
         return hashlib.md5(document.encode(), usedforsecurity=False).hexdigest()
@@ -129,6 +137,11 @@ class Spec:
         if self.split.by not in ("time", "hash"):
             roles.add(self.split.by)
         return {role for role in roles if role is not None}
+
+    def refuses(self, name: str) -> bool:
+        """Say whether it does not want a column as a feature, there or not."""
+        listed_out = self.features is not None and name not in self.features
+        return listed_out or name in self.exclude or name in self.not_features()
 
 
 KEYS = tuple(field.name for field in fields(Spec) if field.name != "exclude")
@@ -202,6 +215,8 @@ class _Reader(Checks):
             monitor=self.monitor(task, said.get("monitor")),
             pin=self.pin(said.get("pin")),
             trusted=self.columns("trusted", said.get("trusted"), "a type"),
+            retire=self.versions("retire", said.get("retire"), said.get("pin")),
+            allow_leakage=self.reasons("allow_leakage", said.get("allow_leakage")),
         )
 
     def features(self, found: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -58,22 +58,27 @@ class Version:
         mine, asked = self.spec, spec
         return (mine.task, mine.target, mine.entity, mine.time) == (asked.task, asked.target, asked.entity, asked.time)
 
-    def check_schema(self, columns: Mapping[str, str]) -> None:
-        """Refuse to score rows whose features are gone or of another type than in training; types by name."""
+    def lacks(self, columns: Mapping[str, str]) -> str | None:
+        """Say what of it is gone from rows or of another type than in training, types by name; None for nothing."""
         keys = [*self.spec.entity, self.spec.time, self.spec.target]
         gone = [name for name in keys if name not in columns]
         if gone:
-            raise ScoringError(
-                f"{self.node}: version {self.number} cannot score: {listed(gone)}, which its spec names as entity, "
-                "time or target, is gone from the split. Restore the column, or let a new version be promoted."
-            )
+            return f"{listed(gone)}, which its spec names as entity, time or target, is gone from the split"
         before = {feature.name: feature.type for feature in self.features}
-        changed = feature_changes(before, {name: columns[name] for name in before if name in columns})
-        if changed:
+        return feature_changes(before, {name: columns[name] for name in before if name in columns}) or None
+
+    def check_schema(self, columns: Mapping[str, str]) -> None:
+        """Raise ScoringError for rows whose features are gone or of another type than in training; types by name."""
+        lacking = self.lacks(columns)
+        if lacking is not None:
             raise ScoringError(
-                f"{self.node}: version {self.number} cannot score: {changed}. Restore the column in the features "
+                f"{self.node}: version {self.number} cannot score: {lacking}. Restore the column in the features "
                 "node, or build the training node so that a new version learns without it."
             )
+
+    def forbidden(self, spec: Spec, columns: Mapping[str, str]) -> list[str]:
+        """Name the features that it rests on, that are there, and that a spec does not want as features any more."""
+        return [each.name for each in self.features if each.name in columns and spec.refuses(each.name)]
 
     def refuse_infinite(self, names: Iterable[str]) -> None:
         """Raise ScoringError when there are features, given by name, that are infinite in some rows."""

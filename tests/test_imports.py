@@ -20,7 +20,8 @@ LINE = (
     "metrics", "ranges", "baselines", "influence", "intervals", "gain", "evaluate",  # how good
     "recalibration", "strength",  # in words
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
-    "artifacts", "registry", "versions", "incumbent", "retrain", "resampling", "challenge",  # register
+    "artifacts", "registry", "versions", "incumbent", "retrain", "resampling",  # register
+    "leaks", "alone", "traces", "scene", "repeats", "suspects", "challenge",  # what looks like a leak is not promoted
     "compile", "score", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line

@@ -41,7 +41,7 @@ def test_more_rows_alone_are_no_reason() -> None:
     [
         ({"metric": "log_loss"}, "the spec changed: metric; "),
         ({"promote": {"confidence": 0.9}, "metric": "brier"}, "the spec changed: metric, promote; "),
-        ({"features": {"exclude": ["y"]}}, "the features changed: 'y' is gone; "),
+        ({"features": {"exclude": ["y"]}}, "the features changed: the spec no longer wants 'y'; "),
         ({"trusted": ["my.Type"]}, "the spec changed: trusted; "),
     ],
 )
@@ -272,13 +272,15 @@ def test_a_logbook_without_a_later_column_is_read() -> None:
     assert branch.predict()
 
 
-def test_an_infinite_value_in_a_column_of_the_champion_alone_does_not_stop_a_training() -> None:
+def test_a_champion_that_rests_on_a_feature_which_the_spec_excludes_is_not_met() -> None:
     branch = Branch({"y": "other"})
     branch.train()
     branch.split({"y": "case when i = 395 then 'infinity'::double else other end"})
     row = branch.train(features={"exclude": ["y"]})
     assert row["outcome"] == "promoted"
-    assert "the feature 'y' is infinite in some rows" in row["reason"]
+    assert row["reason"].startswith("the features changed: the spec no longer wants 'y'; ")
+    assert row["reason"].endswith("the spec now excludes 'y', on which that version rests")
+    assert "Restore" not in row["reason"]
 
 
 @pytest.mark.parametrize(

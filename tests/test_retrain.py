@@ -342,7 +342,7 @@ def _another_type() -> Branch:
     [
         (_no_champion, "decay unknown: no version is in use"),
         (_damaged, "decay of version 1 unknown: late_training: the artifact of version 1 is damaged"),
-        (_without_its_feature, "decay of version 1 unknown: late_training: version 1 cannot score: 'y' is gone"),
+        (_without_its_feature, "decay of version 1 unknown: it cannot score the newer rows: 'y' is gone"),
         (_another_question, "decay of version 1 unknown: it predicts another target, or by another key"),
         (_without_its_label_time, "decay of version 1 unknown: the split has no 'landed' any more"),
         (_another_class, "decay of version 1 unknown: the outcome 'lost' is none of its classes 'late', 'not'"),

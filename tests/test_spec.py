@@ -66,6 +66,8 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         "monitor": {"window": "month", "slices": (), "thresholds": {}, "feature_thresholds": {}},
         "pin": None,
         "trusted": (),
+        "retire": (),
+        "allow_leakage": {},
     }  # fmt: skip
     regression = _read(task="regression")
     assert regression.metric == "rmse"
@@ -108,6 +110,8 @@ def test_the_macros_know_the_same_keys_and_defaults() -> None:
         ("metric", "log_loss", "log_loss"),
         ("pin", 3, 3),
         ("trusted", ["my.Type"], ("my.Type",)),
+        ("retire", [4, 3, 4], (3, 4)),
+        ("allow_leakage", {"x": "known at booking"}, {"x": "known at booking"}),
         ("retrain", {"max_age": "90 days"}, Retrain(max_age="90 days")),
         ("retrain", {"max_age": "1 minute", "cool_down": "0 days"}, Retrain(max_age="1 minute", cool_down="0 days")),
         ("retrain", {"max_drift": 0.3, "max_decay": 0}, Retrain(max_drift=0.3, max_decay=0.0)),
@@ -255,6 +259,14 @@ def test_a_missing_key_is_named(key: str, empty: Any) -> None:
         ({"pin": True}, ["pin", "found True"]),
         ({"pin": "3"}, ["pin", "found '3'"]),
         ({"trusted": [3]}, ["trusted", "name of a type", "found 3"]),
+        ({"retire": 3}, ["retire", "a list of versions such as [3]", "found 3"]),
+        ({"retire": [0]}, ["retire", "number of a version in ml_versions", "found 0"]),
+        ({"retire": ["3"]}, ["retire", "found '3'"]),
+        ({"retire": [2, 3], "pin": 3}, ["retire", "names version 3, which `pin` names as well"]),
+        ({"allow_leakage": ["x"]}, ["allow_leakage`", "reasons by the name of a column", "found ['x']"]),
+        ({"allow_leakage": {"x": ""}}, ["allow_leakage.x`", "the reason as a text", "found ''"]),
+        ({"allow_leakage": {"x": True}}, ["allow_leakage.x`", "found True"]),
+        ({"allow_leakage": {3: "known"}}, ["allow_leakage`", "name of a column", "found 3"]),
         ({3: 4}, ["mlbridge.3", "unknown key"]),
     ],
 )  # fmt: skip
@@ -335,6 +347,8 @@ CHANGES: dict[str, Any] = {
     "monitor": {"window": "week", "thresholds": {"psi": 1}, "feature_thresholds": {"x": {"ks": 1}}},
     "pin": 2,
     "trusted": ["my.Type"],
+    "retire": [2],
+    "allow_leakage": {"x": "known at booking"},
 }
 
 

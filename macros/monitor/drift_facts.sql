@@ -48,6 +48,7 @@
       {%- else -%}
       outcome = 'promoted' and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
       {%- endif %}
+      and not ({{ mlbridge.is_retired(name) }})
     order by as_of desc, trained_at desc, version desc
     limit 1
   {%- endset -%}

@@ -104,7 +104,7 @@
 
 {% macro named(name) %}
   {#- A column of the package's own, quoted where some engine reserves the word. -#}
-  {{ return(mlbridge.quoted(name) if name in ['rows', 'window'] else name) }}
+  {{ return(mlbridge.quoted(name) if name in ['rows', 'window', 'check'] else name) }}
 {% endmacro %}
 
 {% macro type_of(type) %}

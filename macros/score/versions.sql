@@ -9,8 +9,10 @@
     where outcome in ('promoted', 'rejected') and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
     order by as_of, trained_at, version
   {%- endset -%}
+  {%- set retired = mlbridge.retired(name) -%}
+  {%- do mlbridge.check_retired(training, retired) -%}
   {%- set chosen, promoted = [], [] -%}
-  {%- for row in run_query(asked).rows -%}
+  {%- for row in run_query(asked).rows if row[0] | int not in retired -%}
     {%- do chosen.append(row[0] | int) -%}
     {%- if row[1] == 'promoted' -%}{%- do promoted.append(row[0] | int) -%}{%- endif -%}
   {%- endfor -%}
@@ -35,6 +37,20 @@
     {%- endif -%}
   {%- endif -%}
   {{ return(versions) }}
+{% endmacro %}
+
+{% macro check_retired(training, retired) %}
+  {#- Refuse to retire a version that the logbook does not have; say what is retired. -#}
+  {%- if not retired -%}{{ return(none) }}{%- endif -%}
+  {%- set there = [] -%}
+  {%- for row in run_query("select version from " ~ training ~ " where outcome in ('promoted', 'rejected', 'withheld')").rows -%}
+    {%- do there.append(row[0] | int) -%}
+  {%- endfor -%}
+  {%- for version in retired if version not in there -%}
+    {{ mlbridge.refuse(model.name, '`mlbridge.retire`: there is no version ' ~ version ~ '; the logbook has '
+      ~ (there | sort | join(', ') or 'none') ~ '. Name one that is there, or take it out of the list.') }}
+  {%- endfor -%}
+  {%- do log(model.name ~ ': retired, neither scored with nor compared with: version ' ~ retired | sort | join(', '), info=true) -%}
 {% endmacro %}
 
 {% macro pinned(chosen, pin) %}

@@ -24,7 +24,7 @@ from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.predictions import entities, lookup, prediction_bins, rows, volumes
 from mlbridge.monitor.runs import invocations, runs
 from mlbridge.monitor.source import Build, Nothing, Republished, Source, State, open_folder, open_source
-from mlbridge.monitor.versions import decisions, importances, leaderboard
+from mlbridge.monitor.versions import decisions, importances, leaderboard, leaks
 
 __all__ = [
     "ENOUGH_ROWS",
@@ -52,6 +52,7 @@ __all__ = [
     "importances",
     "invocations",
     "leaderboard",
+    "leaks",
     "lookup",
     "metrics",
     "models",

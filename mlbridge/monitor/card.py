@@ -104,7 +104,11 @@ def _facts(state: State, model: str, version: int) -> Facts:
 
 def _status(found: Facts) -> str:
     used = "in use, pinned by the spec" if found.row["pinned"] else "in use"
-    status = {"promoted": "not in use any more", "rejected": "not in use: it was not promoted"}[found.row["outcome"]]
+    status = {
+        "promoted": "not in use any more",
+        "rejected": "not in use: it was not promoted",
+        "withheld": "not in use: something looks like a leak",
+    }[found.row["outcome"]]
     is_used = found.row["in_use"] == found.version
     build = f"the build published {moment(found.build.published_at)} UTC"
     return f"**{used if is_used else status}** as of {moment(found.build.as_of)} UTC, by {build}."

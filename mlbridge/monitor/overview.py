@@ -20,10 +20,10 @@ inner join ml_versions as v
 """
 # That nothing was to be trained says less than why a training had no success.
 DECISIONS = """
-select model, reason, decided_at
+select model, reason, decided_at, outcome
 from (
     select
-        model, reason, decided_at,
+        model, reason, decided_at, outcome,
         row_number() over (
             partition by model
             order by case when outcome = 'skipped' then 1 else 0 end, decided_at desc, as_of desc, invocation_id desc
@@ -88,7 +88,7 @@ ASKED = {
 FIGURES = ("", "_low", "_high", "_n", "_window")
 COLUMNS = [
     "model", "state", "version", "candidate", "pinned", "trained_at", "trained_as_of", "age_days", "last_build_at",
-    "last_build_status", "troubled", "decision", "decided_at", "metric", "greater_is_better", "window_size",
+    "last_build_status", "troubled", "decision", "decided_at", "withheld", "metric", "greater_is_better", "window_size",
     *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES),
     "threshold", "reference", "alerts", "alert_list", "drifted",
 ]  # fmt: skip
@@ -96,6 +96,7 @@ TYPES = {
     **dict.fromkeys(("version", "realized_n", "estimated_n"), "Int64"),
     "alerts": "int64",
     **dict.fromkeys(("model", "state", "candidate", "last_build_status", "decision", "metric", "window_size"), "str"),
+    "withheld": "bool",
     **dict.fromkeys(("trained_at", "trained_as_of", "last_build_at", "decided_at"), "datetime64[us]"),
     **dict.fromkeys(("realized_window", "estimated_window"), "datetime64[us]"),
     **dict.fromkeys(("age_days", "realized", "realized_low", "realized_high"), "float64"),
@@ -109,8 +110,9 @@ def overview(state: State) -> pd.DataFrame:
     `state` is `failed` (a node of its own or one that serves all models, or a test of one, when it was run last),
     `alert`, `no_champion`, `no_version`, `unlabelled` (nothing realized yet) or `ok`. `last_build_status` is error,
     skipped or success; `troubled` has (node, "failed", "skipped" or how many tests failed) for each that is to blame,
-    the skipped last; `decision` is the last one that was about a training, else the last. `realized` and `estimated`
-    are the spec's metric in the newest window that is over and has `ENOUGH_ROWS`, else that is over, else in the
+    the skipped last; `decision` is the last one that was about a training, else the last, whose version may be
+    `withheld`. `realized` and `estimated` are the spec's metric in the newest window that is over and has
+    `ENOUGH_ROWS`, else that is over, else in the
     newest, with 95 % interval, n and window; `threshold` and `reference` go with `realized`, without it with
     `estimated`. `age_days` counts from what the champion was trained on to what the build knows. `alert_list` has a
     (what, since, message) for each of the `alerts` in the newest window of what it is about; `drifted` are the three
@@ -138,6 +140,7 @@ def _row(facts: Any, own: dict[str, pd.DataFrame], nodes: pd.DataFrame, state: S
     row |= {"last_build_at": _first(own["built"], "built_at"), "last_build_status": _status(nodes)}
     row["troubled"] = _troubled(nodes)
     row |= {"decision": _first(own["decisions"], "reason"), "decided_at": _first(own["decisions"], "decided_at")}
+    row["withheld"] = _first(own["decisions"], "outcome") == "withheld"
     row |= {
         "alerts": len(own["alerts"]),
         "alert_list": list(own["alerts"][["what", "since", "message"]].itertuples(index=False, name=None)),

@@ -37,13 +37,20 @@ where model = :model
 order by decided_at desc, as_of desc
 """
 
+LEAKS = """
+select version, feature, "check", level, evidence, allowed, reason
+from ml_leaks
+where model = :model
+order by version desc, case level when 'withhold' then 0 when 'warn' then 1 else 2 end, feature, "check"
+"""
+
 
 def leaderboard(state: State, model: str) -> pd.DataFrame:
     """One row per version, candidate, metric and split (`validation`, `test`), newest version and its choice first.
 
     `value` with its 95 % bootstrap interval on `n` rows, `baseline` the naive baseline's on the same rows; NULL where
-    the metric is not defined. `outcome` is promoted, rejected or runner_up; `in_use` marks the champion. Metrics are in
-    the order of the docs. Times are UTC, `peak_memory_mb` is of the whole process.
+    the metric is not defined. `outcome` is promoted, rejected, withheld or runner_up; `in_use` marks the champion.
+    Metrics are in the order of the docs. Times are UTC, `peak_memory_mb` is of the whole process.
     """
     facts_of(state, model)
     found = state.ask(LEADERBOARD, model=model)
@@ -77,10 +84,24 @@ def importances(state: State, model: str, versions: Sequence[int]) -> pd.DataFra
 def decisions(state: State, model: str) -> pd.DataFrame:
     """One row per build that asked whether to train, newest first.
 
-    `decided_at, as_of, outcome (promoted|rejected|skipped|not_trained), version (NULL where nothing was trained),
-    reason, figures`; `figures` is a dict of what was looked at, empty where no policy was asked.
+    `decided_at, as_of, outcome (promoted|rejected|withheld|skipped|not_trained), version (NULL where nothing was
+    trained), reason, figures`; `figures` is a dict of what was looked at, empty where no policy was asked.
     """
     facts_of(state, model)
     found = state.ask(DECISIONS, model=model)
     figures = found["decision"].map(document)
     return found.drop(columns="decision").assign(figures=figures).astype({"version": "Int64"})
+
+
+def leaks(state: State, model: str) -> pd.DataFrame:
+    """One row per version, feature and check of what looks like a leak, newest version and worst level first.
+
+    `version, feature, check, level (withhold|warn|none), evidence, allowed, reason`; no rows where the build was of an
+    mlbridge that did not look for leaks yet.
+    """
+    import pandas as pd
+
+    facts_of(state, model)
+    if "ml_leaks" not in state.tables:
+        return pd.DataFrame(columns=["version", "feature", "check", "level", "evidence", "allowed", "reason"])
+    return state.ask(LEAKS, model=model).astype({"allowed": "bool"})

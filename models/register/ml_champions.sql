@@ -2,7 +2,7 @@
 with versions as (
     select *
     from {{ ref('ml_versions') }}
-    where outcome in ('promoted', 'rejected')
+    where outcome in ('promoted', 'rejected') and not is_retired
 ),
 
 pins as (

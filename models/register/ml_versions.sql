@@ -28,13 +28,15 @@ select
     estimation,
     decision,
     promotion,
+    leaks,
     artifact_format,
     artifact_sha256,
     scoring_sql_note,
     scoring_cost,
     fit_seconds,
     peak_memory_mb,
-    library_versions
+    library_versions,
+    {{ mlbridge.is_retired(name) }} as is_retired
 from {{ ref(name ~ '_training') }}
 where outcome not in ('skipped', 'not_trained')
 {% endcall %}

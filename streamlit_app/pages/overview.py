@@ -83,6 +83,8 @@ def card(row: Any, size: str) -> None:
         if not in_use:
             unused(row)
             return
+        if row.withheld:
+            st.markdown(f":orange[:material/front_hand:] Its newest version is withheld. {words.plain(row.decision)}")
         pinned = ", pinned" if row.pinned else ""
         ended = row.last_build_status if isinstance(row.last_build_status, str) else "not recorded"
         st.caption(

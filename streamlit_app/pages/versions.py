@@ -18,6 +18,7 @@ EVERY = "all decisions"
 OUTCOMES = {
     "promoted": ("Promoted", "green", ":material/check_circle:"),
     "rejected": ("Rejected", "orange", ":material/block:"),
+    "withheld": ("Withheld", "red", ":material/front_hand:"),
     "skipped": ("Skipped", "gray", ":material/skip_next:"),
     "not_trained": ("Not trained yet", "blue", ":material/hourglass_empty:"),
 }
@@ -182,6 +183,38 @@ def importances(row: Any, versions: tuple[int, ...]) -> None:
     )
 
 
+def leaks(row: Any) -> None:
+    """List what looks like a leak, and say what was looked for where nothing does."""
+    st.header("Leaks")
+    frame = page.ask(monitor.leaks, model=row.model)
+    if frame.empty:
+        page.nothing("Nothing was looked for", "These versions were trained before mlbridge looked for leaks.")
+        return
+    newest = frame[frame["version"] == frame["version"].max()]
+    suspected = frame[frame["level"] != "none"]
+    found, columns = int((newest["level"] != "none").sum()), newest["feature"].nunique()
+    st.caption(
+        f"Version {frame['version'].max()}: {words.count(len(newest))} checks of {columns} columns; "
+        f"{found or 'none'} of them found what looks like a leak. A version that is "
+        "withheld is neither used nor scored with until the column is excluded, or allowed in the spec with a reason."
+    )
+    every = st.toggle("All checks, also those that found nothing", key="all_checks", bind="query-params")
+    shown = frame if every else suspected
+    if shown.empty:
+        return
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            "evidence": st.column_config.TextColumn("evidence", width="large"),
+            "reason": st.column_config.TextColumn("reason to allow it", width="medium"),
+        },
+        placeholder=words.NOTHING,
+        key="leaks",
+        alt="What looks like a leak, by version, column and check",
+    )
+
+
 def decisions(row: Any) -> None:
     """Tell what every build decided, newest first."""
     st.header("Decisions")
@@ -264,6 +297,7 @@ def draw() -> None:
     leaderboard(model, board, metric)
     numbers = [str(number) for number in sorted(board["version"].unique(), reverse=True)]
     importances(model, compared(model, numbers))
+    leaks(model)
     decisions(model)
     card(model, numbers)
 

@@ -26,6 +26,10 @@ def pins() -> str:
     return "select version from versions"
 
 
+def is_retired(_model: str) -> str:
+    return "version in (3)"
+
+
 def enough_rows() -> int:
     return 30
 

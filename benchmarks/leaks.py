@@ -1,0 +1,126 @@
+"""How often honest features are taken for leaks, and how often planted leaks are found, in worlds that are known.
+
+The worlds are those of `tests/leaky.py`: 400 to 6,000 rows, two classes, three classes and numbers, split by time and
+by hash; in honest ones one feature dominates (AUC or squared correlation 0.7 to 0.97), in half of them new since the
+champion. Then both models of the flights, where the host has been built, as they are and with columns that are known
+only afterwards.
+Run: .venv/bin/python benchmarks/leaks.py [honest worlds, 200] [worlds of each leak, 30]
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from leaky import LEAKS, TASKS, look, search, world  # noqa: E402
+
+from mlbridge.leaks import NONE, WITHHOLD  # noqa: E402
+from mlbridge.nodes import _gather  # noqa: E402
+from mlbridge.spec import read_spec  # noqa: E402
+from mlbridge.warehouse import Warehouse  # noqa: E402
+
+SIZES = (400, 1000, 3000, 6000)
+FLIGHTS = ROOT / "dbt_project"
+AFTERWARDS = {
+    "arr_delay": "flights.arrival_delay",
+    "arr_time": "hour(flights.arrived_at) * 100 + minute(flights.arrived_at)",
+    "air_time": "flights.air_time",
+    "dep_delay": "flights.departure_delay",
+    "dep_time": "hour(flights.departed_at) * 100 + minute(flights.departed_at)",
+}
+
+
+def honest(worlds: int) -> None:
+    """Count the honest worlds in which a feature is accused."""
+    accused: Counter[str] = Counter()
+    features = 0
+    for seed in range(worlds):
+        task, by = TASKS[seed % 3], ("time", "hash")[seed // 3 % 2]
+        strength = (0.7, 0.8, 0.9, 0.95, 0.97)[seed % 5]
+        made = world(1000 + seed, task, SIZES[seed // 6 % 4], strength, by)
+        found = search(made, new=("dominant",) if seed % 2 else ())
+        features += len({each.feature for each in found})
+        for each in found:
+            if each.level != NONE:
+                accused[each.level] += 1
+                print(f"  accused: seed {seed}, {task}, {by}, strength {strength}: {each.check}, {each.sentence}")
+    bound = 1 - 0.05 ** (1 / worlds)
+    print(
+        f"honest: {worlds} worlds, {features:,} features; accused {dict(accused) or 'none'}; "
+        f"without one, at most {100 * bound:.1f} % of worlds (95 %)\n"
+    )
+
+
+def planted(worlds: int) -> None:
+    """Print how many planted leaks are found, by kind and task."""
+    print("| leak | " + " | ".join(TASKS) + " |\n|---|" + "---|" * len(TASKS))
+    for kind, (plant, _, by) in LEAKS.items():
+        cells = []
+        for task in TASKS:
+            levels: Counter[str] = Counter()
+            for seed in range(worlds):
+                made = plant(world(seed, task, SIZES[1 + seed % 3], 0.75, by))
+                found = [each for each in search(made) if each.level != NONE]
+                named = [each for each in found if each.feature in made.new]
+                levels["withheld"] += any(each.level == WITHHOLD for each in named)
+                levels["found"] += bool(named)
+                levels["innocent"] += any(each.feature not in made.new for each in found)
+            more = f", {levels['found'] - levels['withheld']} warned" if levels["found"] > levels["withheld"] else ""
+            wrong = f", {levels['innocent']} innocent" if levels["innocent"] else ""
+            cells.append(f"{levels['withheld']} of {worlds}{more}{wrong}")
+        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+    print()
+
+
+def flights() -> None:
+    """Print what is found on the flights."""
+    file = FLIGHTS / "flights.duckdb"
+    if not file.exists():
+        print("The flights are not built; run `make demo`.")
+        return
+    columns = "".join(f", {sql} as {name}" for name, sql in AFTERWARDS.items())
+    for model in ("late_arrival", "arrival_delay"):
+        declared = yaml.safe_load((FLIGHTS / f"models/ml/{model}/_{model}.yml").read_text())["models"]
+        (node,) = (each for each in declared if each["name"] == f"{model}_training")
+        spec = read_spec(node["name"], node["config"]["meta"]["mlbridge"], None)
+        for planted_too in (False, True):
+            with duckdb.connect(str(file), read_only=True) as connection:
+                rows = connection.sql(
+                    f"select split.*{columns if planted_too else ''} "
+                    f"from {model}_split as split inner join flights using (flight_id)"
+                )
+                training = _gather(node["name"], Warehouse(connection), rows, spec, {})
+                started = time.perf_counter()
+                found = look(training)
+            seconds = time.perf_counter() - started
+            features = {each.feature for each in found}
+            print(f"{model}: {len(features)} features, {seconds:.1f} s with the fit of one model")
+            for each in found:
+                if each.level != NONE:
+                    print(f"  {each.level}: {each.check}, {each.sentence}")
+        missed = set(AFTERWARDS) - {each.feature for each in found if each.level != NONE}
+        print(f"  not found: {', '.join(sorted(missed)) or 'none'}\n")
+
+
+def main() -> None:
+    """Print all."""
+    logging.disable(logging.INFO)
+    worlds, each = (int(word) for word in [*sys.argv[1:], *("200", "30")[len(sys.argv) - 1 :]])
+    print(f"Python {platform.python_version()}, {platform.machine()}\n", flush=True)
+    honest(worlds)
+    planted(each)
+    flights()
+
+
+if __name__ == "__main__":
+    main()
