@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -30,6 +30,8 @@ from mlbridge.spec import Spec
 from mlbridge.train import SEED, Fitted, baseline_of, checked_scores, fit
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "sqlglot")
+# Says what keeps a version, given by its logbook row, from scoring as it was judged; None where nothing does.
+Proof = Callable[[Mapping[str, Any], np.ndarray[Any, Any]], str | None]
 # A version has seen these: fitted on the first, chosen by the second.
 SEEN = ("train", "validation")
 
@@ -94,10 +96,11 @@ class Judged:
         return record
 
 
-def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list[dict[str, Any]]:
+def challenge(training: Training, incumbent: Incumbent | None, why: str, prove: Proof) -> list[dict[str, Any]]:
     """Fit every candidate and the baseline, choose, compare with the champion; give one logbook row per candidate.
 
-    `why` says what this training was for; it opens the reason of the row of the chosen candidate.
+    `why` says what this training was for; it opens the reason of the row of the chosen candidate. `prove` is asked
+    about the row of one that is to be promoted, and its scores on the test rows: what it finds is why it is not.
     """
     target = training.frame.truth("train")
     if training.labels is not None:
@@ -124,6 +127,8 @@ def challenge(training: Training, incumbent: Incumbent | None, why: str) -> list
         row = _row(training, each)
         if each is best:
             row |= _winner(training, best)
+            problem = prove(row, best.test.scores) if promoted else None
+            promoted, verdict = (promoted, verdict) if problem is None else (False, problem)
             row |= {"outcome": "promoted" if promoted else "rejected", "reason": f"{why}; {verdict}"}
         else:
             row |= {"outcome": "runner_up", "reason": _behind(training, each, best)}
@@ -189,7 +194,7 @@ def _decide(training: Training, incumbent: Incumbent | None, best: Judged, basel
 
 def _row(training: Training, each: Judged) -> dict[str, Any]:
     frame, times = training.frame, training.times
-    counted = {f"rows_{word}": len(frame.part(word)) for word in ("train", "validation", "test")}
+    counted = {f"rows_{word}": len(frame.truth(word)) for word in ("train", "validation", "test")}
     return {
         "candidate": each.fitted.name,
         "data_hash": frame.data_hash,
@@ -228,6 +233,7 @@ def _winner(training: Training, best: Judged) -> dict[str, Any]:
         "profile": profile,
         "reference": _reference(training, best, profile),
         "estimation": _estimation(training, best, profile),
+        "categories": training.frame.texts,
         "importances": importance_rows(
             estimator,
             training.frame.part("validation"),

@@ -19,6 +19,7 @@ from mlbridge.frame import BATCH_ROWS, read_frame, training_query
 from mlbridge.gate import ROWS, cheaper, examine, title
 from mlbridge.incumbent import Incumbent, meet
 from mlbridge.log import say, warn
+from mlbridge.parity import proof
 from mlbridge.retrain import Case, decide
 from mlbridge.run import Run
 from mlbridge.score import BATCH_ROWS as SCORE_ROWS
@@ -26,8 +27,8 @@ from mlbridge.score import (
     SCORED,
     SPLIT,
     answer_columns,
-    infinite_query,
     keyed_rows,
+    odd_query,
     prediction_schema,
     score,
     scored_columns,
@@ -93,19 +94,22 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             version = read_version(run.node, warehouse, logbook, best, read.trusted)
             table, columns = warehouse.table(split, SPLIT), warehouse.columns(split)
             incumbent = meet(warehouse, table, columns, version, read, training.classes)
-        chosen = challenge(training, incumbent, decision.reason)
+        table = warehouse.table(split, SPLIT)
+
+        def prove(row: Mapping[str, Any], judged: Any) -> str | None:
+            return proof(_version(run, read, {**facts, **row}), warehouse, table, judged)
+
+        chosen = challenge(training, incumbent, decision.reason, prove)
         for row in chosen:
             if row["outcome"] == "promoted" or (read.shadow and row["outcome"] == "rejected"):
-                row |= _compiled(run, read, warehouse, warehouse.table(split, SPLIT), {**facts, **row})
+                row |= _compiled(run, read, warehouse, table, {**facts, **row})
     return registry.as_table([{**facts, **row} for row in chosen])
 
 
-def _compiled(
-    run: Run, spec: Spec, warehouse: Warehouse, split: exp.Expression, row: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Let the gate decide whether the new champion has a SELECT; read from its artifact, as a later build will."""
+def _version(run: Run, spec: Spec, row: Mapping[str, Any]) -> Version:
+    """Make the version of a logbook row that is not written yet; its artifact is read as a later build will."""
     params = row["params"]
-    version = Version(
+    return Version(
         node=run.node,
         number=row["version"],
         as_of=row["as_of"],
@@ -117,7 +121,15 @@ def _compiled(
         artifact=row["artifact"],
         stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
         trusted=spec.trusted,
+        categories=row["categories"],
     )
+
+
+def _compiled(
+    run: Run, spec: Spec, warehouse: Warehouse, split: exp.Expression, row: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Let the gate decide whether the new champion has a SELECT."""
+    version = _version(run, spec, row)
     found = examine(version, title(row["model_name"], row), warehouse, split)
     say(
         run.node, f"version {version.number} scores as SQL too" if found.sql else f"scores in Python only: {found.note}"
@@ -223,7 +235,8 @@ def _waiting(work: _Work, row: Mapping[str, Any]) -> tuple[Version, exp.Select] 
     node, warehouse = work.run.node, work.warehouse
     version = read_version(node, warehouse, work.logbook, row, work.spec.trusted)
     version.check_schema(warehouse.columns(work.split))
-    query = waiting_rows(version, work.spec, warehouse.table(work.split, SPLIT), work.scored)
+    tells = work.scored is not None and "not_scored_because" in warehouse.names(work.scored)
+    query = waiting_rows(version, work.spec, warehouse.table(work.split, SPLIT), work.scored, tells)
     if not warehouse.rows(query.select("1", append=False).limit(1)):
         say(node, f"version {version.number} has scored every row already")
         return None
@@ -246,7 +259,7 @@ def _facts(run: Run) -> dict[str, Any]:
 def _in_warehouse(work: _Work, row: Mapping[str, Any], version: Version, query: exp.Select) -> Any:
     """Give the lazy answer of the version's SELECT where that is expected to be sooner than Python, else None.
 
-    Rows with an infinite feature are refused before, as Python refuses them.
+    A SELECT says that a row gets no prediction, but not why: where that may come, Python scores.
     """
     node, warehouse = work.run.node, work.warehouse
     if row["scoring_cost"] is None:
@@ -254,8 +267,8 @@ def _in_warehouse(work: _Work, row: Mapping[str, Any], version: Version, query: 
     rows = warehouse.row(query.select(exp.alias_(exp.Count(this=exp.Star()), "rows"), append=False))["rows"]
     if cheaper(json.loads(row["scoring_cost"]), rows) == "python":
         return None
-    asked = infinite_query(version, query)
-    version.refuse_infinite([name for name, found in (warehouse.row(asked) if asked else {}).items() if found])
+    if warehouse.row(odd_query(version, query))["odd"]:
+        return None
     sql = warehouse.row(registry.heavy_query(work.logbook, version.number, "scoring_sql"))["scoring_sql"]
     say(node, f"version {version.number} scores {rows:,} new rows as SQL")
     return warehouse.generated(sql, ROWS, keyed_rows(version, query), answer_columns(version, _facts(work.run)))

@@ -45,6 +45,7 @@ LOGBOOK = {
     "reference": "string",
     "estimation": "string",
     "decision": "string",
+    "categories": "string",
     "artifact": "large_binary",
     "artifact_format": "string",
     "artifact_sha256": "string",
@@ -66,10 +67,21 @@ DOCUMENTS = (
     "reference",
     "estimation",
     "decision",
+    "categories",
     "scoring_cost",
     "library_versions",
 )
-HEAVY = ("artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "scoring_sql")
+HEAVY = (
+    "artifact",
+    "metrics",
+    "importances",
+    "profile",
+    "calibration",
+    "reference",
+    "estimation",
+    "categories",
+    "scoring_sql",
+)
 CHOSEN = ("promoted", "rejected")
 
 

@@ -187,7 +187,7 @@ def test_a_row_looks_the_same_to_a_model_in_scoring() -> None:
     features = features_of("late_training", warehouse.columns(split), read_spec("late_training", branch.spec))
     query = select(scoring_columns(features), warehouse.table(split, "split")).order_by('"at"').limit(400)
     (batch,) = warehouse.batches(query, 1000)
-    scored = scoring_frame(batch, features)
+    scored = scoring_frame(batch, features, None)
     assert list(scored.columns) == list(seen.columns)
     for name in seen:
         left: Any = seen[name]

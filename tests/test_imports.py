@@ -18,7 +18,7 @@ LINE = (
     "features", "split", "frame",  # features, split
     "sample", "metrics", "evaluate", "profile", "partners", "reference", "estimation", "train", "importances",  # train
     "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
-    "compile", "score", "gate",
+    "compile", "unscored", "score", "parity", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line
     "sandbox", "replay", "hindsight", "backtest",
