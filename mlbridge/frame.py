@@ -33,8 +33,9 @@ class Frame:
     """The labelled rows, train before validation before test, each by time and entity.
 
     `features` (rows x features) exists once, in the narrowest types that lose nothing; a model is given what `part`
-    makes of it. `windows` are the first moments (datetime64, UTC) of the spec's windows that the rows' times lie in; `times` are the moments of the predictions,
-    `known` those at which the outcomes were known (both datetime64, UTC); `slices` are texts or None by column.
+    makes of it. `windows` are the first moments (datetime64, UTC) of the spec's windows that the rows' times lie in;
+    `times` are the moments of the predictions, `known` those at which the outcomes were known (both datetime64, UTC);
+    `slices` are texts or None by column.
     """
 
     features: pd.DataFrame
@@ -75,9 +76,7 @@ class Frame:
 
 def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:
     """Select features, target, window and slices of the labelled rows, and nothing else, in the frame's order."""
-    chosen: dict[str, exp.Expression] = {
-        each.feature.name: _fetched(each) for each in columns
-    }
+    chosen = {each.feature.name: _fetched(each) for each in columns}
     chosen[TARGET] = exp.cast(column(spec.target), target_as)
     moment = exp.cast(column(spec.time), "timestamp")
     chosen[WINDOW] = window_start(moment, spec.monitor.window)

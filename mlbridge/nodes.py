@@ -14,10 +14,11 @@ import mlbridge
 from mlbridge import artifacts, registry
 from mlbridge.challenge import Training, challenge
 from mlbridge.errors import FeatureError, MlbridgeError, listed, nearest
-from mlbridge.features import Feature, checked_columns, facts_query, features_of, target_type
+from mlbridge.features import checked_columns, facts_query, features_of, target_type
 from mlbridge.frame import BATCH_ROWS, read_frame, training_query
 from mlbridge.gate import ROWS, cheaper, examine, title
 from mlbridge.incumbent import Incumbent, meet
+from mlbridge.large import check_large
 from mlbridge.log import say, warn
 from mlbridge.parity import proof
 from mlbridge.retrain import Case, decide
@@ -37,7 +38,7 @@ from mlbridge.score import (
 from mlbridge.spec import WATCHED, Spec, read_spec
 from mlbridge.split import check_keys, check_labels, check_rows, duplicates_query, labels_query, missing_query
 from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
-from mlbridge.versions import Version, read_version
+from mlbridge.versions import Version, read_version, unwritten_version
 from mlbridge.warehouse import Warehouse, select, subquery
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
         table = warehouse.table(split, SPLIT)
 
         def prove(row: Mapping[str, Any], judged: Any) -> str | None:
-            return proof(_version(run, read, {**facts, **row}), warehouse, table, judged)
+            return proof(unwritten_version(run.node, read, {**facts, **row}), warehouse, table, judged)
 
         chosen = challenge(training, incumbent, decision.reason, prove)
         for row in chosen:
@@ -106,30 +107,11 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
     return registry.as_table([{**facts, **row} for row in chosen])
 
 
-def _version(run: Run, spec: Spec, row: Mapping[str, Any]) -> Version:
-    """Make the version of a logbook row that is not written yet; its artifact is read as a later build will."""
-    params = row["params"]
-    return Version(
-        node=run.node,
-        number=row["version"],
-        as_of=row["as_of"],
-        spec=spec,
-        features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in row["features"]),
-        classes=params["classes"],
-        numbers=params["numbers"],
-        holdout_from=row["holdout_from"],
-        artifact=row["artifact"],
-        stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
-        trusted=spec.trusted,
-        categories=row["categories"],
-    )
-
-
 def _compiled(
     run: Run, spec: Spec, warehouse: Warehouse, split: exp.Expression, row: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Let the gate decide whether the new champion has a SELECT."""
-    version = _version(run, spec, row)
+    version = unwritten_version(run.node, spec, row)
     found = examine(version, title(row["model_name"], row), warehouse, split)
     say(
         run.node, f"version {version.number} scores as SQL too" if found.sql else f"scores in Python only: {found.note}"
@@ -171,6 +153,7 @@ def _gather(node: str, warehouse: Warehouse, split: Any, spec: Spec, own: Mappin
     counted = {word: row["rows"] for word, row in facts.items()}
     query = training_query(read_as, spec, target_as, table)
     frame = read_frame(warehouse.batches(query, BATCH_ROWS), counted)
+    check_large(node, frame.features, candidates)
     say(node, f"read {len(frame.features):,} rows x {len(features)} features")
     times = {word: (row["first"], row["last"]) for word, row in facts.items()}
     return Training(node, spec, read_as, frame, classes, candidates, times)

@@ -1,4 +1,4 @@
-"""The proof before a promotion: read back and run as a build will run it, a version gives the scores it was judged by."""
+"""The proof before a promotion: read back and run as a build runs it, a version gives the scores it was judged by."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def proof(version: Version, warehouse: Warehouse, split: exp.Expression, judged:
     first = min(np.flatnonzero(wrong), key=lambda each: int(places[each]))
     return (
         "read back from its artifact and run as a build runs it, it gives other scores than it was judged by for "
-        f"{int(wrong.sum()):,} of {len(rows):,} test rows, by up to {np.nanmax(gap[wrong]):.3g}; the first is the entity "
-        f"{rows[ENTITY][int(first)]}. A row must get the same score in any batch, order and process"
+        f"{int(wrong.sum()):,} of {len(rows):,} test rows, by up to {np.nanmax(gap[wrong]):.3g}; the first is the "
+        f"entity {rows[ENTITY][int(first)]}. A row must get the same score in any batch, order and process"
     )
 
 

@@ -19,7 +19,7 @@ from mlbridge.frame import scoring_columns
 from mlbridge.log import say, warn
 from mlbridge.unscored import Unscored, count, scored_rows, sentence, why_not, words
 from mlbridge.versions import Version
-from mlbridge.warehouse import as_text, batched, column, refusal, select, subquery
+from mlbridge.warehouse import as_text, batched, column, refusal, subquery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,7 +107,8 @@ def answer_columns(version: Version, facts: Mapping[str, Any]) -> dict[str, exp.
     found: dict[str, exp.Expression] = {}
     for name, type_ in PREDICTIONS.items():
         value: exp.Expression = exp.null() if name == "not_scored_because" else column(name)
-        value = exp.convert(str(same[name])) if name in same else value
+        if name in same:
+            value = exp.Literal.string(str(same[name]))
         value = exp.Coalesce(this=value, expressions=[refused]) if name == "prediction" else value
         found[name] = exp.cast(value, types[type_])
     return found
@@ -128,7 +129,8 @@ def score(
         columns = {**same, **answer, "entity": batch[ENTITY], "time": batch[TIME]}
         arrays = [_column(columns[field.name], field.type, batch.num_rows) for field in prediction_schema()]
         if answer["not_scored_because"] is not None:
-            count(unscored, answer["not_scored_because"], batch[ENTITY].to_pylist())
+            keys = zip(batch[TIME].to_pylist(), batch[ENTITY].to_pylist(), strict=True)
+            count(unscored, answer["not_scored_because"], keys)
         yield pa.RecordBatch.from_arrays(arrays, schema=prediction_schema())
         done += batch.num_rows
         if done % 1_000_000 < batch.num_rows:

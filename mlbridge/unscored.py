@@ -15,6 +15,7 @@ from sqlglot import exp
 from mlbridge.errors import ScoringError
 from mlbridge.features import Feature
 from mlbridge.frame import scoring_frame
+from mlbridge.large import BEYOND
 from mlbridge.warehouse import column, infinite, parse_type
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
     from mlbridge.versions import Version
 
 INFINITE, LARGE = "ml infinite", "ml large"
-# From here on a double becomes infinite as a 32-bit float: half a step beyond the greatest one.
-BEYOND = float(2.0**128 - 2.0**103)
 NAMED_ROWS = 3
-# How many rows something is said of, and the first entities of them.
-Unscored = dict[str, tuple[int, tuple[str, ...]]]
+# How many rows something is said of, and the first of them by moment and entity.
+Unscored = dict[str, tuple[int, list[tuple[Any, str]]]]
 
 
 def words(features: Sequence[Feature]) -> dict[str, exp.Expression]:
@@ -69,7 +68,8 @@ def _beyond(value: exp.Expression) -> exp.Expression:
     """Say whether a double is finite and beyond; NaN counts as greater than infinity."""
     size = exp.Abs(this=value)
     limit = exp.GTE(this=size, expression=exp.Literal.number(repr(BEYOND)))
-    return exp.and_(limit, exp.LT(this=size.copy(), expression=exp.cast(exp.Literal.string("infinity"), "double")))
+    finite = exp.LT(this=size.copy(), expression=exp.cast(exp.Literal.string("infinity"), "double"))
+    return exp.And(this=limit, expression=finite)
 
 
 def scored_rows(
@@ -82,9 +82,7 @@ def scored_rows(
     import pyarrow.compute as pc
 
     frame = scoring_frame(batch, version.features, version.categories)
-    is_infinite, is_large = (
-        pc.is_valid(batch[name]).to_numpy(zero_copy_only=False) for name in (INFINITE, LARGE)
-    )
+    is_infinite, is_large = (pc.is_valid(batch[name]).to_numpy(zero_copy_only=False) for name in (INFINITE, LARGE))
     is_large &= ~is_infinite
     every = np.arange(len(frame))
     if not (is_infinite | is_large).any():
@@ -118,20 +116,20 @@ def _tried(
             yield from _tried(version, frame, places[half:])
 
 
-def count(found: Unscored, said: Iterable[str | None], entities: Iterable[str]) -> None:
-    """Add rows to those that were counted by what is said of them."""
-    for why, entity in zip(said, entities, strict=True):
+def count(found: Unscored, said: Iterable[str | None], rows: Iterable[tuple[Any, str]]) -> None:
+    """Add rows, given by moment and entity, to those that were counted by what is said of them."""
+    for why, row in zip(said, rows, strict=True):
         if why is not None:
-            rows, first = found.get(why, (0, ()))
-            found[why] = (rows + 1, (*first, entity)[:NAMED_ROWS])
+            number, first = found.get(why, (0, []))
+            found[why] = (number + 1, sorted([*first, row])[:NAMED_ROWS])
 
 
 def sentence(number: int, found: Unscored) -> str:
     """Say how many rows a version gives no prediction for, why, and which are the first."""
-    parts = [
-        f"{why} ({', '.join(first)}{f' and {rows - NAMED_ROWS:,} more' if rows > NAMED_ROWS else ''})"
-        for why, (rows, first) in sorted(found.items())
-    ]
+    parts = []
+    for why, (rows, first) in sorted(found.items()):
+        more = f" and {rows - NAMED_ROWS:,} more" if rows > NAMED_ROWS else ""
+        parts.append(f"{why} ({', '.join(entity for _, entity in first)}{more})")
     return (
         f"version {number} gives no prediction for {sum(rows for rows, _ in found.values()):,} row(s): "
         f"{'; '.join(parts)}. A value that cannot be known should be NULL: mend it in the features node, and a later "

@@ -121,3 +121,22 @@ def read_version(
         trusted=tuple(trusted),
         categories=None if categories is None else json.loads(categories),
     )
+
+
+def unwritten_version(node: str, spec: Spec, row: Mapping[str, Any]) -> Version:
+    """Make the version of a logbook row that is not written yet; its artifact is read as a later build will read it."""
+    params = row["params"]
+    return Version(
+        node=node,
+        number=row["version"],
+        as_of=row["as_of"],
+        spec=spec,
+        features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in row["features"]),
+        classes=params["classes"],
+        numbers=params["numbers"],
+        holdout_from=row["holdout_from"],
+        artifact=row["artifact"],
+        stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
+        trusted=spec.trusted,
+        categories=row["categories"],
+    )

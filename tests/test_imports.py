@@ -15,7 +15,7 @@ PACKAGE = Path(mlbridge.__file__).parent
 # Each module may import those before it and none after it.
 LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
-    "features", "split", "frame",  # features, split
+    "features", "split", "frame", "large",  # features, split
     "sample", "metrics", "evaluate", "profile", "partners", "reference", "estimation", "train", "importances",  # train
     "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
     "compile", "unscored", "score", "parity", "gate",
