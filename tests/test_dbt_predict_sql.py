@@ -267,11 +267,12 @@ def warning(said: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def odd(empty_shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Host, str]]:
+def odd(shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Host, str]]:
     """A host by candidate whose Python node has scored rows that cannot all be scored, and what it warned of."""
     found = {}
     for candidate in ("hist_gradient_boosting", "random_forest"):
-        host = copy_of_host(empty_shop, tmp_path_factory.mktemp(candidate))
+        host = copy_of_host(shop, tmp_path_factory.mktemp(candidate))
+        change(host, "drop table main_lab.amount_training", "drop table main_lab.amount_predictions")
         specify(host, "amount", candidates=[candidate])
         features = host.path / "models" / "ml" / "amount" / "amount_features.sql"
         features.write_text(features.read_text().replace("    visits,", "    cast(visits as decimal(9, 2)) as visits,"))
@@ -310,7 +311,8 @@ def test_rows_that_cannot_be_scored_are_the_same_in_the_same_words(
     with duckdb.connect(str(host.database), read_only=True) as warehouse:
         for table in ("ml_predictions", "ml_predictions_latest"):
             told = warehouse.execute(
-                f"select entity, not_scored_because from main_insight.{table} where model = 'amount' and prediction is null"
+                f"select entity, not_scored_because from main_insight.{table} "
+                "where model = 'amount' and prediction is null"
             ).fetchall()
             assert told == [("north/8", WHY["north/8"])]
         (counted,) = warehouse.execute(
