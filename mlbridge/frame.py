@@ -1,7 +1,7 @@
-"""The rows a model sees: read from Arrow batches into one pandas frame, column by column, in narrow types.
+"""The rows a model sees: the same to the bit in a fit, in a test and in scoring, which all read them here.
 
-Numbers are numpy columns, missing ones NaN; texts are pandas categories, missing ones NaN. Fitting and scoring
-read rows through this module only, so that a value looks the same to a model in both.
+Numbers of every kind are float64, missing ones NaN. Texts are pandas categories, missing ones NaN: first the texts of
+the training rows in their order, whether or not these rows have them, then texts that the training never saw.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,9 +32,10 @@ TARGET, WINDOW, MOMENT, KNOWN = "ml_target", "ml window", "ml time", "ml known"
 class Frame:
     """The labelled rows, train before validation before test, each by time and entity.
 
-    `features` (rows x features) exists once: `part` gives views of it. `windows` are the first moments
-    (datetime64, UTC) of the spec's windows that the rows' times lie in; `times` are the moments of the predictions,
-    `known` those at which the outcomes were known (both datetime64, UTC); `slices` are texts or None by column.
+    `features` (rows x features) exists once, in the narrowest types that lose nothing; a model is given what `part`
+    makes of it. `windows` are the first moments (datetime64, UTC) of the spec's windows that the rows' times lie in;
+    `times` are the moments of the predictions, `known` those at which the outcomes were known (both datetime64, UTC);
+    `slices` are texts or None by column.
     """
 
     features: pd.DataFrame
@@ -45,9 +47,19 @@ class Frame:
     bounds: Mapping[str, slice]
     data_hash: str
 
+    @cached_property
+    def texts(self) -> dict[str, list[str]]:
+        """Give the texts of the training rows, in order, by the name of their feature."""
+        return {
+            str(name): _present(values.array[self.bounds["train"]])
+            for name, values in self.features.items()
+            if isinstance(values.dtype, pd.CategoricalDtype)
+        }
+
     def part(self, word: str) -> pd.DataFrame:
-        """Give the feature rows of one word of `ml_split`."""
-        return self.features.iloc[self.bounds[word]]
+        """Give the feature rows of one word of `ml_split` as a model sees them, made anew at each call."""
+        rows = self.bounds[word]
+        return as_seen({str(name): values.array[rows] for name, values in self.features.items()}, self.texts)
 
     def truth(self, word: str) -> np.ndarray[Any, Any]:
         """Give the target of the rows of one word of `ml_split`."""
@@ -64,9 +76,7 @@ class Frame:
 
 def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:
     """Select features, target, window and slices of the labelled rows, and nothing else, in the frame's order."""
-    chosen: dict[str, exp.Expression] = {
-        each.feature.name: exp.cast(each.feature.value(), each.fetch_as) for each in columns
-    }
+    chosen = {each.feature.name: _fetched(each) for each in columns}
     chosen[TARGET] = exp.cast(column(spec.target), target_as)
     moment = exp.cast(column(spec.time), "timestamp")
     chosen[WINDOW] = window_start(moment, spec.monitor.window)
@@ -86,6 +96,12 @@ def training_query(columns: Sequence[Column], spec: Spec, target_as: str, split:
         .where(word.isin(*FIT_WORDS))
         .order_by(order, column(spec.time), *(column(name) for name in spec.entity))
     )
+
+
+def _fetched(each: Column) -> exp.Expression:
+    """Cast by way of a double, which is what scoring reads: a decimal may become another float without it."""
+    value = each.feature.value()
+    return exp.cast(exp.cast(value, "double") if each.fetch_as == "float" else value, each.fetch_as)
 
 
 def window_start(moment: exp.Expression, size: str) -> exp.Expression:
@@ -119,9 +135,40 @@ def scoring_columns(features: Sequence[Feature]) -> dict[str, exp.Expression]:
     return {each.name: exp.cast(each.value(), "text" if each.kind == "category" else "double") for each in features}
 
 
-def scoring_frame(batch: pa.RecordBatch, features: Sequence[Feature]) -> pd.DataFrame:
-    """Turn one batch into the frame that a fitted estimator takes."""
-    return pd.DataFrame({each.name: _joined([_values(batch[each.name])]) for each in features}, copy=False)
+def scoring_frame(
+    batch: pa.RecordBatch, features: Sequence[Feature], known: Mapping[str, Sequence[str]] | None
+) -> pd.DataFrame:
+    """Turn one batch into the frame that a fitted estimator takes.
+
+    `known` are the texts of the training rows by feature. None for a version of before they were kept: its
+    categories are the texts of the batch, as they always were.
+    """
+    columns = {each.name: _joined([_values(batch[each.name])]) for each in features}
+    return as_seen(columns, known or {each.name: () for each in features})
+
+
+def as_seen(columns: Mapping[str, Any], known: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Make the frame that a model sees of columns of numbers and categories, of any width."""
+    return pd.DataFrame(
+        {
+            name: _categories(values, known[name])
+            if isinstance(values, pd.Categorical)
+            else np.asarray(values, dtype=np.float64)
+            for name, values in columns.items()
+        },
+        copy=False,
+    )
+
+
+def _categories(values: pd.Categorical, known: Sequence[str]) -> pd.Categorical:
+    before = set(known)
+    return values.set_categories([*known, *(text for text in _present(values) if text not in before)])
+
+
+def _present(values: pd.Categorical) -> list[str]:
+    """Give the texts that some of the values have, in order."""
+    codes = np.unique(values.codes)
+    return sorted(values.categories[codes[codes >= 0]].tolist())
 
 
 def _values(values: pa.Array) -> Any:

@@ -1,4 +1,4 @@
-"""The gate of a version's SELECT: it is kept only when it says, on validation rows, what the estimator says.
+"""The gate of a version's SELECT: it is kept only when it says, on test rows, what the estimator says.
 
 The SELECT reads rows of the split, keyed by `score.keyed_rows`, from a relation called `ml_split_rows`, which whoever
 runs it puts before it, and gives the columns of `<model>_predictions` that a row decides.
@@ -114,7 +114,7 @@ def _listed(scores: Sequence[exp.Expression]) -> exp.Expression:
 
 
 def examine(version: Version, title: str, warehouse: Warehouse, split: exp.Expression) -> Scoring:
-    """Compile a version and run it beside Python on validation rows; one that differs is not kept."""
+    """Compile a version and run it beside Python on test rows, as it was judged by; one that differs is not kept."""
     begun = time.perf_counter()
     try:
         sql = scoring_sql(version, title)
@@ -124,8 +124,8 @@ def examine(version: Version, title: str, warehouse: Warehouse, split: exp.Expre
     if seconds > LONGEST_COMPILE:
         return Scoring(None, f"compiling took {seconds:.0f} s; more than {LONGEST_COMPILE:.0f} s is not worth it")
     key = [*(column(name) for name in version.spec.entity), column(version.spec.time)]
-    validation = column("ml_split").eq(exp.Literal.string("validation"))
-    rows = exp.select("*").from_(split).where(validation).order_by(*key)
+    test = column("ml_split").eq(exp.Literal.string("test"))
+    rows = exp.select("*").from_(split).where(test).order_by(*key)
     by_sql, sql_cost = _timed(lambda rows: _in_sql(warehouse, sql, keyed_rows(version, rows)), rows)
     try:
         by_python, python_cost = _timed(lambda rows: _in_python(version, warehouse, rows), rows)

@@ -179,6 +179,6 @@ def _streamed(warehouse: Warehouse, query: exp.Select, version: Version, spec: S
     query = query.order_by(column(spec.time), *(column(name) for name in spec.entity))
     values, scores = [], []
     for batch in batched(warehouse.batches(query, BATCH_ROWS)):
-        scores.append(version.scores(scoring_frame(batch, version.features)))
+        scores.append(version.scores(scoring_frame(batch, version.features, version.categories)))
         values.append(batch[beside].to_numpy(zero_copy_only=False))
     return np.concatenate(values), np.concatenate(scores)

@@ -12,13 +12,15 @@ from sqlglot import exp
 
 import mlbridge
 from mlbridge import artifacts, registry
-from mlbridge.challenge import Training, challenge
+from mlbridge.challenge import challenge
 from mlbridge.errors import FeatureError, MlbridgeError, listed, nearest
-from mlbridge.features import Feature, checked_columns, facts_query, features_of, target_type
+from mlbridge.features import checked_columns, facts_query, features_of, target_type
 from mlbridge.frame import BATCH_ROWS, FIT_WORDS, read_frame, training_query
 from mlbridge.gate import ROWS, cheaper, examine, title
 from mlbridge.incumbent import Incumbent, meet
+from mlbridge.large import check_large
 from mlbridge.log import say, warn
+from mlbridge.parity import proof
 from mlbridge.resampling import blocks_of, uses_of
 from mlbridge.retrain import Case, decide
 from mlbridge.run import Run
@@ -27,8 +29,8 @@ from mlbridge.score import (
     SCORED,
     SPLIT,
     answer_columns,
-    infinite_query,
     keyed_rows,
+    odd_query,
     prediction_schema,
     score,
     scored_columns,
@@ -39,7 +41,8 @@ from mlbridge.spec import WATCHED, Spec, read_spec
 from mlbridge.split import check_keys, check_labels, check_rows, duplicates_query, labels_query, missing_query
 from mlbridge.traces import traces
 from mlbridge.train import ONE_AT_A_TIME, Inputs, candidates_of, describe, own_candidates
-from mlbridge.versions import Version, read_version
+from mlbridge.trial import Training
+from mlbridge.versions import Version, read_version, unwritten_version
 from mlbridge.warehouse import Warehouse, select, subquery
 
 if TYPE_CHECKING:
@@ -101,10 +104,15 @@ def train(dbt: Any, session: Any, split: Any, spec: Any, candidates: Mapping[str
             version = read_version(run.node, warehouse, logbook, best, read.trusted)
             table, columns = warehouse.table(split, SPLIT), warehouse.columns(split)
             incumbent = meet(warehouse, table, columns, version, read, training.classes)
-        chosen = challenge(training, incumbent, decision.reason)
+        table = warehouse.table(split, SPLIT)
+
+        def prove(row: Mapping[str, Any], judged: Any) -> str | None:
+            return proof(unwritten_version(run.node, read, {**facts, **row}), warehouse, table, judged)
+
+        chosen = challenge(training, incumbent, decision.reason, prove)
         for row in chosen:
             if row["outcome"] == "promoted" or (read.shadow and row["outcome"] == "rejected"):
-                row |= _compiled(run, read, warehouse, warehouse.table(split, SPLIT), {**facts, **row})
+                row |= _compiled(run, read, warehouse, table, {**facts, **row})
     return registry.as_table([{**facts, **row} for row in chosen])
 
 
@@ -118,21 +126,8 @@ def _not_trained(node: str, facts: Mapping[str, Any], reason: str, figures: Mapp
 def _compiled(
     run: Run, spec: Spec, warehouse: Warehouse, split: exp.Expression, row: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Let the gate decide whether the new champion has a SELECT; read from its artifact, as a later build will."""
-    params = row["params"]
-    version = Version(
-        node=run.node,
-        number=row["version"],
-        as_of=row["as_of"],
-        spec=spec,
-        features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in row["features"]),
-        classes=params["classes"],
-        numbers=params["numbers"],
-        holdout_from=row["holdout_from"],
-        artifact=row["artifact"],
-        stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
-        trusted=spec.trusted,
-    )
+    """Let the gate decide whether the new champion has a SELECT."""
+    version = unwritten_version(run.node, spec, row)
     found = examine(version, title(row["model_name"], row), warehouse, split)
     say(
         run.node, f"version {version.number} scores as SQL too" if found.sql else f"scores in Python only: {found.note}"
@@ -178,6 +173,7 @@ def _gather(
     query = training_query(read_as, spec, target_as, table)
     sizes = {word: row["rows"] for word, row in facts.items()}
     frame = read_frame(warehouse.batches(query, BATCH_ROWS), sizes)
+    check_large(node, frame.features, candidates)
     say(node, f"read {len(frame.features):,} rows x {len(features)} features")
     times = {word: (row["first"], row["last"]) for word, row in facts.items()}
     labelled = [moment for word in FIT_WORDS for moment in times[word]]
@@ -249,7 +245,8 @@ def _waiting(work: _Work, row: Mapping[str, Any]) -> tuple[Version, exp.Select] 
     node, warehouse = work.run.node, work.warehouse
     version = read_version(node, warehouse, work.logbook, row, work.spec.trusted)
     version.check_schema(warehouse.columns(work.split))
-    query = waiting_rows(version, work.spec, warehouse.table(work.split, SPLIT), work.scored)
+    tells = work.scored is not None and "not_scored_because" in warehouse.names(work.scored)
+    query = waiting_rows(version, work.spec, warehouse.table(work.split, SPLIT), work.scored, tells)
     if not warehouse.rows(query.select("1", append=False).limit(1)):
         say(node, f"version {version.number} has scored every row already")
         return None
@@ -272,7 +269,7 @@ def _facts(run: Run) -> dict[str, Any]:
 def _in_warehouse(work: _Work, row: Mapping[str, Any], version: Version, query: exp.Select) -> Any:
     """Give the lazy answer of the version's SELECT where that is expected to be sooner than Python, else None.
 
-    Rows with an infinite feature are refused before, as Python refuses them.
+    A SELECT says that a row gets no prediction, but not why: where that may come, Python scores.
     """
     node, warehouse = work.run.node, work.warehouse
     if row["scoring_cost"] is None:
@@ -280,8 +277,8 @@ def _in_warehouse(work: _Work, row: Mapping[str, Any], version: Version, query: 
     rows = warehouse.row(query.select(exp.alias_(exp.Count(this=exp.Star()), "rows"), append=False))["rows"]
     if cheaper(json.loads(row["scoring_cost"]), rows) == "python":
         return None
-    asked = infinite_query(version, query)
-    version.refuse_infinite([name for name, found in (warehouse.row(asked) if asked else {}).items() if found])
+    if warehouse.row(odd_query(version, query))["odd"]:
+        return None
     sql = warehouse.row(registry.heavy_query(work.logbook, version.number, "scoring_sql"))["scoring_sql"]
     say(node, f"version {version.number} scores {rows:,} new rows as SQL")
     return warehouse.generated(sql, ROWS, keyed_rows(version, query), answer_columns(version, _facts(work.run)))

@@ -48,6 +48,7 @@ LOGBOOK = {
     "decision": "string",
     "promotion": "string",
     "leaks": "string",
+    "categories": "string",
     "artifact": "large_binary",
     "artifact_format": "string",
     "artifact_sha256": "string",
@@ -71,11 +72,13 @@ DOCUMENTS = (
     "decision",
     "promotion",
     "leaks",
+    "categories",
     "scoring_cost",
     "library_versions",
 )
 HEAVY = (
-    "artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "leaks", "scoring_sql",
+    "artifact", "metrics", "importances", "profile", "calibration", "reference", "estimation", "leaks", "categories",
+    "scoring_sql",
 )  # fmt: skip
 CHOSEN = ("promoted", "rejected")
 # A withheld version is kept like a rejected one, but nothing scores with it.

@@ -15,10 +15,11 @@ from joblib import cpu_count
 from sqlglot import exp
 from threadpoolctl import threadpool_limits
 
-from mlbridge.frame import scoring_columns, scoring_frame
-from mlbridge.log import say
+from mlbridge.frame import scoring_columns
+from mlbridge.log import say, warn
+from mlbridge.unscored import Unscored, count, scored_rows, sentence, why_not, words
 from mlbridge.versions import Version
-from mlbridge.warehouse import as_text, batched, column, infinite, refusal, select, subquery
+from mlbridge.warehouse import as_text, batched, column, refusal, subquery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,18 +40,22 @@ PREDICTIONS = {
     "scored_by": "string",
     "scored_at": "timestamp[us]",
     "invocation_id": "string",
+    "not_scored_because": "string",
 }
 BATCH_ROWS = 50_000
 SPLIT, SCORED = "split", "scored"
 ENTITY, TIME = "ml entity", "ml time"
 
 
-def waiting_rows(version: Version, now: Spec, split: exp.Expression, scored: exp.Expression | None) -> exp.Select:
+def waiting_rows(
+    version: Version, now: Spec, split: exp.Expression, scored: exp.Expression | None, tells: bool = True
+) -> exp.Select:
     """Select the rows of the split that neither fit nor selection of this version saw and that it has not scored yet.
 
     `split` and `scored` (the predictions so far) go by the aliases `SPLIT` and `SCORED`; `now` is today's
     spec. Rows without an outcome were never trained on. Of the others, today's words tell only while rows are dealt as
-    they were then; by time they never do, because cut-offs move on.
+    they were then; by time they never do, because cut-offs move on. A row that got no prediction waits until what
+    kept it from one has changed; `tells` is whether `scored` has that column yet.
     """
     moment = exp.cast(column(version.spec.time), "timestamp")
     unseen: exp.Condition = column(version.spec.target).is_(exp.null())
@@ -66,13 +71,17 @@ def waiting_rows(version: Version, now: Spec, split: exp.Expression, scored: exp
             column("time", SCORED).eq(exp.cast(column(version.spec.time, SPLIT), "timestamp")),
             column("version", SCORED).eq(exp.Literal.number(version.number)),
         )
-        query = query.where(exp.not_(exp.Exists(this=exp.select("1").from_(scored).where(same))))
+        known = exp.not_(column("prediction", SCORED).is_(exp.null()))
+        query = query.where(exp.not_(exp.Exists(this=exp.select("1").from_(scored).where(same, known))))
+        if tells:
+            still = column("not_scored_because", SCORED).eq(why_not(version.features, SPLIT))
+            query = query.where(exp.not_(exp.Exists(this=exp.select("1").from_(scored).where(same.copy(), still))))
     return query
 
 
 def scored_columns(version: Version) -> dict[str, exp.Expression]:
-    """Give what scoring in Python reads of a row of the split: its key, its moment, and the features."""
-    return {**_key(version), **scoring_columns(version.features)}
+    """Give what scoring in Python reads of a row of the split: its key, its moment, the features, what is odd."""
+    return {**_key(version), **scoring_columns(version.features), **words(version.features)}
 
 
 def keyed_rows(version: Version, rows: exp.Select) -> exp.Select:
@@ -84,13 +93,10 @@ def _key(version: Version) -> dict[str, exp.Expression]:
     return {ENTITY: as_text(version.spec.entity), TIME: exp.cast(column(version.spec.time), "timestamp")}
 
 
-def infinite_query(version: Version, rows: exp.Select) -> exp.Select | None:
-    """Ask of each numeric feature whether any row is infinite there; None where there is no such feature."""
-    numbers = {each.name: column(each.name) for each in version.features if each.kind != "category"}
-    found: dict[str, exp.Expression] = {
-        name: exp.Anonymous(this="bool_or", expressions=[infinite(each)]) for name, each in numbers.items()
-    }
-    return select(found, subquery(select(scored_columns(version), subquery(rows, SPLIT)), SPLIT)) if found else None
+def odd_query(version: Version, rows: exp.Select) -> exp.Select:
+    """Ask whether there is something in any of the rows that may keep it from a prediction."""
+    named = exp.select(exp.alias_(why_not(version.features, SPLIT), "why")).from_(subquery(rows, SPLIT))
+    return exp.select(exp.alias_(exp.Count(this=exp.column("why")), "odd")).from_(subquery(named, SCORED))
 
 
 def answer_columns(version: Version, facts: Mapping[str, Any]) -> dict[str, exp.Expression]:
@@ -100,7 +106,9 @@ def answer_columns(version: Version, facts: Mapping[str, Any]) -> dict[str, exp.
     refused = refusal(f"version {version.number} gives no prediction for some rows. Pin another.")
     found: dict[str, exp.Expression] = {}
     for name, type_ in PREDICTIONS.items():
-        value = exp.convert(str(same[name])) if name in same else column(name)
+        value: exp.Expression = exp.null() if name == "not_scored_because" else column(name)
+        if name in same:
+            value = exp.Literal.string(str(same[name]))
         value = exp.Coalesce(this=value, expressions=[refused]) if name == "prediction" else value
         found[name] = exp.cast(value, types[type_])
     return found
@@ -109,18 +117,27 @@ def answer_columns(version: Version, facts: Mapping[str, Any]) -> dict[str, exp.
 def score(
     node: str, reader: pa.RecordBatchReader, version: Version, facts: Mapping[str, Any]
 ) -> Iterator[pa.RecordBatch]:
-    """Score batch by batch; `facts` are the columns that are the same in every row."""
+    """Score batch by batch; `facts` are the columns that are the same in every row.
+
+    Rows that cannot be scored get no prediction and are warned of in the end.
+    """
     import pyarrow as pa
 
-    done = 0
+    done, unscored = 0, Unscored()
     same = {**facts, "version": version.number, "target": version.spec.target, "scored_by": "python"}
     for batch, answer in answers(version, batched(reader), cpu_count()):
         columns = {**same, **answer, "entity": batch[ENTITY], "time": batch[TIME]}
         arrays = [_column(columns[field.name], field.type, batch.num_rows) for field in prediction_schema()]
+        if answer["not_scored_because"] is not None:
+            keys = zip(batch[TIME].to_pylist(), batch[ENTITY].to_pylist(), strict=True)
+            count(unscored, answer["not_scored_because"], keys)
         yield pa.RecordBatch.from_arrays(arrays, schema=prediction_schema())
         done += batch.num_rows
         if done % 1_000_000 < batch.num_rows:
             say(node, f"scored {done:,} rows with version {version.number}")
+    if unscored:
+        warn(node, sentence(version.number, unscored))
+    done -= sum(rows for rows, _ in unscored.values())
     say(node, f"version {version.number} scored {done:,} new rows")
 
 
@@ -137,8 +154,11 @@ def answers(
 
     def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, Any]]:
         with sklearn.config_context(**settings):
-            scores = version.scores(scoring_frame(batch, version.features))
-        return batch, predicted(scores, version.classes, version.numbers)
+            places, scores, said = scored_rows(version, batch)
+        found = predicted(scores, version.classes, version.numbers)
+        if said is not None:
+            found = {name: _spread(values, places, batch.num_rows) for name, values in found.items()}
+        return batch, {**found, "not_scored_because": said}
 
     waiting: deque[Future[tuple[pa.RecordBatch, dict[str, Any]]]] = deque()
     with ThreadPoolExecutor(workers, initializer=partial(threadpool_limits, 1, "openmp")) as pool:
@@ -174,6 +194,16 @@ def predicted(
         "probability": scores[:, 1] if two else scores.max(axis=1),
         "probabilities": None if two else [json.dumps(each) for each in scores.tolist()],
     }
+
+
+def _spread(values: Any, places: np.ndarray[Any, Any], rows: int) -> list[Any] | None:
+    """Put the values of some of the rows into their places; the others have None."""
+    if values is None:
+        return None
+    every: list[Any] = [None] * rows
+    for place, value in zip(places, values, strict=True):
+        every[place] = value
+    return every
 
 
 def prediction_schema() -> pa.Schema:

@@ -17,6 +17,7 @@ import numpy as np
 
 from mlbridge.errors import TrainingError
 from mlbridge.features import Column
+from mlbridge.large import hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,7 +201,7 @@ def fit(node: str, name: str, estimator: Any, features: pd.DataFrame, target: np
     try:
         estimator.fit(features, target)
     except Exception as error:
-        raise TrainingError(f"{node}: the candidate '{name}' failed to fit: {error}") from error
+        raise TrainingError(f"{node}: the candidate '{name}' failed to fit: {error}{hint(features)}") from error
     seconds = time.perf_counter() - started
     # A forest adds its trees' votes up in the order in which threads finish: one thread, or the last bit varies.
     jobs = {key: None for key in estimator.get_params() if key.split("__")[-1] == "n_jobs"}
@@ -222,7 +223,7 @@ def checked_scores(
     try:
         scores = scores_of(estimator, features)
     except Exception as error:
-        raise TrainingError(f"{node}: the candidate '{name}' failed to score: {error}") from error
+        raise TrainingError(f"{node}: the candidate '{name}' failed to score: {error}{hint(features)}") from error
     expected = (len(features),) if classes is None else (len(features), classes)
     if scores.shape != expected:
         raise TrainingError(
@@ -233,7 +234,7 @@ def checked_scores(
     if missing:
         raise TrainingError(
             f"{node}: the candidate '{name}' gives NaN or infinity for {missing:,} of {len(features):,} rows. Mend "
-            "it, or take it out of the candidates."
+            f"it, or take it out of the candidates.{hint(features)}"
         )
     return scores
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -32,7 +32,7 @@ class Version:
     `stored` says in which format the artifact was written, and its checksum. `as_of` (UTC) is the moment on whose
     knowledge it was trained. `numbers` are the classes as numbers, None for texts. `holdout_from` is the prediction
     moment (UTC) of its first test row where all test rows come after those it has seen, else None: rows from there on
-    are new to it.
+    are new to it. `categories` are the texts of its training rows by feature, None where they were not kept yet.
     """
 
     node: str
@@ -46,6 +46,7 @@ class Version:
     artifact: bytes | None
     stored: Mapping[str, Any]
     trusted: tuple[str, ...]
+    categories: Mapping[str, Sequence[str]] | None = None
 
     @cached_property
     def estimator(self) -> Any:
@@ -80,20 +81,16 @@ class Version:
         """Name the features that it rests on, that are there, and that a spec does not want as features any more."""
         return [each.name for each in self.features if each.name in columns and spec.refuses(each.name)]
 
-    def refuse_infinite(self, names: Iterable[str]) -> None:
-        """Raise ScoringError when there are features, given by name, that are infinite in some rows."""
-        if names := list(names):
-            raise ScoringError(
-                f"{self.node}: version {self.number} cannot score: the feature {listed(names)} is infinite in "
-                "some rows; a value that cannot be known should be NULL. Mend it in the features node."
-            )
-
     def scores(self, features: pd.DataFrame) -> np.ndarray[Any, Any]:
         """Score rows; raises ScoringError that names an infinite feature, or what the estimator could not do."""
         infinite = [
             str(name) for name, values in features.items() if values.dtype.kind == "f" and np.isinf(values).any()
         ]
-        self.refuse_infinite(infinite)
+        if infinite:
+            raise ScoringError(
+                f"{self.node}: version {self.number} cannot score: the feature {listed(infinite)} is infinite in "
+                "some rows; a value that cannot be known should be NULL. Mend it in the features node."
+            )
         estimator = self.estimator
         try:
             scores = scores_of(estimator, features)
@@ -110,6 +107,9 @@ def read_version(
     """Read a logbook row and its artifact, which is not looked into before `estimator` is asked for."""
     number = row["version"]
     artifact = warehouse.row(heavy_query(logbook, number, "artifact"))["artifact"]
+    categories = None
+    if "categories" in warehouse.names(logbook):
+        categories = warehouse.row(heavy_query(logbook, number, "categories"))["categories"]
     params = json.loads(row["params"])
     classes, numbers = params["classes"], params["numbers"]
     return Version(
@@ -124,4 +124,24 @@ def read_version(
         artifact=artifact,
         stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
         trusted=tuple(trusted),
+        categories=None if categories is None else json.loads(categories),
+    )
+
+
+def unwritten_version(node: str, spec: Spec, row: Mapping[str, Any]) -> Version:
+    """Make the version of a logbook row that is not written yet; its artifact is read as a later build will read it."""
+    params = row["params"]
+    return Version(
+        node=node,
+        number=row["version"],
+        as_of=row["as_of"],
+        spec=spec,
+        features=tuple(Feature(each["name"], each["type"], each["kind"]) for each in row["features"]),
+        classes=params["classes"],
+        numbers=params["numbers"],
+        holdout_from=row["holdout_from"],
+        artifact=row["artifact"],
+        stored={key: row[key] for key in ("artifact_format", "artifact_sha256")},
+        trusted=spec.trusted,
+        categories=row["categories"],
     )

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from mlbridge.challenge import Training
+from mlbridge.trial import Training
 from mlbridge.frame import FIT_WORDS
 from mlbridge.incumbent import Incumbent
 from mlbridge.leaks import Suspicion

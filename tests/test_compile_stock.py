@@ -68,7 +68,7 @@ def relation(rows: str) -> exp.Select:
 )
 def test_parity(name: str, classes: int, tolerance: float, warehouse: duckdb.DuckDBPyConnection) -> None:
     fitted_on = warehouse.sql(relation("id < 1500").sql(dialect="duckdb")).to_arrow_table()
-    frame = scoring_frame(fitted_on.to_batches()[0], FEATURES)
+    frame = scoring_frame(fitted_on.to_batches()[0], FEATURES, None)
     y = warehouse.sql("select y + coalesce(seats, 0) / 50 as y from rows where id < 1500 order by id").fetchnumpy()["y"]
     target: Any = y if classes == 0 else np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
     columns = [Column(each, each.type, {"carrier": 9, "plane": 211}.get(each.name)) for each in FEATURES]
@@ -81,7 +81,7 @@ def test_parity(name: str, classes: int, tolerance: float, warehouse: duckdb.Duc
     sql = to_sql(estimator, relation("id >= 0"), keep=["id"])
     found = warehouse.execute(f"select * exclude id from ({sql}\n) order by id").fetchall()
     batch = warehouse.sql(relation("id >= 0").sql(dialect="duckdb") + " order by id").to_arrow_table().combine_chunks()
-    rows = scoring_frame(batch.to_batches()[0], FEATURES)
+    rows = scoring_frame(batch.to_batches()[0], FEATURES, None)
     scores, predicted = scores_of(estimator, rows).reshape(len(rows), -1), estimator.predict(rows)
     if classes:
         expected = [(label, *row) for label, row in zip(predicted.tolist(), scores.tolist(), strict=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,26 +172,37 @@ def test_open_rows_do_not_change_the_fingerprint() -> None:
 # --- scoring sees what training saw -----------------------------------------------------------------------
 
 
-def test_a_row_looks_the_same_to_a_model_in_scoring() -> None:
+@pytest.mark.parametrize("word", ["train", "validation", "test"])
+def test_a_model_sees_the_same_to_the_bit_in_training_and_scoring(word: str) -> None:
     columns: dict[str, str | None] = {
         **BASE,
         "flag": "i % 2 = 0",
+        "whole": "i % 100",
+        "large": "i * 10000000000000001",
         "day": "date '2024-01-01' + cast(i as integer)",
         "money": "cast(x as decimal(9, 2))",
+        "much": "cast(i as decimal(38, 20)) / 8",
+        "single": "cast(x as float)",
         "nan": "case when i % 3 > 0 then x else cast('nan' as double) end",
+        "unseen": "case when i < 300 then ['b', 'd'][1 + i % 2] else ['a', 'b', 'z'][1 + i % 3] end",
     }
     branch = Branch(columns)
-    seen = _frame(branch).features
+    frame = _frame(branch)
     warehouse, split = Warehouse(branch.connection), branch._ref("late_split")
     features = features_of("late_training", warehouse.columns(split), read_spec("late_training", branch.spec))
-    query = select(scoring_columns(features), warehouse.table(split, "split")).order_by('"at"').limit(400)
-    (batch,) = warehouse.batches(query, 1000)
-    scored = scoring_frame(batch, features)
-    assert list(scored.columns) == list(seen.columns)
-    for name in seen:
-        left: Any = seen[name]
-        right: Any = scored[name]
-        if left.dtype == "category":
-            assert left.astype(object).tolist() == pytest.approx(right.astype(object).tolist(), nan_ok=True)
-        else:
-            np.testing.assert_array_equal(left.to_numpy(dtype=float), right.to_numpy(dtype=float))
+    query = select(scoring_columns(features), warehouse.table(split, "split")).order_by('"at"')
+    (batch,) = warehouse.batches(query.where(f"ml_split = '{word}'"), 1000)
+    seen, scored = frame.part(word), scoring_frame(batch, features, frame.texts)
+    pd.testing.assert_frame_equal(seen, scored, check_exact=True)
+    assert {str(dtype) for dtype in seen.dtypes} == {"float64", "category"}
+    assert list(seen["unseen"].cat.categories) == ["b", "d", *(["a", "z"] if word != "train" else [])]
+
+
+def test_the_texts_of_training_keep_their_places_in_every_batch() -> None:
+    late = "case when i < 280 then ['b', 'd', null][1 + i % 3] else ['d', 'e', 'a'][1 + i % 3] end"
+    frame = _frame(Branch({"text": late}))
+    assert frame.texts["text"] == ["b", "d"]
+    assert frame.part("train")["text"].cat.codes[:3].tolist() == [0, 1, -1]
+    found = frame.part("test")["text"]
+    assert found[:3].tolist() == ["e", "a", "d"]
+    assert found.cat.codes[:3].tolist() == [3, 2, 1]

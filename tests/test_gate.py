@@ -13,7 +13,7 @@ from branch import Branch
 from estimators import Steady
 from threadpoolctl import threadpool_limits
 
-from mlbridge import ScoringError, gate, nodes
+from mlbridge import gate, nodes
 from mlbridge.compile import dialects
 from mlbridge.compile.dialects import dialect_of
 from mlbridge.score import PREDICTIONS, prediction_schema
@@ -168,11 +168,15 @@ def test_the_cheaper_way_is_chosen_by_the_rows() -> None:
 
 
 @pytest.mark.parametrize("way", ["sql", "python"])
-def test_an_infinite_feature_is_refused_in_both_ways(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_cannot_be_scored_gets_no_prediction_in_both_ways(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     branch = trained("booleans")
     monkeypatch.setattr(nodes, "cheaper", lambda cost, rows: way)
     branch.execute("update late_split set x = 'infinity' where id = 'k410'")
-    branch.refuses_to_predict(ScoringError, "the feature 'x' is infinite")
+    rows = branch.predict()
+    assert len(rows) == 100
+    assert {row["entity"]: row["not_scored_because"] for row in rows if row["prediction"] is None} == {
+        "k410": "the feature 'x' is infinite"
+    }
 
 
 def test_a_row_without_a_prediction_ends_the_build(monkeypatch: pytest.MonkeyPatch) -> None:

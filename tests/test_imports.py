@@ -16,13 +16,14 @@ PACKAGE = Path(mlbridge.__file__).parent
 LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
     "sample", "blocks",  # rows, and which belong together
-    "features", "split", "shortage", "frame",  # features, split
+    "features", "split", "shortage", "frame", "large",  # features, split
     "metrics", "ranges", "baselines", "influence", "intervals", "gain", "evaluate",  # how good
     "recalibration", "strength",  # in words
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
     "artifacts", "registry", "versions", "incumbent", "retrain", "resampling",  # register
-    "leaks", "alone", "traces", "scene", "repeats", "suspects", "challenge",  # what looks like a leak is not promoted
-    "compile", "score", "gate",
+    "leaks", "alone", "traces", "scene", "repeats", "suspects",  # what looks like a leak
+    "trial", "promotion", "challenge",  # who is promoted
+    "compile", "unscored", "score", "parity", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line
     "sandbox", "replay", "hindsight", "backtest",

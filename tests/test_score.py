@@ -223,12 +223,6 @@ def test_a_new_column_is_no_obstacle() -> None:
     assert len(branch.predict()) == 100
 
 
-def test_an_infinite_feature_is_named_and_nothing_is_written() -> None:
-    branch = Branch({"y": "case when i = 420 then cast('infinity' as double) else other end"})
-    branch.train()
-    branch.refuses_to_predict(ScoringError, "version 1 cannot score: the feature 'y' is infinite", "should be NULL")
-
-
 @pytest.mark.parametrize("value", ["null", "cast('nan' as double)"])
 def test_a_missing_value_is_scored(value: str) -> None:
     branch = Branch({"y": f"case when i < 400 then other else {value} end"})
@@ -369,10 +363,6 @@ def _of_another_type(branch: Branch) -> None:
     branch.split({"y": "'y'", "z": "other"})
 
 
-def _infinite(branch: Branch) -> None:
-    branch.split({"y": "case when i = 420 then 'infinity'::double else other end", "z": "other"})
-
-
 def _failing(branch: Branch) -> None:
     branch.execute("update late_training set features = json_array(json_object('name', 'y', 'type', 'DOUBLE', "
                    "'kind', 'numeric')) where version = 2")  # fmt: skip
@@ -391,7 +381,6 @@ def _by_a_key_that_stands_twice(branch: Branch) -> None:
         (_without_its_feature, "does not score in shadow: late_predictions: version 2 cannot score: 'y' is gone"),
         (_of_another_type, "does not score in shadow: late_predictions: version 2 cannot score: 'y' was DOUBLE and is"),
         (_by_a_key_that_stands_twice, "does not score in shadow: late_predictions: carrier = "),
-        (_infinite, "stopped scoring in shadow: late_predictions: version 2 cannot score: the feature 'y' is infinite"),
         (_failing, "stopped scoring in shadow: late_predictions: version 2 failed to score: 'x'"),
     ],
 )

@@ -43,6 +43,7 @@
   where
     predictions.version = {{ version }}
     and predictions.target = {{ mlbridge.text(spec.target) }}
+    and predictions.prediction is not null
     and {{ target }} is not null
     and {{ mlbridge.monitored('predictions', 'versions') }}
     and {{ mlbridge.window_start(monitor.window, 'predictions.time') }} in (

@@ -21,6 +21,7 @@
   where
     predictions.version = {{ documents.version }}
     and predictions.target = {{ mlbridge.text(spec.target) }}
+    and predictions.prediction is not null
     and {{ mlbridge.is_new('predictions', 'versions') }}
     and {{ mlbridge.window_start(monitor.window, 'predictions.time') }} in (
       {%- for start in starts %}{{ mlbridge.moment(start) }}{{ ', ' if not loop.last }}{% endfor -%}

@@ -23,11 +23,11 @@
   {%- endfor -%}
 {% endmacro %}
 
-{% macro why_not(version, split, rows) %}
-  {#- Why a version cannot score: what is gone from the split, of another type than in training, or infinite; else none. -#}
+{% macro why_not(version, split) %}
+  {#- Why a version cannot score: what is gone from the split, or of another type than in training; else none. -#}
   {%- set columns = {} -%}
   {%- for column in adapter.get_columns_in_relation(split) -%}{%- do columns.update({column.name: column}) -%}{%- endfor -%}
-  {%- set changes, floats, counts, infinite = [], [], [], [] -%}
+  {%- set changes = [] -%}
   {%- for name in version.spec.entity + [version.spec.time, version.spec.target] if name not in columns -%}
     {%- do changes.append("'" ~ name ~ "' is gone") -%}
   {%- endfor -%}
@@ -36,21 +36,10 @@
       {%- do changes.append("'" ~ feature.name ~ "' is gone") -%}
     {%- elif mlbridge.family(feature.type) != mlbridge.family(columns[feature.name].dtype) -%}
       {%- do changes.append("'" ~ feature.name ~ "' was " ~ feature.type ~ ' and is ' ~ columns[feature.name].data_type) -%}
-    {%- elif mlbridge.family(feature.type) == 'float' -%}
-      {%- do floats.append(feature.name) -%}
-      {%- do counts.append('count(case when ' ~ mlbridge.is_infinite(mlbridge.quoted(feature.name)) ~ ' then 1 end)') -%}
     {%- endif -%}
   {%- endfor -%}
-  {%- if changes -%}
-    {{ return(changes | join(', ') ~ '. Restore the column in the features node, or build the training node so that a new version '
-      ~ 'learns without it.') }}
-  {%- endif -%}
-  {%- if floats -%}
-    {%- set counted = run_query('select ' ~ counts | join(', ') ~ ' from (' ~ rows ~ ') as waiting').rows[0] -%}
-    {%- for name in floats -%}{%- if counted[loop.index0] > 0 -%}{%- do infinite.append("'" ~ name ~ "'") -%}{%- endif -%}{%- endfor -%}
-  {%- endif -%}
-  {{ return('the feature ' ~ infinite | join(', ') ~ ' is infinite in some rows; a value that cannot be known should be NULL. Mend it '
-    ~ 'in the features node.' if infinite else none) }}
+  {{ return(changes | join(', ') ~ '. Restore the column in the features node, or build the training node so that a new version '
+    ~ 'learns without it.' if changes else none) }}
 {% endmacro %}
 
 {% macro family(type) %}

@@ -17,15 +17,14 @@
   {%- if execute and flags.WHICH in ['run', 'build', 'retry'] and not flags.EMPTY -%}
     {%- set spec = mlbridge.spec(name) -%}
     {%- for version in mlbridge.scoring_versions(name, training, spec) -%}
-      {%- set rows = mlbridge.waiting_rows(version, spec, split) -%}
-      {%- set problem = mlbridge.why_not(version, split, rows) -%}
+      {%- set problem = mlbridge.why_not(version, split) -%}
       {%- if problem is not none and version.beside -%}
         {%- do mlbridge.warn_of_shadow(version, problem) -%}
       {%- elif problem is not none -%}
         {{ mlbridge.refuse(model.name, 'version ' ~ version.number ~ ' cannot score: ' ~ problem) }}
       {%- else -%}
         {%- if not version.beside -%}{%- do mlbridge.check_keys(version, spec.split.group, split) -%}{%- endif -%}
-        {%- do selects.append(mlbridge.scored_by_sql(name, version, rows)) -%}
+        {%- do selects.append(mlbridge.scored_where_possible(name, version, split, mlbridge.waiting_rows(version, spec, split))) -%}
       {%- endif -%}
     {%- endfor -%}
   {%- endif -%}

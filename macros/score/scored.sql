@@ -1,12 +1,26 @@
 {# What a version's SELECT says, as rows of `<model>_predictions`. The columns are those of `PREDICTIONS` in `mlbridge/score.py`. #}
 
-{% macro scored_by_sql(name, version, rows) %}
+{% macro scored_where_possible(name, version, split, rows) %}
+  {#- As rows of the predictions, what the version says of rows of the split; those without a prediction are warned of. -#}
+  {%- set odd = mlbridge.odd_rows(version, split, '(' ~ rows ~ ')') -%}
+  {%- if not run_query('select 1 from (' ~ odd ~ ') as odd limit 1').rows -%}
+    {{ return(mlbridge.scored_by_sql(name, version, rows, none)) }}
+  {%- endif -%}
+  {%- set key = "odd.entity = waiting." ~ mlbridge.quoted('ml entity') ~ " and odd.time = waiting." ~ mlbridge.quoted('ml time') -%}
+  {%- set only = 'select waiting.* from (' ~ rows ~ ') as waiting inner join (' ~ odd ~ ') as odd on ' ~ key -%}
+  {%- set joined = mlbridge.odd_rows(version, split, 'ml_split_rows') -%}
+  {%- do mlbridge.warn_of_unscored(version, mlbridge.scored_by_sql(name, version, only, joined)) -%}
+  {{ return(mlbridge.scored_by_sql(name, version, rows, joined)) }}
+{% endmacro %}
+
+{% macro scored_by_sql(name, version, rows, odd) %}
   {#-
-    What a version's SELECT says of rows of the split, as rows of the predictions. Of the challenger's, those of which it
-    says nothing are left out.
+    What a version's SELECT says of rows of the split, as rows of the predictions. `odd` gives what may keep a row from a
+    prediction, or is none where nothing does. Of the challenger's, those of which the SELECT says nothing are left out.
   -#}
   {%- set number = 'coalesce(cast(scored.prediction_value as ' ~ mlbridge.type_double() ~ '), 0)' -%}
   {%- set told = 'case when not ' ~ mlbridge.is_infinite(number) ~ ' then scored.prediction end' -%}
+  {%- set why = 'coalesce(scored.infinite, case when ' ~ told ~ ' is null then scored.large end)' if odd else 'null' -%}
   {%- set columns = {
     'model_name': mlbridge.text(name),
     'version': version.number,
@@ -15,7 +29,13 @@
     'scored_by': "'sql'",
     'scored_at': "'" ~ mlbridge.as_of() ~ "'",
     'invocation_id': mlbridge.text(invocation_id),
+    'not_scored_because': why,
   } -%}
+  {%- if odd -%}
+    {%- for column in ['prediction', 'prediction_value', 'probability', 'probabilities'] -%}
+      {%- do columns.update({column: 'case when ' ~ why ~ ' is null then ' ~ columns.get(column, 'scored.' ~ column) ~ ' end'}) -%}
+    {%- endfor -%}
+  {%- endif -%}
   {%- set chosen = [] -%}
   {%- for column, type in mlbridge.prediction_types().items() -%}
     {%- do chosen.append('cast(' ~ columns.get(column, 'scored.' ~ column) ~ ' as ' ~ type ~ ') as ' ~ column) -%}
@@ -26,13 +46,16 @@ from (
 with ml_split_rows as (
   {{ rows }}
 )
-select *
+select answer.*{{ ', odd.infinite, odd.large' if odd }}
 from (
 {{ version.sql }}
 ) as answer
+{%- if odd %}
+left join ({{ odd }}) as odd on answer.entity = odd.entity and answer.time = odd.time
+{%- endif %}
 ) as scored
 {%- if version.beside %}
-where {{ told }} is not null
+where {{ told }} is not null or {{ why }} is not null
 {%- endif %}
 {%- endmacro %}
 
@@ -41,7 +64,7 @@ where {{ told }} is not null
   {{ return({
     'model_name': text, 'entity': text, 'time': moment, 'version': 'int', 'target': text, 'prediction': text,
     'prediction_value': number, 'probability': number, 'probabilities': text, 'scored_by': text, 'scored_at': moment,
-    'invocation_id': text,
+    'invocation_id': text, 'not_scored_because': text,
   }) }}
 {% endmacro %}
 

@@ -3,7 +3,7 @@
 {% macro waiting_rows(version, spec, split) %}
   {#-
     The rows of the split that neither fit nor selection of the version saw and that it has not scored yet, with their key
-    and moment as `ml entity` and `ml time`. Rows without an outcome were never trained on. Of the others, today's words
+    and moment as `ml entity` and `ml time`. A row that got no prediction waits until what kept it from one has changed. Rows without an outcome were never trained on. Of the others, today's words
     tell only while rows are dealt as they were then; by time they never do, because cut-offs move on.
   -#}
   {%- set time = 'cast(split_rows.' ~ mlbridge.quoted(version.spec.time) ~ ' as timestamp)' -%}
@@ -24,10 +24,26 @@
     and not exists (
       select 1
       from {{ before }} as before
-      where before.entity = {{ key }} and before.time = {{ time }} and before.version = {{ version.number }}
+      where
+        before.entity = {{ key }} and before.time = {{ time }} and before.version = {{ version.number }}
+        and before.prediction is not null
     )
+    {%- if mlbridge.tells_why_not(before) %}
+    and not exists (
+      select 1
+      from {{ before }} as before
+      where
+        before.entity = {{ key }} and before.time = {{ time }} and before.version = {{ version.number }}
+        and before.not_scored_because = {{ mlbridge.oddities(version, split, 'split_rows') }}
+    )
+    {%- endif %}
   {%- endif -%}
 {%- endmacro %}
+
+{% macro tells_why_not(predictions) %}
+  {#- Whether the predictions say why a row has none; those that an earlier mlbridge began have one in every row. -#}
+  {{ return('not_scored_because' in adapter.get_columns_in_relation(predictions) | map(attribute='name') | map('lower')) }}
+{% endmacro %}
 
 {% macro same_question(before, now) %}
   {#- Whether the same outcome of the same rows at the same moment is asked, and rows are dealt as they were. -#}

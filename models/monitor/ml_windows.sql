@@ -33,6 +33,7 @@ from (
         on {{ mlbridge.same_row('predictions', 'facts', spec) }}
     where
         predictions.target = {{ mlbridge.text(spec.target) }}
+        and predictions.prediction is not null
         and {{ mlbridge.monitored('predictions', 'versions') }}
 ) as scored
 group by model, version, window_start

@@ -19,8 +19,9 @@ select
         when predictions.target = {{ mlbridge.text(spec.target) }}
             then {{ mlbridge.as_number(split, spec.target, 'facts') }}
     end as actual_value,
-    predictions.scored_at
-from {{ ref(name ~ '_predictions') }} as predictions
+    predictions.scored_at,
+    predictions.not_scored_because
+from {{ mlbridge.told(ref(name ~ '_predictions')) }} as predictions
 left join {{ split }} as facts
     on
         predictions.entity = {{ mlbridge.key_as_text(spec.entity, 'facts') }}

@@ -6,6 +6,7 @@ with ranked as (
             partition by predictions.model, predictions.entity, predictions.time
             -- after a rollback the version in use comes first, although it scored these rows long ago
             order by
+                case when predictions.prediction is null then 1 else 0 end,
                 case when predictions.version = champions.version then 0 else 1 end,
                 predictions.scored_at desc,
                 predictions.version desc
@@ -24,6 +25,7 @@ select
     probability,
     actual,
     actual_value,
-    scored_at
+    scored_at,
+    not_scored_because
 from ranked
 where place = 1
