@@ -171,7 +171,7 @@ def test_a_worse_challenger_is_rejected_against_the_champion_with_figures() -> N
         "the spec changed: the definition of a candidate; not better than the champion (version 1): roc_auc 0."
     )
     assert "of the champion (version 1) on the same 60 rows: -0." in row["reason"]
-    assert "95 % interval" in row["reason"]
+    assert "99.2 % interval" in row["reason"]
     assert {each["version"] for each in branch.predict()} == {1}
 
 
@@ -288,7 +288,7 @@ def test_asked_to_train_again_on_the_same_rows_gives_the_same_figures_and_no_pro
     first, second = branch.train(), branch.retrain()
     assert (second["outcome"], second["version"]) == ("rejected", 2)
     assert second["reason"].startswith("asked for by mlbridge_retrain; not better than the champion (version 1)")
-    assert "+0.000 (95 % interval +0.000 to +0.000)" in second["reason"]
+    assert "+0.000 (99.2 % interval +0.000 to +0.000)" in second["reason"]
     for name in ("metrics", "importances", "profile", "calibration", "data_hash", "params"):
         assert first[name] == second[name]
 
