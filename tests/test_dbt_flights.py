@@ -32,7 +32,7 @@ def test_arrival_delay_beats_its_baseline(flights: Host) -> None:
     )
     assert value < baseline
     assert high < baseline
-    assert "95 % interval +" in reason  # the paired interval of the gain, both ends above zero
+    assert "97 % interval +" in reason  # the paired interval of the gain, both ends above zero
     assert "interval +0.00 to" not in reason
 
 
