@@ -57,12 +57,12 @@ def real_skill_in_a_wandering_level(rng: np.random.Generator) -> Any:
 
 
 def rate_of_last_month(rng: np.random.Generator) -> Any:
-    """The rate changes by the month; the candidate is the share of positives of the thirty days before."""
+    """The rate changes by the month; the candidate is the share of positives of the forty days before."""
     rates = np.repeat(rng.uniform(0.05, 0.6, ROWS // 120 + 1), 120)[:ROWS]
     truth = (rng.random(ROWS) < rates).astype(int)
     so_far = np.append(0, np.cumsum(truth))
     places = np.arange(ROWS)
-    first = np.maximum(places - 120, 0)
+    first = np.maximum(places - 160, 0)
     share = (so_far[places] - so_far[first] + 0.2) / (places - first + 1)
     return truth, np.column_stack([1 - share, share]), {}
 

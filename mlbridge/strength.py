@@ -29,6 +29,8 @@ OTHERS: Final = (0.13, 0.26)
 # deviation of the outcomes.
 SLOPES: Final = (0.8, 1.25)
 INTERCEPT: Final = 0.2
+# Both are looked at, so each interval is taken at 97.5 %, wider than that of 95 % by so much (Bonferroni).
+_BOTH: Final = 2.241403 / 1.959964
 
 
 @dataclass(frozen=True)
@@ -136,14 +138,18 @@ def _off(test: Sample, slope: Estimate | None, intercept: Estimate | None) -> li
     numbers = test.task == "regression"
     unit = float(test.truth.std()) if numbers else 1.0
     what, said = ("predictions" if numbers else "probabilities"), []
-    if slope and not slope[1] <= 1 <= slope[2] and not SLOPES[0] <= slope[0] <= SLOPES[1]:
+    if slope and _apart(slope, 1) and not SLOPES[0] <= slope[0] <= SLOPES[1]:
         said.append(
             f"too {'extreme' if slope[0] < 1 else 'cautious'} (calibration slope {_figures(slope)}, 1 is right)"
         )
-    if intercept and not intercept[1] <= 0 <= intercept[2] and abs(intercept[0]) > INTERCEPT * unit:
+    if intercept and _apart(intercept, 0) and abs(intercept[0]) > INTERCEPT * unit:
         way = "low" if intercept[0] > 0 else "high"
         said.append(f"too {way} on average (calibration intercept {_figures(intercept)}, 0 is right)")
     return [f"its {what} are {' and '.join(said)}"] if said else []
+
+
+def _apart(found: Estimate, right: float) -> bool:
+    return abs(found[0] - right) > _BOTH * (found[2] - found[0])
 
 
 def _opening(word: str | None, skill: Estimate | None, auc: Estimate | None) -> str:

@@ -160,6 +160,10 @@ def test_what_is_wanting_is_said(
         assert words in said(app), said(app)
 
 
+def test_the_version_in_use_says_how_much_skill_it_has(folder: Path, open_page: Callable[..., AppTest]) -> None:
+    assert " of the way from baseline to perfect" in said(open_page(folder, "versions", model="amount"))
+
+
 def test_one_window_has_no_window_before(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
     one = published.changed(folder, tmp_path / "one", published.ONE_WINDOW)
     assert "One window only" in said(open_page(one, "drift", baseline="previous"))

@@ -119,12 +119,13 @@ def test_probabilities_that_are_off_are_said_with_slope_and_intercept() -> None:
 
 
 def test_figures_of_any_size_can_be_read() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=500)
-    for unit, said in ((1e-4, "intercept -9.99e-05 (-0.0001 to "), (1e6, "intercept -9.99e+05 (-1e+06 to ")):
-        sample = Sample(unit * truth, unit * (truth + 1 + 0.01 * rng.normal(size=500)))
-        numbers = strength("rmse", _two("rmse", (1.0, 0.9, 1.1, 2.0)), sample).sentence
-        assert f"too high on average (calibration {said}" in numbers
+    truth = np.random.default_rng(0).normal(size=500)
+    for unit in (1e-4, 1e6):
+        sample = Sample(unit * truth, unit * truth + 0.9 * unit + 0.5 * unit * np.sin(np.arange(500)))
+        found = strength("rmse", _two("rmse", (1.0, 0.9, 1.1, 2.0)), sample)
+        edges = [f"{found.document[f'calibration_intercept{end}']:.3g}" for end in ("", "_low", "_high")]
+        assert len(set(edges)) == 3
+        assert "(calibration intercept {} ({} to {}), 0 is right)".format(*edges) in found.sentence
 
 
 # --- worlds in which nothing is odd -----------------------------------------------------------------------
@@ -133,7 +134,7 @@ def test_figures_of_any_size_can_be_read() -> None:
 def test_chance_alone_is_seldom_called_a_fall_or_below_chance_or_off() -> None:
     """Of models whose scores are independent of the outcome, and of calibrated ones that stay as they are."""
     below = fell = off = 0
-    worlds = 150
+    worlds = 60
     for seed in range(worlds):
         rng = np.random.default_rng([1, seed])
         nothing = Sample((rng.random(200) < 0.3).astype(int), np.column_stack([1 - (u := rng.random(200)), u]))
@@ -142,14 +143,14 @@ def test_chance_alone_is_seldom_called_a_fall_or_below_chance_or_off() -> None:
         records = [
             record
             for word, sample in samples.items()
-            for record in metric_rows(word, sample, {"class rates": _constant(sample)}, {}, resamples=100)
+            for record in metric_rows(word, sample, {"class rates": _constant(sample)}, {})
         ]
         found = strength("brier", records, samples["test"]).document
         fell += found["fell"]
         off += found["off"]
-    assert below <= 0.07 * worlds
-    assert fell <= 0.07 * worlds
-    assert off <= 0.09 * worlds
+    assert below <= 5
+    assert fell <= 5
+    assert off <= 7
 
 
 def _constant(sample: Sample) -> Sample:

@@ -104,6 +104,7 @@ def champion(row: Any, board: pd.DataFrame) -> None:
         f"{words.day(used['as_of'])}; {words.count(len(versions))} version{'s' if len(versions) > 1 else ''} in all",
         width="content",
     )
+    st.markdown(words.plain(used["reason"]))
 
 
 def compared(row: Any, numbers: list[str]) -> tuple[int, ...]:
