@@ -1,18 +1,5 @@
 {# What a version's SELECT says, as rows of `<model>_predictions`. The columns are those of `PREDICTIONS` in `mlbridge/score.py`. #}
 
-{% macro scored_where_possible(name, version, split, rows) %}
-  {#- As rows of the predictions, what the version says of rows of the split; those without a prediction are warned of. -#}
-  {%- set odd = mlbridge.odd_rows(version, split, '(' ~ rows ~ ')') -%}
-  {%- if not run_query('select 1 from (' ~ odd ~ ') as odd limit 1').rows -%}
-    {{ return(mlbridge.scored_by_sql(name, version, rows, none)) }}
-  {%- endif -%}
-  {%- set key = "odd.entity = waiting." ~ mlbridge.quoted('ml entity') ~ " and odd.time = waiting." ~ mlbridge.quoted('ml time') -%}
-  {%- set only = 'select waiting.* from (' ~ rows ~ ') as waiting inner join (' ~ odd ~ ') as odd on ' ~ key -%}
-  {%- set joined = mlbridge.odd_rows(version, split, 'ml_split_rows') -%}
-  {%- do mlbridge.warn_of_unscored(version, mlbridge.scored_by_sql(name, version, only, joined)) -%}
-  {{ return(mlbridge.scored_by_sql(name, version, rows, joined)) }}
-{% endmacro %}
-
 {% macro scored_by_sql(name, version, rows, odd) %}
   {#-
     What a version's SELECT says of rows of the split, as rows of the predictions. `odd` gives what may keep a row from a

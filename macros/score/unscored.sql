@@ -57,33 +57,15 @@
   {%- endif -%}
 {% endmacro %}
 
-{% macro told(predictions) %}
-  {#-
-    The rows of `<model>_predictions` that count: those with a prediction, and for a row that has none yet the last that says why.
-    Something to select from, of the columns of that table and `not_scored_because`, NULL where it lacks it.
-  -#}
-  {%- if execute and not mlbridge.tells_why_not(predictions) -%}
-    {{ return('(select *, cast(null as ' ~ dbt.type_string() ~ ') as not_scored_because from ' ~ predictions ~ ')') }}
+{% macro scored_where_possible(name, version, split, rows) %}
+  {#- As rows of the predictions, what the version says of rows of the split; those without a prediction are warned of. -#}
+  {%- set odd = mlbridge.odd_rows(version, split, '(' ~ rows ~ ')') -%}
+  {%- if not run_query('select 1 from (' ~ odd ~ ') as odd limit 1').rows -%}
+    {{ return(mlbridge.scored_by_sql(name, version, rows, none)) }}
   {%- endif -%}
-  (
-    select * from {{ predictions }} where prediction is not null
-    union all
-    select refused.*
-    from {{ predictions }} as refused
-    where
-        refused.prediction is null
-        and not exists (
-            select 1
-            from {{ predictions }} as later
-            where
-                later.entity = refused.entity
-                and later.time = refused.time
-                and later.version = refused.version
-                and (
-                    later.prediction is not null
-                    or later.scored_at > refused.scored_at
-                    or later.scored_at = refused.scored_at and later.invocation_id > refused.invocation_id
-                )
-        )
-)
-{%- endmacro %}
+  {%- set key = "odd.entity = waiting." ~ mlbridge.quoted('ml entity') ~ " and odd.time = waiting." ~ mlbridge.quoted('ml time') -%}
+  {%- set only = 'select waiting.* from (' ~ rows ~ ') as waiting inner join (' ~ odd ~ ') as odd on ' ~ key -%}
+  {%- set joined = mlbridge.odd_rows(version, split, 'ml_split_rows') -%}
+  {%- do mlbridge.warn_of_unscored(version, mlbridge.scored_by_sql(name, version, only, joined)) -%}
+  {{ return(mlbridge.scored_by_sql(name, version, rows, joined)) }}
+{% endmacro %}

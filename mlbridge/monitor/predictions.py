@@ -23,7 +23,7 @@ select
     date_trunc('{size}', time) as "window", version, count(*) as n, count(actual) as labelled,
     avg(coalesce(probability, prediction_value)) as mean
 from ml_predictions
-where model = :model
+where model = :model and prediction is not null
 group by 1, 2
 order by 1, 2
 """  # noqa: S608 - put together of constants only
@@ -44,7 +44,7 @@ CLASSES = {
     size: f"""
 select date_trunc('{size}', time) as "window", prediction as category, count(*) as n
 from ml_predictions
-where model = :model and (:version is null or version = :version)
+where model = :model and (:version is null or version = :version) and prediction is not null
 group by 1, 2
 order by 1, 2
 """  # noqa: S608
@@ -54,12 +54,12 @@ COLUMNS = "entity, time, version, prediction, prediction_value, probability, act
 LOOKUP = f"""
 select {COLUMNS}
 from ml_predictions
-where model = :model and entity = :entity
+where model = :model and entity = :entity and prediction is not null
 order by time desc, version desc
 limit :limit
 """  # noqa: S608
 WITHIN = """
-model = :model and (:version is null or version = :version)
+model = :model and prediction is not null and (:version is null or version = :version)
 and (:since is null or time >= :since) and (:until is null or time < :until)
 """
 PER_UNIT = {
