@@ -129,7 +129,7 @@ def _query(tables: Mapping[str, exp.Table], spec: Spec, spans: Sequence[Span], m
     return (
         select(picked, scored)
         .join(exp.alias_(tables["split"], ROWS, table=True), on=same)
-        .where(known, exp.not_(chosen["score"].copy().is_(exp.null())), exp.or_(*within))
+        .where(known, exp.not_(picked["score"].copy().is_(exp.null())), exp.or_(*within))
         .order_by(moment.copy(), column("entity", SCORED))
     )
 

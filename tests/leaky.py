@@ -18,7 +18,6 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from mlbridge.trial import Training
 from mlbridge.frame import FIT_WORDS
 from mlbridge.incumbent import Incumbent
 from mlbridge.leaks import Suspicion
@@ -28,6 +27,7 @@ from mlbridge.scene import Scene
 from mlbridge.spec import read_spec
 from mlbridge.suspects import suspicions
 from mlbridge.train import Inputs, candidates_of, scores_of
+from mlbridge.trial import Training
 from mlbridge.warehouse import Warehouse
 
 TASKS = ("two classes", "three classes", "numbers")
