@@ -108,7 +108,7 @@ def flights() -> None:
                     f"select split.*{columns if planted_too else ''} "
                     f"from {model}_split as split inner join flights using (flight_id)"
                 )
-                training = _gather(node["name"], Warehouse(connection), rows, spec, {})
+                training = _gather(node["name"], Warehouse(connection), rows, spec, {}, [])
                 started = time.perf_counter()
                 found = look(training)
             seconds = time.perf_counter() - started

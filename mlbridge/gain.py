@@ -202,17 +202,16 @@ class _Case:
 
     def _by_exchange(self, level: float, seed: int) -> tuple[float, bool]:
         rng = stream(seed, "exchange")
-        shape = (-1,) + (1,) * (self.challenger.scores.ndim - 1)
+        new, old = self.challenger.scores, self.incumbent.scores
+        if self.metric in ("average_precision", "roc_auc"):
+            # Only the order of scores counts, and two models may order alike on scales of their own.
+            new, old = ranks(new), ranks(old)
+        shape = (-1,) + (1,) * (new.ndim - 1)
 
         def drawn() -> float:
             swapped = (rng.random(self.blocks.count) < 0.5)[self.blocks.codes].reshape(shape)
-            first, second = (
-                Sample(self.challenger.truth, np.where(swapped, one, other))
-                for one, other in (
-                    (self.incumbent.scores, self.challenger.scores),
-                    (self.challenger.scores, self.incumbent.scores),
-                )
-            )
+            first = Sample(self.challenger.truth, np.where(swapped, old, new))
+            second = Sample(self.challenger.truth, np.where(swapped, new, old))
             return self.sign * (value(Weighted(first), self.metric) - value(Weighted(second), self.metric))
 
         draws = self._draws(drawn, level)
@@ -249,6 +248,15 @@ class _Case:
         cells = self.challenger.scores.size
         wanted = max(math.ceil(2 / level), min(DRAWS, _CELLS // cells))
         return np.array([drawn() for _ in range(max(1, min(wanted, _MOST_CELLS // cells)))])
+
+
+def ranks(scores: Floats) -> Floats:
+    """Give the mid-rank of each score within its column, as a share of the rows."""
+    found = np.empty(scores.shape)
+    for place, column in enumerate(scores.T):
+        _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
+        found[:, place] = (np.cumsum(counts) - (counts - 1) / 2)[codes] / len(column)
+    return found
 
 
 def _share_reached(draws: Floats, seen: float, level: float) -> tuple[float, bool]:

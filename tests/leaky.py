@@ -266,7 +266,7 @@ def search(made: World, new: tuple[str, ...] = ()) -> list[Suspicion]:
     with duckdb.connect() as connection:
         connection.register("made", made.rows)
         connection.execute("create table world as from made")
-        training = _gather("world_training", Warehouse(connection), connection.table("world"), spec, {})
+        training = _gather("world_training", Warehouse(connection), connection.table("world"), spec, {}, [])
     return look(training, new or made.new)
 
 

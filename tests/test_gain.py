@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from mlbridge.blocks import Blocks
-from mlbridge.gain import Gain, asked_of_use, paired_gain
+from mlbridge.gain import Gain, asked_of_use, paired_gain, ranks
 from mlbridge.metrics import metrics_for
 from mlbridge.sample import Sample
 
@@ -126,6 +126,17 @@ def test_a_wider_confidence_gives_a_wider_interval_and_equal_calls_equal_answers
     narrow, wide = (paired_gain(good, bad, "mae", confidence, 0.0) for confidence in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
     assert paired_gain(good, bad, "mae", 0.8, 0.0) == narrow
+
+
+def test_the_scale_of_scores_is_no_matter_to_a_ranking() -> None:
+    sample = _binary(200, 60, 1.5, np.random.default_rng(0))
+    score = sample.scores[:, 1]
+    assert ranks(sample.scores)[:, 1] == pytest.approx(stats.rankdata(score) / 200)
+    coarse = Sample(sample.truth, np.column_stack([score <= np.median(score), score > np.median(score)]).astype(float))
+    squeezed = Sample(sample.truth, np.column_stack([1 - score / 1000, score / 1000]))
+    plain, other = (paired_gain(each, coarse, "roc_auc", 0.95, 0.0) for each in (sample, squeezed))
+    assert plain == other
+    assert plain.better
 
 
 def test_other_rows_are_refused() -> None:

@@ -108,7 +108,8 @@ def test_asked_for() -> None:
 
 
 def _two_versions() -> Branch:
-    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    # The second use of sixty test rows is asked for more than they can show at 95 %.
+    branch = Branch(candidates=[], trusted=["estimators.Steady"], promote={"confidence": 0.8})
     branch.train({"mine": Steady(1)})
     branch.train({"mine": Steady()})
     assert [row["outcome"] for row in branch.logbook()] == ["promoted", "promoted"]
@@ -279,7 +280,7 @@ def test_a_champion_that_rests_on_a_feature_which_the_spec_excludes_is_not_met()
     row = branch.train(features={"exclude": ["y"]})
     assert row["outcome"] == "promoted"
     assert row["reason"].startswith("the features changed: the spec no longer wants 'y'; ")
-    assert row["reason"].endswith("the spec now excludes 'y', on which that version rests")
+    assert "the spec now excludes 'y', on which that version rests" in row["reason"]
     assert "Restore" not in row["reason"]
 
 
