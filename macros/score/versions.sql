@@ -39,20 +39,6 @@
   {{ return(versions) }}
 {% endmacro %}
 
-{% macro check_retired(training, retired) %}
-  {#- Refuse to retire a version that the logbook does not have; say what is retired. -#}
-  {%- if not retired -%}{{ return(none) }}{%- endif -%}
-  {%- set there = [] -%}
-  {%- for row in run_query("select version from " ~ training ~ " where outcome in ('promoted', 'rejected', 'withheld')").rows -%}
-    {%- do there.append(row[0] | int) -%}
-  {%- endfor -%}
-  {%- for version in retired if version not in there -%}
-    {{ mlbridge.refuse(model.name, '`mlbridge.retire`: there is no version ' ~ version ~ '; the logbook has '
-      ~ (there | sort | join(', ') or 'none') ~ '. Name one that is there, or take it out of the list.') }}
-  {%- endfor -%}
-  {%- do log(model.name ~ ': retired, neither scored with nor compared with: version ' ~ retired | sort | join(', '), info=true) -%}
-{% endmacro %}
-
 {% macro pinned(chosen, pin) %}
   {%- if pin is not integer -%}
     {{ mlbridge.refuse(model.name, "`mlbridge.pin`: expected the number of a version, found '" ~ pin ~ "'.") }}
