@@ -43,7 +43,7 @@
   -#}
   (
     case
-      when {{ variance }} > 0
+      when {{ mean }} > 0 and {{ variance }} > 0
         then {{ mean }} * power(1 - {{ variance }} / (9 * {{ mean }} * {{ mean }}) + {{ k }} * sqrt({{ variance }}) / (3 * {{ mean }}), 3)
       else {{ mean }}
     end

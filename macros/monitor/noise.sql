@@ -18,7 +18,7 @@
     when 'js_distance' then sqrt(u * {{ mlbridge.chi_square_quantile('js_mean', 'js_variance', 'k') }} / 8)
     when 'chi_square' then {{ mlbridge.chi_square_quantile('chi_mean', 'chi_variance', 'k') }}
     when 'wasserstein' then k * sqrt(u)
-    when 'unseen_share' then {{ mlbridge.wilson_upper('missed', 'rows_used / design_effect', 'k') }}
+    when 'unseen_share' then {{ mlbridge.wilson_upper('missed', '(nullif(rows_used, 0) / design_effect)', 'k') }}
     when 'association_change' then sqrt(u * ln(2 / alpha) / 2) / partner_correlation
     else sqrt(u * ln(2 / alpha) / 2)
   end
@@ -36,8 +36,8 @@
 {% macro wilson_upper(share, rows, k) %}
   (
     ({{ share }} + {{ k }} * {{ k }} / (2 * {{ rows }})
-      + {{ k }} * sqrt({{ share }} * (1 - {{ share }}) / ({{ rows }}) + power({{ k }} / (2 * {{ rows }}), 2)))
-    / (1 + {{ k }} * {{ k }} / ({{ rows }}))
+      + {{ k }} * sqrt({{ share }} * (1 - {{ share }}) / {{ rows }} + power({{ k }} / (2 * {{ rows }}), 2)))
+    / (1 + {{ k }} * {{ k }} / {{ rows }})
   )
 {%- endmacro %}
 
