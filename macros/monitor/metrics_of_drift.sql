@@ -41,6 +41,7 @@
   {%- set of_all = "case when metric = 'null_share_change' then " -%}
   select
     model, version, period, window_start, feature, baseline, metric, kind, bins, singles, rows_new, value, partner_correlation, ks,
+    unseen_share,
     baseline_null / nullif(baseline_all, 0) as baseline_null_share,
     {{ of_all }}rows_all else rows_used end as rows_used,
     {{ of_all }}baseline_all else rows_baseline end as rows_baseline,

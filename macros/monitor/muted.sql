@@ -10,6 +10,8 @@
     when bins <= 1 and metric in ('psi', 'js_distance', 'ks', 'chi_square') then 'one bin only: training had one value'
     when metric in ('js_distance', 'ks', 'null_share_change', 'unseen_share') and threshold >= most
       then 'the threshold is more than the metric can be'
-    when is_above and is_within_chance then 'ks is within chance'
+    when metric = 'association_change' and fixed is null and threshold >= most
+      then 'in training the correlation is lost as well'
+    when is_above and is_within_chance then 'a few far values: all others are within chance'
   end
 {%- endmacro %}

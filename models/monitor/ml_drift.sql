@@ -8,13 +8,29 @@ with limited as (
     from {{ ref('ml_limits') }} as limits
 ),
 
-judged as (
+beside as (
     select
         limited.*,
+        max(case when metric = 'ks' then greatest(noise, bounded) end) over (
+            partition by model, version, feature, window_start, baseline
+        ) as ks_usual
+    from limited
+),
+
+judged as (
+    select
+        beside.*,
         coalesce(fixed, greatest(floor, noise, bounded)) as threshold,
         {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, noise, bounded)) as is_above,
-        fixed is null and metric = 'wasserstein' and ks <= sqrt(u * ln(2 / alpha) / 2) as is_within_chance
-    from limited
+        {{ mlbridge.is_within_chance() }} as is_within_chance
+    from beside
+),
+
+explained as (
+    select
+        judged.*,
+        {{ mlbridge.muted() }} as muted
+    from judged
 ),
 
 final as (
@@ -27,7 +43,7 @@ final as (
         metric,
         value,
         threshold,
-        coalesce(is_heard and is_above and not is_within_chance, false) as alert,
+        coalesce(is_above and muted is null, false) as alert,
         cast(rows_used as bigint) as rows_used,
         cast(rows_new - rows_used as bigint) as rows_unused,
         cast(rows_baseline as bigint) as rows_baseline,
@@ -40,8 +56,8 @@ final as (
             else 'noise'
         end as threshold_from,
         is_enough and is_over and is_typical as is_comparable,
-        {{ mlbridge.muted() }} as muted
-    from judged
+        muted
+    from explained
 )
 
 select * from final

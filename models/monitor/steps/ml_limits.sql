@@ -70,7 +70,6 @@ facts as (
 expected as (
     select
         facts.*,
-        {{ mlbridge.missed() }} as missed,
         {{ mlbridge.greatest_value() }} as most,
         -- a window of fewer rows than the usual one, or compared with one, differs by the root of their ratio more
         (mean + {{ mlbridge.student_quantile('k', 'freedom') }} * sqrt(1 + 1e0 / windows) * deviation)
