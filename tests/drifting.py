@@ -1,6 +1,7 @@
 """Worlds whose drift is known, and what the package's own SQL says of them: many models in one warehouse, no training.
 
-Rows are drawn and counted by the bins of a profile as the package counts them; `ml_drift` as dbt compiles it does the rest.
+Rows are drawn and counted by the bins of a profile as the package counts them; `ml_drift` as dbt compiles it does the
+rest.
 """
 
 from __future__ import annotations
@@ -166,8 +167,9 @@ def warehouse(folder: Path, seed_file: Path, worlds: Iterator[tuple[str, World, 
         distributions.append(rows)
         watched = starts[world.trained :]
         windows.append(
-            pd.DataFrame({"model": model, "version": 1, "window_size": "month", "window_start": watched})
-            .assign(window_end=watched + pd.offsets.MonthBegin(), rows_scored=sizes.to_numpy()[world.trained :])
+            pd.DataFrame({"model": model, "version": 1, "window_size": "month", "window_start": watched}).assign(
+                window_end=watched + pd.offsets.MonthBegin(), rows_scored=sizes.to_numpy()[world.trained :]
+            )
         )
     return _written(folder, seed_file, pd.concat(profiles), pd.concat(distributions), pd.concat(windows))
 

@@ -4,7 +4,7 @@
     distances at its ends. Of values that lie in it as far as one likes from its edges, a function's own area is its rows
     times the upper edge less their sum, exactly. So is that between both where they do not cross within the bin, however
     wide it is; where they do, it is the least that the area can be. There, and where no sums are known, both are taken as
-    straight lines.
+    straight lines. A gap below 1e-9 is what rounding leaves of none.
   -#}
   greatest(
     coalesce(
@@ -14,7 +14,7 @@
       0e0
     ),
     case
-      when gap_before * gap < 0
+      when gap_before * gap < 0 and least(abs(gap_before), abs(gap)) > 1e-9
         then (upper - lower) * (gap_before * gap_before + gap * gap) / (2 * (abs(gap_before) + abs(gap)))
       when n_sum is null or m_sum is null then (upper - lower) * (abs(gap_before) + abs(gap)) / 2
       else 0 * gap

@@ -50,8 +50,8 @@ def told(own: dict[str, pd.DataFrame], size: str | None, as_of: datetime) -> dic
     """Give the columns `COLUMNS` of a model's row; `own` has its rows of `alerts`, `muted` and `newest`.
 
     `alert_list` has a (what, since, message, severity, action) for each alert that needs a person, those to act on
-    first, `note_list` the same for the others; `alerts`, `acts` and `notes` count them. `muted` has a (reason, how many)
-    of the `checks` of drift that cannot alert in the newest window that is over. `is_stale` says that the newest
+    first, `note_list` the same for the others; `alerts`, `acts` and `notes` count them. `muted` has a (reason, how
+    many) of the `checks` of drift that cannot alert in the newest window that is over. `is_stale` says that the newest
     scored row lies more than two windows before `as_of`.
     """
     alerts = own["alerts"]

@@ -3,16 +3,17 @@
 with limited as (
     select
         limits.*,
-        case when bound < usual then bound else usual end as bounded,
-        is_enough and (is_over and is_typical or while_open) as is_heard
+        case when limits.bound < limits.usual then limits.bound else limits.usual end as bounded,
+        limits.is_enough and (limits.is_over and limits.is_typical or limits.while_open) as is_heard
     from {{ ref('ml_limits') }} as limits
 ),
 
 beside as (
     select
         limited.*,
-        max(case when metric = 'ks' then greatest(noise, bounded) end) over (
-            partition by model, version, feature, window_start, baseline
+        coalesce(limited.fixed, greatest(limited.floor, limited.noise, limited.bounded)) as threshold,
+        max(case when limited.metric = 'ks' then greatest(limited.noise, limited.bounded) end) over (
+            partition by limited.model, limited.version, limited.feature, limited.window_start, limited.baseline
         ) as ks_usual
     from limited
 ),
@@ -20,8 +21,7 @@ beside as (
 judged as (
     select
         beside.*,
-        coalesce(fixed, greatest(floor, noise, bounded)) as threshold,
-        {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, noise, bounded)) as is_above,
+        {{ mlbridge.size_of('beside.value') }} > beside.threshold as is_above,
         {{ mlbridge.is_within_chance() }} as is_within_chance
     from beside
 ),
@@ -51,7 +51,7 @@ final as (
         case
             when fixed is not null then 'fixed'
             when bounded >= greatest(floor, noise) and bounded < usual then 'bound'
-            when usual >= greatest(floor, noise) then 'reference'
+            when bounded >= greatest(floor, noise) then 'reference'
             when floor >= noise then 'floor'
             else 'noise'
         end as threshold_from,

@@ -95,8 +95,8 @@ def card(row: Any, size: str) -> None:
         )
         if row.is_stale:
             st.markdown(
-                f":orange[:material/history:] Newest rows: {words.day(row.newest_at)}. Nothing newer came for more than "
-                f"two windows of a {size}: what stands here is about then."
+                f":orange[:material/history:] Newest rows: {words.day(row.newest_at)}. Nothing newer came for more "
+                f"than two windows of a {size}: what stands here is about then."
             )
         left, right = st.columns([4, 5], gap="medium")
         with left:

@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- What chance alone makes of each window and baseline, by their rows and bins: means and variances of the divergences and
--- of chi-square; and how much the rows of a bin vary beside that (`pearson`, chi-square of numbers too).
+-- What chance alone makes of each window and baseline, by their rows and bins: means and variances of the divergences
+-- and of chi-square; and how much the rows of a bin vary beside that (`pearson`, chi-square of numbers too).
 {%- set key = 'model, version, period, window_start, feature, baseline' %}
 with bins as (
     select
@@ -17,7 +17,7 @@ with bins as (
 moments as (
     select
         bins.*,
-        1 - rows_bin / (rows_used + rows_baseline) as rest,
+        1 - bins.rows_bin / (bins.rows_used + bins.rows_baseline) as rest,
         {{ mlbridge.chance_of_bin() }}
     from bins
 ),

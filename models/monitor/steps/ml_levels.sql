@@ -1,6 +1,7 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- How rare something must be to be called drift: so that of all features, metrics and baselines that are watched, in all
--- windows of a quarter, chance makes half an alert (Bonferroni 1936); `k` is the same in deviations of a normal variable.
+-- How rare something must be to be called drift: so that of all features, metrics and baselines that are watched, in
+-- all windows of a quarter, chance makes half an alert (Bonferroni 1936); `k` is the same in deviations of a normal
+-- variable.
 with watched as (
     select distinct
         model,

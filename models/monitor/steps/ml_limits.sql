@@ -70,19 +70,48 @@ facts as (
 expected as (
     select
         facts.*,
-        {{ mlbridge.greatest_value() }} as most,
         -- a window of fewer rows than the usual one, or compared with one, differs by the root of their ratio more
-        (mean + {{ mlbridge.student_quantile('k', 'freedom') }} * sqrt(1 + 1e0 / windows) * deviation)
-        * sqrt(greatest(rows_typical / nullif(least(rows_used, rows_baseline), 0), 1)) as distance
+        (
+            facts.mean
+            + {{ mlbridge.student_quantile('facts.k', 'facts.freedom') }}
+            * sqrt(1 + 1e0 / facts.windows) * facts.deviation
+        )
+        * sqrt(
+            greatest(facts.rows_typical / nullif(least(facts.rows_used, facts.rows_baseline), 0), 1)
+        ) as distance
     from facts
 ),
 
 final as (
     select
-        expected.*,
+        model,
+        version,
+        feature,
+        kind,
+        window_start,
+        window_end,
+        baseline,
+        metric,
+        value,
+        ks,
+        unseen_share,
+        bins,
+        singles,
+        rows_new,
+        rows_used,
+        rows_baseline,
+        rows_typical,
+        u,
+        alpha,
+        k,
+        design_effect,
+        while_open,
+        fixed,
+        floor,
+        {{ mlbridge.greatest_value() }} as most,
+        {{ mlbridge.share_of_greatest() }} * {{ mlbridge.greatest_value() }} as bound,
         coalesce({{ mlbridge.noise() }}, 0) as noise,
         coalesce(scale * {{ mlbridge.of_distance('distance') }}, 0) as usual,
-        {{ mlbridge.share_of_greatest() }} * most as bound,
         rows_used >= {{ mlbridge.enough_rows() }}
         and rows_baseline >= {{ mlbridge.enough_rows() }} as is_enough,
         window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as is_over,

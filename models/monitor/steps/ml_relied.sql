@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- Whether a version relies on a feature: whether it is one of the most important, which together hold four fifths of the
--- permutation importance of all (a negative one counts as none).
+-- Whether a version relies on a feature: whether it is one of the most important, which together hold four fifths of
+-- the permutation importance of all (a negative one counts as none).
 with important as (
     select
         model,
