@@ -196,8 +196,10 @@ def reference(host: Host, feature: Feature, size: str) -> dict[Any, Any]:
             rows.setdefault(record["window"], []).extend([values[record["bin"]]] * record["n"])
     nothing = {start: np.full(len(scores), np.nan) for start, scores in rows.items()}
     return {
-        # The logbook keeps no sums of predictions.
-        datetime.fromisoformat(start): replace(feature.counted(pd.Series(scores), nothing[start]), inside=None)
+        # The logbook has no sums of predictions, nor how far they lie outside.
+        datetime.fromisoformat(start): replace(
+            feature.counted(pd.Series(scores), nothing[start]), inside=None, below=0.0, above=0.0
+        )
         for start, scores in sorted(rows.items())
     }
 

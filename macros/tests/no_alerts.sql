@@ -1,10 +1,10 @@
-{% test no_alerts(model, about=none, what=none, severity=none) %}
+{% test no_alerts(model, about=none, what=none, severities=none) %}
   {#-
     Fails with the alerts of the newest window of this ML model that need a person, of severity `act` or `look`. On its
-    `<model>_predictions` node; `severity`, one or a list, asks for others (`note` too, or `act` only); `about` keeps those
-    about `drift` or `performance`, `what` those with that text in `what`.
+    `<model>_predictions` node; `severities`, one or a list, asks for others (`note` too, or `act` only): dbt keeps the
+    name `severity` for itself. `about` keeps those about `drift` or `performance`, `what` those with that text in `what`.
   -#}
-  {%- set asked = mlbridge.severities_asked(severity) -%}
+  {%- set asked = mlbridge.severities_asked(severities) -%}
   select *
   from {{ ref('mlbridge', 'ml_alerts') }}
   where
@@ -19,13 +19,13 @@
     {%- endif %}
 {% endtest %}
 
-{% macro severities_asked(severity) %}
+{% macro severities_asked(severities) %}
   {#- The severities as SQL texts; without an argument those that need a person. -#}
-  {%- set asked = ['act', 'look'] if severity is none else [severity] if severity is string else severity -%}
+  {%- set asked = ['act', 'look'] if severities is none else [severities] if severities is string else severities -%}
   {%- set texts = [] -%}
   {%- for each in asked -%}
     {%- if each not in mlbridge.severities().values() -%}
-      {{ mlbridge.refuse('no_alerts', "`severity` is one of act, look and note, or a list of them, not " ~ each ~ ".") }}
+      {{ mlbridge.refuse('no_alerts', "`severities` is one of act, look and note, or a list of them, not " ~ each ~ ".") }}
     {%- endif -%}
     {%- do texts.append(mlbridge.text(each)) -%}
   {%- endfor -%}
