@@ -35,7 +35,7 @@ def test_students_quantiles_are_those_of_scipy(freedom: int) -> None:
 def test_chi_square_quantiles_are_those_of_scipy(freedom: int) -> None:
     for k in (3.0, 4.0):
         exact = chi2.isf(norm.sf(k), freedom)
-        assert chi_square_quantile(freedom, 2 * freedom, k) == pytest.approx(exact, rel=0.06)
+        assert exact * 0.99 < chi_square_quantile(freedom, 2 * freedom, k) < exact * 1.1
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.3, 0.03])

@@ -60,5 +60,5 @@
 {% macro student_quantile(k, freedom) %}
   {#- Student's t that is exceeded as rarely as `k` by a normal variable (Wallace 1959): never less, and
       at most 7 % more at 5 degrees of freedom or more. -#}
-  sqrt({{ freedom }} * (exp(power({{ k }} * (8 * {{ freedom }} + 3e0) / (8 * {{ freedom }} + 1), 2) / {{ freedom }}) - 1))
+  sqrt({{ freedom }} * (exp(least(600, power({{ k }} * (8 * {{ freedom }} + 3e0) / (8 * {{ freedom }} + 1), 2) / {{ freedom }})) - 1))
 {%- endmacro %}
