@@ -64,7 +64,12 @@ TESTS = [
     {"mlbridge.no_alerts": {"name": "drift_of_shop", "arguments": {"about": "drift", "what": "shop"}}},
     {"mlbridge.no_alerts": {"name": "performance_alert", "arguments": {"about": "performance"}}},
     {"mlbridge.no_alerts": {"name": "to_act_on", "arguments": {"severities": "act"}}},
-    {"mlbridge.no_alerts": {"name": "noted_drift_of_shop", "arguments": {"severities": ["note"], "what": "of shop"}}},
+    {
+        "mlbridge.no_alerts": {
+            "name": "noted_drift_of_shop",
+            "arguments": {"severities": ["note"], "about": "drift", "what": "shop"},
+        }
+    },
     {"mlbridge.performance_at_least": {"name": "auc", "arguments": {"metric": "roc_auc", "value": 0.7}}},
     {
         "mlbridge.performance_at_least": {

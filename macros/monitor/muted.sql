@@ -8,10 +8,8 @@
     when not is_heard and rows_used < rows_typical / 10 then 'fewer than a tenth of the rows of a usual window'
     when not is_heard then 'fewer than a tenth of the rows of a usual window in the baseline'
     when bins <= 1 and metric in ('psi', 'js_distance', 'ks', 'chi_square') then 'one bin only: training had one value'
-    when metric in ('js_distance', 'ks', 'null_share_change', 'unseen_share') and threshold >= most
+    when metric <> 'association_shift' and (metric <> 'association_change' or fixed is null) and threshold >= most
       then 'the threshold is more than the metric can be'
-    when metric = 'association_change' and fixed is null and threshold >= most
-      then 'in training the correlation is lost as well'
     when is_above and is_within_chance then 'a few far values: all others are within chance'
   end
 {%- endmacro %}

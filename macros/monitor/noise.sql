@@ -6,7 +6,8 @@
     standard deviations) at most. With u = 1 / rows_used + 1 / rows_baseline:
     - psi, the squared Jensen-Shannon distance and chi-square by their moments for these rows and bins (`ml_chance`);
     - ks is below sqrt(u ln(2 / alpha) / 2) (Smirnov 1948; Wei and Dudley 2012), which also bounds a change of a share
-      or of a mean rank (Hoeffding 1963), and of a correlation, here as a share of it;
+      or of a mean rank (Hoeffding 1963), and of a correlation, here as a share of it: of that only so many rows tell as
+      lie outside the fullest bin, twice, and at most all;
     - the normed Wasserstein distance of a shift is normal with standard deviation sqrt(u). For heavy tails that is no
       bound, which is why `is_within_chance` asks others;
     - unseen rows are a Poisson count, of which the root is normal with standard deviation 1 / 2 (Anscombe 1948), around the
@@ -19,7 +20,7 @@
     when 'chi_square' then {{ mlbridge.chi_square_quantile('chi_mean', 'chi_variance', 'k') }}
     when 'wasserstein' then k * sqrt(u)
     when 'unseen_share' then {{ mlbridge.unseen_by_chance() }}
-    when 'association_change' then sqrt(u * ln(2 / alpha) / 2) / partner_correlation
+    when 'association_change' then sqrt(u * ln(2 / alpha) / 2 / nullif(least(1, 2 * (1 - fullest)), 0)) / partner_correlation
     else sqrt(u * ln(2 / alpha) / 2)
   end
 {%- endmacro %}
@@ -59,9 +60,6 @@
 {%- endmacro %}
 
 {% macro share_of_greatest() %}
-  {#-
-    Up to which share of `greatest_value` a metric may be usual: more is an alert, however the training swung. None for a
-    correlation that is lost in training as well: that says nothing of later windows.
-  -#}
-  case when metric = 'unseen_share' then 0.5e0 when metric <> 'association_change' then 0.9e0 end
+  {#- Up to which share of `greatest_value` a metric may be usual: more is an alert, however the training swung. -#}
+  case when metric = 'unseen_share' then 0.5e0 else 0.9e0 end
 {%- endmacro %}

@@ -99,6 +99,9 @@ def noise(
         return math.sqrt(u * chi_square_quantile(*by_chance.js, at.k) / 8)
     if metric == "wasserstein":
         return at.k * math.sqrt(u)
+    if metric == "association_change":
+        rows_by_bin = now.n + before.n
+        return math.sqrt(u * math.log(2 / at.alpha) / 2 / min(1, 2 * (1 - rows_by_bin.max() / rows_by_bin.sum())))
     if metric == "unseen_share":
         return unseen_by_chance(now, before, at, category, singles, design)
     return math.sqrt(u * math.log(2 / at.alpha) / 2)
@@ -123,8 +126,7 @@ def greatest(metric: str, before: Any) -> float | None:
 def bound(metric: str, before: Any) -> float:
     """Give the most that may be called usual."""
     most = greatest(metric, before)
-    share = {"unseen_share": 0.5, "association_change": None}.get(metric, 0.9)
-    return math.inf if most is None or share is None else share * most
+    return math.inf if most is None else most * (0.5 if metric == "unseen_share" else 0.9)
 
 
 def may_alarm(

@@ -30,6 +30,7 @@ summed as (
         rows_used + rows_baseline as total,
         cast(count(*) as {{ mlbridge.type_double() }}) as filled,
         sum(1 / rows_bin) as inverse,
+        max(rows_bin) as fullest,
         sum(apart) * rows_used * rows_baseline as pearson,
         sum(rest * psi_mean) as psi_mean,
         sum(rest * psi_variance) as psi_variance,
@@ -43,6 +44,7 @@ final as (
     select
         {{ key }},
         pearson,
+        fullest / total as fullest,
         psi_mean,
         psi_variance,
         js_mean,

@@ -27,6 +27,7 @@ facts as (
         chance.js_variance,
         chance.chi_mean,
         chance.chi_variance,
+        chance.fullest,
         coalesce(dependence.design_effect, 1) as design_effect,
         least(levels.alpha, exp(-rules.deviations * rules.deviations / 2e0) / 2) as alpha,
         greatest(levels.k, rules.deviations) as k
