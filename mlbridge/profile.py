@@ -38,9 +38,10 @@ def profile_rows(
 ) -> list[dict[str, Any]]:
     """Count the rows of each named column by bin; `kinds` says of each if it is `numeric` or a `category`.
 
-    Gives records `feature, role, kind, bin, lower, upper, category, rows, share, std`, ready for JSON; a value is
-    in exactly one bin of its column, `share` is of all rows of the frame (0.0 when there are none), and `std` the
-    standard deviation of the whole column (ddof 0; None for a category):
+    Gives records `feature, role, kind, bin, lower, upper, category, rows, share, std, mean`, ready for JSON; a value
+    is in exactly one bin of its column, `share` is of all rows of the frame (0.0 when there are none), `std` the
+    standard deviation of the whole column (ddof 0; None for a category), and `mean` that of the bin's values (None for
+    NULLs, a category, and where it is infinite):
 
     - bin -1 counts the NULLs (NaN and None), always, also when there are none;
     - numeric: bin k holds `lower < value <= upper`, the first bin its lower edge as well. The edges are
@@ -70,6 +71,7 @@ def profile_rows(
                     "rows": counted["rows"],
                     "share": counted["rows"] / len(frame) if len(frame) else 0.0,
                     "std": std,
+                    "mean": counted.get("mean"),
                 }
             )
     return records
@@ -169,10 +171,12 @@ def _numeric_bins(column: pd.Series[Any], bins: int) -> list[Bin]:
         uppers = np.unique(values[last])
     ends = np.searchsorted(values, uppers, side="right")
     lowers = np.append(values[:1], uppers[:-1])
-    counted = zip(lowers, uppers, np.diff(ends, prepend=0), strict=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = [part.mean() for part in np.split(values, ends[:-1])] if len(values) else []
+    counted = zip(lowers, uppers, means, np.diff(ends, prepend=0), strict=True)
     return [
-        {"bin": place, "lower": _finite(lower), "upper": _finite(upper), "rows": int(rows)}
-        for place, (lower, upper, rows) in enumerate(counted)
+        {"bin": place, "lower": _finite(lower), "upper": _finite(upper), "mean": _finite(mean), "rows": int(rows)}
+        for place, (lower, upper, mean, rows) in enumerate(counted)
     ]
 
 

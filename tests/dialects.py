@@ -17,8 +17,8 @@ from sqlglot.tokens import Token, TokenType
 
 # Functions that every one of these engines has under this name, with this meaning.
 EVERYWHERE = {
-    "abs", "avg", "ceil", "coalesce", "concat", "count", "floor", "greatest", "lag", "ln", "max", "md5", "min", "mod",
-    "nullif", "power", "replace", "row_number", "sqrt", "stddev_samp", "substring", "sum",
+    "abs", "avg", "ceil", "coalesce", "concat", "count", "exp", "floor", "greatest", "lag", "least", "ln", "max",
+    "md5", "min", "mod", "nullif", "power", "replace", "row_number", "sqrt", "stddev_samp", "substring", "sum",
 }  # fmt: skip
 FUNCTIONS = {
     "postgres": {"date_trunc", "extract", "jsonb_to_recordset", "string_agg", "to_json"},

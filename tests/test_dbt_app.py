@@ -204,14 +204,19 @@ def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_p
     many = {
         "ml_alerts": """
             select unnest(['basket']) as model, 'drift of f' || i as what, "window", window_end, 2 as version,
-                'drift' as about, since, true as is_current, 'drift of f' || i || ': psi 0.9' as message
+                'drift' as about, since, true as is_current, 'drift of f' || i || ': psi 0.9' as message,
+                case when i < 7 then 'look' else 'note' end as severity, 'ask its source.' as action
             from (select * from ml_alerts limit 1), range(9) as t(i)
         """
     }
     app = open_page(published.changed(folder, tmp_path / "alerts", many))
-    assert "9 alerts" in said(app)
+    assert "7 alerts" in said(app)
     for number in range(9):
         assert f"drift of f{number}: psi 0.9, since" in said(app)
+    folded = [each.label for each in app.expander]
+    assert {"The other 2 of 7 alerts", "2 notes: what else is unusual"} <= set(folded)
+    assert "**Look**: drift of f0: psi 0.9, since " in said(app)
+    assert ". ask its source." in said(app)
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 7.3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,8 +16,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from conftest import Host, copy_of_host
-from expected.drift import CASES, FILE, HOSTILE, INJECTED, JUNE, ROWS, TRAINING_MONTHS, rules, written
-from expected.windows import Feature, Key, Said, Windows, companions, drift, exactly_widened, features_of, widened
+from expected.chance import level
+from expected.drift import CASES, CHECKS, FILE, HOSTILE, INJECTED, JUNE, ROWS, TRAINING_MONTHS, rules, written
+from expected.windows import (
+    Feature,
+    Key,
+    Rules,
+    Said,
+    Windows,
+    companions,
+    drift,
+    features_of,
+    relative_deviations,
+)
 from monitored import build, document, frame, monitored_host, write_rows, write_spec
 from scipy.stats import ks_2samp, wasserstein_distance
 from warm import Warm
@@ -185,7 +196,10 @@ def reference(host: Host, feature: Feature, size: str) -> dict[Any, Any]:
             rows.setdefault(record["window"], []).extend([values[record["bin"]]] * record["n"])
     nothing = {start: np.full(len(scores), np.nan) for start, scores in rows.items()}
     return {
-        datetime.fromisoformat(start): feature.counted(pd.Series(scores), nothing[start])
+        # The logbook has no sums of predictions, nor how far they lie outside.
+        datetime.fromisoformat(start): replace(
+            feature.counted(pd.Series(scores), nothing[start]), inside=None, below=0.0, above=0.0
+        )
         for start, scores in sorted(rows.items())
     }
 
@@ -224,11 +238,21 @@ def calculated(host: Host, size: str, floors: Any, fixed: bool = True) -> dict[K
         )
     )
     over = datetime(2024, 10, 1) if size == "month" else datetime.fromisoformat(NOW)
+    every = list(windows(host, size))
+    at = level(checks(host, "world"), size)
+    judged = Rules(floors, at, relative_deviations([training for _, training in every]), over)
     expected: dict[Key, Said] = {}
-    for scored, training in windows(host, size):
+    for scored, training in every:
         own = {**FIXED, **FIXED_OF.get(scored.feature.name, {})} if fixed else {}
-        expected |= drift(scored, training, own, rows, floors, over)
+        expected |= drift(scored, training, own, rows, judged)
     return expected
+
+
+def checks(host: Host, model: str) -> int:
+    """Count what is watched of a model in a window."""
+    asked = f"select count(*) from (select distinct feature, baseline, metric from ml_drift where model = '{model}')"
+    ((found,),) = host.rows(asked)
+    return int(found)
 
 
 # --- counted by hand ---------------------------------------------------------------------------------------
@@ -252,6 +276,10 @@ def counted_by_hand() -> dict[Key, Said]:
             )
             for row in csv.DictReader(file)
         }
+
+
+def test_the_level_is_that_of_all_that_is_watched(built: Built) -> None:
+    assert checks(built.host, "cases") == CHECKS
 
 
 def test_the_textbook_figures_are_in_the_file() -> None:
@@ -289,7 +317,7 @@ def test_values_and_thresholds_are_those_of_scipy(built: Built) -> None:
         "psi", "js_distance", "ks", "wasserstein", "chi_square", "null_share_change", "unseen_share",
         "association_change", "association_shift",
     }  # fmt: skip
-    assert {row.threshold_from for row in expected.values()} == {"reference", "floor", "noise", "fixed"}
+    assert {row.threshold_from for row in expected.values()} == {"reference", "bound", "floor", "noise", "fixed"}
     assert {feature for feature, *_ in expected} == {*NUMBERS, *CATEGORIES, "ml_prediction", "ml_target"}
     compare(said(built.host, "world"), expected)
 
@@ -309,12 +337,6 @@ def test_the_changes_are_found(built: Built) -> None:
         ("city", "2024-10", "unseen_share"),  # which is not over
     } <= alerts
     assert not {feature for feature, *_ in alerts} & {"hour", "flag", "broken", HOSTILE}
-
-
-def test_widened_deviations_are_those_of_students_t() -> None:
-    """The expansion that SQL uses stays below them with few windows: by a fifth with four, by a fiftieth with nine."""
-    for n, near in ((4, 0.2), (6, 0.06), (9, 0.02), (100, 1e-4)):
-        assert exactly_widened(n) * (1 - near) < widened(n) < exactly_widened(n)
 
 
 def test_raw_values_differ_by_no_more_than_their_bins(built: Built) -> None:

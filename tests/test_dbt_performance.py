@@ -63,6 +63,13 @@ TESTS = [
     {"mlbridge.no_alerts": {"name": "any_alert", "config": {"severity": "warn"}}},
     {"mlbridge.no_alerts": {"name": "drift_of_shop", "arguments": {"about": "drift", "what": "shop"}}},
     {"mlbridge.no_alerts": {"name": "performance_alert", "arguments": {"about": "performance"}}},
+    {"mlbridge.no_alerts": {"name": "to_act_on", "arguments": {"severities": "act"}}},
+    {
+        "mlbridge.no_alerts": {
+            "name": "noted_drift_of_shop",
+            "arguments": {"severities": ["note"], "about": "drift", "what": "shop"},
+        }
+    },
     {"mlbridge.performance_at_least": {"name": "auc", "arguments": {"metric": "roc_auc", "value": 0.7}}},
     {
         "mlbridge.performance_at_least": {
@@ -524,6 +531,17 @@ def test_what_alerts_is_what_was_changed(built: Built) -> None:
         assert (model, "estimated performance", SEPTEMBER) not in found
 
 
+def test_alerts_say_what_they_mean(built: Built) -> None:
+    rows = built.host.rows("select model, what, severity, action from ml_alerts")
+    found = {(model, what): (severity, action) for model, what, severity, action in rows}
+    for model in SPECS:
+        assert found[model, "drift of x"][0] == "look"  # what the outcomes hang on
+        assert found[model, "realized performance"][0] == "act"
+    for (_, what), (severity, action) in found.items():
+        assert severity != "act" or what == "realized performance"
+        assert action.endswith(".")
+
+
 def test_the_generic_tests_pass_warn_fail_and_refuse(built: Built) -> None:
     def ends(said: str) -> dict[str, str]:
         return {name: end for end, name in re.findall(r"\d+ of \d+ (PASS|WARN|FAIL|ERROR)(?: \d+)? (\w+) \.+ \[", said)}
@@ -531,7 +549,7 @@ def test_the_generic_tests_pass_warn_fail_and_refuse(built: Built) -> None:
     fine = dict.fromkeys((next(iter(each.values()))["name"] for each in (*TESTS, *TESTS_OF_AMOUNT)), "PASS")
     refused = {"on_the_wrong_node": "ERROR"}
     assert ends(built.told_well) == {**fine, **refused}
-    failed = dict.fromkeys(("performance_alert", "auc", "auc_of_quoted", "mae_below"), "FAIL")
+    failed = dict.fromkeys(("performance_alert", "to_act_on", "auc", "auc_of_quoted", "mae_below"), "FAIL")
     assert ends(built.told) == {**fine, "any_alert": "WARN", **failed, **refused}
     assert "bought_description: this test is for a `<model>_predictions` node. Put it there." in built.told
 

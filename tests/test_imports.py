@@ -47,14 +47,14 @@ LINES = {
     "monitor": (
         "source",
         "models", "plain", "histogram", "markdown", "labels",  # what more than one page stands on
-        "overview", "performance", "outcomes", "predictions", "drift", "distribution", "versions", "changes",
+        "alerts", "overview", "performance", "outcomes", "predictions", "drift", "distribution", "versions", "changes",
         "cardtables", "card", "runs", "pipeline",
         "launch",
     ),
 }  # fmt: skip
 # The modules behind each page of the app: none imports those behind another.
 PAGES = (
-    ("overview",), ("performance", "outcomes"), ("predictions",), ("drift", "distribution"),
+    ("alerts", "overview"), ("performance", "outcomes"), ("predictions",), ("drift", "distribution"),
     ("versions", "changes", "cardtables", "card"), ("runs",), ("pipeline",),
 )  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))

@@ -102,7 +102,7 @@ def test_unknown_metrics_and_slices_are_named(state: State) -> None:
 def test_the_worst_comes_first(state: State) -> None:
     found = monitor.overview(state)
     assert list(zip(found["model"], found["state"], found["alerts"], strict=True)) == [
-        (MANY, "alert", 2), (NUMBER, "alert", 1), ("rejected", "no_champion", 0), ("never", "no_version", 0),
+        (NUMBER, "act", 1), (MANY, "alert", 2), ("rejected", "no_champion", 0), ("never", "no_version", 0),
         (HOSTILE, "unlabelled", 0), ("unlabelled", "unlabelled", 0), (BINARY, "ok", 0),
     ]  # fmt: skip
 
@@ -147,7 +147,35 @@ def test_a_window_of_a_few_rows_is_not_the_newest_that_counts(tmp_path: Any) -> 
 
 def test_alerts_come_with_their_words(state: State) -> None:
     row = monitor.overview(state).set_index("model").loc[MANY]
-    assert [(what, message) for what, _, message in row["alert_list"]] == [("x", "<script> above"), ("y", "another")]
+    assert row["alert_list"] == [
+        ("x", watched.START, "<script> above", "look", "look at it."),
+        ("y", watched.START, "another", "look", "look at it."),
+    ]
+
+
+def test_notes_are_counted_and_told_and_change_no_state(state: State) -> None:
+    row = monitor.overview(state).set_index("model").loc[HOSTILE]
+    assert (row["alerts"], row["acts"], row["notes"], row["state"]) == (0, 0, 1, "unlabelled")
+    assert row["note_list"] == [("w", watched.START, "noted", "note", "look at it.")]
+
+
+def test_what_cannot_alert_is_counted_by_its_reason(state: State) -> None:
+    row = monitor.overview(state).set_index("model").loc[BINARY]
+    assert (row["checks"], row["muted"]) == (7, [("no value", 1)])
+
+
+def test_data_that_ended_long_ago_is_said(state: State, tmp_path: Any) -> None:
+    found = monitor.overview(state).set_index("model")
+    newest = found.loc[BINARY, "newest_at"]
+    assert newest == pd.Timestamp(watched.tables()["ml_predictions"].query("model == @BINARY")["time"].max())
+    assert not found.loc[BINARY, "is_stale"]
+    tables = watched.tables()
+    for name, column in (("ml_predictions", "time"), ("ml_windows", "window_start")):
+        rows = pd.DataFrame(tables[name])
+        tables[name] = rows.assign(**{column: rows[column] - pd.Timedelta(days=63)})
+    old = monitor.overview(watched.published(tmp_path / "old", **tables)).set_index("model")
+    assert old.loc[BINARY, "is_stale"]
+    assert old.loc[BINARY, "newest_at"] == newest - pd.Timedelta(days=63)
 
 
 def test_what_there_is_not_is_null(state: State) -> None:
@@ -156,7 +184,8 @@ def test_what_there_is_not_is_null(state: State) -> None:
         row = found.loc[model]
         empty = ["version", "candidate", "pinned", "trained_at", "age_days", "realized", "realized_window", "threshold"]
         assert row[empty].isna().all()
-        assert (row["drifted"], row["alert_list"]) == ([], [])
+        assert (row["drifted"], row["alert_list"], row["muted"], row["is_stale"]) == ([], [], [], False)
+        assert pd.isna(row["newest_at"])
     assert pd.isna(found.loc["never", "decision"])
     assert found.loc["rejected", "decision"] == "first of rejected"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlbridge.profile import CATEGORIES, bins_of, feature_stats, profile_rows
 
-KEYS = ["feature", "role", "kind", "bin", "lower", "upper", "category", "rows", "share", "std"]
+KEYS = ["feature", "role", "kind", "bin", "lower", "upper", "category", "rows", "share", "std", "mean"]
 
 
 def _profile(values: Any, kind: str = "numeric", **options: Any) -> list[dict[str, Any]]:
@@ -46,8 +46,17 @@ def test_quantile_bins_by_hand() -> None:
     ]
     assert list(rows[0]) == KEYS
     assert rows[1] == dict(
-        zip(KEYS, ["x", "feature", "numeric", 0, 1.0, 2.0, None, 2, 2 / 9, 21**0.5 / 2], strict=True)
+        zip(KEYS, ["x", "feature", "numeric", 0, 1.0, 2.0, None, 2, 2 / 9, 21**0.5 / 2, 1.5], strict=True)
     )
+
+
+def test_means_of_bins_are_those_of_their_values() -> None:
+    values = np.random.default_rng(3).lognormal(0, 2, 5_000)
+    for row in _profile(values, bins=32)[1:]:
+        inside = (values > row["lower"]) | ((row["bin"] == 0) & (values == row["lower"]))
+        assert row["mean"] == pytest.approx(values[inside & (values <= row["upper"])].mean(), rel=1e-12)
+    assert [row["mean"] for row in _profile([math.inf, 1.0])] == [None, 1.0, None]
+    assert [row["mean"] for row in _profile(["a", None], kind="category")] == [None, None, None]
 
 
 def test_edges_are_the_quantiles_of_numpy() -> None:

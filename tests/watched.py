@@ -197,7 +197,8 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
     ]  # fmt: skip
     drift = [
         {"model": BINARY, "version": 2, "feature": feature, "window": month, "window_end": end, "baseline": "training",
-         "metric": metric, "value": value, "threshold": threshold, "alert": False, "is_comparable": end <= AS_OF}
+         "metric": metric, "value": value, "threshold": threshold, "alert": False, "is_comparable": end <= AS_OF,
+         "muted": "no value" if value is None else None}
         for month, end in ((datetime(2024, 5, 1), datetime(2024, 6, 1)), (datetime(2024, 6, 1), datetime(2024, 7, 1)),
                            (datetime(2024, 7, 1), datetime(2024, 8, 1)))
         for feature, metric, value, threshold in (
@@ -205,7 +206,8 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
             ("d", "ks", 0.01, 0.0), ("e", "ks", 0.0, 0.0), ("f", "ks", None, 0.2),
         )
     ]  # fmt: skip
-    alert = {"window": START, "window_end": AS_OF, "version": 1, "about": "performance", "since": START}
+    alert = {"window": START, "window_end": AS_OF, "version": 1, "about": "performance", "since": START,
+             "severity": "look", "action": "look at it."}  # fmt: skip
     return {
         "ml_nodes": nodes,
         "ml_runs": runs,
@@ -220,8 +222,10 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
         "ml_alerts": [
             {**alert, "model": MANY, "what": "x", "is_current": True, "message": "<script> above"},
             {**alert, "model": MANY, "what": "y", "is_current": True, "message": "another"},
+            {**alert, "model": MANY, "what": "w", "is_current": True, "message": "noted", "severity": "note"},
+            {**alert, "model": HOSTILE, "what": "w", "is_current": True, "message": "noted", "severity": "note"},
             {**alert, "model": MANY, "what": "z", "is_current": False, "message": "over"},
-            {**alert, "model": NUMBER, "what": "x", "is_current": True, "message": "one"},
+            {**alert, "model": NUMBER, "what": "x", "is_current": True, "message": "one", "severity": "act"},
         ],
         "ml_drift": drift,
     }  # fmt: skip

@@ -5,7 +5,7 @@
     `source` selects `window_start`, `value_<k>` of each feature and what `entries` name; its bins are found here.
     Each row is paired with the numbers of the entries: an engine streams that, so that memory does not grow with the rows.
   -#}
-  {%- set cases = {'feature': {}, 'slice': {}, 'bin': {}, 'overshoot': {}, 'companion': {}} -%}
+  {%- set cases = {'feature': {}, 'slice': {}, 'bin': {}, 'value': {}, 'overshoot': {}, 'companion': {}} -%}
   {%- for entry in entries -%}
     {%- set place = loop.index0 -%}
     {%- for key, value in entry.items() if value is not none -%}
@@ -26,6 +26,7 @@
       places.place,
       {{ mlbridge.pick('places.place', cases.slice) }} as slice,
       {{ mlbridge.pick('places.place', cases.bin) }} as bin,
+      cast({{ mlbridge.pick('places.place', cases.value) }} as {{ mlbridge.type_double() }}) as value,
       cast({{ mlbridge.pick('places.place', cases.overshoot) }} as {{ mlbridge.type_double() }}) as overshoot,
       cast({{ mlbridge.pick('places.place', cases.companion) }} as {{ mlbridge.type_double() }}) as companion
     from binned
@@ -39,6 +40,7 @@
       slice,
       bin,
       count(*) as n,
+      sum(value) as value_sum,
       sum(overshoot) as overshoot,
       count(companion) as companions,
       sum(companion) as companion_sum,
@@ -51,7 +53,7 @@
     window_start,
     {{ mlbridge.pick('place', cases.feature) }} as feature,
     coalesce(cast(slice as {{ dbt.type_string() }}), 'all') as slice,
-    bin, n, overshoot, companions, companion_sum, companion_square
+    bin, n, value_sum, overshoot, companions, companion_sum, companion_square
   from counted
 {% endmacro %}
 

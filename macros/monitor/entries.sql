@@ -1,6 +1,6 @@
 {#
   What is counted of each row, as a list of entries. One entry gives `feature`, `bin` (SQL), and where it has them
-  `slice` (SQL), `overshoot` (how far outside the range of training) and `companion`: the number that is summed beside
+  `slice` (SQL), `value` (the number, summed by bin), `overshoot` (how far outside the range of training) and `companion`: the number that is summed beside
   the count, for a feature the weighted ranks of its partners, for an estimate the score itself.
 #}
 
@@ -13,7 +13,7 @@
     {%- set bins = documents.profile[feature.name] -%}
     {%- set entry = {'feature': feature.name, 'bin': 'bin_' ~ loop.index0} -%}
     {%- if feature.kind == 'numeric' -%}
-      {%- do entry.update({'overshoot': mlbridge.overshoot('value_' ~ loop.index0, bins)}) -%}
+      {%- do entry.update({'value': 'value_' ~ loop.index0, 'overshoot': mlbridge.overshoot('value_' ~ loop.index0, bins)}) -%}
     {%- endif -%}
     {%- set companion = [] -%}
     {%- for name, weight in bins[0].partners or [] if name in places -%}
@@ -32,7 +32,7 @@
   {%- set entries = [] -%}
   {%- if 'ml_prediction' in documents.profile -%}
     {%- set bins = documents.profile['ml_prediction'] -%}
-    {%- do entries.append({'feature': 'ml_prediction', 'bin': mlbridge.numeric_bin('score', bins),
+    {%- do entries.append({'feature': 'ml_prediction', 'bin': mlbridge.numeric_bin('score', bins), 'value': 'score',
       'overshoot': mlbridge.overshoot('score', bins)}) -%}
   {%- endif -%}
   {%- set leaf = mlbridge.leaf(documents) -%}

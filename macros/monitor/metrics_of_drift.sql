@@ -20,6 +20,16 @@
   {{ return("case when metric = 'null_share_change' then abs(" ~ value ~ ') else ' ~ value ~ ' end') }}
 {% endmacro %}
 
+{% macro as_distance(value) %}
+  {#- Psi and chi-square are squares of distances; the others are distances. -#}
+  {{ return("case when metric in ('psi', 'chi_square') then sqrt(case when " ~ value ~ ' > 0 then ' ~ value ~ ' else 0 end) else '
+    ~ value ~ ' end') }}
+{% endmacro %}
+
+{% macro of_distance(distance) %}
+  {{ return("case when metric in ('psi', 'chi_square') then (" ~ distance ~ ') * (' ~ distance ~ ') else ' ~ distance ~ ' end') }}
+{% endmacro %}
+
 {% macro one_row_per_metric() %}
   {#- `ml_distances` with a row per metric; which rows a metric could use, and the `scale` by which it grows with them. -#}
   {%- set metrics = mlbridge.drift_metrics() -%}
@@ -30,7 +40,9 @@
   {%- endfor -%}
   {%- set of_all = "case when metric = 'null_share_change' then " -%}
   select
-    model, version, period, window_start, feature, baseline, metric, bins, rows_new, value, partner_correlation,
+    model, version, period, window_start, feature, baseline, metric, kind, bins, singles, rows_new, value, partner_correlation, ks,
+    unseen_share,
+    baseline_null / nullif(baseline_all, 0) as baseline_null_share,
     {{ of_all }}rows_all else rows_used end as rows_used,
     {{ of_all }}baseline_all else rows_baseline end as rows_baseline,
     case when metric = 'chi_square' then rows_used * rows_baseline / nullif(rows_used + rows_baseline, 0) else 1 end as scale,
@@ -49,7 +61,7 @@
     case
       when metric in ('ks', 'wasserstein') then kind = 'numeric'
       when metric = 'chi_square' then kind = 'category'
-      when metric = 'unseen_share' then kind = 'category' and baseline = 'training'
+      when metric = 'unseen_share' then baseline = 'training'
       when metric in ('association_change', 'association_shift') then baseline = 'training' and partner_correlation is not null
       {# An outcome that is not known yet says nothing of the world. -#}
       when metric = 'null_share_change' then feature not in ('ml_prediction', 'ml_target')

@@ -44,7 +44,8 @@
     windows.rows_scored,
     windows.rows_new,
     windows.rows_labelled,
-    windows.label_sum
+    windows.label_sum,
+    counted.value_sum
   from (
     {{ counted }}
   ) as counted

@@ -1,6 +1,7 @@
 """What the monitor's pages show, as frames: each function takes the state of a published build first."""
 
 from mlbridge.errors import MonitorError
+from mlbridge.monitor.alerts import NOTE
 from mlbridge.monitor.card import card
 from mlbridge.monitor.changes import changes
 from mlbridge.monitor.distribution import distribution
@@ -29,6 +30,7 @@ from mlbridge.monitor.versions import decisions, importances, leaderboard, leaks
 __all__ = [
     "ENOUGH_ROWS",
     "LAST_WINDOWS",
+    "NOTE",
     "Build",
     "MonitorError",
     "Nothing",

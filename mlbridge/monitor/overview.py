@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlbridge.monitor import alerts
 from mlbridge.monitor.models import ENOUGH_ROWS, models
 from mlbridge.monitor.plain import records
 from mlbridge.monitor.source import State
@@ -11,7 +12,7 @@ from mlbridge.monitor.source import State
 if TYPE_CHECKING:
     import pandas as pd
 
-WORST_FIRST = ("failed", "alert", "no_champion", "no_version", "unlabelled", "ok")
+WORST_FIRST = ("failed", "act", "alert", "no_champion", "no_version", "unlabelled", "ok")
 CHAMPIONS = """
 select c.model, c.version, c.candidate, c.pinned, c.trained_at, v.as_of as trained_as_of
 from ml_champions as c
@@ -68,7 +69,6 @@ inner join ml_champions as c on p.model = c.model and p.version = c.version
 where p.slice = 'all' and p.value is not null
 order by p."window"
 """
-ALERTS = "select model, what, since, message from ml_alerts where is_current order by model, about desc, since, what"
 DRIFT = """
 select model, feature, metric, value, threshold
 from (
@@ -82,22 +82,23 @@ from (
 where "window" = newest
 """
 ASKED = {
-    "champions": CHAMPIONS, "decisions": DECISIONS, "built": BUILT, "performance": PERFORMANCE, "alerts": ALERTS,
-    "drift": DRIFT,
+    "champions": CHAMPIONS, "decisions": DECISIONS, "built": BUILT, "performance": PERFORMANCE, "drift": DRIFT,
+    "alerts": alerts.ALERTS, "newest": alerts.NEWEST,
 }  # fmt: skip
 FIGURES = ("", "_low", "_high", "_n", "_window")
 COLUMNS = [
     "model", "state", "version", "candidate", "pinned", "trained_at", "trained_as_of", "age_days", "last_build_at",
     "last_build_status", "troubled", "decision", "decided_at", "withheld", "metric", "greater_is_better", "window_size",
     *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES),
-    "threshold", "reference", "alerts", "alert_list", "drifted",
+    "threshold", "reference", *alerts.COLUMNS, "drifted",
 ]  # fmt: skip
 TYPES = {
     **dict.fromkeys(("version", "realized_n", "estimated_n"), "Int64"),
-    "alerts": "int64",
+    **dict.fromkeys(("alerts", "acts", "notes", "checks"), "int64"),
+    "is_stale": "bool",
     **dict.fromkeys(("model", "state", "candidate", "last_build_status", "decision", "metric", "window_size"), "str"),
     "withheld": "bool",
-    **dict.fromkeys(("trained_at", "trained_as_of", "last_build_at", "decided_at"), "datetime64[us]"),
+    **dict.fromkeys(("trained_at", "trained_as_of", "last_build_at", "decided_at", "newest_at"), "datetime64[us]"),
     **dict.fromkeys(("realized_window", "estimated_window"), "datetime64[us]"),
     **dict.fromkeys(("age_days", "realized", "realized_low", "realized_high"), "float64"),
     **dict.fromkeys(("estimated", "estimated_low", "estimated_high", "threshold", "reference"), "float64"),
@@ -105,23 +106,25 @@ TYPES = {
 
 
 def overview(state: State) -> pd.DataFrame:
-    """One row per declared model, worst first: by state, then by the number of alerts, then by name.
+    """One row per declared model, worst first: by state, then by alerts to act on, by alerts to look at, by name.
 
     `state` is `failed` (a node of its own or one that serves all models, or a test of one, when it was run last),
-    `alert`, `no_champion`, `no_version`, `unlabelled` (nothing realized yet) or `ok`. `last_build_status` is error,
+    `act` (performance lost), `alert` (something to look at), `no_champion`, `no_version`, `unlabelled` (nothing
+    realized yet) or `ok`; notes change none. `last_build_status` is error,
     skipped or success; `troubled` has (node, "failed", "skipped" or how many tests failed) for each that is to blame,
     the skipped last; `decision` is the last one that was about a training, else the last, whose version may be
     `withheld`. `realized` and `estimated` are the spec's metric in the newest window that is over and has
     `ENOUGH_ROWS`, else that is over, else in the
     newest, with 95 % interval, n and window; `threshold` and `reference` go with `realized`, without it with
-    `estimated`. `age_days` counts from what the champion was trained on to what the build knows. `alert_list` has a
-    (what, since, message) for each of the `alerts` in the newest window of what it is about; `drifted` are the three
-    (feature, metric, value, threshold) farthest above or nearest below their thresholds, against training, in the
-    newest window that can be compared with whole ones. What there is not is NULL, or an empty list.
+    `estimated`. `age_days` counts from what the champion was trained on to what the build knows. What `alerts.told`
+    gives is of the newest window of what each alert is about; `drifted` are the three (feature, metric, value,
+    threshold) farthest above or nearest below their thresholds, against training, in the newest window that can be
+    compared with whole ones. What there is not is NULL, or an empty list.
     """
     import pandas as pd
 
     tables = {name: state.ask(sql) for name, sql in ASKED.items()}
+    tables["muted"] = state.ask(alerts.MUTED, as_of=state.build.as_of)
     nodes = state.ask(NODES)
     rows = []
     for facts in models(state).to_dict("records"):
@@ -130,8 +133,8 @@ def overview(state: State) -> pd.DataFrame:
         rows.append(_row(facts, own, concerned, state))
     answer = pd.DataFrame(rows, columns=COLUMNS, dtype=object).astype(TYPES)
     order = answer["state"].map(WORST_FIRST.index)
-    by = ["order", "alerts", "model"]
-    answer = answer.assign(order=order).sort_values(by, ascending=[True, False, True])
+    by = {"order": True, "acts": False, "alerts": False, "model": True}
+    answer = answer.assign(order=order).sort_values(list(by), ascending=list(by.values()))
     return answer.drop(columns="order").reset_index(drop=True)
 
 
@@ -141,11 +144,7 @@ def _row(facts: Any, own: dict[str, pd.DataFrame], nodes: pd.DataFrame, state: S
     row["troubled"] = _troubled(nodes)
     row |= {"decision": _first(own["decisions"], "reason"), "decided_at": _first(own["decisions"], "decided_at")}
     row["withheld"] = _first(own["decisions"], "outcome") == "withheld"
-    row |= {
-        "alerts": len(own["alerts"]),
-        "alert_list": list(own["alerts"][["what", "since", "message"]].itertuples(index=False, name=None)),
-        "drifted": [],
-    }
+    row |= {**alerts.told(own, facts["window_size"], state.build.as_of), "drifted": []}
     if len(own["champions"]):
         champion = own["champions"].iloc[0]
         row |= {key: champion[key] for key in ("version", "candidate", "pinned", "trained_at", "trained_as_of")}
@@ -206,6 +205,8 @@ def _word(row: dict[str, Any]) -> str:
         return "no_version"
     if "version" not in row:
         return "no_champion"
+    if row["acts"]:
+        return "act"
     if row["alerts"]:
         return "alert"
     return "ok" if "realized" in row else "unlabelled"

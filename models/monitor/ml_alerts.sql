@@ -33,7 +33,9 @@ final as (
         || case
             when alerts.about = 'performance' then coalesce('; what moved most and matters: ' || moved.features, '')
             else ''
-        end as message
+        end as message,
+        {{ mlbridge.severity('alerts.severity') }} as severity,
+        alerts.action
     from alerts
     left join {{ ref('ml_moved') }} as moved
         on

@@ -1,52 +1,36 @@
 {{ mlbridge.grant() }}
 {{ config(materialized='table') }}
-with measured as (
-    {{ mlbridge.one_row_per_metric() }}
-),
-
-fixed as (
-    {{ mlbridge.fixed_thresholds() }}
-),
-
-bounded as (
+with limited as (
     select
-        measured.*,
-        windows.window_end,
-        coalesce(own.threshold, common.threshold) as fixed,
-        coalesce(rules.floor * case when rules.relative then measured.scale else 1 end, 0) as floor,
-        case
-            when usual.windows >= 3 and measured.scale is not null
-                then
-                    measured.scale
-                    * (usual.mean + {{ mlbridge.widened('rules.deviations', 'usual.windows') }} * usual.deviation)
-            else 0
-        end as usual,
-        coalesce({{ mlbridge.noise('measured.metric', 'rules.deviations') }}, 0) as noise,
-        -- part of a window, or the first hours of a stream, cannot be compared with whole ones; a few rows with none
-        measured.rows_used >= {{ mlbridge.enough_rows() }}
-        and windows.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
-        and measured.rows_used >= coalesce(usual.rows_typical, 0) / 10 as is_comparable,
-        measured.rows_used >= {{ mlbridge.enough_rows() }} and rules.while_open as is_early
-    from measured
-    inner join {{ ref('ml_thresholds') }} as rules
-        on measured.metric = rules.metric
-    inner join {{ ref('ml_windows') }} as windows
-        on
-            measured.model = windows.model
-            and measured.version = windows.version
-            and measured.window_start = windows.window_start
-    left join {{ ref('ml_usual') }} as usual
-        on
-            measured.model = usual.model
-            and measured.version = usual.version
-            and measured.feature = usual.feature
-            and measured.baseline = usual.baseline
-            and measured.metric = usual.metric
-    left join fixed as own
-        on measured.model = own.model and measured.feature = own.feature and measured.metric = own.metric
-    left join fixed as common
-        on measured.model = common.model and common.feature is null and measured.metric = common.metric
-    where measured.period = 'scored'
+        limits.*,
+        case when limits.bound < limits.usual then limits.bound else limits.usual end as bounded,
+        limits.is_enough and (limits.is_over and limits.is_typical or limits.while_open) as is_heard
+    from {{ ref('ml_limits') }} as limits
+),
+
+beside as (
+    select
+        limited.*,
+        coalesce(limited.fixed, greatest(limited.floor, limited.noise, limited.bounded)) as threshold,
+        max(case when limited.metric = 'ks' then greatest(limited.noise, limited.bounded) end) over (
+            partition by limited.model, limited.version, limited.feature, limited.window_start, limited.baseline
+        ) as ks_usual
+    from limited
+),
+
+judged as (
+    select
+        beside.*,
+        {{ mlbridge.size_of('beside.value') }} > beside.threshold as is_above,
+        {{ mlbridge.is_within_chance() }} as is_within_chance
+    from beside
+),
+
+explained as (
+    select
+        judged.*,
+        {{ mlbridge.muted() }} as muted
+    from judged
 ),
 
 final as (
@@ -58,24 +42,22 @@ final as (
         baseline,
         metric,
         value,
-        coalesce(fixed, greatest(floor, usual, noise)) as threshold,
-        coalesce(
-            (is_comparable or is_early)
-            and {{ mlbridge.size_of('value') }} > coalesce(fixed, greatest(floor, usual, noise)),
-            false
-        ) as alert,
+        threshold,
+        coalesce(is_above and muted is null, false) as alert,
         cast(rows_used as bigint) as rows_used,
         cast(rows_new - rows_used as bigint) as rows_unused,
         cast(rows_baseline as bigint) as rows_baseline,
         window_end,
         case
             when fixed is not null then 'fixed'
-            when usual >= greatest(floor, noise) then 'reference'
+            when bounded >= greatest(floor, noise) and bounded < usual then 'bound'
+            when bounded >= greatest(floor, noise) then 'reference'
             when floor >= noise then 'floor'
             else 'noise'
         end as threshold_from,
-        is_comparable
-    from bounded
+        is_enough and is_over and is_typical as is_comparable,
+        muted
+    from explained
 )
 
 select * from final

@@ -2,7 +2,7 @@
 {%- set fields = {
     'feature': 'text', 'role': 'text', 'kind': 'text', 'bin': 'count', 'lower': 'number', 'upper': 'number',
     'category': 'text', 'rows': 'count', 'share': 'number', 'std': 'number', 'partner': 'text',
-    'partner_mean': 'number', 'partner_correlation': 'number',
+    'partner_mean': 'number', 'partner_correlation': 'number', 'mean': 'number',
 } -%}
 select
     item.model,
@@ -19,5 +19,6 @@ select
     item.std,
     item.partner,
     item.partner_mean,
-    item.partner_correlation
+    item.partner_correlation,
+    item.mean
 from {{ mlbridge.unfold(ref('ml_versions'), 'profile', ['model', 'version'], fields) }} as item

@@ -14,6 +14,7 @@ from mlbridge.app.charts import performance as charts
 MOST_ALERTS = 5
 STATES = {
     "failed": ("Last build failed", "red", ":material/error:", "\u2717"),
+    "act": ("Performance lost", "red", ":material/crisis_alert:", "\u25b2"),
     "alert": ("Needs a look", "orange", ":material/warning:", "\u25b2"),
     "no_version": ("Never trained", "gray", ":material/hourglass_empty:", "\u25cb"),
     "no_champion": ("No champion", "gray", ":material/block:", "\u25cb"),
@@ -42,6 +43,7 @@ def glance(overview: pd.DataFrame) -> None:
             "threshold": row.threshold,
             "course": [each.value for each in course(row).itertuples() if each.kind == "realized"],
             "alerts": row.alerts,
+            "notes": row.notes,
         }
         for row in overview.itertuples()
     ]
@@ -56,7 +58,8 @@ def glance(overview: pd.DataFrame) -> None:
             **figures,
             "trained": st.column_config.TextColumn("trained", help="Age of what the version in use was trained on"),
             "course": st.column_config.LineChartColumn("realized over time", width=165),
-            "alerts": st.column_config.NumberColumn("alerts", help="What is beyond its threshold"),
+            "alerts": st.column_config.NumberColumn("alerts", help="What needs a person: to act on, or to look at"),
+            "notes": st.column_config.NumberColumn("notes", help="What else is beyond its threshold"),
         },
         placeholder=words.NOTHING,
         height="content",
@@ -92,11 +95,18 @@ def card(row: Any, size: str) -> None:
             f"{words.day(row.trained_as_of)} ({words.age(row.age_days)}) · last build "
             f"{words.moment(row.last_build_at)} UTC: {words.plain(ended)}"
         )
+        if row.is_stale:
+            st.markdown(
+                f":orange[:material/history:] Newest rows: {words.day(row.newest_at)}. Nothing newer came for more "
+                f"than two windows of a {size}: what stands here is about then."
+            )
         left, right = st.columns([4, 5], gap="medium")
         with left:
             figures(row, size)
-            drifted(row)
             alerts(row, size)
+            drifted(row)
+            notes(row, size)
+            muted(row)
         with right:
             watched(row, size)
 
@@ -150,17 +160,37 @@ def drifted(row: Any) -> None:
 
 
 def alerts(row: Any, size: str) -> None:
-    """List what is beyond its threshold in its newest window: the first ones by name, all with their figures."""
+    """Say of what needs a person why, by how much, since when, and what to do; of many the first ones."""
     if not row.alert_list:
         return
     what = f"{words.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
-    lines = [
-        f"{words.plain(what)}, since {words.window(since, size)}" for what, since, _ in row.alert_list[:MOST_ALERTS]
-    ]
-    listing(f":orange[:material/warning:] {what}", lines)
-    with st.expander(f"{what} with figures"):
-        for _, since, message in row.alert_list:
-            st.markdown(f"{words.plain(message)}, since {words.window(since, size)}")
+    lines = [told(*each, size) for each in row.alert_list]
+    listing(f":orange[:material/warning:] {what}", lines[:MOST_ALERTS])
+    if lines[MOST_ALERTS:]:
+        with st.expander(f"The other {len(lines) - MOST_ALERTS} of {what}"):
+            st.markdown("  \n".join(lines[MOST_ALERTS:]))
+
+
+def notes(row: Any, size: str) -> None:
+    """Fold away what is beyond its threshold and needs no person."""
+    if row.note_list:
+        with st.expander(f"{words.count(row.notes)} note{'s' if row.notes > 1 else ''}: what else is unusual"):
+            st.markdown("  \n".join(told(*each, size) for each in row.note_list))
+
+
+def told(_what: str, since: Any, message: str, severity: str, action: str, size: str) -> str:
+    """Write an alert in a line."""
+    said = f"{words.plain(message)}, since {words.window(since, size)}"
+    return said if severity == monitor.NOTE else f"**{severity.title()}**: {said}. {words.plain(action)}"
+
+
+def muted(row: Any) -> None:
+    """Say how many checks of drift cannot alert, and why."""
+    if row.muted:
+        reasons = "; ".join(f"{words.plain(reason)}: {words.count(n)}" for reason, n in row.muted)
+        of = f"{words.count(sum(n for _, n in row.muted))} of {words.count(row.checks)}"
+        with st.expander(f"{of} checks of drift cannot alert in the newest window"):
+            st.markdown(reasons)
 
 
 def listing(title: str, lines: list[str]) -> None:

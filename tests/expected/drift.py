@@ -15,6 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+if __name__ == "__main__":
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+from expected.chance import level, may_alarm, noise, unseen_by_chance
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency
 
@@ -26,7 +32,7 @@ JUNE, JULY, AUGUST, SEPTEMBER, OCTOBER = (f"2024-{month:02}-01 00:00:00" for mon
 ROWS = {JUNE: 400, JULY: 400, AUGUST: 200, SEPTEMBER: 3, OCTOBER: 60}
 OPEN = OCTOBER  # the clock stands within it
 FOLDED = 100
-DEVIATIONS = 3.0
+CHECKS = 160  # features, metrics and baselines of the model
 HOSTILE, INJECTED = 'select "x"', "'); drop table t; --"
 
 Counts = Mapping[Any, int]
@@ -136,6 +142,8 @@ class Binned:
     below: float = 0
     above: float = 0
     unseen: float = 0
+    inside: np.ndarray[Any, Any] | None = None
+    """Sums of the values by bin, those out of range on the edge; None where they are not known."""
 
     @property
     def used(self) -> float:
@@ -159,16 +167,24 @@ def gaps(now: Binned, before: Binned) -> np.ndarray[Any, Any]:
 
 
 def wasserstein(now: Binned, before: Binned, edges: np.ndarray[Any, Any]) -> float:
-    """Give the area between the distribution functions, straight within bins, and what lies out of their range."""
+    """Give the area between the distribution functions: by the sums of the values, where they do not cross in a bin."""
     ends = np.append(0.0, gaps(now, before))
     ends[-1] = 0.0
     area = 0.0
-    for width, left, right in zip(np.diff(edges), ends[:-1], ends[1:], strict=True):
-        if left * right < 0:  # two triangles that meet where the functions cross
+    for place, (width, left, right) in enumerate(zip(np.diff(edges), ends[:-1], ends[1:], strict=True)):
+        crosses = left * right < 0 and min(abs(left), abs(right)) > 1e-9
+        found = []
+        if now.inside is not None and before.inside is not None:
+            mine, theirs = (
+                (each.n[place] * edges[place + 1] - each.inside[place]) / each.used for each in (now, before)
+            )
+            found.append(abs(left * width + mine - theirs))
+        elif not crosses:
+            found.append(width * (abs(left) + abs(right)) / 2)
+        if crosses:  # two triangles that meet where the functions cross
             crossing = left / (left - right)
-            area += width * (abs(left) * crossing + abs(right) * (1 - crossing)) / 2
-        else:
-            area += width * (abs(left) + abs(right)) / 2
+            found.append(width * (abs(left) * crossing + abs(right) * (1 - crossing)) / 2)
+        area += max(found)
     outside = [(each.below / each.used, each.above / each.used) for each in (now, before)]
     return area + sum(abs(mine - theirs) for mine, theirs in zip(*outside, strict=True))
 
@@ -195,28 +211,13 @@ def distances(
         found["wasserstein"] = wasserstein(now, before, edges) / std if defined else None
     else:
         found["chi_square"] = chi_square(now, before) if defined else None
-        found["unseen_share"] = now.unseen / now.used if now.used else None
+    found["unseen_share"] = now.unseen / now.used if now.used else None
     return found
 
 
 def scale(metric: str, now: Binned, before: Binned) -> float:
     """Give what a metric grows with: chi-square with the rows."""
     return now.used * before.used / (now.used + before.used) if metric == "chi_square" else 1.0
-
-
-def noise(metric: str, now: Binned, before: Binned) -> float:
-    """Give what chance alone does not reach."""
-    rows = (now.rows, before.rows) if metric == "null_share_change" else (now.used, before.used)
-    u, freedom = sum(1 / each for each in rows), len(now.n) - 1
-    spread = freedom + DEVIATIONS * math.sqrt(2 * freedom)
-    usual = {
-        "psi": u * spread,
-        "js_distance": math.sqrt(u * spread / 8),
-        "chi_square": spread,
-        "wasserstein": 2.5 * math.sqrt(u),
-        "unseen_share": DEVIATIONS**2 / (now.used + DEVIATIONS**2),
-    }
-    return usual.get(metric, 1.82 * math.sqrt(u))
 
 
 def rules() -> dict[str, dict[str, str]]:
@@ -244,6 +245,7 @@ def binned(case: Case, counts: Counts, times: int = 1) -> Binned:
     last = len(uppers) if case.kind == "category" else len(uppers) - 1
     n = np.zeros(min(last, FOLDED) + 1)
     sums = {"nulls": 0.0, "below": 0.0, "above": 0.0, "unseen": 0.0}
+    inside = np.zeros(len(n))
     for value, rows in counts.items():
         if _missing(value):
             sums["nulls"] += rows
@@ -251,10 +253,16 @@ def binned(case: Case, counts: Counts, times: int = 1) -> Binned:
             n[min(uppers.index(value) if value in uppers else last, FOLDED)] += rows
             sums["unseen"] += 0 if value in uppers else rows
         else:
-            n[min(np.searchsorted(uppers, value), last)] += rows
+            place, least = (
+                min(np.searchsorted(uppers, value), last),
+                min(each for each in case.month if not _missing(each)),
+            )
+            n[place] += rows
+            inside[place] += min(max(value, least), uppers[-1]) * rows
+            sums["unseen"] += rows if value < least or value > uppers[-1] else 0
             sums["below"] += max(min(case.month) - value, 0) * rows if value < uppers[0] else 0
             sums["above"] += max(value - uppers[-1], 0) * rows
-    return Binned(n * times, **{name: each * times for name, each in sums.items()})
+    return Binned(n * times, **{name: each * times for name, each in sums.items()}, inside=inside * times)
 
 
 def _metrics(name: str, baseline: str, now: Binned, before: Binned) -> dict[str, float | None]:
@@ -281,29 +289,46 @@ def expected() -> Iterator[list[Any]]:
             for baseline, before in (("training", training), ("previous", earlier)):
                 if before is None:
                     continue
-                for metric, value in _metrics(name, baseline, now, before).items():
+                values = _metrics(name, baseline, now, before)
+                few = _few_values(values, now, before)
+                for metric, value in values.items():
                     counts = [_rows(metric, each) for each in (now, before, usual)]
-                    comparable = window != OPEN and counts[0] >= 30 and counts[0] >= counts[2] / 10
-                    said = _said(floors[metric], value, now, before, comparable)
+                    enough = min(counts[:2]) >= 30
+                    comparable = window != OPEN and enough and min(counts[:2]) >= counts[2] / 10
+                    heard = comparable or (enough and floors[metric]["while_open"] == "true")
+                    said = _said(floors[metric], value, now, before, heard, few, case)
                     rows = [int(counts[0]), int(now.rows - counts[0]), int(counts[1])]
                     yield [name, window, baseline, metric, *said, *rows, comparable]
+
+
+def _few_values(values: Mapping[str, float | None], now: Binned, before: Binned) -> bool:
+    """Say whether a Wasserstein distance may come of a few far values: ks and the unseen rows are within chance."""
+    ks, unseen = values.get("ks"), values.get("unseen_share")
+    if ks is None:
+        return False
+    at = level(CHECKS, "month")
+    return ks <= noise("ks", now, before, at) and (
+        unseen is None or unseen <= unseen_by_chance(now, before, at, False, 0, 1.0)
+    )
 
 
 def _rows(metric: str, each: Binned) -> float:
     return each.rows if metric == "null_share_change" else each.used
 
 
-def _said(rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, comparable: bool) -> list[Any]:
+def _said(
+    rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, heard: bool, few: bool, case: Case
+) -> list[Any]:
     """Give value, threshold, its source and alert; the months of the training are all alike, so that only floor and
     noise count."""
     metric = rule["metric"]
     if value is None:
         return ["", "", "", False]
     floor = float(rule["floor"]) * (scale(metric, now, before) if rule["relative"] == "true" else 1.0)
-    chance = noise(metric, now, before)
+    chance = noise(metric, now, before, level(CHECKS, "month"), category=case.kind == "category")
     limit, source = max((floor, "floor"), (chance, "noise"), key=lambda each: each[0])
-    early = rule["while_open"] == "true" and _rows(metric, now) >= 30
-    return [repr(float(value)), repr(limit), source, abs(value) > limit and (comparable or early)]
+    may = may_alarm(metric, limit, before, fixed=False, heard=heard, bins=len(now.n), few_values=few)
+    return [repr(float(value)), repr(limit), source, abs(value) > limit and may]
 
 
 COLUMNS = (

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from expected.drift import FOLDED, Binned, distances, noise, scale
-from scipy.stats import norm
-from scipy.stats import t as student
+from expected.chance import Level, bound, may_alarm, moments, noise, student_quantile, unseen_by_chance
+from expected.drift import FOLDED, Binned, distances, scale
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, str, str, str]
@@ -48,6 +47,11 @@ class Feature:
             return None
         return np.array([self.known[0]["lower"], *(record["upper"] for record in self.known)])
 
+    @property
+    def singles(self) -> int:
+        """How many categories training had once."""
+        return sum(record["category"] is not None and record["rows"] == 1 for record in self.known)
+
     def places(self, values: pd.Series[Any]) -> npt.NDArray[np.int64]:
         """Give the bin of each value: -1 of a missing one; what training had not in the outer bins."""
         if self.edges is not None:
@@ -61,15 +65,21 @@ class Feature:
         """Give the rows of the training."""
         n = np.zeros(min(self.known[-1]["bin"], FOLDED) + 1)
         np.add.at(n, [min(record["bin"], FOLDED) for record in self.known], [record["rows"] for record in self.known])
-        return Counted(n, nulls=sum(record["rows"] for record in self.records if record["bin"] < 0))
+        nulls = sum(record["rows"] for record in self.records if record["bin"] < 0)
+        if self.kind == "category":
+            return Counted(n, nulls=nulls)
+        return Counted(n, nulls=nulls, inside=np.array([record["rows"] * record["mean"] for record in self.known]))
 
     def counted(self, values: pd.Series[Any], companions: Floats) -> Counted:
         """Count the rows of a window."""
         places, known = self.places(values), np.isfinite(companions)
         size = min(self.known[-1]["bin"], FOLDED) + 2
-        sides = {"below": 0.0, "above": 0.0, "unseen": 0.0}
+        sides: dict[str, Any] = {"below": 0.0, "above": 0.0, "unseen": 0.0}
         if self.edges is not None:
             numbers = values.dropna().to_numpy(dtype=float)
+            sides["unseen"] = float(((numbers < self.edges[0]) | (numbers > self.edges[-1])).sum())
+            inside = np.clip(values.fillna(0.0).to_numpy(dtype=float), self.edges[0], self.edges[-1])
+            sides["inside"] = np.bincount(places + 1, inside, size)[1:]
             sides["below"] = np.maximum(self.edges[0] - numbers, 0).sum()
             sides["above"] = np.maximum(numbers - self.edges[-1], 0).sum()
         else:
@@ -187,8 +197,10 @@ def _together(windows: list[Counted]) -> Counted | None:
         name: np.sum([getattr(each, name) for each in windows], axis=0)
         for name in ("n", "nulls", "companions", "sums", "squares")
     }
+    known = [each.inside for each in windows if each.inside is not None]
+    inside = np.sum(known, axis=0) if len(known) == len(windows) else None
     # How far values lie out of range counts against the window before only.
-    return replace(windows[0], **summed, below=0.0, above=0.0, unseen=0.0)
+    return replace(windows[0], **summed, below=0.0, above=0.0, unseen=0.0, inside=inside)
 
 
 @dataclass(frozen=True)
@@ -205,44 +217,97 @@ class Said:
     is_comparable: bool
 
 
-def drift(
-    scored: Windows, training: Windows, fixed: Mapping[str, float], rows: Mapping[Any, int], floors: Any, over: Any
-) -> dict[Key, Said]:
-    """Give what `ml_drift` must say of one feature.
+@dataclass(frozen=True)
+class Usual:
+    """A metric over the windows of the training period: their average rows, and mean and deviation of the distance."""
 
-    `rows` is how many were scored by window, `over` the first moment of the windows that are not over, and `floors`
-    the rows of `ml_thresholds` by metric.
-    """
-    usual = _usual(training)
+    rows: float
+    windows: int
+    mean: float
+    deviation: float
+
+    def moderated(self, relative: float) -> float:
+        """Give the deviation, with what all features say of it as four windows more (Smyth 2004)."""
+        pooled = 4 * relative * self.mean**2 + (self.windows - 1) * self.deviation**2
+        return max(self.deviation, float(np.sqrt(pooled / (self.windows + 3))))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for all features: the seed's rows by metric, the level, the relative deviations, and what is over."""
+
+    floors: Any
+    level: Level
+    relative: Mapping[tuple[str, str], float]
+    over: Any
+
+
+def relative_deviations(trainings: list[Windows]) -> dict[tuple[str, str], float]:
+    """Give by baseline and metric the mean of (deviation / mean)^2 over the features."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for training in trainings:
+        for key, each in usual(training).items():
+            if each.windows >= 2 and each.mean:
+                found.setdefault(key, []).append((each.deviation / each.mean) ** 2)
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def design_effect(training: Windows) -> float:
+    """Give how much more the windows of the training differ than independent rows would (Rao and Scott 1981)."""
+    found = [
+        moments(now.n, before.n)
+        for (_, baseline), (_, now, before) in training.distances().items()
+        if baseline == "training" and now.used and before.used
+    ]
+    degrees = sum(each.chi_square[0] for each in found)
+    return max(sum(each.pearson for each in found) / degrees, 1.0) if degrees else 1.0
+
+
+def drift(
+    scored: Windows, training: Windows, fixed: Mapping[str, float], rows: Mapping[Any, int], rules: Rules
+) -> dict[Key, Said]:
+    """Give what `ml_drift` must say of one feature; `rows` is how many were scored by window."""
+    typical, design, feature = usual(training), design_effect(training), scored.feature
+    category = feature.kind == "category"
     said: dict[Key, Said] = {}
     for (window, baseline), (values, now, before) in scored.distances().items():
-        for metric, value in values.items():
-            rule = floors[metric]
+        few, ks_usual = False, 0.0
+        for metric in sorted(values, key=lambda name: name != "ks"):  # which others ask
+            value, rule = values[metric], rules.floors[metric]
             used, compared = _rows(metric, now), _rows(metric, before)
             known = used > 0 and compared > 0
             size = scale(metric, now, before) if known else 1.0
-            typical, unit = usual.get((baseline, metric), (0.0, 0.0))
-            bounds = {
-                "fixed": fixed.get(metric),
-                "reference": unit * size,
-                "floor": float(rule["floor"]) * (size if rule["relative"] == "true" else 1.0),
-                "noise": _noise(metric, now, before, scored.feature) if known else 0.0,
-            }
-            source = (
-                "fixed"
-                if bounds["fixed"] is not None
-                else max(("reference", "floor", "noise"), key=lambda each: bounds[each] or 0.0)
+            past = typical.get((baseline, metric), Usual(0.0, 0, 0.0, 0.0))
+            swing = _swing(past, metric, used, compared, rules, baseline) * size if known else 0.0
+            chance = (
+                noise(metric, now, before, rules.level, category=category, singles=feature.singles, design=design)
+                if known
+                else 0.0
             )
-            limit = bounds[source]
-            assert limit is not None
-            comparable = used >= 30 and window < over and used >= typical / 10
-            may_alarm = comparable or (used >= 30 and rule["while_open"] == "true")
+            if metric == "association_change" and known:
+                chance /= feature.records[0]["partner_correlation"]
+            limited = min(swing, bound(metric, before)) if known else swing
+            floor = float(rule["floor"]) * (size if rule["relative"] == "true" else 1.0)
+            limit, source = _limit(fixed.get(metric), floor, chance, swing, limited)
+            if metric == "ks" and value is not None:
+                ks_usual, unseen = max(chance, limited), values.get("unseen_share")
+                few = value <= ks_usual and (
+                    unseen is None
+                    or unseen <= unseen_by_chance(now, before, rules.level, category, feature.singles, design)
+                )
+            enough = min(used, compared) >= 30
+            whole = min(used, compared) >= past.rows / 10 if past.windows >= 2 else True
+            comparable = enough and window < rules.over and whole
+            heard = comparable or (enough and rule["while_open"] == "true")
+            may = value is not None and may_alarm(
+                metric, limit, before, fixed=metric in fixed, heard=heard, bins=len(now.n), few_values=few
+            )
             amount = None if value is None else abs(value) if metric == "null_share_change" else value
-            said[scored.feature.name, str(window), baseline, metric] = Said(
+            said[feature.name, str(window), baseline, metric] = Said(
                 value,
                 limit,
                 source,
-                amount is not None and amount > limit and may_alarm,
+                amount is not None and amount > limit and may,
                 int(used),
                 int(rows[window] - used),
                 int(compared),
@@ -251,44 +316,44 @@ def drift(
     return said
 
 
-def _noise(metric: str, now: Binned, before: Binned, feature: Feature) -> float:
-    chance = noise(metric, now, before)
-    return chance / feature.records[0]["partner_correlation"] if metric == "association_change" else chance
+def _limit(fixed: float | None, floor: float, chance: float, swing: float, limited: float) -> tuple[float, str]:
+    if fixed is not None:
+        return fixed, "fixed"
+    if limited >= max(floor, chance):
+        return limited, "bound" if limited < swing else "reference"
+    return max((floor, "floor"), (chance, "noise"))
+
+
+def _swing(past: Usual, metric: str, used: float, compared: float, rules: Rules, baseline: str) -> float:
+    """Give what is usual, per unit of the metric's scale."""
+    if past.windows < 2:
+        return 0.0
+    deviation = past.moderated(rules.relative.get((baseline, metric), 0.0))
+    distance = past.mean + student_quantile(rules.level.k, past.windows + 3) * np.sqrt(1 + 1 / past.windows) * deviation
+    distance *= np.sqrt(max(past.rows / min(used, compared), 1.0))
+    return float(distance**2 if metric in SQUARES else distance)
+
+
+SQUARES = ("psi", "chi_square")
 
 
 def _rows(metric: str, each: Binned) -> float:
     return each.rows if metric == "null_share_change" else each.used
 
 
-def _usual(training: Windows) -> dict[tuple[str, str], tuple[float, float]]:
-    """Give by baseline and metric the rows of an average window, and what the metric usually stays below, per unit.
-
-    The unit is 0 where fewer than three windows say something.
-    """
+def usual(training: Windows) -> dict[tuple[str, str], Usual]:
+    """Give by baseline and metric what windows with at least half the average rows say."""
     values: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for (_, baseline), (said, now, before) in training.distances().items():
         for metric, value in said.items():
             if value is not None:
-                size = abs(value) if metric == "null_share_change" else value
-                values.setdefault((baseline, metric), []).append(
-                    (_rows(metric, now), size / scale(metric, now, before))
-                )
+                size = (abs(value) if metric == "null_share_change" else value) / scale(metric, now, before)
+                distance = np.sqrt(max(size, 0.0)) if metric in SQUARES else size
+                values.setdefault((baseline, metric), []).append((_rows(metric, now), float(distance)))
     found = {}
     for key, pairs in values.items():
-        typical = float(np.mean([rows for rows, _ in pairs]))
-        kept = [value for rows, value in pairs if rows >= typical / 2]
-        unit = float(np.mean(kept) + widened(len(kept)) * np.std(kept, ddof=1)) if len(kept) >= 3 else 0.0
-        found[key] = typical, unit
+        rows = float(np.mean([each for each, _ in pairs]))
+        kept = [value for each, value in pairs if each >= rows / 2]
+        deviation = float(np.std(kept, ddof=1)) if len(kept) >= 2 else 0.0
+        found[key] = Usual(rows, len(kept), float(np.mean(kept)), deviation)
     return found
-
-
-def widened(n: int) -> float:
-    """Give the expansion of Cornish and Fisher for Student's t at 3 standard deviations (Abramowitz, Stegun 26.7.5)."""
-    k, freedom = 3.0, n - 1
-    terms = k, (k**3 + k) / 4, (5 * k**5 + 16 * k**3 + 3 * k) / 96
-    return float(sum(term / freedom**power for power, term in enumerate(terms)) * np.sqrt(1 + 1 / n))
-
-
-def exactly_widened(n: int) -> float:
-    """Give what `widened` approximates."""
-    return float(student.isf(norm.sf(3.0), n - 1) * np.sqrt(1 + 1 / n))

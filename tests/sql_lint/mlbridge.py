@@ -106,16 +106,80 @@ def fixed_thresholds() -> str:
     return "select * from fixed"
 
 
-def noise(metric: str, deviations: str) -> str:
-    return f"{deviations} * {metric}"
+def noise() -> str:
+    return "0.1"
+
+
+def is_within_chance() -> str:
+    return "true"
+
+
+def greatest_value() -> str:
+    return "1.0"
+
+
+def share_of_greatest() -> str:
+    return "0.9"
+
+
+def muted() -> str:
+    return "'no value'"
+
+
+def chance_of_bin() -> str:
+    return "1 as psi_mean, 2 as psi_variance, 1 as js_mean, 2 as js_variance"
+
+
+def pearson_variance(total: str, used: str, compared: str, bins: str, inverse: str) -> str:
+    return f"{total} / {used} / {compared} * {bins} * {inverse}"
+
+
+def normal_quantile(alpha: str) -> str:
+    return f"ln({alpha})"
+
+
+def student_quantile(k: str, freedom: str) -> str:
+    return f"{k} * {freedom}"
+
+
+def as_distance(value: str) -> str:
+    return f"sqrt({value})"
+
+
+def of_distance(distance: str) -> str:
+    return f"{distance} * {distance}"
+
+
+def area_of_bin() -> str:
+    return "0.1"
+
+
+def relied_share() -> str:
+    return "0.8"
+
+
+def severity(rank: str) -> str:
+    return f"case {rank} when 3 then 'act' else 'note' end"
+
+
+def severity_of_drift() -> str:
+    return "case when drift.alert and relied.is_relied = 1 then 2 else 1 end"
+
+
+def action_on_drift() -> str:
+    return "drift.feature"
+
+
+def severity_of_performance() -> str:
+    return "case performance.kind when 'realized' then 3 else 1 end"
+
+
+def action_on_performance() -> str:
+    return "performance.kind"
 
 
 def size_of(value: str) -> str:
     return f"abs({value})"
-
-
-def widened(deviations: str, count: str) -> str:
-    return f"{deviations} * {count}"
 
 
 def psi_term() -> str:

@@ -1,5 +1,6 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- Each window beside its baselines, bin by bin: `n` rows of `rows_used` in the window, `m` of `rows_baseline`.
+-- Each window beside its baselines, bin by bin: `n` rows of `rows_used` in the window, `m` of `rows_baseline`; their
+-- values add up to `n_sum` and `m_sum`, NULL where that is not known.
 with whole as (
     select distinct
         model,
@@ -7,7 +8,8 @@ with whole as (
         period,
         feature,
         bin,
-        n_period
+        n_period,
+        value_period
     from {{ ref('ml_placed') }}
 ),
 
@@ -21,7 +23,7 @@ final as (
         pairs.baseline,
         pairs.rows_all,
         pairs.rows_null,
-        pairs.rows_below,
+        pairs.rows_outside,
         pairs.below,
         pairs.above,
         pairs.rows_new,
@@ -34,6 +36,7 @@ final as (
         folded.kind,
         folded.std,
         folded.unnamed,
+        folded.singles,
         folded.partner_correlation,
         folded.bin,
         folded.lower,
@@ -44,6 +47,13 @@ final as (
             when pairs.period = 'training' then coalesce(whole.n_period, 0) - coalesce(own.n, 0)
             else folded.m
         end as m,
+        case when coalesce(own.n, 0) = 0 then 0 else own.value_sum end as n_sum,
+        case
+            when pairs.baseline = 'previous' and coalesce(earlier.n, 0) = 0 then 0
+            when pairs.baseline = 'previous' then earlier.value_sum
+            when pairs.period = 'training' then whole.value_period - coalesce(own.value_sum, 0)
+            else folded.value_sum
+        end as m_sum,
         case when pairs.period = 'training' then own.mean_others else folded.partner_mean end as partner_mean,
         own.companions,
         own.companion_sum,

@@ -45,6 +45,7 @@ final as (
         rows_baseline,
         rows_new,
         sum(case when bin >= 0 then 1 else 0 end) as bins,
+        max(singles) as singles,
         sum(case when bin >= 0 then {{ mlbridge.psi_term() }} end) as psi,
         -- a share of 0 adds nothing
         sum(
@@ -56,19 +57,8 @@ final as (
             end
         ) / 2 as divergence,
         max(case when kind = 'numeric' and bin >= 0 then abs(gap) end) as ks,
-        -- within a bin both functions are taken as straight lines
         (
-            sum(
-                case
-                    when bin >= 0
-                        then
-                            (upper - lower)
-                            * case
-                                when gap_before * gap >= 0 then (abs(gap_before) + abs(gap)) / 2
-                                else (gap_before * gap_before + gap * gap) / (2 * (abs(gap_before) + abs(gap)))
-                            end
-                end
-            )
+            sum(case when bin >= 0 then {{ mlbridge.area_of_bin() }} end)
             + abs(max(below) / nullif(rows_used, 0) - max(baseline_below) / nullif(rows_baseline, 0))
             + abs(max(above) / nullif(rows_used, 0) - max(baseline_above) / nullif(rows_baseline, 0))
         ) / nullif(max(std), 0) as wasserstein,
@@ -82,10 +72,10 @@ final as (
         ) as chi_square,
         max(
             case
-                when kind = 'category' and unnamed = 0 and baseline = 'training' then rows_below / nullif(rows_used, 0)
+                when baseline = 'training' and (kind = 'numeric' or unnamed = 0)
+                    then rows_outside / nullif(rows_used, 0)
             end
-        )
-            as unseen_share,
+        ) as unseen_share,
         max(case when baseline = 'training' then partner_correlation end) as partner_correlation,
         {{ mlbridge.correlation('partner_mean', 'companions', 'companion_sum', 'companion_square') }} as correlation,
         abs(

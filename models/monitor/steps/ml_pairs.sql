@@ -3,17 +3,41 @@
 -- training. A window of the training period has the other windows of that period as its baseline `training`: beside
 -- itself it would look too much alike.
 {%- set feature = 'model, version, period, feature' %}
-with counted as (
+with features as (
+    select distinct
+        model,
+        version,
+        feature,
+        kind,
+        last_bin,
+        rows_all,
+        rows_null
+    from {{ ref('ml_folded') }}
+),
+
+bins as (
+    select
+        bins.*,
+        case
+            when bins.bin = -2 then 'below'
+            when features.kind = 'numeric' and bins.bin > features.last_bin then 'above'
+        end as side
+    from {{ ref('ml_bins') }} as bins
+    inner join features
+        on bins.model = features.model and bins.version = features.version and bins.feature = features.feature
+),
+
+counted as (
     select
         {{ feature }},
         window_start,
         cast(sum(n) as {{ mlbridge.type_double() }}) as rows_all,
         cast(sum(case when bin = -1 then n else 0 end) as {{ mlbridge.type_double() }}) as rows_null,
-        cast(sum(case when bin = -2 then n else 0 end) as {{ mlbridge.type_double() }}) as rows_below,
-        coalesce(sum(case when bin = -2 then overshoot end), 0) as below,
-        coalesce(sum(case when bin <> -2 then overshoot end), 0) as above,
+        cast(sum(case when side is not null then n else 0 end) as {{ mlbridge.type_double() }}) as rows_outside,
+        coalesce(sum(case when side = 'below' then overshoot end), 0) as below,
+        coalesce(sum(case when side = 'above' then overshoot end), 0) as above,
         max(rows_new) as rows_new
-    from {{ ref('ml_bins') }}
+    from bins
     group by {{ feature }}, window_start
 ),
 
@@ -24,16 +48,6 @@ windows as (
         sum(counted.rows_all) over (partition by {{ feature }}) - counted.rows_all as others_all,
         sum(counted.rows_null) over (partition by {{ feature }}) - counted.rows_null as others_null
     from counted
-),
-
-features as (
-    select distinct
-        model,
-        version,
-        feature,
-        rows_all,
-        rows_null
-    from {{ ref('ml_folded') }}
 ),
 
 paired as (
@@ -72,7 +86,7 @@ final as (
         previous_start,
         rows_all,
         rows_null,
-        rows_below,
+        rows_outside,
         below,
         above,
         rows_new,

@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
 -- What is usual: each metric of drift over those windows of the training period that hold at least half as many rows
--- as the average one.
+-- as the average one. Squares of distances (psi, chi-square) by their roots, which are less skewed.
 {%- set key = 'model, version, feature, baseline, metric' %}
 with measured as (
     {{ mlbridge.one_row_per_metric() }}
@@ -9,14 +9,14 @@ with measured as (
 typical as (
     select
         {{ key }},
-        {{ mlbridge.size_of('value') }} / scale as value,
+        {{ mlbridge.as_distance(mlbridge.size_of('value') ~ ' / scale') }} as value,
         rows_used,
         avg(rows_used) over (partition by {{ key }}) as rows_typical
     from measured
     where period = 'training' and value is not null
 ),
 
-final as (
+summed as (
     select
         {{ key }},
         count(*) as windows,
@@ -26,6 +26,31 @@ final as (
     from typical
     where rows_used >= rows_typical / 2
     group by {{ key }}
+),
+
+pooled as (
+    select
+        summed.*,
+        avg(power(summed.deviation / nullif(summed.mean, 0), 2)) over (
+            partition by summed.model, summed.version, summed.baseline, summed.metric
+        ) as relative
+    from summed
+    where summed.windows >= 2
+),
+
+final as (
+    select
+        {{ key }},
+        windows,
+        rows_typical,
+        mean,
+        -- what all features of the model say of the deviation counts as four windows more (Smyth 2004)
+        greatest(
+            deviation,
+            sqrt((4 * coalesce(relative, 0) * mean * mean + (windows - 1) * deviation * deviation) / (windows + 3))
+        ) as deviation,
+        windows + 3 as freedom
+    from pooled
 )
 
 select * from final

@@ -14,9 +14,13 @@ with drifted as (
         drift.alert,
         drift.alert or drift.is_comparable as speaks,
         case when drift.baseline = 'training' then '1 ' else '2 ' end || drift.metric as place,
+        {{ mlbridge.severity_of_drift() }} as severity,
+        {{ mlbridge.action_on_drift() }} as action,
         drift.metric || ' ' || {{ mlbridge.figure('drift.value') }} || ' against ' || drift.baseline
         || ' (threshold ' || {{ mlbridge.figure('drift.threshold') }} || ')' as said
     from {{ ref('ml_drift') }} as drift
+    left join {{ ref('ml_relied') }} as relied
+        on drift.model = relied.model and drift.version = relied.version and drift.feature = relied.feature
     where drift.value is not null
 ),
 
@@ -34,6 +38,8 @@ measured as (
         or performance.n >= {{ mlbridge.enough_rows() }}
         and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as speaks,
         performance.metric as place,
+        {{ mlbridge.severity_of_performance() }} as severity,
+        {{ mlbridge.action_on_performance() }} as action,
         performance.metric || ' ' || {{ mlbridge.figure('performance.value') }}
         || ' (' || {{ mlbridge.figure('performance.low') }} || ' to ' || {{ mlbridge.figure('performance.high') }}
         || ' on ' || cast(performance.n as {{ dbt.type_string() }}) || ' rows; threshold '
@@ -60,6 +66,8 @@ final as (
         watched.window_start,
         watched.window_end,
         max(case when watched.alert then 1 else 0 end) as is_alert,
+        max(case when watched.alert then watched.severity else 0 end) as severity,
+        max(watched.action) as action,
         {{ mlbridge.joined('case when watched.alert then watched.said end', 'watched.place') }} as figures
     from watched
     inner join {{ ref('ml_champions') }} as champions

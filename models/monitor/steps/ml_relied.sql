@@ -1,0 +1,32 @@
+{{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
+-- Whether a version relies on a feature: whether it is one of the most important, which together hold four fifths of
+-- the permutation importance of all (a negative one counts as none).
+with important as (
+    select
+        model,
+        version,
+        feature,
+        case when mean > 0 then mean else 0 end as mean
+    from {{ ref('ml_importances') }}
+),
+
+ranked as (
+    select
+        model,
+        version,
+        feature,
+        mean,
+        sum(mean) over (partition by model, version) as total,
+        sum(mean) over (
+            partition by model, version
+            order by mean desc, feature asc rows between unbounded preceding and current row
+        ) - mean as before
+    from important
+)
+
+select
+    model,
+    version,
+    feature,
+    case when mean > 0 and before < {{ mlbridge.relied_share() }} * total then 1 else 0 end as is_relied
+from ranked
