@@ -17,7 +17,7 @@ LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
     "features", "split", "frame",  # features, split
     "sample", "metrics", "evaluate", "profile", "partners", "reference", "estimation", "train", "importances",  # train
-    "artifacts", "registry", "versions", "incumbent", "retrain", "challenge",  # register
+    "artifacts", "registry", "versions", "chance", "incumbent", "retrain", "challenge",  # register
     "compile", "score", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line

@@ -44,7 +44,9 @@
     windows.rows_scored,
     windows.rows_new,
     windows.rows_labelled,
-    windows.label_sum
+    windows.label_sum,
+    windows.rows_there,
+    windows.rows_left
   from (
     {{ counted }}
   ) as counted
