@@ -112,8 +112,14 @@ def test_there_are_windows_to_count(name: str, for_duckdb: Rendering) -> None:
     for sql in (first, later):
         assert "'basket' as model" in sql
         assert "'amount' as model" in sql
-    starts, of_later = ({*re.findall(r"cast\('20[^']+' as timestamp\)", sql)} for sql in (first, later))
-    assert 0 < len(of_later) < len(starts)
+    assert moments_counted(later) < moments_counted(first)
+
+
+def moments_counted(sql: str) -> int:
+    """Count the windows that are read row by row; those whose outcomes were withdrawn are not."""
+    moment = r"cast\('20[^']+' as timestamp\)"
+    read = re.sub(rf"rows_labelled = 0\s+and windows\.window_start in \(({moment}(, )?)+\)", "", sql)
+    return len(re.findall(moment, read))
 
 
 # --- the other engines -----------------------------------------------------------------------------------------
