@@ -20,11 +20,11 @@ from mlbridge.metrics import json_number
 from mlbridge.profile import FOLDED, PREDICTION, UNSEEN_BIN, bins_of
 from mlbridge.sample import Floats
 
-MOST_STEPS: Final = 50
-"""Into how many steps the scores of a class are parted at most, of about equal numbers of rows."""
+MOST_STEPS: Final = 200
+"""Into how many steps the scores of a class are parted at most; 100,000 rows make about a hundred."""
 
 FEWEST_ROWS: Final = 10
-"""How many rows a step should have: fewer rows make fewer steps."""
+"""How many rows a step has at least, so that no single outcome at the top counts as certain."""
 
 MOST_LEAVES: Final = 64
 MOST_ROWS: Final = 100_000
@@ -49,9 +49,10 @@ def calibration_steps(sample: Sample, classes: Sequence[str]) -> list[Record]:
 
     Two classes: those of the positive one, class 1; many: those of every class. A score belongs to the first step
     whose `upper` it does not exceed; the last one's is None. Of two classes 0.5 is always an `upper`, so that no
-    step holds rows of both predictions. `value` is the share of the class's rows in the step, made to rise with
-    the score (isotonic regression, weighted by rows); a step without rows takes that of the one below, the first
-    that of the one above.
+    step holds rows of both predictions. `value` is the share of the class's rows, made to rise with the score
+    (isotonic regression over groups of `FEWEST_ROWS` rows); a step is where it is one value, so the steps lie close
+    where the outcomes are, at the top scores of a rare class. A group without rows takes the value of the one below,
+    the first that of the one above.
     """
     numbers = (1,) if sample.binary else range(len(classes))
     return [
@@ -62,23 +63,41 @@ def calibration_steps(sample: Sample, classes: Sequence[str]) -> list[Record]:
 
 
 def _steps(sample: Sample, number: int) -> Iterator[tuple[float | None, float]]:
+    """Calibrate at the resolution of `FEWEST_ROWS` rows, and keep the edges at which the calibrated value rises.
+
+    Where so fine a calibration would rise more often than `MOST_STEPS` allows, twice as many rows are taken together.
+    """
+    rows = FEWEST_ROWS
+    uppers, values = _calibrated(sample, number, rows)
+    while len(values) > MOST_STEPS:
+        rows *= 2
+        uppers, values = _calibrated(sample, number, rows)
+    yield from zip([*uppers.tolist(), None], values.tolist(), strict=True)
+
+
+def _calibrated(sample: Sample, number: int, rows: int) -> tuple[Floats, Floats]:
+    """Give the edges and the values of steps that were groups of so many rows; one edge fewer than values."""
     from sklearn.isotonic import IsotonicRegression
 
     scores = sample.scores[:, number]
-    steps = min(MOST_STEPS, max(1, len(scores) // FEWEST_ROWS))
-    last = np.ceil(np.arange(1, steps + 1) * len(scores) / steps).astype(np.int64) - 1
+    groups = max(1, len(scores) // rows)
+    last = np.ceil(np.arange(1, groups + 1) * len(scores) / groups).astype(np.int64) - 1
     # The greatest score is no edge: the last step is open.
     uppers = np.unique(np.sort(scores)[last])[:-1]
     if sample.binary:
         uppers = np.union1d(uppers, 0.5)
     places = np.searchsorted(uppers, scores, side="left")
-    rows = np.bincount(places, minlength=len(uppers) + 1)
-    filled = np.flatnonzero(rows)
-    shares = np.bincount(places, sample.truth == number, len(rows))[filled] / rows[filled]
+    counts = np.bincount(places, minlength=len(uppers) + 1)
+    filled = np.flatnonzero(counts)
+    shares = np.bincount(places, sample.truth == number, len(counts))[filled] / counts[filled]
     isotonic = IsotonicRegression(y_min=0.0, y_max=1.0)
-    values = isotonic.fit(filled, shares, sample_weight=rows[filled]).predict(filled)
-    below = np.maximum(np.searchsorted(filled, np.arange(len(rows)), side="right") - 1, 0)
-    yield from zip([*uppers.tolist(), None], values[below].tolist(), strict=True)
+    fitted = isotonic.fit(filled, shares, sample_weight=counts[filled]).predict(filled)
+    below = np.maximum(np.searchsorted(filled, np.arange(len(counts)), side="right") - 1, 0)
+    values = fitted[below]
+    kept = np.diff(values) > 0
+    if sample.binary:
+        kept |= uppers == 0.5
+    return uppers[kept], values[np.append(kept, True)]
 
 
 def loss_tree(

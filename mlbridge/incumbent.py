@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp
 
+from mlbridge.blocks import ROW, Blocks
 from mlbridge.errors import ArtifactError, FeatureError, ScoringError, listed
 from mlbridge.evaluate import Sample, greater_is_better, measure
 from mlbridge.features import target_type
 from mlbridge.frame import BATCH_ROWS, TARGET, scoring_columns, scoring_frame
+from mlbridge.intervals import spread
+from mlbridge.resampling import block_column
 from mlbridge.split import MIN_ROWS
 from mlbridge.warehouse import batched, column, select
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from mlbridge.versions import Version
     from mlbridge.warehouse import Warehouse
 
-MOMENT = "ml time"
+MOMENT, BLOCK = "ml time", "ml block"
+QUANTILE = 1.96
 # A metric on fewer newer rows says more of chance than of the champion.
 LEAST_NEWER = 100
 
@@ -81,10 +85,24 @@ def meet(
     return Incumbent(champion.number, places, scores[places], features=features)
 
 
-def _scores(warehouse: Warehouse, split: exp.Expression, champion: Version, spec: Spec) -> tuple[Any, Any]:
+def _scores(warehouse: Warehouse, split: exp.Expression, champion: Version, spec: Spec) -> list[Any]:
     chosen = {MOMENT: exp.cast(column(spec.time), "timestamp"), **scoring_columns(champion.features)}
     query = select(chosen, split).where(column("ml_split").eq(exp.Literal.string("test")))
     return _streamed(warehouse, query, champion, spec, MOMENT)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What was stated of a version's test rows in the spec's metric, None where it was not defined.
+
+    `error` is its standard error over `rows`, None where unknown; `block` says which rows were drawn together for it,
+    None before 0.6, when none were.
+    """
+
+    value: float | None
+    error: float | None = None
+    rows: int | None = None
+    block: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,11 +111,19 @@ class Decay:
 
     `lost` is what its metric is worse by than on the test rows of then, in the metric's unit, negative where it is
     better; None where `problem` says why nobody knows. `rows` were counted; None where it did not come to that.
+    `low` and `high` are the 95 % interval of what is lost, `now` the metric on the newer rows.
     """
 
     rows: int | None = None
     lost: float | None = None
     problem: str | None = None
+    low: float | None = None
+    high: float | None = None
+    now: float | None = None
+
+    def is_beyond(self, limit: float) -> bool:
+        """Say whether more than the limit is lost, and chance does not explain that something is."""
+        return self.lost is not None and self.lost > limit and self.low is not None and self.low > 0
 
 
 def decay(
@@ -105,7 +131,7 @@ def decay(
     split: exp.Expression,
     columns: Mapping[str, str],
     champion: Version,
-    stated: float | None,
+    stated: Stated,
     spec: Spec,
 ) -> Decay:
     """Measure the champion on the labelled rows that became known after it was trained; all of it in the spec's metric.
@@ -115,7 +141,7 @@ def decay(
     """
     if not champion.same_question(spec):
         return Decay(problem="it predicts another target, or by another key")
-    if stated is None:
+    if stated.value is None:
         return Decay(problem=f"{spec.metric} was not defined on its test rows")
     label_time = champion.spec.label_time or champion.spec.time
     if label_time not in columns:
@@ -130,14 +156,28 @@ def decay(
     lacking = champion.lacks(columns)
     if lacking is not None:
         return Decay(rows, problem=f"it cannot score the newer rows: {lacking}")
+    unit = stated.block or "day"
+    block = block_column(unit, _moment(spec.time), spec.entity, list(columns))
     try:
-        sample = _sample(warehouse, split, columns, champion, spec, newer)
+        sample, labels = _sample(warehouse, split, columns, champion, spec, newer, block)
     except (ArtifactError, FeatureError, ScoringError) as error:
         return Decay(rows, problem=str(error))
-    value = measure(sample)[spec.metric]
-    if value is None:
+    now = measure(sample)[spec.metric]
+    if now is None:
         return Decay(rows, problem=f"{spec.metric} is not defined on the {rows:,} newer rows")
-    return Decay(rows, stated - value if greater_is_better(spec.metric) else value - stated)
+    lost = stated.value - now if greater_is_better(spec.metric) else now - stated.value
+    blocks = Blocks.rows(len(labels)) if unit == ROW else Blocks.of(unit, labels)
+    wide = _half_width(stated, spread(sample, spec.metric, blocks).error, rows)
+    return Decay(rows, lost, low=lost - wide, high=lost + wide, now=now)
+
+
+def _half_width(stated: Stated, error: float, rows: int) -> float:
+    """Give half the 95 % interval of the difference of two independent samples."""
+    alike = error * (rows / stated.rows) ** 0.5 if stated.rows else error
+    then = stated.error if stated.error is not None else alike
+    # An interval of before 0.6 takes rows for independent of each other, and may be too narrow.
+    then = then if stated.block else max(then, alike)
+    return QUANTILE * float(np.hypot(error, then))
 
 
 def known_after(target: str, label_time: str, moment: datetime) -> list[exp.Expression]:
@@ -160,25 +200,28 @@ def _sample(
     champion: Version,
     spec: Spec,
     where: Sequence[exp.Expression],
-) -> Sample:
+    block: exp.Expression,
+) -> tuple[Sample, Any]:
     known = exp.cast(column(spec.target), target_type(champion.node, columns, spec))
     truth = known if champion.classes is None else exp.cast(known, "text")
-    query = select({TARGET: truth, **scoring_columns(champion.features)}, split).where(*where)
-    labels, scores = _streamed(warehouse, query, champion, spec, TARGET)
+    query = select({TARGET: truth, BLOCK: block, **scoring_columns(champion.features)}, split).where(*where)
+    labels, blocks, scores = _streamed(warehouse, query, champion, spec, TARGET, BLOCK)
     if champion.classes is None:
-        return Sample(labels, scores)
+        return Sample(labels, scores), blocks
     places = {label: place for place, label in enumerate(champion.classes)}
     strange = sorted(set(labels) - set(places))
     if strange:
         raise ScoringError(f"the outcome {listed(strange)} is none of its classes {listed(places)}")
-    return Sample(np.array([places[label] for label in labels]), scores)
+    return Sample(np.array([places[label] for label in labels]), scores), blocks
 
 
-def _streamed(warehouse: Warehouse, query: exp.Select, version: Version, spec: Spec, beside: str) -> tuple[Any, Any]:
-    """Score what a query gives, batch by batch, by time and entity; gives its column `beside`, and the scores."""
+def _streamed(warehouse: Warehouse, query: exp.Select, version: Version, spec: Spec, *beside: str) -> list[Any]:
+    """Score what a query gives, batch by batch, by time and entity; gives its columns `beside`, and then the scores."""
     query = query.order_by(column(spec.time), *(column(name) for name in spec.entity))
-    values, scores = [], []
+    found: list[list[Any]] = [[] for _ in range(len(beside) + 1)]
     for batch in batched(warehouse.batches(query, BATCH_ROWS)):
-        scores.append(version.scores(scoring_frame(batch, version.features, version.categories)))
-        values.append(batch[beside].to_numpy(zero_copy_only=False))
-    return np.concatenate(values), np.concatenate(scores)
+        values = [batch[name].to_numpy(zero_copy_only=False) for name in beside]
+        scores = version.scores(scoring_frame(batch, version.features, version.categories))
+        for parts, part in zip(found, [*values, scores], strict=True):
+            parts.append(part)
+    return [np.concatenate(parts) for parts in found]

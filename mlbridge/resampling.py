@@ -10,6 +10,7 @@ import numpy as np
 from sqlglot import exp
 
 from mlbridge.blocks import ENTITY, PERIODS, ROW, UNITS, Blocks, chosen, periods
+from mlbridge.frame import window_start
 from mlbridge.warehouse import column
 
 if TYPE_CHECKING:
@@ -60,6 +61,24 @@ def _labels(
     rows = warehouse.batches(query, 100_000).read_all()
     words, numbers = rows["ml_split"].to_numpy(), rows["label"].to_numpy()
     return {each: numbers[words == each] for each in JUDGING}
+
+
+def block_column(unit: str, moment: exp.Expression, entity: Sequence[str], names: Sequence[str]) -> exp.Expression:
+    """Give the block of a row: a period of `moment`, the entity, or a column of `names`; by `row` all are one.
+
+    A column that the rows have no more makes way for the day, as in the macro `block_expression`.
+    """
+    if unit == "row":
+        return exp.Literal.number(0)
+    if unit == "entity":
+        first, *others = (exp.cast(column(name), "text") for name in entity)
+        joined: exp.Expression = first
+        for each in others:
+            joined = exp.DPipe(this=exp.DPipe(this=joined, expression=exp.Literal.string("|")), expression=each)
+        return joined
+    if unit in PERIODS or unit not in names:
+        return window_start(moment, unit if unit in PERIODS else "day")
+    return exp.cast(column(unit), "text")
 
 
 def uses_of(versions: Sequence[Mapping[str, Any]], spec: Spec, frame: Frame) -> float:

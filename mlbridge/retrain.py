@@ -14,7 +14,8 @@ from sqlglot import exp
 from mlbridge import registry
 from mlbridge.checks import span
 from mlbridge.evaluate import greater_is_better
-from mlbridge.incumbent import decay, known_after
+from mlbridge.incumbent import QUANTILE, Stated, decay, known_after
+from mlbridge.metrics import json_number
 from mlbridge.run import Run
 from mlbridge.spec import Spec
 from mlbridge.versions import read_version
@@ -156,23 +157,34 @@ def _decay(case: Case, last: Mapping[str, Any]) -> Finding:
     stated = _stated(case, version.number)
     found = decay(case.warehouse, _split(case), case.warehouse.columns(case.split), version, stated, case.spec)
     figures = {"decay": found.lost, "max_decay": limit, "decay_rows": found.rows}
-    if found.lost is None:
+    if found.lost is None or found.low is None or found.high is None:
         return Finding(figures, f"decay of version {version.number} unknown: {found.problem}")
+    figures.update({"decay_low": json_number(found.low), "decay_high": json_number(found.high)})
     lost, allowed = _rounded(abs(found.lost), limit)
     of = "" if row["version"] == last["version"] else f" of version {version.number}"
     worse, better = ("fell", "rose") if greater_is_better(metric) else ("rose", "fell")
     moved = f"{worse} by {lost} of at most {allowed}"
     if found.lost < 0:
         moved = f"{better} by {lost} (limit: {allowed} worse)"
-    return Finding(figures, f"{metric}{of} {moved} on {found.rows:,} newer rows", found.lost > limit)
+    then, now = _rounded(stated.value or 0.0, found.now or 0.0)
+    chance = ", which chance may explain" if found.lost > limit and found.low <= 0 else ""
+    low, high = _rounded(found.low, found.high) if math.isfinite(found.low) else ("unknown", "unknown")
+    interval = f"95 % interval of the loss {low} to {high}{chance}"
+    words = f"{metric}{of} {moved} on {found.rows:,} newer rows, from {then} to {now} ({interval})"
+    return Finding(figures, words, found.is_beyond(limit))
 
 
-def _stated(case: Case, version: int) -> float | None:
-    """Give the spec's metric on the test rows of a version's training; None where it was not defined."""
+def _stated(case: Case, version: int) -> Stated:
+    """Give the spec's metric on the test rows of a version's training; without a value where it was not defined."""
     metrics = json.loads(case.warehouse.row(registry.heavy_query(case.logbook, version, "metrics"))["metrics"])
     wanted = ("test", "all", case.spec.metric)
-    found = [each["value"] for each in metrics if (each["split"], each["slice"], each["metric"]) == wanted]
-    return found[0] if found else None
+    found = [each for each in metrics if (each["split"], each["slice"], each["metric"]) == wanted]
+    if not found:
+        return Stated(None)
+    (said,) = found
+    known = said["low"] is not None and said["high"] is not None
+    error = (said["high"] - said["low"]) / 2 / QUANTILE if known else None
+    return Stated(said["value"], error, said["n"], said.get("block"))
 
 
 def _new_labels(case: Case, last: Mapping[str, Any]) -> Finding:

@@ -24,19 +24,20 @@ FUNCTIONS = {
     "postgres": {"date_trunc", "extract", "jsonb_to_recordset", "string_agg", "to_json"},
     "snowflake": {
         "array_construct", "date_part", "date_trunc", "dateadd", "flatten", "get", "listagg", "parse_json", "to_json",
+        "to_number",
     },
     "bigquery": {
         "datetime_add", "format", "if", "is_nan", "json_query_array", "json_value", "string_agg", "timestamp",
         "timestamp_trunc", "to_hex", "to_json_string", "unix_micros", "unnest",
     },
     "spark": {
-        "add_months", "array", "array_join", "assert_true", "collect_list", "date", "date_add", "date_trunc", "explode",
-        "from_json", "get_json_object", "nvl2", "sort_array", "to_json", "to_timestamp", "to_unix_timestamp",
+        "add_months", "array", "array_join", "assert_true", "collect_list", "conv", "date", "date_add", "date_trunc",
+        "explode", "from_json", "get_json_object", "nvl2", "sort_array", "to_json", "to_timestamp", "to_unix_timestamp",
         "unix_micros",
     },
     "redshift": {
         "array", "date_trunc", "dateadd", "extract", "json_extract_array_element_text", "json_parse", "json_serialize",
-        "listagg",
+        "listagg", "strtol",
     },
 }  # fmt: skip
 # What may stand before a bracket and is no function.
@@ -46,7 +47,7 @@ WORDS = {
 }  # fmt: skip
 COMMON_TYPES = {"bigint", "integer", "timestamp", "boolean"}
 TYPES = {
-    "postgres": {"text", "double precision", "decimal(18, 4)", "jsonb"},
+    "postgres": {"text", "double precision", "decimal(18, 4)", "jsonb", "bit(28)"},
     "snowflake": {"text", "double precision", "decimal(18, 4)"},
     "bigquery": {"string", "float64", "datetime"},
     "spark": {"string", "double", "int", "decimal(18, 4)"},

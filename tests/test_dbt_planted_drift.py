@@ -83,7 +83,11 @@ def planted(request: pytest.FixtureRequest, host: Host, tmp_path: Path, warm: Wa
                 f"from ({HOW[request.param](name, rows)}) as planted "
                 "where planted.flight_id = late_arrival_split.flight_id"
             )
-    build(changed, warm, ("ml_distributions", "ml_drift"), "2014-02-01", "--full-refresh")
+        ((schema,),) = connection.execute(
+            "select table_schema from information_schema.tables where table_name = 'ml_distributions'"
+        ).fetchall()
+        connection.execute(f"drop table {schema}.ml_distributions")
+    build(changed, warm, ("ml_distributions", "ml_drift"), "2014-02-01")
     return changed
 
 

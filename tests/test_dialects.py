@@ -98,7 +98,11 @@ def parsed(sql: str) -> exp.Expression:
 def test_what_is_rendered_for_duckdb_is_what_dbt_compiled(for_duckdb: Rendering, aged_shop: Host) -> None:
     for name in models(aged_shop):
         (compiled,) = (aged_shop.path / "target" / "compiled" / "mlbridge").rglob(f"{name}.sql")
-        assert parsed(for_duckdb.model(name, name in INCREMENTAL).sql) == parsed(compiled.read_text()), name
+        # Where a model reads its own table, it is the one before the build.
+        own = for_duckdb.model(name, name in INCREMENTAL).sql.replace(
+            '"earlier"', f'"{for_duckdb.node(name)["database"]}"'
+        )
+        assert parsed(own) == parsed(compiled.read_text()), name
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
@@ -108,7 +112,14 @@ def test_there_are_windows_to_count(name: str, for_duckdb: Rendering) -> None:
     for sql in (first, later):
         assert "'basket' as model" in sql
         assert "'amount' as model" in sql
-    assert len(later) < len(first)
+    assert moments_counted(later) < moments_counted(first)
+
+
+def moments_counted(sql: str) -> int:
+    """Count the windows that are read row by row; those whose outcomes were withdrawn are not."""
+    moment = r"cast\('20[^']+' as timestamp\)"
+    read = re.sub(rf"rows_labelled = 0\s+and windows\.window_start in \(({moment}(, )?)+\)", "", sql)
+    return len(re.findall(moment, read))
 
 
 # --- the other engines -----------------------------------------------------------------------------------------

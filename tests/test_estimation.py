@@ -18,7 +18,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.tree import DecisionTreeRegressor
 
 from mlbridge import estimation
-from mlbridge.estimation import KEYS, MOST_LEAVES, MOST_STEPS, calibration_steps, loss_tree
+from mlbridge.estimation import FEWEST_ROWS, KEYS, MOST_LEAVES, MOST_STEPS, calibration_steps, loss_tree
 from mlbridge.evaluate import Sample
 from mlbridge.profile import FOLDED, profile_rows
 
@@ -69,11 +69,9 @@ def _calibrated(scores: np.ndarray[Any, Any], steps: list[tuple[Any, float]]) ->
 def test_the_steps_by_hand() -> None:
     score = np.repeat([0.1, 0.2, 0.7, 0.9], 10)
     truth = [1] * 3 + [0] * 7 + [1] * 1 + [0] * 9 + [1] * 6 + [0] * 4 + [1] * 8 + [0] * 2
-    # The shares .3 and .1 do not rise: together .2. From 0.2 to 0.5 there is no row, so the step takes the one below.
+    # The shares .3 and .1 do not rise: together .2, one step. From 0.2 to 0.5 there is no row, so it reaches so far.
     assert _steps(_binary(score, truth)) == {
         1: [
-            (0.1, pytest.approx(0.2)),
-            (0.2, pytest.approx(0.2)),
             (0.5, pytest.approx(0.2)),
             (0.7, pytest.approx(0.6)),
             (None, pytest.approx(0.8)),
@@ -94,9 +92,56 @@ def test_the_values_are_those_of_isotonic_regression_on_the_same_bins(decimals: 
     expected = IsotonicRegression().fit_transform(table.index, table["mean"], sample_weight=table["size"])
     assert [steps[place][1] for place in table.index] == pytest.approx(expected.tolist())
     assert _calibrated(score, steps).mean() == pytest.approx(sample.truth.mean())
-    if decimals == 12:
-        assert len(steps) in (MOST_STEPS, MOST_STEPS + 1)
-        assert set(table["size"].iloc[:40]) == {5000 // MOST_STEPS}
+    assert table["size"].drop(places_beside(uppers, 0.5)).min() >= FEWEST_ROWS
+
+
+def places_beside(uppers: np.ndarray[Any, Any], edge: float) -> list[int]:
+    """Give the two steps that meet at an edge, one of which may hold few rows."""
+    place = int(np.flatnonzero(uppers == edge)[0])
+    return [place, place + 1]
+
+
+def finest(scores: np.ndarray[Any, Any], sample: Sample) -> np.ndarray[Any, Any]:
+    """Calibrate scores by groups of `FEWEST_ROWS` rows, none of them put together."""
+    known = np.sort(sample.scores[:, 1])
+    edges = np.union1d(known[FEWEST_ROWS - 1 : len(known) - FEWEST_ROWS : FEWEST_ROWS], 0.5)
+    places = np.searchsorted(edges, sample.scores[:, 1], side="left")
+    counts = np.bincount(places, minlength=len(edges) + 1)
+    filled = np.flatnonzero(counts)
+    shares = np.bincount(places, sample.truth, len(counts))[filled] / counts[filled]
+    fitted = IsotonicRegression().fit_transform(filled, shares, sample_weight=counts[filled])
+    below = np.maximum(np.searchsorted(filled, np.arange(len(counts)), side="right") - 1, 0)
+    return fitted[below][np.searchsorted(edges, scores, side="left")]
+
+
+def expected_precision(order: np.ndarray[Any, Any], chances: np.ndarray[Any, Any]) -> float:
+    """Give the average precision to be expected of rows in an order, each a positive by its chance."""
+    chances = chances[order]
+    return float((chances * np.cumsum(chances) / np.arange(1, len(chances) + 1)).sum() / chances.sum())
+
+
+@pytest.mark.parametrize("rate", [0.005, 0.02, 0.1])
+@pytest.mark.parametrize("rows", [3000, 20_000])
+def test_average_precision_is_estimated_as_at_full_resolution(rate: float, rows: int) -> None:
+    """Where the positives are rare, it is decided among a few rows at the top."""
+    rng = np.random.default_rng(4)
+    truth = (rng.random(rows) < rate).astype(int)
+    score = 1 / (1 + np.exp(-1.5 * (rng.normal(size=rows) + 1.5 * truth) + 3))
+    fresh = 1 / (1 + np.exp(-1.5 * (rng.normal(size=rows) + 1.5 * (rng.random(rows) < rate)) + 3))
+    sample = _binary(score, truth)
+    (steps,) = _steps(sample).values()
+    order = np.argsort(-fresh)
+    ours, full = _calibrated(fresh, steps), finest(fresh, sample)
+    assert expected_precision(order, ours) == pytest.approx(expected_precision(order, full), abs=0.002)
+    assert len(steps) < 60
+
+
+def test_there_are_never_more_steps_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimation, "MOST_STEPS", 12)
+    score = np.random.default_rng(1).random(5000)
+    (steps,) = _steps(_binary(score)).values()
+    assert 6 < len(steps) <= 12
+    assert _calibrated(score, steps).mean() == pytest.approx(_binary(score).truth.mean())
 
 
 def test_a_calibrated_score_is_nearer_to_what_happens() -> None:
@@ -147,7 +192,7 @@ def test_many_classes_have_steps_each() -> None:
     found = _steps(Sample(truth, scores), ("a", "", 'c"'))
     assert list(found) == [0, 1, 2]
     for number, steps in found.items():
-        assert len(steps) == MOST_STEPS
+        assert 10 < len(steps) < MOST_STEPS
         assert _calibrated(scores[:, number], steps).mean() == pytest.approx((truth == number).mean())
 
 

@@ -20,7 +20,7 @@ LINE = (
     "metrics", "ranges", "baselines", "influence", "intervals", "gain", "evaluate",  # how good
     "recalibration", "strength",  # in words
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
-    "artifacts", "registry", "versions", "incumbent", "retrain", "resampling",  # register
+    "artifacts", "registry", "versions", "resampling", "incumbent", "retrain",  # register
     "leaks", "alone", "traces", "scene", "repeats", "suspects",  # what looks like a leak
     "trial", "promotion", "challenge",  # who is promoted
     "compile", "unscored", "score", "parity", "gate",

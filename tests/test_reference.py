@@ -13,11 +13,11 @@ import pytest
 from branch import Branch
 from sklearn import metrics as sk
 
-from mlbridge.evaluate import SLICE_VALUES, Sample, metric_rows, metrics_for
+from mlbridge.evaluate import SLICE_VALUES, Sample, measure, metric_rows, metrics_for
 from mlbridge.profile import profile_rows
-from mlbridge.reference import reference_rows
+from mlbridge.reference import naive, reference_rows
 
-KEYS = ["window_size", "window", "split", "slice", "metric", "bin", "value", "n"]
+KEYS = ["window_size", "window", "split", "slice", "metric", "bin", "value", "baseline", "n"]
 ROWS = 600
 
 
@@ -195,6 +195,42 @@ def test_days_over_a_year_with_slices_take_seconds_at_most() -> None:
     records = reference_rows("test", sample, "day", days, slices, _bins(score))
     assert time.perf_counter() - started < 10  # about 1 s on two cores
     assert len({(each["window"], each["slice"]) for each in records}) == 365 * 25
+
+
+# --- the naive baseline -------------------------------------------------------------------------------------
+
+
+def test_the_naive_baseline_is_the_best_constant_of_numbers() -> None:
+    """Of all constants, and of each metric its own."""
+    truth = np.random.default_rng(0).exponential(size=201) * 9
+    found = naive(Sample(truth, np.zeros(201)))
+    constants = np.linspace(0, 30, 3001)
+    for metric, figure in found.items():
+        reached = [measure(Sample(truth, np.full(201, each)))[metric] for each in constants]
+        best = max(reached) if metric == "r2" else min(reached)
+        assert figure == pytest.approx(best, abs=0.02), metric
+    assert naive(Sample(np.ones(9), np.zeros(9))) == dict.fromkeys(found)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.8])
+def test_the_naive_baseline_of_two_classes_is_the_best_constant(rate: float) -> None:
+    truth = (np.arange(200) < 200 * rate).astype(int)
+    always = [measure(Sample(truth, np.tile([1 - share, share], (200, 1)))) for share in (0.001, rate, 0.999)]
+    found = naive(Sample(truth, np.tile([0.2, 0.8], (200, 1))))
+    for metric in ("average_precision", "roc_auc", "accuracy", "f1", "log_loss", "brier"):
+        reached = [each[metric] for each in always]
+        best = min(reached) if metric in ("log_loss", "brier") else max(reached)
+        assert found[metric] == pytest.approx(best), metric
+    assert (found["precision"], found["recall"]) == (rate, 1.0)
+
+
+def test_the_naive_baseline_of_many_classes() -> None:
+    truth = np.repeat([0, 1, 2], [60, 30, 10])
+    found = naive(Sample(truth, np.tile([0.5, 0.4, 0.1], (100, 1))))
+    constant = measure(Sample(truth, np.tile([0.6, 0.3, 0.1], (100, 1))))
+    for metric in ("average_precision", "roc_auc", "accuracy", "log_loss", "brier", "f1"):
+        assert found[metric] == pytest.approx(constant[metric]), metric
+    assert (found["precision"], found["recall"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
 
 
 # --- as a training writes it ------------------------------------------------------------------------------

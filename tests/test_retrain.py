@@ -174,8 +174,11 @@ def test_a_champion_that_got_worse_is_trained_again() -> None:
     row = branch.train()
     assert row["version"] == 2
     assert row["reason"].startswith(f"max_decay is exceeded: roc_auc fell by {lost:.3f}".rstrip("0"))
-    assert " of at most 0.3 on 199 newer rows; " in row["reason"]
-    assert _figures(row) == {"decay": pytest.approx(lost, abs=1e-12), "max_decay": 0.3, "decay_rows": 199}
+    assert " of at most 0.3 on 199 newer rows, from 0." in row["reason"]
+    figures = _figures(row)
+    middle = (figures.pop("decay_low") + figures.pop("decay_high")) / 2
+    assert figures == {"decay": pytest.approx(lost, abs=1e-12), "max_decay": 0.3, "decay_rows": 199}
+    assert middle == pytest.approx(lost, abs=1e-12)
 
 
 def test_a_decay_below_the_limit_is_no_reason_and_at_the_limit_neither() -> None:
@@ -208,7 +211,7 @@ def test_a_regression(noise: str, words: str) -> None:
     row = branch.train()
     assert (row["outcome"], lost > 0) == ("skipped", "rose" in words)
     assert f"; {words}{abs(lost):.0f}" in row["reason"]
-    assert row["reason"].endswith(f" {'of at most 1,000' if lost > 0 else '(limit: 1,000 worse)'} on 199 newer rows")
+    assert f" {'of at most 1,000' if lost > 0 else '(limit: 1,000 worse)'} on 199 newer rows, from " in row["reason"]
     assert _figures(row)["decay"] == pytest.approx(lost, rel=1e-12)
 
 
@@ -243,6 +246,18 @@ def _two_versions(**spec: Any) -> Branch:
     _grow(branch, 400)
     assert branch.train({"mine": Steady(1)})["outcome"] == branch.train({"mine": Steady()})["outcome"] == "promoted"
     return branch
+
+
+def test_a_loss_that_chance_may_explain_trains_nothing() -> None:
+    """In a world that stands still the newer rows are sometimes worse by more than a small limit."""
+    branch = _branch(retrain={"max_decay": 0.0})
+    _grow(branch, 600, "case when i < 400 then x + noise > 0 else x + 1.15 * noise > 0 end")
+    row = branch.train()
+    figures = _figures(row)
+    assert figures["decay"] > 0
+    assert figures["decay_low"] < 0 < figures["decay_high"]
+    assert row["outcome"] == "skipped"
+    assert row["reason"].endswith(", which chance may explain)")
 
 
 @pytest.mark.parametrize(("labelled", "rows"), [(500, 99), (501, 100)])
@@ -378,16 +393,19 @@ def test_all_keys_are_said_in_one_sentence_and_one_document() -> None:
     branch = _branch()
     _grow(branch, 600, TURNED)
     row = _all(branch)
-    lost = _figures(row)["decay"]
+    figures = _figures(row)
+    lost, low, high = figures["decay"], figures["decay_low"], figures["decay_high"]
     assert row["outcome"] == "skipped"
+    between = f"from {_stated(branch, 'roc_auc'):.3f} to {_stated(branch, 'roc_auc') - lost:.3f}"
     assert row["reason"] == (
         f"{SAME}; 8.3 days old of at most 90; drift 0.31 of at most 0.5 (mostly carrier 0.9, b 0.25, c 0.2); "
-        f"roc_auc fell by {lost:.3f} of at most 0.9 on 199 newer rows; 199 new labels of 199"
+        f"roc_auc fell by {lost:.3f} of at most 0.9 on 199 newer rows, {between} "
+        f"(95 % interval of the loss {low:.3f} to {high:.3f}); 199 new labels of 199"
     )
     assert _figures(row) == {
         "age_days": pytest.approx(200 / 24), "max_age_days": 90.0, "drift": 0.31, "max_drift": 0.5, "drift_rows": 440,
         "drifted": DRIFT["features"], "decay": lost, "max_decay": 0.9, "decay_rows": 199,
-        "new_labels": 199, "min_new_labels": 199,
+        "decay_low": low, "decay_high": high, "new_labels": 199, "min_new_labels": 199,
     }  # fmt: skip
 
 

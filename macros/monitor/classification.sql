@@ -1,98 +1,91 @@
 {#
-  The metrics of a classification from its rows grouped by class and score. A group says how many rows belong to the class
-  (`pos`) and how many do not (`neg`), and of each how many were predicted to (`tp`, `fp`): counted where outcomes are known,
-  expected where they are not. Both go through the same SQL, so that an estimate and what is later realized mean the same.
+  The metrics of a classification from its rows grouped by class, score and block. A group says how many rows belong to the
+  class (`pos`) and how many do not (`neg`), and of each how many were predicted to (`tp`, `fp`): counted where outcomes are
+  known, expected where they are not. Both go through the same SQL, so that an estimate and what is later realized mean the
+  same.
 #}
 
-{% macro classification_metrics(groups, keys) %}
+{% macro classification_metrics(groups, keys, design_effects=none) %}
   {#-
-    `groups`: a CTE of `keys`, class_no, score, pos, neg, tp, fp, and the sums brier, brier_square, log, log_square (the last
-    two NULL where they cannot be said). Gives the CTEs up to `measured`: `keys`, metric, value, se (standard error), n.
+    `groups`: a CTE of `keys`, class_no, block, score, pos, neg, tp, fp, and the sums log, log_square, brier, brier_square, of
+    positive rows alone log_pos and brier_pos (those of the logarithm NULL where they cannot be said). Gives the CTEs up to
+    `measured`: see `measured_classes`. With `design_effects` (by metric) the blocks have a say, see `block_errors`; without,
+    the counts are expected: the order of the rows within a group is not known, and blocks are not looked at.
     With two classes only the positive one is there. With many, precision, recall and F1 are means over the classes that
     occur or were predicted, ROC AUC and average precision over those with both kinds of rows, each against the rest:
     as mlbridge/metrics.py defines them.
   -#}
   {%- set key = keys | join(', ') -%}
-  {%- set of_class = '(partition by ' ~ key ~ ', class_no)' -%}
-  {%- set upwards = '(partition by ' ~ key ~ ', class_no order by score rows between unbounded preceding and current row)' -%}
+  {%- set of_class = 'partition by ' ~ key ~ ', class_no' -%}
+  {%- set upwards = '(' ~ of_class ~ ' order by score range between unbounded preceding and current row)' -%}
+  {%- set from_here = '(' ~ of_class ~ ' order by score range between current row and unbounded following)' -%}
   ranked as (
     select
       {{ groups }}.*,
-      sum(pos) over {{ of_class }} as pos_all,
-      sum(neg) over {{ of_class }} as neg_all,
-      sum(neg) over {{ upwards }} - neg as neg_below,
-      sum(pos) over {{ of_class }} - sum(pos) over {{ upwards }} + pos as pos_from
+      sum(pos) over {{ upwards }} as pos_to,
+      sum(neg) over {{ upwards }} as neg_to,
+      sum(pos) over {{ from_here }} as pos_from,
+      sum(neg) over {{ from_here }} as neg_from,
+      sum(pos) over ({{ of_class }}) as pos_all,
+      sum(neg) over ({{ of_class }}) as neg_all
     from {{ groups }}
   ),
 
-  of_class as (
+  -- the share of the negatives below each positive and of the positives above each negative, half of those beside it; the
+  -- precision from this score on, and what a row here changes of it at this score and all below
+  placed as (
+    select
+      ranked.*,
+      (neg_to + neg_all - neg_from) / 2 / nullif(neg_all, 0) as pos_place,
+      (pos_from + pos_all - pos_to) / 2 / nullif(pos_all, 0) as neg_place,
+      pos_from / nullif(pos_from + neg_from, 0) as right_from,
+      sum(pos / nullif(pos_from + neg_from, 0)) over {{ upwards }} as gained,
+      sum(pos * pos_from / nullif((pos_from + neg_from) * (pos_from + neg_from), 0)) over {{ upwards }} as paid
+    from ranked
+  ),
+
+  of_block as (
     select
       {{ key }},
       class_no,
-      count(*) over (partition by {{ key }}) as classes,
+      block,
       sum(pos) as pos,
       sum(pos + neg) as n,
       sum(tp) as tp,
       sum(tp + fp) as predicted,
       sum(neg - fp) as tn,
-      sum(pos * (neg_below + neg / 2e0)) / nullif(max(pos_all) * max(neg_all), 0) as auc,
-      sum(pos * (neg_below + neg / 2e0) * (neg_below + neg / 2e0)) / nullif(max(neg_all) * max(neg_all), 0) as pos_places,
-      sum(neg * (pos_from - pos / 2e0) * (pos_from - pos / 2e0)) / nullif(max(pos_all) * max(pos_all), 0) as neg_places,
-      sum(pos * pos_from / nullif(pos_from + neg_all - neg_below, 0)) / nullif(max(pos_all), 0) as ap,
-      sum(brier) as brier,
-      sum(brier_square) as brier_square,
-      sum(log) as log,
-      sum(log_square) as log_square
-    from ranked
-    group by {{ key }}, class_no
-  ),
-
-  with_variances as (
-    select
-      of_class.*,
-      {{ mlbridge.auc_variance() }} as auc_variance,
-      {{ mlbridge.share_variance('ap * pos', 'pos') }} as ap_variance,
-      {{ mlbridge.share_variance('tp', 'predicted') }} as precision_variance,
-      {{ mlbridge.share_variance('tp', 'pos') }} as recall_variance,
-      {{ mlbridge.f1_variance() }} as f1_variance,
-      case when classes = 1 or predicted + pos > 0 then 1 else 0 end as counts
-    from of_class
-  ),
-
-  of_all as (
-    select
-      {{ key }},
-      max(n) as n,
-      max(classes) as classes,
-      sum(case when classes = 1 then tp + tn else tp end) as hits,
-      avg(ap) as average_precision,
-      sqrt(sum(ap_variance)) / count(ap) as average_precision_se,
-      avg(auc) as roc_auc,
-      sqrt(sum(auc_variance)) / count(auc) as roc_auc_se,
+      sum(pos * pos_place) as pos_places,
+      sum(pos * pos_place * pos_place) as pos_squares,
+      sum(neg * neg_place) as neg_places,
+      sum(neg * neg_place * neg_place) as neg_squares,
+      sum(pos * right_from) as precisions,
+      {% if design_effects is none -%}
+      sum(pos / nullif(pos + neg, 0) * {{ mlbridge.spread_precision() }}) as precisions_spread,
+      {% endif -%}
+      sum(pos * (right_from + gained - paid)) as pos_turns,
+      sum(neg * -paid) as neg_turns,
+      sum(pos * power(right_from + gained - paid, 2) + neg * paid * paid) as turn_squares,
       sum(log) as log,
       sum(log_square) as log_square,
+      sum(log_pos) as log_pos,
       sum(brier) as brier,
-      sum(brier_square) * max(classes) as brier_square,
-      avg(case when counts = 1 then coalesce(tp / nullif(predicted, 0), 0) end) as precision_value,
-      sqrt(sum(case when counts = 1 then precision_variance end)) / sum(counts) as precision_se,
-      avg(case when counts = 1 then coalesce(tp / nullif(pos, 0), case when classes > 1 then 0 end) end) as recall,
-      sqrt(sum(case when counts = 1 then recall_variance end)) / sum(counts) as recall_se,
-      avg(2 * tp / nullif(predicted + pos, 0)) as f1,
-      sqrt(sum(case when counts = 1 then f1_variance end)) / sum(counts) as f1_se
-    from with_variances
-    group by {{ key }}
+      sum(brier_square) as brier_square,
+      sum(brier_pos) as brier_pos
+    from placed
+    group by {{ key }}, class_no, block
   ),
 
-  measured as (
-    {{ mlbridge.long_form('of_all', key, {
-      'average_precision': ['average_precision', 'average_precision_se'],
-      'roc_auc': ['roc_auc', 'roc_auc_se'],
-      'log_loss': ['log / nullif(n, 0)', mlbridge.mean_error('log', 'log_square')],
-      'brier': ['brier / nullif(n, 0)', mlbridge.mean_error('brier', 'brier_square')],
-      'accuracy': ['hits / nullif(n, 0)', 'sqrt(' ~ mlbridge.share_variance('hits', 'n') ~ ')'],
-      'precision': ['precision_value', 'precision_se'],
-      'recall': ['recall', 'recall_se'],
-      'f1': ['f1', 'f1_se'],
-    }) }}
-  )
+  {{ mlbridge.measured_classes(key, design_effects) }}
 {% endmacro %}
+
+{% macro spread_precision() %}
+  {#-
+    The sum of the precisions at each row of a group whose positives lie anywhere in it: with A positives and N rows above,
+    the integral of (A + c x) / (N + x) over the group's rows, c its share of positives.
+  -#}
+  {%- set above = '(pos_from + neg_from - pos - neg)' -%}
+  (
+    pos + (pos_from - pos - pos / nullif(pos + neg, 0) * {{ above }})
+    * ln(({{ above }} + pos + neg + 0.5e0) / ({{ above }} + 0.5e0))
+  )
+{%- endmacro %}

@@ -45,7 +45,9 @@
     windows.rows_new,
     windows.rows_labelled,
     windows.label_sum,
-    counted.value_sum
+    counted.value_sum,
+    windows.rows_there,
+    windows.rows_left
   from (
     {{ counted }}
   ) as counted

@@ -1,7 +1,10 @@
 {# The metrics of a version where outcomes have come, by window and slice. #}
 
 {% macro realized(name) %}
-  {#- The selects for one model, one for each version that has gained outcomes; none when none has. -#}
+  {#-
+    The selects for one model, two for each version whose outcomes have changed: the figures, and that there are none where
+    all outcomes of a window were withdrawn. None when nothing has changed.
+  -#}
   {%- set refs = {'predictions': ref(name ~ '_predictions'), 'split': ref(name ~ '_split'), 'versions': ref('ml_versions')} -%}
   {%- set training = ref(name ~ '_training') -%}
   {%- if not execute -%}{{ return([]) }}{%- endif -%}
@@ -10,14 +13,16 @@
     {%- set said = run_query("select params from " ~ training ~ " where version = " ~ version
         ~ " and outcome in ('promoted', 'rejected')").rows[0][0] -%}
     {%- set classes = fromjson(said)['classes'] -%}
-    {%- set rows = mlbridge.labelled_rows(name, version, classes, refs, starts) -%}
-    {%- set measured = mlbridge.of_classes(rows, classes) if classes else mlbridge.of_numbers(rows) -%}
-    {%- do selects.append(mlbridge.measured_windows(name, version, measured)) -%}
+    {%- set blocks = mlbridge.blocks_of(training, version) -%}
+    {%- set rows = mlbridge.labelled_rows(name, version, classes, refs, starts, blocks.unit) -%}
+    {%- set measured = mlbridge.of_classes(rows, classes, blocks.effects) if classes else mlbridge.of_numbers(rows, blocks.effects) -%}
+    {%- do selects.append(mlbridge.measured_windows(name, version, measured, blocks)) -%}
+    {%- if is_incremental() -%}{%- do selects.append(mlbridge.withdrawn_windows(name, version, starts)) -%}{%- endif -%}
   {%- endfor -%}
   {{ return(selects) }}
 {% endmacro %}
 
-{% macro labelled_rows(name, version, classes, refs, starts) %}
+{% macro labelled_rows(name, version, classes, refs, starts, unit) %}
   {#- A row per scored row with a known outcome and slice that it belongs to. -#}
   {%- set spec, monitor = mlbridge.spec(name), mlbridge.monitor(name) -%}
   {%- set target = 'facts.' ~ mlbridge.quoted(spec.target) -%}
@@ -26,6 +31,7 @@
   select
     {{ mlbridge.window_start(monitor.window, 'predictions.time') }} as window_start,
     {{ mlbridge.pick('places.place', slices) }} as slice,
+    {{ mlbridge.block_expression(unit, refs.split) }} as block,
     {% if classes -%}
     predictions.prediction,
     cast({{ target }} as {{ dbt.type_string() }}) as truth,

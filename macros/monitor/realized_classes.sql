@@ -1,6 +1,7 @@
 {# Labelled rows of a classification, counted so that its metrics can be made of the counts. #}
 
-{% macro of_classes(rows, classes) %}
+{% macro of_classes(rows, classes, design_effects={}) %}
+  {#- `rows`: window_start, slice, block, prediction, truth, probability and probabilities. -#}
   {%- set scores, names = {}, {} -%}
   {%- for class in classes -%}
     {%- do names.update({loop.index0: mlbridge.text(class)}) -%}
@@ -15,6 +16,7 @@
     select
       window_start,
       slice,
+      block,
       place as class_no,
       {{ mlbridge.pick('place', scores) if classes | length > 2 else 'probability' }} as score,
       case when truth = {{ mlbridge.pick('place', names) }} then 1 else 0 end as is_of,
@@ -31,6 +33,7 @@
     select
       window_start,
       slice,
+      block,
       class_no,
       score,
       -- counts, because an engine keeps less for them than for sums, and there is a group for nearly every row
@@ -41,7 +44,7 @@
       {{ mlbridge.surprise('score') }} as log_of,
       {{ mlbridge.surprise('1 - score') if classes | length == 2 else '0' }} as log_of_other
     from scored
-    group by window_start, slice, class_no, score
+    group by window_start, slice, block, class_no, score
   ),
 
   grouped as (
@@ -49,12 +52,14 @@
       counted.*,
       pos * (1 - score) * (1 - score) + neg * score * score as brier,
       pos * power(1 - score, 4) + neg * power(score, 4) as brier_square,
+      pos * (1 - score) * (1 - score) as brier_pos,
       pos * log_of + neg * log_of_other as log,
+      pos * log_of as log_pos,
       pos * log_of * log_of + neg * log_of_other * log_of_other as log_square
     from counted
   ),
 
-  {{ mlbridge.classification_metrics('grouped', ['window_start', 'slice']) }}
+  {{ mlbridge.classification_metrics('grouped', ['window_start', 'slice'], design_effects) }}
 
   select * from measured
 {% endmacro %}

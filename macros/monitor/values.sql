@@ -14,26 +14,6 @@
   {{ return(adapter.dispatch('not_nan', 'mlbridge')(number) if column.is_float() else number) }}
 {% endmacro %}
 
-{% macro outcome_number(split, spec, table) %}
-  {#-
-    An outcome as a number that changes with it; NULL: not known. A text has the number of its class among those that the
-    logbook, `spec.training`, has known so far.
-  -#}
-  {%- set column = adapter.get_columns_in_relation(split) | selectattr('name', 'equalto', spec.target) | first -%}
-  {%- if column is not defined or column.is_number() or column.dtype | lower in ['boolean', 'bool'] -%}
-    {{ return(mlbridge.as_number(split, spec.target, table)) }}
-  {%- endif -%}
-  {%- set text = 'cast(' ~ table ~ '.' ~ mlbridge.quoted(spec.target) ~ ' as ' ~ dbt.type_string() ~ ')' -%}
-  {%- set asked = "select params from " ~ spec.training ~ " where outcome in ('promoted', 'rejected') order by version" -%}
-  {%- set numbers = {} -%}
-  {%- for row in run_query(asked).rows -%}
-    {%- for class in fromjson(row[0])['classes'] or [] -%}
-      {%- do numbers.setdefault(mlbridge.text(class), numbers | length + 1) -%}
-    {%- endfor -%}
-  {%- endfor -%}
-  {{ return('case when ' ~ text ~ ' is not null then ' ~ mlbridge.pick(text, numbers, '0') ~ ' end') }}
-{% endmacro %}
-
 {% macro default__epoch(value) %}{{ return('extract(epoch from ' ~ value ~ ')') }}{% endmacro %}
 
 {% macro snowflake__epoch(value) %}{{ return('date_part(epoch_microsecond, ' ~ value ~ ') / 1e6') }}{% endmacro %}

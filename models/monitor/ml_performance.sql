@@ -4,49 +4,45 @@ with fixed as (
     {{ mlbridge.fixed_thresholds() }}
 ),
 
-measured as (
+beside as (
     select
-        model,
-        version,
-        window_size,
-        window_start,
-        slice,
-        'realized' as kind,
-        metric,
-        value,
-        se,
-        n
-    from {{ ref('ml_realized') }}
-    union all
-    select
-        model,
-        version,
-        window_size,
-        window_start,
-        slice,
-        'estimated' as kind,
-        metric,
-        value,
-        se,
-        cast(n as bigint) as n
-    from {{ ref('ml_estimated') }}
-),
-
-bounded as (
-    select
-        measured.*,
+        measured.model,
+        measured.version,
+        measured.window_start,
+        measured.slice,
+        measured.kind,
+        measured.metric,
+        measured.value,
+        measured.se,
+        measured.n,
+        coalesce(measured.baseline, case when measured.kind = 'estimated' then usual.baseline end) as baseline,
+        measured.skill_se,
+        measured.support,
+        measured.events,
+        measured.low,
+        measured.high,
+        measured.block,
+        measured.blocks,
+        measured.df,
+        measured.share,
+        measured.n_effective,
+        measured.t,
         windows.window_end,
-        usual.mean as reference,
-        case when rules.greater_is_better then -1 else 1 end as worse,
-        coalesce(
-            fixed.threshold,
-            usual.mean + case when rules.greater_is_better then -1 else 1 end * greatest(
-                rules.floor * case when rules.relative then abs(usual.mean) else 1 end,
-                rules.deviations * usual.deviation,
-                rules.deviations * coalesce(measured.se, 0)
-            )
-        ) as threshold
-    from measured
+        versions.as_of as trained,
+        usual.value as reference,
+        usual.skill,
+        usual.is_by_window,
+        coalesce(usual.windows, 0) as windows,
+        usual.n as n_usual,
+        usual.variance,
+        rules.deviations,
+        rules.floor as least_distance,
+        rules.relative,
+        fixed.threshold as fixed_threshold,
+        fixed.threshold is not null as is_fixed,
+        case when rules.greater_is_better then 1 else 0 end as perfect,
+        case when rules.greater_is_better then -1 else 1 end as worse
+    from {{ ref('ml_measured') }} as measured
     inner join {{ ref('ml_thresholds') }} as rules
         on measured.metric = rules.metric
     inner join {{ ref('ml_windows') }} as windows
@@ -55,15 +51,20 @@ bounded as (
             and measured.version = windows.version
             and measured.window_size = windows.window_size
             and measured.window_start = windows.window_start
-    left join {{ ref('ml_remembered') }} as usual
+    inner join {{ ref('ml_versions') }} as versions
+        on measured.model = versions.model and measured.version = versions.version and versions.outcome <> 'runner_up'
+    left join {{ ref('ml_usual_skill') }} as usual
         on
             measured.model = usual.model
             and measured.version = usual.version
+            and measured.window_start = usual.window_start
             and measured.slice = usual.slice
             and measured.metric = usual.metric
     left join fixed
         on measured.model = fixed.model and fixed.feature is null and measured.metric = fixed.metric
 ),
+
+{{ mlbridge.judged('beside') }},
 
 final as (
     select
@@ -77,18 +78,15 @@ final as (
         {{ mlbridge.interval_end('-') }} as low,
         {{ mlbridge.interval_end('+') }} as high,
         n,
-        -- no metric of which more is better can be below 0, but r2
-        case when worse < 0 and metric <> 'r2' and threshold < 0 then 0 else threshold end as threshold,
-        coalesce(
-            worse * value > worse * threshold
-            -- of fewer rows not even the standard errors are worth stating
-            and n >= {{ mlbridge.enough_rows() }}
-            and window_end <= cast('{{ mlbridge.as_of() }}' as timestamp),
-            false
-        ) as alert,
+        threshold,
+        coalesce(muted is null and worse * value > worse * threshold, false) as alert,
         window_end,
-        reference
-    from bounded
+        reference,
+        baseline,
+        block,
+        blocks,
+        muted
+    from judged
 )
 
 select * from final

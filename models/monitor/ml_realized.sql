@@ -4,6 +4,7 @@
     incremental_strategy='delete+insert',
     unique_key=['model', 'version', 'window_size', 'window_start'],
     on_schema_change='append_new_columns',
+    full_refresh=false,
 ) }}
 -- depends_on: {{ ref('ml_windows') }}
 -- depends_on: {{ ref('ml_versions') }}

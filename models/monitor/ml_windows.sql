@@ -1,9 +1,9 @@
 {{ mlbridge.grant() }}
 {{ config(materialized='table') }}
 {% call(name) mlbridge.each_model() %}
-{%- set split = ref(name ~ '_split') -%}
-{%- set spec = dict(mlbridge.spec(name), training=ref(name ~ '_training')) -%}
-{%- set size = mlbridge.monitor(name).window %}
+{%- set split, spec = ref(name ~ '_split'), mlbridge.spec(name) -%}
+{%- set size, slices = mlbridge.monitor(name).window, mlbridge.monitor(name).slices -%}
+{%- set time = 'cast(facts.' ~ mlbridge.quoted(spec.time) ~ ' as timestamp)' %}
 select
     model,
     version,
@@ -13,16 +13,25 @@ select
     count(*) as rows_scored,
     cast(sum(is_new) as bigint) as rows_new,
     count(outcome) as rows_labelled,
-    -- changes when an outcome is corrected
-    coalesce(sum(outcome * (1 + abs(score))), 0) as label_sum
+    coalesce(sum(cast(outcome as {{ mlbridge.type_double() }})), 0) as label_sum,
+    cast(sum(is_there) as bigint) as rows_there,
+    cast(sum(is_left) as bigint) as rows_left
 from (
     select
         {{ mlbridge.text(name) }} as model,
         predictions.version,
         {{ mlbridge.window_start(size, 'predictions.time') }} as window_start,
         case when {{ mlbridge.is_new('predictions', 'versions') }} then 1 else 0 end as is_new,
-        coalesce(predictions.probability, predictions.prediction_value) as score,
-        {{ mlbridge.outcome_number(split, spec, 'facts') }} as outcome
+        case when facts.{{ mlbridge.quoted(spec.time) }} is not null then 1 else 0 end as is_there,
+        -- older than all that the split still holds; in a split without rows, everything
+        case
+            when facts.{{ mlbridge.quoted(spec.time) }} is null and predictions.time >= oldest.moment then 0
+            when facts.{{ mlbridge.quoted(spec.time) }} is null then 1
+            else 0
+        end as is_left,
+        case
+            when facts.{{ mlbridge.quoted(spec.target) }} is not null then {{ mlbridge.fingerprint(spec, slices) }}
+        end as outcome
     from {{ ref(name ~ '_predictions') }} as predictions
     inner join {{ ref('ml_versions') }} as versions
         on
@@ -31,6 +40,7 @@ from (
             and versions.outcome <> 'runner_up'
     left join {{ split }} as facts
         on {{ mlbridge.same_row('predictions', 'facts', spec) }}
+    cross join (select min({{ time }}) as moment from {{ split }} as facts) as oldest
     where
         predictions.target = {{ mlbridge.text(spec.target) }}
         and predictions.prediction is not null

@@ -97,7 +97,7 @@ def expected(scores: Floats, estimation: Sequence[Mapping[str, Any]]) -> Figures
             "sample_weight": np.concatenate([chance, 1 - chance]),
         }
         areas.append(metrics.roc_auc_score(**twice))
-        precisions.append(metrics.average_precision_score(**twice))
+        precisions.append(_precision_within(places, chance))
         cells.append((chance[predicted == number].sum(), float((predicted == number).sum()), chance.sum()))
         brier += float((chance * (1 - scores[:, number]) ** 2 + (1 - chance) * scores[:, number] ** 2).mean())
     hits, said, there = np.array(cells).T
@@ -111,6 +111,35 @@ def expected(scores: Floats, estimation: Sequence[Mapping[str, Any]]) -> Figures
         "recall": float(np.mean(hits / there)),
         "f1": float(np.mean(2 * hits / (said + there))),
     }
+
+
+def _precision_within(places: npt.NDArray[np.int64], chance: Floats) -> float:
+    """Give the average precision of rows whose order within a step is not known: any is as likely as another."""
+    above = positives = total = 0.0
+    for place in np.unique(places)[::-1]:
+        rows, share = float((places == place).sum()), float(chance[places == place][0])
+        grown = np.log((above + rows + 0.5) / (above + 0.5))
+        total += share * (share * rows + (positives - share * above) * grown)
+        above, positives = above + rows, positives + share * rows
+    return total / positives
+
+
+def delong_by_block(truth: npt.NDArray[np.bool_], scores: Floats, blocks: npt.NDArray[Any]) -> float:
+    """Give the same from sums of the places by block (Obuchowski 1997)."""
+    pos, neg = scores[truth], scores[~truth]
+    wins = (pos[:, None] > neg) + 0.5 * (pos[:, None] == neg)
+    moved = np.zeros(len(truth))
+    moved[truth] = (wins.mean(axis=1) - wins.mean()) / len(pos)
+    moved[~truth] = (wins.mean(axis=0) - wins.mean()) / len(neg)
+    sums = pd.Series(moved).groupby(blocks).sum().to_numpy()
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))
+
+
+def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
+    """Give the score interval of a share (Wilson 1927)."""
+    square = quantile**2 / n
+    half = np.sqrt(square * (share * (1 - share) + square / 4))
+    return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
 
 
 def leaves(nodes: Sequence[Mapping[str, Any]], inputs: Mapping[str, Floats]) -> list[Mapping[str, Any]]:

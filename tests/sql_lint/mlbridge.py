@@ -10,7 +10,9 @@ def each_model(caller: Callable[[str], str]) -> str:
     return caller("example")
 
 
-def unfold(relation: str, _document: str, _keys: list[str], _fields: Mapping[str, str]) -> str:
+def unfold(
+    relation: str, _document: str, _keys: list[str], _fields: Mapping[str, str], _condition: str = "1 = 1"
+) -> str:
     return relation
 
 
@@ -94,8 +96,8 @@ def same_row(predictions: str, facts: str, _spec: object) -> str:
     return f"{predictions}.entity = {facts}.entity"
 
 
-def outcome_number(_split: str, _spec: object, table: str) -> str:
-    return f"{table}.target"
+def fingerprint(_spec: object, _slices: list[str]) -> str:
+    return "length(predictions.entity)"
 
 
 def one_row_per_metric() -> str:
@@ -206,12 +208,24 @@ def long_form(relation: str, key: str, _metrics: object) -> str:
     return f"select {key}, metric, value, se, n from {relation}"
 
 
-def rmse_error() -> str:
+def mean_variance(_total: str, _squares: str) -> str:
     return "se"
 
 
-def mean_error(_total: str, _squares: str) -> str:
-    return "se"
+def freedom(_blocks: str, n: str, _known: object) -> str:
+    return f"{n} - 1"
+
+
+def freedom_of(df: str, _support: str) -> str:
+    return df
+
+
+def t_quantile(freedom: str) -> str:
+    return f"1.96 + 1 / {freedom}"
+
+
+def judged(rows: str) -> str:
+    return f"judged as (\n    select * from {rows}\n)"
 
 
 def classification_metrics(groups: str, _keys: object) -> str:

@@ -7,6 +7,7 @@ with grouped as (
     select
         {{ key }},
         class_no,
+        0 as block,
         step as score,
         sum(n * value) as pos,
         sum(n * (1 - value)) as neg,
@@ -16,8 +17,10 @@ with grouped as (
         -- within a step by the chance of the outcome alone: value (1 - value) (1 - 2 score)^2 for each row
         power(sum(companion_square - 2 * value * companion_sum + value * n), 2) / sum(n)
         + sum(value * (1 - value) * (n - 4 * companion_sum + 4 * companion_square)) as brier_square,
+        sum(value * (n - 2 * companion_sum + companion_square)) as brier_pos,
         cast(null as {{ mlbridge.type_double() }}) as log,
-        cast(null as {{ mlbridge.type_double() }}) as log_square
+        cast(null as {{ mlbridge.type_double() }}) as log_square,
+        cast(null as {{ mlbridge.type_double() }}) as log_pos
     from {{ ref('ml_expected') }}
     where step is not null
     group by {{ key }}, class_no, step
@@ -29,6 +32,7 @@ losses as (
     select
         {{ key }},
         sum(n) as n,
+        sum(n) as events,
         sum(n * absolute) as absolute,
         sum(n * squared) as squared,
         sum(n * fourth) as fourth,
@@ -38,14 +42,16 @@ losses as (
     group by {{ key }}
 ),
 
+{% set unsaid = {'baseline': 'null', 'skill_se': 'null', 'support': 'n', 'low': 'null', 'high': 'null'} -%}
 final as (
     select *
     from measured
     where metric <> 'log_loss'
     union all
-    {{ mlbridge.long_form('losses', key, {
-        'rmse': ['sqrt(mean_squared)', mlbridge.rmse_error()],
-        'mae': ['absolute / n', mlbridge.mean_error('absolute', 'squared')],
+    {{ mlbridge.long_form('losses', key ~ ', n, events', {
+        'rmse': dict({'value': 'sqrt(mean_squared)',
+            'se': 'sqrt(' ~ mlbridge.mean_variance('squared', 'fourth') ~ ') / nullif(2 * sqrt(mean_squared), 0)'}, **unsaid),
+        'mae': dict({'value': 'absolute / n', 'se': 'sqrt(' ~ mlbridge.mean_variance('absolute', 'squared') ~ ')'}, **unsaid),
     }) }}
 )
 

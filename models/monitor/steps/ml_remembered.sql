@@ -1,7 +1,15 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- How well each version did when it was trained: over those windows of its validation and test rows that hold at least
--- half as many rows as the average one.
-{%- set fields = {'window_size': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'n': 'count'} %}
+-- How well each version did when it was trained, beside the naive baseline on the same rows: in each window of its
+-- validation and test rows that holds at least half as many rows as the average one. Of a version of before 0.6, which
+-- did not note the baseline by window, over its test rows as a whole, without a window.
+{%- set fields = {
+    'window_size': 'text', 'window': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'baseline': 'number',
+    'n': 'count',
+} %}
+{%- set of_test = {
+    'split': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'baseline': 'number', 'n': 'count',
+} %}
+{%- set trained = "source.outcome <> 'runner_up'" %}
 {%- set key = 'model, version, slice, metric' %}
 with sizes as (
     select distinct
@@ -17,34 +25,66 @@ windows as (
         item.version,
         item.slice,
         item.metric,
+        cast(item.{{ mlbridge.named('window') }} as timestamp) as window_start,
         item.value,
-        item.n
+        item.baseline,
+        cast(item.n as {{ mlbridge.type_double() }}) as n,
+        avg(cast(item.n as {{ mlbridge.type_double() }})) over (
+            partition by item.model, item.version, item.slice, item.metric
+        ) as n_typical
     from {{ mlbridge.unfold(ref('ml_versions'), 'reference', ['model', 'version'], fields) }} as item
     inner join sizes
         on
             item.model = sizes.model
             and item.version = sizes.version
             and item.window_size = sizes.window_size
-    where item.value is not null
+    where item.value is not null and item.baseline is not null
 ),
 
-typical as (
+as_a_whole as (
     select
-        {{ key }},
-        value,
-        n,
-        avg(cast(n as {{ mlbridge.type_double() }})) over (partition by {{ key }}) as n_typical
+        item.model,
+        item.version,
+        item.slice,
+        item.metric,
+        cast(null as timestamp) as window_start,
+        item.value,
+        item.baseline,
+        cast(item.n as {{ mlbridge.type_double() }}) as n
+    from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version'], of_test, trained) }} as item
+    where
+        item.split = 'test'
+        and item.value is not null
+        and item.baseline is not null
+        and not exists (
+            select 1
+            from windows
+            where windows.model = item.model and windows.version = item.version
+        )
+),
+
+found as (
+    select {{ key }}, window_start, value, baseline, n
     from windows
+    where n >= n_typical / 2
+    union all
+    select {{ key }}, window_start, value, baseline, n
+    from as_a_whole
 ),
 
 final as (
     select
-        {{ key }},
-        sum(value * n) / sum(n) as mean,
-        coalesce(stddev_samp(value), 0) as deviation
-    from typical
-    where n >= n_typical / 2
-    group by {{ key }}
+        found.{{ key | replace(', ', ', found.') }},
+        found.window_start,
+        found.value,
+        found.baseline,
+        found.n,
+        (found.value - found.baseline)
+        / nullif(case when rules.greater_is_better then 1 else 0 end - found.baseline, 0) as skill
+    from found
+    inner join {{ ref('ml_thresholds') }} as rules
+        on found.metric = rules.metric
 )
 
 select * from final
+where skill is not null

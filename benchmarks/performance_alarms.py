@@ -1,0 +1,129 @@
+"""How often the performance alarms in worlds that stand still, how often where skill is gone, and what intervals hold.
+
+Each world is a model with four windows of its training and three that are watched; rows of a day share luck that the
+scores do not know. Measured and judged by the package's own SQL on DuckDB. Prints Markdown tables: false alarms a
+window, all metrics together, with the share of metrics that could alarm; the share of metrics that alarm in the first
+window, and in the first or second, once the model is replaced; by metric how often the 95 % interval holds the true
+value; and what is taken for a decay by `retrain`, by two point values and with the interval.
+Run: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/performance_alarms.py [worlds]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from mlbridge.chance import standard_error
+from mlbridge.evaluate import Sample, measure
+from mlbridge.incumbent import QUANTILE
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from simulated import CLASSES, judged, measured, months, numbers, replaced, two_classes
+
+WORLDS = 400
+# rows a window, chance of the positive class at the middle, what the feature is worth, a day's luck
+WORLDS_OF_CLASSES = (
+    (300, 0.3, 1.5, 0.5), (600, 0.2, 1.0, 0.5), (600, 0.45, 0.7, 0.3), (3000, 0.05, 1.0, 0.5), (3000, 0.3, 0.6, 0.8),
+)  # fmt: skip
+COVERED = (
+    (40, 0.3, 1.0, 0.0), (100, 0.1, 1.0, 0.0), (100, 0.5, 2.0, 0.0), (300, 0.03, 1.5, 0.0), (1000, 0.02, 1.0, 0.0),
+    (200, 0.3, 1.0, 0.5), (600, 0.2, 1.0, 0.5), (3000, 0.05, 1.0, 0.5),
+)  # fmt: skip
+COVERED_NUMBERS = ((40, 0.0), (200, 0.0), (200, 0.5), (600, 0.5))
+LOST = ("a constant", "scores shuffled", "scores turned")
+
+
+def row(*cells: Any) -> None:
+    """Print a row of a table."""
+    print(
+        "| " + " | ".join(f"{each:.3f}" if isinstance(each, float) else str(each) for each in cells) + " |", flush=True
+    )
+
+
+def alarms(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, worlds: int) -> None:
+    """Print false alarms, and what is seen of a model that was replaced."""
+    row("rows a window, rate, slope, luck of days", "windows with a false alarm", "figures muted", *LOST)
+    row(*["---"] * 6)
+    for size, *world in WORLDS_OF_CLASSES:
+        reference = measured(connection, two_classes(rng, worlds, months(0, 4, size), *world), CLASSES)
+        watched = two_classes(rng, worlds, months(4, 3, size), *world)
+        fine = judged(connection, measured(connection, watched, CLASSES), reference)
+        could = fine[fine["muted"].isna()][["version", "metric"]].drop_duplicates()
+        seen = []
+        for how in LOST:
+            lost = judged(connection, measured(connection, replaced(watched, how, rng), CLASSES), reference)
+            rates = []
+            for last in sorted(lost["window"].unique())[:2]:
+                until = lost[lost["window"] <= last].groupby(["version", "metric"], as_index=False)["alert"].any()
+                rates.append(until.merge(could)["alert"].mean())
+            first = lost[lost["window"] == lost["window"].min()].groupby("version")["alert"].any().mean()
+            seen.append(f"{rates[0]:.2f}, {rates[1]:.2f}; any metric {first:.2f}")
+        false = float(fine.groupby(["version", "window"])["alert"].any().mean())
+        row((size, *world), false, float(fine["muted"].notna().mean()), *seen)
+
+
+def coverage(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, worlds: int) -> None:
+    """Print how often intervals hold the true value; in brackets the share of windows where one is stated."""
+    for size, *world in COVERED:
+        many = two_classes(rng, 40, months(0, 10, 1000), *world)
+        score = many["probability"].to_numpy()
+        true = measure(Sample((many["truth"] == "yes").to_numpy().astype(int), np.column_stack([1 - score, score])))
+        inside(connection, two_classes(rng, worlds, months(0, 1, size), *world), CLASSES, true, (size, *world))
+    for size, shock in COVERED_NUMBERS:
+        many = numbers(rng, 200, months(0, 1, 3000), 1.0, shock)
+        true = measure(Sample(many["truth"].to_numpy(), many["prediction"].to_numpy()))
+        inside(connection, numbers(rng, worlds, months(0, 1, size), 1.0, shock), None, true, (size, shock))
+
+
+def inside(
+    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, classes: Any, true: dict[str, Any], name: tuple[Any, ...]
+) -> None:
+    """Print one row of the coverage."""
+    found = measured(connection, rows, classes)
+    judgement = judged(connection, found, found)
+    cells = []
+    for metric, figures in judgement.groupby("metric"):
+        stated = figures["low"].notna()
+        holds = (figures["low"] <= true[str(metric)]) & (true[str(metric)] <= figures["high"])
+        cells.append(f"{metric} {holds[stated].mean():.3f}" + (f" ({stated.mean():.2f})" if not stated.all() else ""))
+    row(name, *cells)
+
+
+def decays(rng: np.random.Generator, worlds: int) -> None:
+    """Print how often a champion counts as decayed by more than 0.02 of ROC AUC on 600 rows of 30 days."""
+    row("worth of the feature on the newer rows", "by two point values", "and chance does not explain it")
+    row(*["---"] * 3)
+    for slope in (1.0, 0.75, 0.5, 0.25):
+        points, beyond = 0, 0
+        for _ in range(worlds):
+            samples = [sample(two_classes(rng, 1, months(0, 1, 600), 0.3, each, 0.5)) for each in (1.0, slope)]
+            values = [measure(each)["roc_auc"] or 0.0 for each, _ in samples]
+            errors = [standard_error(each, days, "roc_auc", resamples=100) or 0.0 for each, days in samples]
+            lost = values[0] - values[1]
+            points += lost > 0.02
+            beyond += lost > 0.02 and lost > QUANTILE * float(np.hypot(*errors))
+        row(slope, points / worlds, beyond / worlds)
+
+
+def sample(rows: pd.DataFrame) -> tuple[Sample, Any]:
+    """Give the rows as a sample, and their days."""
+    score = rows["probability"].to_numpy()
+    truth = (rows["truth"] == "yes").to_numpy().astype(int)
+    return Sample(truth, np.column_stack([1 - score, score])), rows["block"].to_numpy()
+
+
+def main(worlds: int) -> None:
+    """Print all tables."""
+    with duckdb.connect() as connection:
+        alarms(connection, np.random.default_rng(0), worlds)
+        coverage(connection, np.random.default_rng(1), 3 * worlds)
+        decays(np.random.default_rng(2), worlds)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else WORLDS)

@@ -1,0 +1,190 @@
+"""Worlds whose truth is known, measured and judged by the package's own SQL on DuckDB, without a dbt project around it.
+
+Many models are judged in one pass: each world is a version, each trial a window. What a training would have written of
+its reference windows is measured by the same SQL.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from conftest import ROOT
+from rendering import ENGINES, ENVIRONMENT, Rendering
+
+STEPS = ROOT / "models" / "monitor" / "steps"
+START = datetime.datetime(2024, 1, 1)
+INLINE = ("ml_measured", "ml_usual_skill")
+MEASURED = "window_start, slice, metric, value, se, n, baseline, skill_se, support, low, high, events, block_count"
+
+
+class Package(Rendering):
+    """The package's SQL for DuckDB over tables of the same names as its models."""
+
+    def __init__(self) -> None:
+        """Write for a project that declares no model of its own."""
+        self.engine, self.duckdb, self.answers, self.is_incremental = ENGINES["duckdb"], None, None, False
+        context: dict[str, Any] = {**self._environment(), "ref": self._named, "config": lambda **_: ""}
+        self.names = {**ENVIRONMENT.globals, **context}
+        packages = {package: self._macros(package) for package in ("mlbridge", "dbt")}
+        self.packages = packages
+        self.names.update(packages["dbt"])
+        self.names.update({name: SimpleNamespace(**macros) for name, macros in packages.items()})
+
+    def _environment(self) -> dict[str, Any]:
+        nothing = {"sources": {}, "metadata": {"project_name": "none"}}
+        self.host, self.nodes = SimpleNamespace(manifest=nothing), {}  # type: ignore[assignment]
+        said = {"mlbridge_models": [], "mlbridge_as_of": "2100-01-01"}
+        return {**self._context(), "var": lambda name, default=None: said.get(name, default)}
+
+    def _named(self, *names: str) -> str:
+        name = names[-1]
+        return f"({self.file(STEPS / f'{name}.sql')})" if name in INLINE else name
+
+    def file(self, path: Any) -> str:
+        """Write the SQL of a model's file."""
+        return re.sub(r"(?m)^--.*$", "", ENVIRONMENT.from_string(path.read_text()).render(self.names))
+
+    def sql(self, macro: str, *args: Any) -> str:
+        """Write what a macro gives."""
+        return str(self.packages["mlbridge"][macro](*args))
+
+
+@cache
+def package() -> Package:
+    """Read the macros once."""
+    return Package()
+
+
+def measured(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pd.DataFrame,
+    classes: list[str] | None,
+    effects: dict[str, float] | None = None,
+) -> pd.DataFrame:
+    """Measure rows: window_start, slice, block, prediction, truth and, of classes, probability and probabilities."""
+    connection.register("rows_to_measure", rows)
+    query = "select * from rows_to_measure"
+    sql = (
+        package().sql("of_classes", query, classes, effects or {})
+        if classes
+        else package().sql("of_numbers", query, effects or {})
+    )
+    return connection.sql(f"select {MEASURED} from ({sql}) as measured").df()
+
+
+def judged(
+    connection: duckdb.DuckDBPyConnection, watched: pd.DataFrame, reference: pd.DataFrame, unit: str = "day"
+) -> pd.DataFrame:
+    """Judge what was measured of windows, each slice a version of its own, by what was measured of its reference.
+
+    Gives the rows of `ml_performance`.
+    """
+    connection.register("seen", watched)
+    connection.register("before", reference)
+    freedom = package().sql("freedom", "block_count", "n", None)
+    connection.execute(
+        f"""
+        create or replace table ml_thresholds as from read_csv('{ROOT / "seeds" / "ml_thresholds.csv"}');
+        create or replace view ml_realized as
+        select 'a' as model, cast(slice as int) as version, 'month' as window_size, window_start, 'all' as slice,
+            metric, value, se, cast(n as bigint) as n, baseline, skill_se, support,
+            cast(events as bigint) as events, low, high,
+            '{unit}' as block, cast(block_count as bigint) as blocks, cast({freedom} as bigint) as df
+        from seen;
+        create or replace view ml_estimated as
+        select model, version, window_size, window_start, slice, metric, value, se, n, baseline, skill_se, support,
+            events, low, high from ml_realized where false;
+        create or replace view ml_blocks as
+        select 'a' as model, 1 as version, '' as metric, '' as block, 1.0 as design_effect where false;
+        create or replace view ml_versions as
+        select distinct 'a' as model, cast(slice as int) as version, timestamp '2023-01-01' as as_of, '' as outcome
+        from before;
+        create or replace view ml_windows as
+        select distinct 'a' as model, version, window_size, window_start, window_start + interval 31 day as window_end
+        from ml_realized;
+        create or replace view ml_remembered as
+        select 'a' as model, cast(slice as int) as version, 'all' as slice, metric, window_start, value, baseline, n,
+            (value - baseline)
+            / nullif(case when greater_is_better then 1 else 0 end - baseline, 0) as skill
+        from before join ml_thresholds using (metric) where value is not null and baseline is not null;
+        """
+    )
+    return connection.sql(package().file(ROOT / "models" / "monitor" / "ml_performance.sql")).df()
+
+
+DAYS = 30
+CLASSES = ["no", "yes"]
+
+
+def months(first: int, count: int, rows: int) -> np.ndarray[Any, Any]:
+    """Give the first moments of months from January 2024 on, so many rows each."""
+    return np.repeat(np.datetime64("2024-01") + np.arange(first, first + count), rows).astype("datetime64[us]")
+
+
+def two_classes(
+    rng: np.random.Generator,
+    worlds: int,
+    windows: np.ndarray[Any, Any],
+    rate: float,
+    slope: float,
+    shock: float = 0.0,
+) -> pd.DataFrame:
+    """Draw rows of worlds that stand still: `windows` are each world's; days have luck that the scores do not know.
+
+    `rate` is the chance of the positive class at the middle of the one feature, `slope` what that is worth in
+    log-odds, `shock` the standard deviation of a day's luck. The scores are the chances on a day without luck.
+    """
+    start, world, day = _places(rng, worlds, windows)
+    _, month = np.unique(start, return_inverse=True)
+    luck = rng.normal(scale=shock, size=(worlds, month.max() + 1, DAYS))[world, month, day]
+    logit = np.log(rate / (1 - rate)) + slope * rng.normal(size=len(world))
+    truth = rng.random(len(world)) < 1 / (1 + np.exp(-logit - luck))
+    return scored(
+        pd.DataFrame({"window_start": start, "slice": world.astype(str), "block": day if shock else 0}),
+        1 / (1 + np.exp(-logit)),
+        truth,
+    )
+
+
+def scored(rows: pd.DataFrame, score: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Give rows a score and what was predicted by it."""
+    said = {"probability": score, "probabilities": "", "prediction": np.where(score >= 0.5, *reversed(CLASSES))}
+    return rows.assign(truth=np.where(truth, *reversed(CLASSES)), **said)
+
+
+def replaced(rows: pd.DataFrame, how: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Put a model without skill in place of the one that scored the rows."""
+    score = rows["probability"].to_numpy()
+    other = {
+        "a constant": np.full(len(score), score.mean()),
+        "scores shuffled": rng.permutation(score),
+        "scores turned": 1 - score,
+    }[how]
+    return scored(rows, other, rows["truth"].to_numpy() == "yes")
+
+
+def numbers(
+    rng: np.random.Generator, worlds: int, windows: np.ndarray[Any, Any], noise: float, shock: float = 0.0
+) -> pd.DataFrame:
+    """Draw rows of regressions whose prediction is one of two parts of the outcome; the other has `noise`."""
+    start, world, day = _places(rng, worlds, windows)
+    _, month = np.unique(start, return_inverse=True)
+    luck = rng.normal(scale=shock, size=(worlds, month.max() + 1, DAYS))[world, month, day]
+    known = rng.normal(size=len(world))
+    truth = known + noise * rng.normal(size=len(world)) + luck
+    block = day if shock else 0
+    return pd.DataFrame(
+        {"window_start": start, "slice": world.astype(str), "block": block, "prediction": known, "truth": truth}
+    )
+
+
+def _places(rng: np.random.Generator, worlds: int, windows: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
+    start, world = np.tile(windows, worlds), np.repeat(np.arange(worlds), len(windows))
+    return start, world, rng.integers(0, DAYS, len(world))
