@@ -18,9 +18,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from mlbridge.chance import standard_error
+from mlbridge.blocks import Blocks
 from mlbridge.evaluate import Sample, measure
 from mlbridge.incumbent import QUANTILE
+from mlbridge.intervals import spread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from simulated import CLASSES, judged, measured, months, numbers, replaced, two_classes
@@ -103,7 +104,7 @@ def decays(rng: np.random.Generator, worlds: int) -> None:
         for _ in range(worlds):
             samples = [sample(two_classes(rng, 1, months(0, 1, 600), 0.3, each, 0.5)) for each in (1.0, slope)]
             values = [measure(each)["roc_auc"] or 0.0 for each, _ in samples]
-            errors = [standard_error(each, days, "roc_auc", resamples=100) or 0.0 for each, days in samples]
+            errors = [spread(each, "roc_auc", Blocks.of("day", days)).error for each, days in samples]
             lost = values[0] - values[1]
             points += lost > 0.02
             beyond += lost > 0.02 and lost > QUANTILE * float(np.hypot(*errors))
