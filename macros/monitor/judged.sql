@@ -51,7 +51,7 @@
           else 0
         end
       ) as threshold,
-      {{ mlbridge.muted() }} as muted
+      {{ mlbridge.muted_performance() }} as muted
     from asked
   )
 {%- endmacro %}
@@ -105,7 +105,7 @@
   end
 {%- endmacro %}
 
-{% macro muted() %}
+{% macro muted_performance() %}
   {#- Why a figure cannot alert, in words; NULL where it can. -#}
   case
     when n = 0 then 'its outcomes were withdrawn'

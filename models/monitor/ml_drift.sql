@@ -29,7 +29,7 @@ judged as (
 explained as (
     select
         judged.*,
-        {{ mlbridge.muted() }} as muted
+        {{ mlbridge.muted_drift() }} as muted
     from judged
 ),
 

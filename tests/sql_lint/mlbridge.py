@@ -124,7 +124,7 @@ def share_of_greatest() -> str:
     return "0.9"
 
 
-def muted() -> str:
+def muted_drift() -> str:
     return "'no value'"
 
 

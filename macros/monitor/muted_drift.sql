@@ -1,4 +1,4 @@
-{% macro muted() %}
+{% macro muted_drift() %}
   {#- Why a row of `ml_drift` cannot be an alert whatever the rows were, the first of the reasons; NULL where it can be. -#}
   case
     when value is null then 'no value in the window or in the baseline'
