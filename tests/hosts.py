@@ -37,7 +37,7 @@ select
     {target} as {name}
 from range({{{{ var("rows", 2000) }}}}) as t(i)
 """
-CHURNED = "case when i % 11 <> 0 then (hash(i) % 1000) / 1000.0 + (hash(i + 3000000) % 1000) / 700.0 > 1.2 end"
+CHURNED = "case when i % 11 <> 0 then (hash(i) % 1000) / 1000.0 + (hash('noise ' || i) % 1000) / 700.0 > 1.2 end"
 SPENT = "case when i % 11 <> 0 then (hash(i) % 1000) / 10.0 + (hash(i + 4000000) % 1000) / 30.0 end"
 SPEC = """models:
   - name: {name}_features

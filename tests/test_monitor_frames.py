@@ -161,7 +161,8 @@ def test_notes_are_counted_and_told_and_change_no_state(state: State) -> None:
 
 def test_what_cannot_alert_is_counted_by_its_reason(state: State) -> None:
     row = monitor.overview(state).set_index("model").loc[BINARY]
-    assert (row["checks"], row["muted"]) == (7, [("no value", 1)])
+    # Seven of drift, and two metrics of the performance.
+    assert (row["checks"], row["muted"]) == (9, [("no value", 1)])
 
 
 def test_data_that_ended_long_ago_is_said(state: State, tmp_path: Any) -> None:
@@ -252,9 +253,11 @@ def test_the_history_is_that_of_the_table(state: State) -> None:
         "low",
         "high",
         "n",
+        "baseline",
         "threshold",
         "reference",
         "alert",
+        "muted",
     ]
     assert list(found.columns) == [*columns, "in_use"]
     pd.testing.assert_frame_equal(found[columns], expected[columns], check_dtype=False)

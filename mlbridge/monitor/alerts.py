@@ -37,6 +37,11 @@ from (
     from ml_drift as d
     inner join ml_champions as c on d.model = c.model and d.version = c.version
     where d.window_end <= :as_of
+    union all
+    select p.model, p.muted, p."window", max(p."window") over (partition by p.model) as newest
+    from ml_performance as p
+    inner join ml_champions as c on p.model = c.model and p.version = c.version
+    where p.window_end <= :as_of and p.kind = 'realized' and p.slice = 'all' and p.n > 0
 ) as over
 where "window" = newest
 group by model, muted
@@ -51,7 +56,8 @@ def told(own: dict[str, pd.DataFrame], size: str | None, as_of: datetime) -> dic
 
     `alert_list` has a (what, since, message, severity, action) for each alert that needs a person, those to act on
     first, `note_list` the same for the others; `alerts`, `acts` and `notes` count them. `muted` has a (reason, how
-    many) of the `checks` of drift that cannot alert in the newest window that is over. `is_stale` says that the newest
+    many) of the `checks` that cannot alert: of drift in the newest window that is over, of realized performance in the
+    newest with outcomes. `is_stale` says that the newest
     scored row lies more than two windows before `as_of`.
     """
     alerts = own["alerts"]

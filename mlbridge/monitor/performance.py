@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY = """
-select version, "window", window_end, kind, value, low, high, n, threshold, reference, alert
+select version, "window", window_end, kind, value, low, high, n, baseline, threshold, reference, alert, muted
 from ml_performance
 where model = :model and metric = :metric and slice = :slice and value is not null
 order by version, kind desc, "window"
@@ -66,8 +66,8 @@ def slices(state: State, model: str) -> list[str]:
 def history(state: State, model: str, metric: str | None = None, slice: str = ALL) -> pd.DataFrame:  # noqa: A002
     """One row per version, kind and window: the metric (of the spec, where none is named) with its 95 % interval.
 
-    `version, window, window_end, kind (realized|estimated), value, low, high, n, threshold, reference, alert, in_use`;
-    `in_use` says whether the version was champion when the window ended, or is it now where it has not ended: by the
+    `version, window, window_end, kind (realized|estimated), value, low, high, n, baseline, threshold, reference, alert,
+    muted, in_use`; `baseline` is the naive baseline's on the same rows, `muted` says why a figure cannot alert, `in_use` says whether the version was champion when the window ended, or is it now where it has not ended: by the
     promotions, since when a pin was set is not known.
     """
     known = metrics(state, model)

@@ -185,11 +185,11 @@ def told(_what: str, since: Any, message: str, severity: str, action: str, size:
 
 
 def muted(row: Any) -> None:
-    """Say how many checks of drift cannot alert, and why."""
+    """Say how many checks cannot alert, and why."""
     if row.muted:
         reasons = "; ".join(f"{words.plain(reason)}: {words.count(n)}" for reason, n in row.muted)
         of = f"{words.count(sum(n for _, n in row.muted))} of {words.count(row.checks)}"
-        with st.expander(f"{of} checks of drift cannot alert in the newest window"):
+        with st.expander(f"{of} checks of drift and performance cannot alert in the newest window"):
             st.markdown(reasons)
 
 
