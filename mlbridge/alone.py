@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlbridge.estimation import GREATEST
 from mlbridge.metrics import value
 from mlbridge.sample import Sample, Weighted
 
@@ -42,7 +43,8 @@ def learn(values: pd.Series, truth: Array, classes: int, fitted: Array, asked: A
     if texts or values.nunique() <= MOST_VALUES:
         codes, distinct = pd.factorize(values, use_na_sentinel=False)
         return np.asarray(_table(codes, len(distinct), truth, classes, fitted)[codes[asked]])
-    return _tree(values.to_numpy(dtype=np.float64), truth, classes, fitted, asked)
+    # A tree works in 32-bit floats; what lies beyond stays beyond all others.
+    return _tree(np.clip(values.to_numpy(dtype=np.float64), -GREATEST, GREATEST), truth, classes, fitted, asked)
 
 
 def _table(codes: Array, distinct: int, truth: Array, classes: int, fitted: Array) -> Array:
@@ -85,6 +87,8 @@ def ordered(values: pd.Series, truth: Array, classes: int, fitted: Array, asked:
     if isinstance(values.dtype, pd.CategoricalDtype) or classes > 2:
         return None
     numbers = values.to_numpy(dtype=np.float64)
+    if np.isnan(numbers[fitted]).all():
+        return None
     numbers = ranks(np.where(np.isnan(numbers), np.nanmean(numbers[fitted]), numbers))
     falls = np.cov(numbers[fitted], truth[fitted])[0, 1] < 0
     score = 1 - numbers[asked] if falls else numbers[asked]
@@ -103,15 +107,15 @@ def skill(truth: Array, scores: Array) -> Skill:
     """Measure scores on their rows.
 
     Classification: the area under the ROC curve, over many classes the mean of each against the rest; its limit is
-    that of a share (Wilson 1927) of as many rows as give the standard error of Hanley and McNeil (1982), the rarest
-    class counting. Regression: Spearman's correlation, its limit by Fisher's transformation; a negative one is none.
+    that of a share (Wilson 1927) of as many rows as give the standard error of Hanley and McNeil (1982), the commonest
+    class against all others. Regression: Spearman's correlation, its limit by Fisher's transformation; a negative one
+    is none.
     """
     if scores.ndim == 2:
         area = value(Weighted(Sample(truth, scores)), "roc_auc")
         if math.isnan(area):
             return Skill(0.0, 0.0)
-        counts = np.bincount(truth)
-        few = int(counts[counts > 0].min())
+        few = len(truth) - int(np.bincount(truth).max())
         return Skill(2 * area - 1, 2 * wilson(area, _size(area, few, len(truth) - few)) - 1)
     if len(truth) < 10 or np.ptp(truth) == 0 or np.ptp(scores) == 0:
         return Skill(0.0, 0.0)

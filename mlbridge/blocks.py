@@ -57,7 +57,7 @@ class Blocks:
     @property
     def too_few(self) -> bool:
         """Whether there are blocks of several rows, and too few of them for what is said of them to hold."""
-        return self.unit != ROW and self.count < LEAST
+        return few(self.unit, self.count)
 
     def take(self, rows: npt.NDArray[Any]) -> Blocks:
         """Keep the blocks of some rows, given as a mask or as row numbers."""
@@ -80,6 +80,11 @@ class Blocks:
         return max(1.0, float((self.sums(per_row) ** 2).sum()) / alone) if alone > 0 else 1.0
 
 
+def few(unit: str, count: int) -> bool:
+    """Say whether so many blocks of a unit are too few for what is said of them to hold; of rows none are."""
+    return unit != ROW and count < LEAST
+
+
 def periods(unit: str, times: npt.NDArray[Any]) -> Blocks:
     """Make a block of each period that prediction moments (datetime64, UTC) lie in."""
     moments = times.astype("datetime64[s]")
@@ -92,34 +97,45 @@ def periods(unit: str, times: npt.NDArray[Any]) -> Blocks:
 def chosen(times: npt.NDArray[Any], outcomes: Floats, entities: npt.NDArray[Any] | None) -> str:
     """Choose the unit of the blocks from test rows: their prediction moments, outcomes and, if they repeat, entities.
 
+    `outcomes` are numbers, or a column of 0 and 1 for each of many classes, of which the most telling counts.
     By time a block is a day, from `WEEKS` weeks on a week. With fewer than `LEAST` days it is a row, unless the
     outcomes differ between the days more than chance explains: then it stays the day, and the gate says that there
     are too few. Where an entity has several rows, it is the block if its rows are more alike than those of a period.
     """
-    residuals = outcomes - outcomes.mean()
+    residuals = outcomes.reshape(len(outcomes), -1)
+    residuals = residuals - residuals.mean(axis=0)
     unit = "week" if periods("week", times).count >= WEEKS else "day"
     found = periods(unit, times)
     if found.too_few and not _differ(residuals, found):
         found = Blocks.rows(len(times))
     if entities is not None:
         people = Blocks.of(ENTITY, entities)
-        alike = people.design_effect(residuals) > found.design_effect(residuals)
+        alike = _alike(residuals, people) > _alike(residuals, found)
         if not people.too_few and people.count < len(times) and (alike or found.unit == ROW):
             found = people
     return found.unit
 
 
+def _alike(residuals: Floats, blocks: Blocks) -> float:
+    return max(blocks.design_effect(column) for column in residuals.T)
+
+
 def _differ(residuals: Floats, blocks: Blocks) -> bool:
-    """Say whether blocks differ in their mean beyond chance: the F test of a one-way layout at 0.1 % (Fisher 1925)."""
+    """Say whether blocks differ in a mean beyond chance, all columns together at 0.1 %."""
+    return any(_f_test(column, blocks) < 0.001 / residuals.shape[1] for column in residuals.T)
+
+
+def _f_test(residuals: Floats, blocks: Blocks) -> float:
+    """Give the p-value of the F test of a one-way layout (Fisher 1925); 1 where there is nothing to compare."""
     from scipy.special import fdtrc
 
     within_freedom = len(residuals) - blocks.count
     if blocks.count < 2 or within_freedom < 1:
-        return False
+        return 1.0
     counts = blocks.sums(np.ones(len(residuals)))
     between = float((blocks.sums(residuals) ** 2 / counts).sum())
     within = float((residuals**2).sum()) - between
     if within <= 0:
-        return between > 0
+        return 0.0 if between > 0 else 1.0
     ratio = between / (blocks.count - 1) / (within / within_freedom)
-    return bool(fdtrc(blocks.count - 1, within_freedom, ratio) < 0.001)
+    return float(fdtrc(blocks.count - 1, within_freedom, ratio))

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mlbridge.baselines import strongest_by_metric
-from mlbridge.blocks import Blocks
-from mlbridge.gain import Gain, paired_gain
+from mlbridge.blocks import Blocks, few
+from mlbridge.comparison import paired_gain
+from mlbridge.gain import Gain
 from mlbridge.intervals import interval, spread
 from mlbridge.metrics import (
     DEFAULT_METRIC,
@@ -66,7 +67,7 @@ def metric_rows(
     Raises ValueError when a baseline holds other rows than the sample.
     """
     blocks = blocks or Blocks.rows(len(sample))
-    known = design_effects or {}
+    known = dict(design_effects or {})
     for baseline in baselines.values():
         same_rows(sample, baseline)
     strongest = strongest_by_metric(metrics_for(sample.task), baselines)
@@ -78,7 +79,9 @@ def metric_rows(
         naive = {each: measure(baseline.take(rows)) for each, baseline in baselines.items()}
         for metric, figure in measure(part).items():
             named = strongest[metric]
-            found = None if figure is None else spread(part, metric, together, known.get(metric, 1.0))
+            found = None if figure is None else spread(part, metric, together, known.get(metric))
+            if name == "all" and found is not None and not together.too_few:
+                known.setdefault(metric, found.design_effect)
             low, high = (None, None) if figure is None or found is None else interval(part, metric, figure, found)
             records.append(
                 {
@@ -100,11 +103,11 @@ def metric_rows(
 
 
 def design_effects(records: list[dict[str, Any]]) -> dict[str, float]:
-    """Give what the records of `metric_rows` say of all rows' design effect, by metric."""
+    """Give what the records of `metric_rows` say of all rows' design effect, by metric, if there are enough blocks."""
     return {
         each["metric"]: each["design_effect"]
         for each in records
-        if each["slice"] == "all" and each["design_effect"] is not None
+        if each["slice"] == "all" and each["design_effect"] is not None and not few(each["block"], each["blocks"])
     }
 
 

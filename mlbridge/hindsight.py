@@ -13,6 +13,7 @@ from sqlglot import exp
 from mlbridge.blocks import ENTITY, PERIODS, ROW, Blocks, chosen, periods
 from mlbridge.intervals import interval, spread
 from mlbridge.metrics import json_number, value
+from mlbridge.resampling import numbers_of
 from mlbridge.sample import Sample, Weighted
 from mlbridge.spec import Spec
 from mlbridge.warehouse import as_text, column, select
@@ -75,14 +76,16 @@ def realized(
 
 
 def _blocks(rows: pa.Table, spec: Spec, sample: Sample) -> Blocks:
-    """Say which rows belong together: as the spec says, else by time as a training chooses it."""
+    """Say which rows belong together: as the spec says, else as a training chooses it."""
     if spec.promote.block == ROW or not len(rows):
         return Blocks.rows(len(rows))
-    if TOGETHER in rows.column_names:
-        return Blocks.of(str(spec.promote.block), rows[TOGETHER].to_numpy())
     times = rows["moment"].to_numpy()
-    unit = spec.promote.block or chosen(times, sample.truth.astype(float), None)
-    return Blocks.rows(len(rows)) if unit == ROW else periods(unit, times)
+    labels = rows[TOGETHER].to_numpy() if TOGETHER in rows.column_names else times
+    classes = sample.scores.shape[1] if sample.task == "classification" else 0
+    unit = spec.promote.block or chosen(times, numbers_of(sample.truth, classes), labels)
+    if unit == ROW:
+        return Blocks.rows(len(rows))
+    return periods(unit, times) if unit in PERIODS else Blocks.of(unit, labels)
 
 
 def _measured(sample: Sample, blocks: Blocks, metric: str) -> Realized:
@@ -114,8 +117,8 @@ def _query(tables: Mapping[str, exp.Table], spec: Spec, spans: Sequence[Span], m
         "actual": exp.cast(target, "double" if spec.task == "regression" else "text"),
         "score": column("prediction_value" if spec.task == "regression" else "probability", SCORED),
     }
-    keys = {ENTITY: spec.entity}.get(spec.promote.block or ROW, (spec.promote.block,))
-    if spec.promote.block not in (None, ROW, *PERIODS):
+    keys = {ENTITY: spec.entity}.get(spec.promote.block or ENTITY, (spec.promote.block,))
+    if spec.promote.block not in (ROW, *PERIODS):
         number = exp.Anonymous(this="dense_rank")
         order = exp.Order(expressions=[exp.Ordered(this=column(str(key), ROWS)) for key in keys])
         picked[TOGETHER] = exp.Window(this=number, order=order)

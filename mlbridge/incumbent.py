@@ -14,10 +14,11 @@ from mlbridge.blocks import ROW, Blocks
 from mlbridge.errors import ArtifactError, FeatureError, ScoringError, listed
 from mlbridge.evaluate import Sample, greater_is_better, measure
 from mlbridge.features import target_type
-from mlbridge.frame import BATCH_ROWS, TARGET, scoring_columns, scoring_frame
-from mlbridge.intervals import spread
+from mlbridge.frame import BATCH_ROWS, TARGET, scoring_columns
+from mlbridge.intervals import CONFIDENCE, Spread, spread, student
 from mlbridge.resampling import block_column
 from mlbridge.split import MIN_ROWS
+from mlbridge.unscored import scored_rows, words
 from mlbridge.warehouse import batched, column, select
 
 if TYPE_CHECKING:
@@ -71,18 +72,18 @@ def meet(
     if lacking is not None:
         return without(f"it could not score these rows: {lacking}", usable=False)
     try:
-        times, scores = _scores(warehouse, split, champion, spec)
+        places, times, scores = _scores(warehouse, split, champion, spec)
     except (ArtifactError, ScoringError) as error:
         return without(str(error), usable=False)
     if champion.holdout_from is None and champion.spec.split != spec.split:
         return without("the split has changed, and it may have been trained on rows of this test", usable=False)
-    places = np.arange(len(times))
     if champion.holdout_from is not None:
-        places = np.flatnonzero(times >= np.datetime64(champion.holdout_from))
+        new = times >= np.datetime64(champion.holdout_from)
+        places, scores = places[new], scores[new]
     if len(places) < MIN_ROWS["test"]:
-        return without(f"only {len(places)} test rows are new to it", usable=True)
+        return without(f"only {len(places)} test rows are new to it, and can be scored by it", usable=True)
     features = tuple(each.name for each in champion.features)
-    return Incumbent(champion.number, places, scores[places], features=features)
+    return Incumbent(champion.number, places, scores, features=features)
 
 
 def _scores(warehouse: Warehouse, split: exp.Expression, champion: Version, spec: Spec) -> list[Any]:
@@ -103,6 +104,7 @@ class Stated:
     error: float | None = None
     rows: int | None = None
     block: str | None = None
+    design_effect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -167,17 +169,18 @@ def decay(
         return Decay(rows, problem=f"{spec.metric} is not defined on the {rows:,} newer rows")
     lost = stated.value - now if greater_is_better(spec.metric) else now - stated.value
     blocks = Blocks.rows(len(labels)) if unit == ROW else Blocks.of(unit, labels)
-    wide = _half_width(stated, spread(sample, spec.metric, blocks).error, rows)
+    wide = _half_width(stated, spread(sample, spec.metric, blocks, stated.design_effect), len(sample))
     return Decay(rows, lost, low=lost - wide, high=lost + wide, now=now)
 
 
-def _half_width(stated: Stated, error: float, rows: int) -> float:
-    """Give half the 95 % interval of the difference of two independent samples."""
+def _half_width(stated: Stated, found: Spread, rows: int) -> float:
+    """Give half the 95 % interval of the difference of two independent samples, of which `found` is the newer one's."""
+    error = found.error
     alike = error * (rows / stated.rows) ** 0.5 if stated.rows else error
     then = stated.error if stated.error is not None else alike
     # An interval of before 0.6 takes rows for independent of each other, and may be too narrow.
     then = then if stated.block else max(then, alike)
-    return QUANTILE * float(np.hypot(error, then))
+    return student(max(found.freedom, 1), CONFIDENCE) * float(np.hypot(error, then))
 
 
 def known_after(target: str, label_time: str, moment: datetime) -> list[exp.Expression]:
@@ -205,7 +208,7 @@ def _sample(
     known = exp.cast(column(spec.target), target_type(champion.node, columns, spec))
     truth = known if champion.classes is None else exp.cast(known, "text")
     query = select({TARGET: truth, BLOCK: block, **scoring_columns(champion.features)}, split).where(*where)
-    labels, blocks, scores = _streamed(warehouse, query, champion, spec, TARGET, BLOCK)
+    _, labels, blocks, scores = _streamed(warehouse, query, champion, spec, TARGET, BLOCK)
     if champion.classes is None:
         return Sample(labels, scores), blocks
     places = {label: place for place, label in enumerate(champion.classes)}
@@ -216,12 +219,18 @@ def _sample(
 
 
 def _streamed(warehouse: Warehouse, query: exp.Select, version: Version, spec: Spec, *beside: str) -> list[Any]:
-    """Score what a query gives, batch by batch, by time and entity; gives its columns `beside`, and then the scores."""
+    """Score what a query gives, batch by batch, by time and entity.
+
+    Gives the places of the rows that the version can score, its columns `beside` of these rows, and then the scores.
+    """
+    query = query.select(*(exp.alias_(said, name, quoted=True) for name, said in words(version.features).items()))
     query = query.order_by(column(spec.time), *(column(name) for name in spec.entity))
-    found: list[list[Any]] = [[] for _ in range(len(beside) + 1)]
+    found: list[list[Any]] = [[] for _ in range(len(beside) + 2)]
+    rows = 0
     for batch in batched(warehouse.batches(query, BATCH_ROWS)):
-        values = [batch[name].to_numpy(zero_copy_only=False) for name in beside]
-        scores = version.scores(scoring_frame(batch, version.features, version.categories))
-        for parts, part in zip(found, [*values, scores], strict=True):
+        places, scores, _ = scored_rows(version, batch)
+        values = [batch[name].to_numpy(zero_copy_only=False)[places] for name in beside]
+        for parts, part in zip(found, [places + rows, *values, scores], strict=True):
             parts.append(part)
+        rows += batch.num_rows
     return [np.concatenate(parts) for parts in found]

@@ -33,14 +33,19 @@ class Spread(NamedTuple):
     design_effect: float
 
 
-def spread(sample: Sample, metric: str, blocks: Blocks, design_effect: float = 1.0) -> Spread:
-    """Give the standard error of a metric; `design_effect` is taken where too few blocks tell one.
+def spread(sample: Sample, metric: str, blocks: Blocks, design_effect: float | None = None) -> Spread:
+    """Give the standard error of a metric; `design_effect` is taken where too few blocks tell one of their own.
 
-    The error by block is never taken for less than that of independent rows: with few blocks it can be so by chance.
+    Without it few blocks speak for themselves, with as few degrees of freedom; of a single one nothing can be said, and
+    there are none. The error by block is never taken for less than that of independent rows: with few blocks it can be
+    so by chance.
     """
     values = influence(sample, metric)
-    seen = Blocks.rows(len(sample)) if blocks.too_few else blocks
-    effect = max(1.0, design_effect) if blocks.too_few else blocks.design_effect(values)
+    known = blocks.too_few and design_effect is not None
+    if not known and blocks.count < 2:
+        return Spread(math.inf, 0, 1.0)
+    seen = Blocks.rows(len(sample)) if known else blocks
+    effect = max(1.0, design_effect or 1.0) if known else blocks.design_effect(values)
     freedom = max(1, min(seen.met(mask) for mask in rests_on(sample, metric)) - 1)
     return Spread(standard_error(values, freedom, effect), freedom, effect)
 
@@ -55,9 +60,9 @@ def interval(
 ) -> tuple[float | None, float | None]:
     """Give the interval of a metric's value, of which `found` is the spread; None where none can be stated.
 
-    That is the case of fewer than two rows, and of a loss of exactly 0.
+    That is the case of fewer than two rows or blocks, and of a loss of exactly 0.
     """
-    if len(sample) < 2:
+    if len(sample) < 2 or found.freedom < 1:
         return None, None
     quantile = student(found.freedom, confidence)
     if metric in SHARES:

@@ -22,6 +22,8 @@ def check_large(node: str, features: pd.DataFrame, candidates: Mapping[str, Any]
     Known it is where the feature comes to a tree of scikit-learn, or to an ensemble of them, as it is.
     """
     found = large(features)
+    if not found:
+        return
     for name, estimator in candidates.items():
         for feature in _untouched(estimator, list(found)):
             raise FeatureError(
@@ -54,6 +56,13 @@ def hint(features: pd.DataFrame) -> str:
     return f" Numbers beyond 3.4e38 are too large for many estimators: {'; '.join(said)}." if said else ""
 
 
+def _named(columns: Any) -> Sequence[str]:
+    """Give the columns that a transformer names; a selector or places name none before the fit."""
+    if isinstance(columns, str):
+        return [columns]
+    return [each for each in columns if isinstance(each, str)] if isinstance(columns, (list, tuple)) else []
+
+
 def _untouched(estimator: Any, names: Sequence[str]) -> list[str]:
     """Keep the features that come to a tree, or to an ensemble of trees, as they are."""
     from sklearn.compose import ColumnTransformer
@@ -72,8 +81,8 @@ def _untouched(estimator: Any, names: Sequence[str]) -> list[str]:
         kept = list(names)
         for _, step in estimator.steps[:-1]:
             if isinstance(step, ColumnTransformer):
-                as_is = [set(columns) for _, what, columns in step.transformers if what == "passthrough"]
-                kept = [name for name in kept if any(name in each for each in as_is)]
+                named = [_named(columns) for _, what, columns in step.transformers if what == "passthrough"]
+                kept = [name for name in kept if any(name in each for each in named)]
             elif step not in (None, "passthrough"):
                 kept = []
         return _untouched(estimator.steps[-1][1], kept)

@@ -46,7 +46,9 @@ order by model
 SUSPECTED = """
 select l.model, l.version, l.feature, l.level, l.evidence
 from ml_leaks as l
-inner join (select model, max(version) as version from ml_versions group by model) as newest
+inner join (
+    select model, max(case when not is_retired then version end) as version from ml_versions group by model
+) as newest
     on l.model = newest.model and l.version = newest.version
 where l.level <> 'none' and not l.allowed
 order by l.model, l.level desc, l.feature, l."check"

@@ -18,7 +18,8 @@ WITHHOLD, WARN, NONE = "withhold", "warn", "none"
 class Check:
     """One kind of leak: what it means, and the levels of its figure, which is worse the smaller it is; None is never.
 
-    `numbers` are the levels of a regression, where they are others.
+    `numbers` are the levels of a regression, where they are others; `way` says what to do where leaving the column out
+    of the features is no way.
     """
 
     means: str
@@ -26,6 +27,7 @@ class Check:
     withhold: float
     source: str
     numbers: tuple[float | None, float] | None = None
+    way: str = ""
 
     def level(self, figure: float, regression: bool = False) -> str:
         """Give the level that a figure reaches."""
@@ -60,6 +62,7 @@ CHECKS = {
     "label_time": Check(
         "the outcome was known before the moment of the prediction", 1 - 1e-12, 0.99,
         "point in time: `label_time` lies at `time` or after it",
+        way="Mend it in the features node, or filter those rows out",
     ),
     # The skill on later rows by the skill on rows left out at random, both of the column alone.
     "random_against_time": Check(
@@ -70,10 +73,12 @@ CHECKS = {
     "rows_repeat": Check(
         "test rows are repetitions of training rows, outcome included", None, 0.05,
         "Kapoor, Narayanan: Leakage and the reproducibility crisis in machine-learning-based science (2023)",
+        way="Remove the repetitions, or keep them on one side: `split: {by: hash, group: ...}`",
     ),
     "entity_repeats": Check(
         "the same entity is in training and test, with the same outcome", None, 0.05,
         "Kapoor, Narayanan: Leakage and the reproducibility crisis in machine-learning-based science (2023)",
+        way="Remove the repetitions, or keep them on one side: `split: {by: hash, group: ...}`",
     ),
     # The share of what the champion leaves to be done that is left, where shuffling one new feature undoes the gain.
     "jump": Check(
@@ -125,13 +130,20 @@ def verdict(found: Sequence[Suspicion], promoted: bool, said: str) -> tuple[str,
     if not held:
         told = [f"'{each.feature}' is allowed to look like a leak: {each.reason}" for each in found if _used(each)]
         return ("promoted" if promoted else "rejected"), "; ".join([said, *told])
-    names = dict.fromkeys(each.feature for each in held)
     otherwise = "promoted" if promoted else "rejected"
-    way = ", ".join(f"'{name}'" for name in names)
     return "withheld", (
-        f"withheld: {'; '.join(each.sentence for each in held)}. Exclude {way} (`features: {{exclude: [...]}}`), or "
-        f"say in `allow_leakage` why it is known at the prediction. Without that it would be {otherwise}: {said}"
+        f"withheld: {'; '.join(each.sentence for each in held)}. {'. '.join(ways(held))}. Without that it would be "
+        f"{otherwise}: {said}"
     )
+
+
+def ways(held: Sequence[Suspicion]) -> list[str]:
+    """Say what can be done about suspicions, each way once."""
+    columns = dict.fromkeys(f"'{each.feature}'" for each in held if not CHECKS[each.check].way)
+    others = dict.fromkeys(CHECKS[each.check].way for each in held if CHECKS[each.check].way)
+    excluded = f"Exclude {', '.join(columns)} (`features: {{exclude: [...]}}`)"
+    found = [f"{excluded}, or say in `allow_leakage` why it is known at the prediction"] if columns else []
+    return [*found, *(f"{way}, or say in `allow_leakage` why it is none" for way in others)]
 
 
 def _used(each: Suspicion) -> bool:

@@ -21,7 +21,7 @@ from mlbridge.incumbent import Incumbent, meet
 from mlbridge.large import check_large
 from mlbridge.log import say, warn
 from mlbridge.parity import proof
-from mlbridge.resampling import blocks_of, uses_of
+from mlbridge.resampling import blocks_of, numbers_of, uses_of
 from mlbridge.retrain import Case, decide
 from mlbridge.run import Run
 from mlbridge.score import BATCH_ROWS as SCORE_ROWS
@@ -180,7 +180,7 @@ def _gather(
     found = traces(warehouse, table, features, spec, min(labelled), max(labelled))
     uses = uses_of(registry.trained(rows), spec, frame)
     training = Training(node, spec, read_as, frame, classes, candidates, times, {}, uses, found)
-    outcomes = training.truth("test").astype(float)
+    outcomes = numbers_of(training.truth("test"), len(classes or ()))
     return replace(training, blocks=blocks_of(warehouse, table, spec, frame, outcomes))
 
 

@@ -29,8 +29,8 @@ class Decision:
 def decide(training: Training, incumbent: Incumbent | None, best: Judged, naive: Mapping[str, Baseline]) -> Decision:
     """Hold the chosen candidate against the naive baselines, and then against the champion, on the test rows."""
     promoted, reason, gains = _tested(training, incumbent, best, naive)
-    asked = training.spec.promote.confidence
-    document = {"uses": training.uses, "asked": asked, "tests": [asdict(each) for each in gains]}
+    confidence = training.spec.promote.confidence
+    document = {"uses": training.uses, "confidence": confidence, "tests": [asdict(each) for each in gains]}
     return Decision(promoted, reason + _reused(training), document)
 
 

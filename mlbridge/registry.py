@@ -149,11 +149,17 @@ def check_retired(node: str, rows: Sequence[Mapping[str, Any]], retire: Sequence
 
 
 def nothing_left(node: str, rows: Sequence[Mapping[str, Any]], pin: int | None, retire: Sequence[int]) -> str | None:
-    """Say that retiring leaves no version in use and no newer training either, so that one is due; None otherwise."""
+    """Say that retiring leaves no version in use, so that a training is due; None otherwise.
+
+    One that was made with the same versions retired is not made again: it was judged without them already.
+    """
     last = last_trained(rows)
-    if last is None or last["version"] not in retire or champion(node, rows, pin, retire) is not None:
+    if last is None or not retire or champion(node, rows, pin, retire) is not None:
         return None
-    return f"version {last['version']}, the newest, is retired, and no other is in use"
+    if last["version"] not in retire and set(json.loads(last["spec"]).get("retire", ())) == set(retire):
+        return None
+    numbers = ", ".join(map(str, sorted(retire)))
+    return f"version {numbers} {'is' if len(set(retire)) == 1 else 'are'} retired, and no other is in use"
 
 
 def next_version(rows: Sequence[Mapping[str, Any]]) -> int:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Of fewer rows nothing is concluded, nor where fewer than this share of the test rows repeat.
 FEW, ENOUGH = 20, 0.3
+# Where fewer than this share of the training rows differ in some feature, rows are equal without being repetitions.
+DISTINCT = 0.5
 # What a new column must have alone to make a jump: an AUC of 0.975, of a regression a squared rank correlation.
 LEAST_ALONE, LEAST_OF_NUMBERS = 0.95, 0.985
 
@@ -26,7 +28,11 @@ def label_time(scene: Scene) -> list[Suspicion]:
     name, check = scene.spec.label_time, "label_time"
     if name is None or name == scene.spec.time:
         return []
-    early = int((scene.frame.known < scene.frame.times).sum())
+    known, times = scene.frame.known, scene.frame.times
+    if (known == known.astype("datetime64[D]")).all():
+        # A date says nothing of the hour: an outcome of the same day may well be of after the prediction.
+        times = times.astype("datetime64[D]")
+    early = int((known < times).sum())
     rows = len(scene.frame.times)
     evidence = f"in {early:,} of {rows:,} labelled rows it lies before '{scene.spec.time}'"
     return [Suspicion(name, check, CHECKS[check].level(1 - early / rows), evidence)]
@@ -58,6 +64,10 @@ def rows_repeat(scene: Scene) -> list[Suspicion]:
         return []
     keys = pd.util.hash_pandas_object(scene.frame.features, index=False).to_numpy()
     train, test = scene.frame.bounds["train"], scene.frame.bounds["test"]
+    distinct = len(np.unique(keys[train]))
+    if distinct < DISTINCT * len(keys[train]):
+        said = f"{distinct:,} different rows of features among {len(keys[train]):,}: equal ones are no repetitions"
+        return [Suspicion(name, check, NONE, said)]
     known = pd.DataFrame({"key": keys[train], "outcome": scene.truth[train]}).drop_duplicates("key").set_index("key")
     mine = known["outcome"].reindex(keys[test]).to_numpy()
     outcome, both = scene.truth[test], ~np.isnan(mine.astype(np.float64))

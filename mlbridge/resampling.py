@@ -11,12 +11,12 @@ from sqlglot import exp
 
 from mlbridge.blocks import ENTITY, PERIODS, ROW, UNITS, Blocks, chosen, periods
 from mlbridge.frame import window_start
+from mlbridge.spec import Spec, stored_spec
 from mlbridge.warehouse import column
 
 if TYPE_CHECKING:
     from mlbridge.frame import Frame
     from mlbridge.sample import Floats
-    from mlbridge.spec import Spec
     from mlbridge.warehouse import Warehouse
 
 JUDGING = ("validation", "test")
@@ -41,6 +41,13 @@ def blocks_of(
     if unit in PERIODS:
         return {word: periods(unit, times[word]) for word in JUDGING}
     return {word: Blocks.of(unit, labels[word]) for word in JUDGING}
+
+
+def numbers_of(truth: np.ndarray[Any, Any], classes: int) -> Floats:
+    """Give outcomes as numbers: of many classes a column of 0 and 1 for each, because their codes have no order."""
+    if classes <= 2:
+        return np.asarray(truth, dtype=np.float64)
+    return np.asarray(truth[:, None] == np.arange(classes), dtype=np.float64)
 
 
 def _labels(
@@ -81,17 +88,26 @@ def block_column(unit: str, moment: exp.Expression, entity: Sequence[str], names
     return exp.cast(column(unit), "text")
 
 
+def _judged_alike(row: Mapping[str, Any], spec: Spec) -> bool:
+    """Say whether a version was judged by the outcomes of the spec: not where there were too few blocks to judge by."""
+    tests = json.loads(row["promotion"] or "{}").get("tests", ())
+    before = stored_spec(json.loads(row["spec"]))
+    same = (before.task, before.target, before.entity, before.time) == (spec.task, spec.target, spec.entity, spec.time)
+    return same and not any(each["problem"] for each in tests)
+
+
 def uses_of(versions: Sequence[Mapping[str, Any]], spec: Spec, frame: Frame) -> float:
     """Count how often the test rows judge a model of this target, this time included: 1 for rows that are all new.
 
-    `versions` are the logbook's rows of the chosen candidates. A version was judged by the rows that lay in its test
-    period and whose outcome was known when it was trained; by half of today's rows, it counts for half.
+    `versions` are the logbook's rows of the chosen candidates. A version of the same outcomes was judged by the rows
+    that lay in its test period and whose outcome was known when it was trained; by half of today's rows, it counts for
+    half.
     """
     bounds = frame.bounds["test"]
     times, known = frame.times[bounds], frame.known[bounds]
     uses = 1.0
     for row in versions:
-        if json.loads(row["spec"])["target"] != spec.target:
+        if not _judged_alike(row, spec):
             continue
         judged = known <= np.datetime64(row["as_of"])
         if row["holdout_from"] is not None:

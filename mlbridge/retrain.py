@@ -184,7 +184,7 @@ def _stated(case: Case, version: int) -> Stated:
     (said,) = found
     known = said["low"] is not None and said["high"] is not None
     error = (said["high"] - said["low"]) / 2 / QUANTILE if known else None
-    return Stated(said["value"], error, said["n"], said.get("block"))
+    return Stated(said["value"], error, said["n"], said.get("block"), said.get("design_effect"))
 
 
 def _new_labels(case: Case, last: Mapping[str, Any]) -> Finding:

@@ -1,8 +1,7 @@
-"""Truth and scores of the same rows, prepared once so that a resample of them costs no sorting.
+"""Truth and scores of the same rows, and the same with weights: how often each row counts.
 
-A bootstrap resample of n rows is a vector of n whole numbers: how often each row was drawn. Everything that
-does not depend on the draw (the order by score, the ends of ties, the loss of each row) is found once per
-`Sample`; on a `Weighted` sample a metric is then a few sums.
+Everything that does not depend on the weights (the order by score, the ends of ties, the loss of each row) is found
+once per `Sample`; on a `Weighted` sample a metric is then a few sums.
 """
 
 from __future__ import annotations

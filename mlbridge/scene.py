@@ -77,9 +77,9 @@ class Scene:
         return np.asarray(self.stretches >= STRETCHES * 7 // 10)
 
     @cached_property
-    def rarest(self) -> int:
-        """Count the rows of the rarest class among those that are looked at; of a regression all."""
-        return int(np.bincount(self.outcome, minlength=self.classes).min()) if self.classes else len(self.outcome)
+    def uncommon(self) -> int:
+        """Count the rows that are looked at and not of the commonest class; of a regression all."""
+        return len(self.outcome) - (int(np.bincount(self.outcome).max()) if self.classes else 0)
 
     @cached_property
     def stretches(self) -> np.ndarray[Any, Any]:

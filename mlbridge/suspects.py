@@ -14,8 +14,9 @@ from mlbridge.repeats import entity_repeats, jump, label_time, rows_repeat
 from mlbridge.scene import STRETCHES, Column, Scene
 from mlbridge.traces import Unknown
 
-# Of fewer rows of the rarest class, or without an outcome, or without a value, nothing is concluded.
-FEW = 20
+# Of fewer rows outside the commonest class, or without an outcome, or without a value, nothing is concluded, but that
+# a column without one mistake on `LEAST` of them is the target.
+FEW, LEAST = 20, 5
 # From this share of the model's skill on a column does nearly all that the model does.
 MOST = 0.95
 # What hardly ever is NULL where the outcome is known.
@@ -37,15 +38,12 @@ def suspicions(scene: Scene) -> list[Suspicion]:
     return allowed(found, scene.spec.allow_leakage)
 
 
-def _too_few(scene: Scene) -> str | None:
-    return f"only {scene.rarest} rows of the rarest class" if scene.rarest < FEW else None
-
-
 def _same_as_target(column: Column) -> Suspicion:
     scene, check = column.scene, "same_as_target"
-    if few := _too_few(scene):
-        return Suspicion(column.name, check, NONE, f"cannot be told: {few}")
     left = left_over(scene.outcome, column.crossed)
+    if scene.uncommon < (FEW if left else LEAST):
+        few = f"cannot be told: only {scene.uncommon} rows are not of the commonest class"
+        return Suspicion(column.name, check, NONE, few)
     of = "the mistakes of always saying the commonest class"
     if not scene.classes:
         left, of = min((left, "the variance of the target's ranks"), (_affine(column), "the target's variance"))

@@ -10,7 +10,7 @@ import pytest
 from mlbridge.blocks import Blocks
 from mlbridge.evaluate import Sample, measure
 from mlbridge.incumbent import Decay, Stated, _half_width
-from mlbridge.intervals import spread
+from mlbridge.intervals import Spread, spread
 from mlbridge.resampling import block_column
 from mlbridge.warehouse import column
 
@@ -25,16 +25,16 @@ def world(rng: np.random.Generator, days: int, rows: int, shock: float, slope: f
     return Sample(truth, np.column_stack([1 - score, score])), day
 
 
-def error(sample: Sample, days: Any, metric: str) -> float:
-    """Give the standard error of a metric by day."""
-    return spread(sample, metric, Blocks.of("day", days)).error
+def by_day(sample: Sample, days: Any, metric: str) -> Spread:
+    """Give how far chance moves a metric, by day."""
+    return spread(sample, metric, Blocks.of("day", days))
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "average_precision"])
 def test_the_error_is_how_the_metric_scatters_between_worlds(metric: str) -> None:
     rng = np.random.default_rng(1)
     drawn = [measure(world(rng, 30, 20, 0.8)[0])[metric] for _ in range(150)]
-    found = [error(*world(rng, 30, 20, 0.8), metric) for _ in range(15)]
+    found = [by_day(*world(rng, 30, 20, 0.8), metric).error for _ in range(15)]
     assert float(np.mean(found)) == pytest.approx(float(np.std(drawn)), rel=0.2)
 
 
@@ -45,8 +45,8 @@ def beyond(rng: np.random.Generator, slope: float, worlds: int) -> float:
         then, days = world(rng, 30, 20, 0.5)
         now, newer = world(rng, 30, 20, 0.5, slope)
         before, after = (measure(sample)["roc_auc"] or 0.0 for sample in (then, now))
-        stated = Stated(before, error(then, days, "roc_auc"), len(then), "day")
-        wide = _half_width(stated, error(now, newer, "roc_auc"), len(now))
+        stated = Stated(before, by_day(then, days, "roc_auc").error, len(then), "day")
+        wide = _half_width(stated, by_day(now, newer, "roc_auc"), len(now))
         lost = before - after
         hits += Decay(len(now), lost, low=lost - wide, high=lost + wide).is_beyond(0.02)
     return hits / worlds

@@ -12,7 +12,8 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from mlbridge.blocks import Blocks
-from mlbridge.gain import Gain, asked_of_use, paired_gain, ranks
+from mlbridge.comparison import paired_gain, ranks
+from mlbridge.gain import Gain, asked_of_use
 from mlbridge.metrics import metrics_for
 from mlbridge.sample import Sample
 

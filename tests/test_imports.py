@@ -17,13 +17,13 @@ LINE = (
     "errors", "log", "run", "checks", "spec", "reader", "warehouse",  # what every stage stands on
     "sample", "blocks",  # rows, and which belong together
     "features", "split", "shortage", "frame", "large",  # features, split
-    "metrics", "ranges", "baselines", "influence", "intervals", "gain", "evaluate",  # how good
+    "metrics", "ranges", "baselines", "influence", "intervals", "gain", "comparison", "evaluate",  # how good
     "recalibration", "strength",  # in words
     "profile", "partners", "reference", "estimation", "train", "importances",  # train
-    "artifacts", "registry", "versions", "resampling", "incumbent", "retrain",  # register
+    "artifacts", "registry", "versions", "unscored", "resampling", "incumbent", "retrain",  # register
     "leaks", "alone", "traces", "scene", "repeats", "suspects",  # what looks like a leak
     "trial", "promotion", "challenge",  # who is promoted
-    "compile", "unscored", "score", "parity", "gate",
+    "compile", "score", "parity", "gate",
     "nodes",  # composes the stages for dbt
     "project", "leaderboard", "doctor", "invoke", "publish", "export",  # the command line
     "sandbox", "replay", "hindsight", "backtest",

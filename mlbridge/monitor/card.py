@@ -201,9 +201,9 @@ def _metric(found: Facts) -> str:
         f"**{metric}** decides: {MEANS.get(metric, 'as the docs define it')} ({better} is better).{by_class} "
         "A version is promoted when it is better than the naive baseline, and better than the version in use by more "
         f"than {spec.promote.min_gain:g}, on the same test rows with {100 * spec.promote.confidence:g} % confidence "
-        "(paired bootstrap).\n\n"
-        "Intervals are 95 % percentile bootstrap intervals over 200 resamples of the rows. They take rows as "
-        "independent; where rows share an outcome, they are too narrow. The naive baseline is the strongest of those "
+        "over all uses of these rows, counted by blocks of rows that belong together.\n\n"
+        "Intervals are 95 % intervals by block; those of versions before 0.6 are bootstrap intervals that take rows "
+        "for independent. The naive baseline is the strongest of those "
         "that know no feature: the best constant for the metric or, by time, what the outcomes of the last 30 days say."
     )
 

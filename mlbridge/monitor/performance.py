@@ -67,7 +67,8 @@ def history(state: State, model: str, metric: str | None = None, slice: str = AL
     """One row per version, kind and window: the metric (of the spec, where none is named) with its 95 % interval.
 
     `version, window, window_end, kind (realized|estimated), value, low, high, n, baseline, threshold, reference, alert,
-    muted, in_use`; `baseline` is the naive baseline's on the same rows, `muted` says why a figure cannot alert, `in_use` says whether the version was champion when the window ended, or is it now where it has not ended: by the
+    muted, in_use`; `baseline` is the naive baseline's on the same rows, `muted` says why a figure cannot alert, and
+    `in_use` whether the version was champion when the window ended, or is it now where it has not ended: by the
     promotions, since when a pin was set is not known.
     """
     known = metrics(state, model)
