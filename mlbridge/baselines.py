@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from pandas import CategoricalDtype
 
 from mlbridge.frame import Frame
 from mlbridge.metrics import greater_is_better, value
@@ -70,6 +69,8 @@ class Outcomes:
     @classmethod
     def of(cls, frame: Frame, truth: np.ndarray[Any, Any], classes: int, by_time: bool) -> Outcomes:
         """Take the rows of a frame; its texts are the categories, a missing one is a value of its own."""
+        from pandas import CategoricalDtype
+
         texts = {name: values for name, values in frame.features.items() if isinstance(values.dtype, CategoricalDtype)}
         codes = {str(name): values.cat.codes.to_numpy(np.int64) + np.int64(1) for name, values in texts.items()}
         return cls(truth, classes, frame.bounds, frame.times, frame.known, codes, by_time)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Of fewer rows nothing is concluded, nor where fewer than this share of the test rows repeat.
 FEW, ENOUGH = 20, 0.3
 # Where fewer than this share of the training rows differ in some feature, rows are equal without being repetitions.
-DISTINCT = 0.5
+DISTINCT = 0.1
 # What a new column must have alone to make a jump: an AUC of 0.975, of a regression a squared rank correlation.
 LEAST_ALONE, LEAST_OF_NUMBERS = 0.95, 0.985
 

@@ -52,6 +52,19 @@ def test_few_days_are_rows_unless_their_outcomes_differ() -> None:
     assert chosen(times[:20], alike[:20], None) == "row"
 
 
+def test_the_names_of_classes_are_no_matter() -> None:
+    rng = np.random.default_rng(0)
+    times, codes = _times(30), rng.integers(0, 3, 600)
+    codes[np.arange(600) // 20 < 15] %= 2
+    chosen_units = set()
+    for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0]):
+        indicators = (np.array(order)[codes][:, None] == np.arange(3)).astype(float)
+        chosen_units.add(chosen(times, indicators, rng.permutation(600) // 2))
+    assert chosen_units == {"day"}
+    few = _times(4)
+    assert chosen(few, (np.arange(80)[:, None] // 20 == np.arange(4)).astype(float), None) == "day"
+
+
 def test_an_entity_is_the_block_where_its_rows_are_more_alike_than_those_of_a_day() -> None:
     rng = np.random.default_rng(0)
     times = _times(30)

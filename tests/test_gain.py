@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from mlbridge.blocks import Blocks
-from mlbridge.comparison import paired_gain, ranks
+from mlbridge.comparison import _share_reached, paired_gain, ranks
 from mlbridge.gain import Gain, asked_of_use
 from mlbridge.metrics import metrics_for
 from mlbridge.sample import Sample
@@ -171,6 +171,30 @@ def test_too_few_blocks_are_said_with_the_way_out() -> None:
     assert not gain.better
     assert "6 days are too few" in gain.sentence("the champion")
     assert "`promote: {block: row}`" in gain.sentence("the champion")
+
+
+def test_after_many_uses_few_days_are_said_to_be_too_few() -> None:
+    """Of ten days all or none are exchanged in one draw of 512: less than that ten days cannot show."""
+    good, bad = _two_models(600, worse_by=5.0)
+    days = Blocks.of("day", np.arange(600) // 60)
+    assert paired_gain(good, bad, "rmse", asked_of_use(0.95, 1), 0.0, blocks=days).better
+    late = paired_gain(good, bad, "rmse", asked_of_use(0.95, 12), 0.0, blocks=days)
+    assert not late.better
+    assert "10 days are too few" in late.sentence("it")
+    assert "15 are needed" in late.sentence("it")
+
+
+def test_what_was_refused_is_said_with_its_p_value() -> None:
+    refused = _gain(0.41, 0.39, (0.02, 0.01, 0.03), better=False, p_value=0.045)
+    said = "(95 % interval +0.01 to +0.03; p = 0.045 where models exchange their scores; less than 0.025 is asked)"
+    assert said in refused.sentence("it").replace("+0.010", "+0.01").replace("+0.030", "+0.03")
+
+
+def test_so_many_rows_that_few_draws_are_affordable_are_asked_for_the_tail_as_well() -> None:
+    draws = np.arange(100.0)
+    assert _share_reached(draws, 99.5, 0.05) == (1 / 101, True)
+    assert _share_reached(draws, 99.5, 1e-4) == (1 / 101, False)
+    assert _share_reached(draws, 500.0, 1e-4) == (1 / 101, True)
 
 
 # --- simulated worlds -------------------------------------------------------------------------------------

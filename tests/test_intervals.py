@@ -62,6 +62,21 @@ def test_rows_of_one_day_count_as_one_where_they_are_equal() -> None:
     )
 
 
+def test_few_days_speak_for_themselves_and_a_single_one_says_nothing() -> None:
+    rng, held = np.random.default_rng(0), 0
+    days = np.repeat(np.arange(6), 100)
+    for _ in range(100):
+        sample = Sample(np.repeat(rng.normal(size=6), 100) + rng.normal(size=600) * 0.5, np.zeros(600))
+        low, high = _interval(sample, "rmse", Blocks.of("day", days))
+        assert low is not None
+        assert high is not None
+        held += low <= np.sqrt(1.25) <= high
+    assert held >= 82
+    assert _interval(sample, "rmse", Blocks.of("day", np.zeros(600))) == (None, None)
+    known = spread(sample, "rmse", Blocks.of("day", days), 4.0)
+    assert known.error == pytest.approx(2 * spread(sample, "rmse", Blocks.rows(600)).error)
+
+
 def _world(rng: np.random.Generator, rows: int, share: float, day: float, blocks: int) -> tuple[Sample, Blocks]:
     """Draw outcomes that depend on a score and, by `day`, on the day; `share` of 0 draws a regression."""
     days = np.arange(rows) * blocks // rows

@@ -133,6 +133,16 @@ def test_a_challenger_meets_the_version_promoted_last_whatever_is_pinned() -> No
     assert "the champion (version 2)" in row["reason"]
 
 
+def test_retiring_the_champion_trains_where_no_other_version_is_left_and_only_once() -> None:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady()})
+    assert branch.train({"mine": Steady(1)})["outcome"] == "rejected"
+    row = branch.train({"mine": Steady(1)}, retire=[1])
+    assert row["reason"].startswith("version 1 is retired, and no other is in use; ")
+    assert (row["version"], row["outcome"]) == (3, "promoted")
+    assert branch.train({"mine": Steady(1)})["outcome"] == "skipped"
+
+
 def test_a_rejected_version_can_be_pinned() -> None:
     branch = Branch(candidates=[], trusted=["estimators.Steady"])
     branch.train({"mine": Steady()})
