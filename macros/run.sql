@@ -1,6 +1,6 @@
 {# What decides a build's result from outside: the clock, and what the caller asks for. Times are UTC. #}
 
-{% macro version() %}{{ return('0.5.0') }}{% endmacro %}
+{% macro version() %}{{ return('0.6.0') }}{% endmacro %}
 
 {% macro as_of() %}
   {#- The moment whose knowledge this build works on: the var `mlbridge_as_of`, else the build's start. -#}

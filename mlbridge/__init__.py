@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlbridge.compile.select import to_sql
     from mlbridge.nodes import predict, train
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 __all__ = [
     "ArtifactError",
