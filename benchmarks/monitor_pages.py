@@ -146,7 +146,7 @@ def write_build(folder: Path, kind: str, rows: int) -> None:
             connection.execute(f"copy ({sql}) to '{folder / f'a.{name}.parquet'}' (format parquet)")
     pointer = {
         "build": kind, "slot": "a", "published_at": "2025-01-02 03:04:05", "as_of": "2025-01-01 00:00:00",
-        "version": "0.5.0", "tables": sorted(tables),
+        "version": "0.6.0", "tables": sorted(tables),
     }  # fmt: skip
     (folder / "format0.json").write_text('{"format": 1}')
     (folder / "current.json").write_text(json.dumps(pointer))

@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/promotion.py [TRIALS]
 
 Beside it the percentile bootstrap of rows that mlbridge used up to 0.5, on the first 200 of the same draws. Every
-figure is a percentage of trials (of a quarter of them from 4,000 rows on); where 2.5 % is promised its standard error is 0.5
-points with 1,000 trials.
+figure is a percentage of trials (of a quarter of them from 4,000 rows on); where 2.5 % is promised its standard error
+is 0.5 points with 1,000 trials.
 """
 
 from __future__ import annotations
