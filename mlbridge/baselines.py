@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from mlbridge.frame import Frame
 from mlbridge.metrics import greater_is_better, value
 from mlbridge.ranges import Ranges
 from mlbridge.sample import Floats, Integers, Sample, Weighted
+
+if TYPE_CHECKING:
+    from mlbridge.frame import Frame
 
 RECENT: Final = np.timedelta64(30, "D")
 """How far back an outcome counts as recent, by the moment at which it was known."""
