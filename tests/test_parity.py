@@ -17,7 +17,11 @@ WHOLE = {"n": "i % 100", "is_late": "case when i < 400 then i % 100 + 20 * noise
 
 
 def _own(candidate: Any, columns: dict[str, str | None] | None = None, **spec: Any) -> tuple[Branch, dict[str, Any]]:
-    """Train a candidate of one's own alone; gives the branch and its logbook row."""
+    """Train a candidate of one's own alone; gives the branch and its logbook row.
+
+    The split is not by time: the outcomes follow a counter, which recent outcomes would tell as well as the candidate.
+    """
+    spec = {"promote": {"block": "row"}, "split": {"by": "hash"}, **spec}
     branch = Branch(columns, candidates=[], trusted=[f"estimators.{type(candidate).__name__}"], **spec)
     return branch, branch.train({"mine": candidate})
 

@@ -362,7 +362,6 @@ def _another_type() -> Branch:
         (_without_its_label_time, "decay of version 1 unknown: the split has no 'landed' any more"),
         (_another_class, "decay of version 1 unknown: the outcome 'lost' is none of its classes 'late', 'not'"),
         (_one_class, "decay of version 1 unknown: roc_auc is not defined on the 199 newer rows"),
-        (_infinite, "decay of version 1 unknown: late_training: version 1 cannot score: the feature 'y' is infinite"),
         (_another_type, "decay of version 1 unknown: late_training: the target 'is_late' is a DOUBLE"),
     ],
 )
@@ -371,6 +370,12 @@ def test_a_decay_that_nobody_can_know_is_said_and_no_reason(made: Any, words: st
     row = branch.train()
     assert (row["outcome"], _figures(row)["decay"]) == ("skipped", None)
     assert f"; {words}" in row["reason"]
+
+
+def test_a_row_that_cannot_be_scored_does_not_hide_the_decay_of_the_others() -> None:
+    figures = _figures(_infinite().train())
+    assert figures["decay"] is not None
+    assert figures["decay_rows"] == 199
 
 
 def test_a_metric_that_the_test_rows_did_not_define_is_no_measure() -> None:
@@ -389,6 +394,10 @@ def _all(branch: Branch, **changes: Any) -> dict[str, Any]:
     return branch.train(retrain={**limits, **changes})
 
 
+def _short(figure: float) -> str:
+    return f"{figure:.3f}".rstrip("0")
+
+
 def test_all_keys_are_said_in_one_sentence_and_one_document() -> None:
     branch = _branch()
     _grow(branch, 600, TURNED)
@@ -400,7 +409,7 @@ def test_all_keys_are_said_in_one_sentence_and_one_document() -> None:
     assert row["reason"] == (
         f"{SAME}; 8.3 days old of at most 90; drift 0.31 of at most 0.5 (mostly carrier 0.9, b 0.25, c 0.2); "
         f"roc_auc fell by {lost:.3f} of at most 0.9 on 199 newer rows, {between} "
-        f"(95 % interval of the loss {low:.3f} to {high:.3f}); 199 new labels of 199"
+        f"(95 % interval of the loss {_short(low)} to {_short(high)}); 199 new labels of 199"
     )
     assert _figures(row) == {
         "age_days": pytest.approx(200 / 24), "max_age_days": 90.0, "drift": 0.31, "max_drift": 0.5, "drift_rows": 440,
@@ -584,7 +593,8 @@ def test_the_challenger_meets_the_champion_on_the_newest_outcomes_that_neither_h
         roc_auc_score(*zip(*[(each["is_late"], each["probability"]) for each in part], strict=True))
         for part in (found[:300], found[300:])
     )
-    said = f"roc_auc {new:.3f} against {old:.3f} of the champion (version 1) on the same 300 rows: +{new - old:.3f} ("
+    compared = "of the champion (version 1) on the same 300 rows of 13 days"
+    said = f"roc_auc {new:.3f} against {old:.3f} {compared}: +{new - old:.3f} ("
     assert f"; {said}" in row["reason"]
 
 

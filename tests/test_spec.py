@@ -58,7 +58,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         "split": {"by": "time", "validation": 0.15, "test": 0.15, "gap": "0 days", "group": None},
         "candidates": ("logistic_regression", "random_forest", "hist_gradient_boosting"),
         "metric": "average_precision",
-        "promote": {"confidence": 0.95, "min_gain": 0.0},
+        "promote": {"confidence": 0.95, "min_gain": 0.0, "block": None},
         "retrain": {
             "max_age": None, "max_drift": None, "max_decay": None, "min_new_labels": None, "cool_down": "7 days",
         },
