@@ -593,7 +593,7 @@ def test_the_challenger_meets_the_champion_on_the_newest_outcomes_that_neither_h
         roc_auc_score(*zip(*[(each["is_late"], each["probability"]) for each in part], strict=True))
         for part in (found[:300], found[300:])
     )
-    compared = "of the champion (version 1) on the same 300 rows of 13 days"
+    compared = "of the champion (version 1) on the same 300 rows of 14 days"
     said = f"roc_auc {new:.3f} against {old:.3f} {compared}: +{new - old:.3f} ("
     assert f"; {said}" in row["reason"]
 
