@@ -4,7 +4,8 @@ Each world is a model with four windows of its training and three that are watch
 scores do not know. Measured and judged by the package's own SQL on DuckDB. Prints Markdown tables: false alarms a
 window, all metrics together, with the share of metrics that could alarm; the share of metrics that alarm in the first
 window, and in the first or second, once the model is replaced; the same of many classes, in a quarter as many worlds;
-by metric how often the 95 % interval holds the true value; and what is taken for a decay by `retrain`, by two point values and with the interval.
+by metric how often the 95 % interval holds the true value; and what is taken for a decay by `retrain`, by two point
+values and with the interval.
 Run: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/performance_alarms.py [worlds]
 """
 
