@@ -211,7 +211,8 @@ def test_the_leaderboard(state: State) -> None:
     found = leaderboard(state, "spent")
     assert list(found.columns) == [
         "version", "candidate", "outcome", "in_use", "is_retired", "metric", "split", "value", "low", "high",
-        "baseline", "n", "trained_at", "as_of", "rows_train", "rows_validation", "rows_test", "fit_seconds", "peak_memory_mb", "reason",
+        "baseline", "n", "trained_at", "as_of", "rows_train", "rows_validation", "rows_test", "fit_seconds",
+        "peak_memory_mb", "reason",
     ]  # fmt: skip
     order = [
         (version, candidate, outcome, in_use, name, split)
