@@ -121,9 +121,10 @@ def overview(state: State) -> pd.DataFrame:
     `withheld` (and not retired). `realized` and `estimated` are the spec's metric in the newest window that is over and
     has `ENOUGH_ROWS`, else that is over, else in the newest, with 95 % interval, n and window; `threshold` and
     `reference` go with `realized`, without it with `estimated`. `age_days` counts from what the champion was trained on
-    to what the build knows. What `alerts.told` gives is of the newest window of what each alert is about; `drifted` are the three (feature, metric, value,
-    threshold) farthest above or nearest below their thresholds, against training, in the newest window that can be
-    compared with whole ones. What there is not is NULL, or an empty list.
+    to what the build knows. What `alerts.told` gives is of the newest window of what each alert is about; `drifted`
+    are the three (feature, metric, value, threshold) farthest above or nearest below their thresholds, against
+    training, in the newest window that can be compared with whole ones. What there is not is NULL, or an empty
+    list.
     """
     import pandas as pd
 
