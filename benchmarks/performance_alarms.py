@@ -3,8 +3,9 @@
 Each world is a model with four windows of its training and three that are watched; rows of a day share luck that the
 scores do not know. Measured and judged by the package's own SQL on DuckDB. Prints Markdown tables: false alarms a
 window, all metrics together, with the share of metrics that could alarm; the share of metrics that alarm in the first
-window, and in the first or second, once the model is replaced; by metric how often the 95 % interval holds the true
-value; and what is taken for a decay by `retrain`, by two point values and with the interval.
+window, and in the first or second, once the model is replaced; the same of many classes, in a quarter as many worlds;
+by metric how often the 95 % interval holds the true value; and what is taken for a decay by `retrain`, by two point
+values and with the interval.
 Run: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/performance_alarms.py [worlds]
 """
 
@@ -24,12 +25,18 @@ from mlbridge.incumbent import QUANTILE
 from mlbridge.intervals import spread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from simulated import CLASSES, judged, measured, months, numbers, replaced, two_classes
+from simulated import CLASSES, judged, many_classes, measured, months, numbers, replaced, two_classes
 
 WORLDS = 400
 # rows a window, chance of the positive class at the middle, what the feature is worth, a day's luck
 WORLDS_OF_CLASSES = (
     (300, 0.3, 1.5, 0.5), (600, 0.2, 1.0, 0.5), (600, 0.45, 0.7, 0.3), (3000, 0.05, 1.0, 0.5), (3000, 0.3, 0.6, 0.8),
+)  # fmt: skip
+# rows a window, odds of the classes, what the feature of each is worth
+MANY_CLASSES = (
+    (60, (0.94, 0.02, 0.02, 0.02), 1.0), (60, (0.4, 0.3, 0.2, 0.1), 1.0), (100, (0.7, 0.2, 0.06, 0.03, 0.01), 1.0),
+    (100, (0.97, 0.02, 0.01), 1.0), (100, (1, 1, 1, 1, 1, 1, 1, 1), 1.0), (300, (0.7, 0.2, 0.06, 0.03, 0.01), 2.0),
+    (300, (0.5, 0.25, 0.15, 0.1), 1.5),
 )  # fmt: skip
 COVERED = (
     (40, 0.3, 1.0, 0.0), (100, 0.1, 1.0, 0.0), (100, 0.5, 2.0, 0.0), (300, 0.03, 1.5, 0.0), (1000, 0.02, 1.0, 0.0),
@@ -66,6 +73,21 @@ def alarms(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, worl
             seen.append(f"{rates[0]:.2f}, {rates[1]:.2f}; any metric {first:.2f}")
         false = float(fine.groupby(["version", "window"])["alert"].any().mean())
         row((size, *world), false, float(fine["muted"].notna().mean()), *seen)
+
+
+def alarms_of_many(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, worlds: int) -> None:
+    """Print the same of many classes: false alarms, what is muted, and what is seen of outcomes that are shuffled."""
+    row("rows a window, odds of the classes, slope", "windows with a false alarm", "figures muted", "seen, any metric")
+    row(*["---"] * 4)
+    for size, rates, slope in MANY_CLASSES:
+        classes = [str(place) for place in range(len(rates))]
+        reference = measured(connection, many_classes(rng, worlds, months(0, 4, size), rates, slope), classes)
+        watched = many_classes(rng, worlds, months(4, 3, size), rates, slope)
+        fine = judged(connection, measured(connection, watched, classes), reference)
+        shuffled = watched.assign(truth=rng.permutation(watched["truth"]))
+        lost = judged(connection, measured(connection, shuffled, classes), reference)
+        false, seen = (float(each.groupby(["version", "window"])["alert"].any().mean()) for each in (fine, lost))
+        row((size, rates, slope), false, float(fine["muted"].notna().mean()), seen)
 
 
 def coverage(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, worlds: int) -> None:
@@ -122,6 +144,7 @@ def main(worlds: int) -> None:
     """Print all tables."""
     with duckdb.connect() as connection:
         alarms(connection, np.random.default_rng(0), worlds)
+        alarms_of_many(connection, np.random.default_rng(3), worlds // 4)
         coverage(connection, np.random.default_rng(1), 3 * worlds)
         decays(np.random.default_rng(2), worlds)
 

@@ -7,6 +7,7 @@ its reference windows is measured by the same SQL.
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from functools import cache
 from types import SimpleNamespace
@@ -168,6 +169,22 @@ def replaced(rows: pd.DataFrame, how: str, rng: np.random.Generator) -> pd.DataF
         "scores turned": 1 - score,
     }[how]
     return scored(rows, other, rows["truth"].to_numpy() == "yes")
+
+
+def many_classes(
+    rng: np.random.Generator, worlds: int, windows: np.ndarray[Any, Any], rates: tuple[float, ...], slope: float
+) -> pd.DataFrame:
+    """Draw rows of worlds with a class for each of `rates`, which are odds; a feature of its own tells each.
+
+    `slope` is what that is worth in log-odds. The probabilities are the true ones; classes are called "0", "1" and on.
+    """
+    start, world, _ = _places(rng, worlds, windows)
+    odds = np.exp(np.log(rates) + slope * rng.normal(size=(len(world), len(rates))))
+    chance = odds / odds.sum(axis=1, keepdims=True)
+    truth = (rng.random(len(world))[:, None] > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    said = {"probability": chance.max(axis=1), "probabilities": [json.dumps(each) for each in chance.tolist()]}
+    rows = pd.DataFrame({"window_start": start, "slice": world.astype(str), "block": 0, **said})
+    return rows.assign(truth=truth.astype(str), prediction=chance.argmax(axis=1).astype(str))
 
 
 def numbers(

@@ -138,12 +138,26 @@ def test_a_withheld_version_is_not_trained_again_and_cannot_be_pinned(
     assert "nothing to do: version 1 was trained on this spec" in run(host, warm)
     said(host, pin=1)
     assert "`mlbridge.pin`: version 1 is withheld, because of what looks like a leak" in run(host, warm, ok=False)
+    said(host, retire=3)
+    assert "expected a list of versions such as [3], found '3'" in warm.dbt(
+        host.path, "run", "--select", "ml_versions", ok=False
+    )
     said(host, allow_leakage={"ecko": "why"})
     output = run(host, warm, ok=False)
     assert (
         "`mlbridge.allow_leakage` names the column 'ecko', which the split does not have. Did you mean 'echo'?"
         in output
     )
+
+
+def test_sql_says_of_a_withheld_version_that_is_pinned_what_python_says(
+    withheld: tuple[Host, str], warm: Warm, tmp_path: Path
+) -> None:
+    host = said(copy_of_host(withheld[0], tmp_path), "sql", pin=1)
+    (host.path / "models" / "churned_predictions.py").unlink()
+    host.write({"models/churned_predictions.sql": CALL})
+    output = " ".join(warm.dbt(host.path, "run", "--select", "churned_predictions", ok=False).split())
+    assert "`mlbridge.pin`: version 1 is withheld, because of what looks like a leak; see `ml_leaks`" in output
 
 
 def test_an_honest_version_is_promoted_then_the_allowed_one(leaked: Host) -> None:

@@ -138,6 +138,47 @@ def test_where_all_outcomes_were_withdrawn_no_figure_is_left(built: Host, tmp_pa
     assert accuracies(host)["05"] == accuracies(built)["05"]
 
 
+def counts(host: Host) -> list[tuple[Any, ...]]:
+    """Give rows and features of each month that was counted, of what was scored."""
+    return host.rows(
+        "select month(window_start), sum(n), count(distinct feature) filter (feature <> 'ml_nothing') "
+        "from ml_distributions where period = 'scored' group by all order by all"
+    )
+
+
+def test_a_window_of_which_all_rows_were_deleted_has_no_figures(built: Host, tmp_path: Path, warm: Warm) -> None:
+    """That is noticed once: a build that counted again would put 0 in place of the 7."""
+    before = counts(built)
+    rows = world()
+    host = changed(built, tmp_path, warm, rows.filter(pa.array(~in_may(rows))))
+    assert [each for each in counts(host) if each[0] != 5] == [each for each in before if each[0] != 5]
+    assert [each[1:] for each in counts(host) if each[0] == 5] == [(0, 0)]
+    assert frame(host, 'select * from ml_drift where month("window") = 5').empty
+    assert accuracies(host)["05"] == (None, 0)
+    with duckdb.connect(str(host.database)) as connection:
+        for table in ("ml_distributions", "ml_realized"):
+            connection.execute(f"update {table} set n = 7 where month(window_start) = 5")
+    build(warm, host, LATER, command=NODES)
+    assert {each[1] for each in counts(host) if each[0] == 5} == {7}
+    assert {n for _, n in [accuracies(host)["05"]]} == {7}
+    write_rows(host, "trip", rows)
+    build(warm, host, LATER, command=NODES)
+    assert counts(host) == before
+    assert accuracies(host) == accuracies(built)
+
+
+def test_a_window_that_left_before_it_was_counted_is_not_opened(built: Host, tmp_path: Path, warm: Warm) -> None:
+    host = copy_of_host(built, tmp_path)
+    with duckdb.connect(str(host.database)) as connection:
+        for table in ("ml_distributions", "ml_realized"):
+            connection.execute(f"delete from {table} where month(window_start) = 5")
+    write_rows(host, "trip", since(world(), np.datetime64("2024-06-01")))
+    build(warm, host, LATER, command=NODES)
+    assert {month for month, *_ in counts(host)} == {month for month, *_ in counts(built)} - {5}
+    (written,) = (host.path / "target" / "compiled").rglob("ml_distributions.sql")
+    assert "2024-05-01" not in written.read_text()
+
+
 def test_what_left_a_split_of_recent_rows_is_history(built: Host, tmp_path: Path, warm: Warm) -> None:
     """Half of May has left. What is left of it may even be corrected: it is not the month any more."""
     recent = since(withdrawn(world()), np.datetime64("2024-05-15"))

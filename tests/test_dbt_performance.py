@@ -562,8 +562,8 @@ def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], 
         f", usually {row.reference:.4f})".replace("nan", "unknown")
         for row in measures.itertuples()
     ]
-    enough = (measures["n"] >= 30) & (measures["window_end"] <= pd.Timestamp(as_of))
-    for about, table, speaks in (("drift", drift, drift["is_comparable"]), ("performance", measures, enough)):
+    can = measures["muted"].isna()
+    for about, table, speaks in (("drift", drift, drift["is_comparable"]), ("performance", measures, can)):
         silent = ~(speaks | table["alert"]).groupby([table["model"], table["what"], table["window"]]).transform("any")
         for (model, what), windows in table[~silent].groupby(["model", "what"]):
             newest = windows["window"].max()

@@ -191,6 +191,19 @@ def test_what_there_is_not_is_null(state: State) -> None:
     assert found.loc["rejected", "decision"] == "first of rejected"
 
 
+@pytest.mark.parametrize("retired", [False, True])
+def test_a_withheld_version_is_said_until_it_is_retired(tmp_path: Any, retired: bool) -> None:
+    tables = watched.tables()
+    decision = {"model": BINARY, "invocation_id": "third", "decided_at": pd.Timestamp("2024-07-01"), "version": 4}
+    tables["ml_decisions"] = [*tables["ml_decisions"], {**decision, "outcome": "withheld", "reason": "a leak"}]
+    (like,) = (each for each in tables["ml_versions"] if (each["model"], each["version"]) == (BINARY, 3))
+    withheld = {**like, "version": 4, "outcome": "withheld", "is_retired": retired}
+    tables["ml_versions"] = [*tables["ml_versions"], withheld]
+    row = monitor.overview(watched.published(tmp_path, **tables)).set_index("model").loc[BINARY]
+    assert row["decision"] == "a leak"
+    assert row["withheld"] != retired
+
+
 @pytest.mark.parametrize(
     ("node", "change", "failed"),
     [

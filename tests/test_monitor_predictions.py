@@ -128,6 +128,17 @@ def test_entities_are_suggested(state: State, rows: pd.DataFrame, starting: str)
     assert list(found["newest"]) == list(expected["max"])
 
 
+def test_a_row_without_a_prediction_is_none_of_an_entity(tmp_path: Any) -> None:
+    frame = watched.predictions(NUMBER, 1, 1, 60)
+    frame["entity"] = [f"e{place % 3}" for place in range(len(frame))]
+    unscored = frame["entity"].eq("e1") | (frame.index == 0)
+    frame.loc[unscored, ["prediction", "prediction_value"]] = [None, np.nan]
+    state = watched.published(tmp_path, ml_predictions=frame)
+    found = monitor.entities(state, NUMBER, "e")
+    assert found.set_index("entity")["n"].to_dict() == {"e0": (frame["entity"] == "e0").sum() - 1, "e2": 20}
+    assert monitor.lookup(state, NUMBER, "e1").empty
+
+
 def test_entities_with_very_many_predictions_are_suggested(tmp_path: Any) -> None:
     frame = watched.predictions(NUMBER, 1, 1, 20_000)
     frame["entity"] = [f"e{place // 4_000}" for place in range(len(frame))]

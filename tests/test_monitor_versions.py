@@ -210,8 +210,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
 def test_the_leaderboard(state: State) -> None:
     found = leaderboard(state, "spent")
     assert list(found.columns) == [
-        "version", "candidate", "outcome", "in_use", "metric", "split", "value", "low", "high", "baseline", "n",
-        "trained_at", "as_of", "rows_train", "rows_validation", "rows_test", "fit_seconds", "peak_memory_mb", "reason",
+        "version", "candidate", "outcome", "in_use", "is_retired", "metric", "split", "value", "low", "high",
+        "baseline", "n", "trained_at", "as_of", "rows_train", "rows_validation", "rows_test", "fit_seconds",
+        "peak_memory_mb", "reason",
     ]  # fmt: skip
     order = [
         (version, candidate, outcome, in_use, name, split)
@@ -225,6 +226,14 @@ def test_the_leaderboard(state: State) -> None:
     assert list(found[columns].itertuples(index=False, name=None)) == order
     assert found["value"].tolist() == [10.0] * 4 + [5.0] * 4 + [6.0] * 4
     assert set(found["rows_train"]) == {1090}
+    assert not found["is_retired"].any()
+
+
+def test_the_leaderboard_says_what_is_retired(tmp_path: Path) -> None:
+    rows = [{**version(number), "is_retired": number == 2} for number in (1, 2)]
+    metrics = [metric(number, "ridge", "test", "rmse", 4.0) for number in (1, 2)]
+    found = leaderboard(published(tmp_path, ml_versions=rows, ml_metrics=metrics), "spent")
+    assert dict(zip(found["version"], found["is_retired"], strict=True)) == {1: False, 2: True}
 
 
 def test_importances_side_by_side(state: State) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t
-from simulated import CLASSES, judged, measured, months, numbers, package, replaced, two_classes
+from simulated import CLASSES, judged, many_classes, measured, months, numbers, package, replaced, two_classes
 
 from mlbridge.evaluate import Sample, measure
 
@@ -59,6 +59,35 @@ def test_a_model_without_skill_alarms_in_the_first_or_second_window(
     better = found["metric"].isin(["log_loss", "brier"]).map({True: -1, False: 1})
     judgeable = found["muted"].isna()
     assert ((found["threshold"] - found["baseline"]) * better)[judgeable].min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "rates", "slope", "can"),
+    [(60, (0.94, 0.02, 0.02, 0.02), 1.0, False), (300, (0.5, 0.25, 0.15, 0.1), 1.5, True)],
+)
+def test_many_classes_that_stand_still_hardly_alarm(
+    rows: int, rates: tuple[float, ...], slope: float, can: bool, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Where next to all rows are of one class nothing can be told; 1 % of 90 windows is 0.9."""
+    rng, classes = np.random.default_rng(7), [str(place) for place in range(len(rates))]
+    reference = measured(connection, many_classes(rng, 30, months(0, 4, rows), rates, slope), classes)
+    watched = many_classes(rng, 30, months(4, 3, rows), rates, slope)
+    fine = judged(connection, measured(connection, watched, classes), reference)
+    assert fine.groupby(["version", "window"])["alert"].any().sum() <= 4
+    shuffled = watched.assign(truth=rng.permutation(watched["truth"]))
+    lost = judged(connection, measured(connection, shuffled, classes), reference)
+    seen = lost.groupby(["version", "window"])["alert"].any().mean()
+    assert seen > 0.95 if can else fine["muted"].notna().mean() > 0.95
+
+
+def test_one_class_only_is_muted(connection: duckdb.DuckDBPyConnection) -> None:
+    """No constant is wrong there, so nothing that errs is worse than it by a lack of skill."""
+    rng, classes = np.random.default_rng(8), ["0", "1", "2"]
+    reference = measured(connection, many_classes(rng, 1, months(0, 4, 300), (0.5, 0.3, 0.2), 1.5), classes)
+    watched = many_classes(rng, 1, months(4, 1, 300), (0.5, 0.3, 0.2), 1.5).assign(truth="0")
+    found = judged(connection, measured(connection, watched, classes), reference)
+    assert found["muted"].notna().all()
+    assert not found["alert"].any()
 
 
 def test_a_regression_without_skill_alarms_and_one_with_it_does_not(connection: duckdb.DuckDBPyConnection) -> None:

@@ -24,13 +24,32 @@
     ~ mlbridge.folded() ~ ' then ' ~ mlbridge.folded() ~ ' else ' ~ found ~ ' end') }}
 {% endmacro %}
 
+{% macro summable(value, bins) %}
+  {#-
+    A number as it is summed: infinite ones and those beyond 1e100 lie on the edge of the range of training, or are not summed
+    where that is as far out. One of them in a sum would leave nothing of the others, and PostgreSQL refuses a sum beyond 1.8e308.
+  -#}
+  {%- set most = mlbridge.most_summed() -%}
+  {%- set edges = {'<': bins[0].lower, '>': bins[-1].upper} -%}
+  {%- set whens = [] -%}
+  {%- for sign, edge in edges.items() -%}
+    {%- set far = value ~ (' <= -' if sign == '<' else ' >= ') ~ most -%}
+    {%- set inside = edge is not none and (edge | float) | abs < most | float -%}
+    {%- do whens.append('when ' ~ far ~ ' then ' ~ (mlbridge.number(edge) if inside else 'null')) -%}
+  {%- endfor -%}
+  {{ return('case ' ~ whens | join(' ') ~ ' else ' ~ value ~ ' end') }}
+{% endmacro %}
+
+{% macro most_summed() %}{#- From here on a number is too far out to be summed with others. -#}{{ return('1e100') }}{% endmacro %}
+
 {% macro overshoot(value, bins) %}
   {#- How far a number lies outside the range of training; NULL inside. -#}
   {%- set lower, upper = bins[0].lower, bins[-1].upper -%}
   {%- if lower is none or upper is none -%}{{ return('null') }}{%- endif -%}
   {%- set low, high = mlbridge.number(lower), mlbridge.number(upper) -%}
-  {{ return('case when ' ~ value ~ ' < ' ~ low ~ ' then ' ~ low ~ ' - ' ~ value ~ ' when ' ~ value ~ ' > ' ~ high ~ ' then '
-    ~ value ~ ' - ' ~ high ~ ' end') }}
+  {%- set seen = mlbridge.summable(value, bins) -%}
+  {{ return('case when ' ~ value ~ ' < ' ~ low ~ ' then ' ~ low ~ ' - ' ~ seen ~ ' when ' ~ value ~ ' > ' ~ high ~ ' then '
+    ~ seen ~ ' - ' ~ high ~ ' end') }}
 {% endmacro %}
 
 {% macro rank_of_bin(bin, bins) %}

@@ -4,8 +4,9 @@
   {#-
     By metric: what `perfect` is; the naive `baseline` on the same rows; its `slope` in the share of positives, or, of recall,
     in that of rows predicted positive, which is its `driver`; the covariance `with_driver` of a row's influence with that;
-    `influence`, the sum of the rows' influences in a block by n, of one class; `support`. All over the columns of `of_all`,
-    but `influence` over those of a block's class (`b`) and of the class (`c`).
+    `influence`, the sum of the rows' influences in a block by n, of one class; `support`, of a mean over classes
+    that of the class with the fewest rows. All over the columns of `of_all`, but `influence` over those of a block's class (`b`)
+    and of the class (`c`).
     The influence of average precision is that of the functional E[P(Y = 1 | S >= s) | Y = 1]: a positive brings the precision at
     its own score, and each row changes the precisions at all scores below its own. That of ROC AUC is DeLong's places, summed
     by block as by Obuchowski (Biometrics 53, 1997). Precision, recall and F1 are ratios.
@@ -13,7 +14,7 @@
   {%- set share, flagged = 'share', 'flagged' -%}
   {{ return({
     'average_precision': {
-      'perfect': '1', 'baseline': 'share', 'slope': '1', 'driver': share, 'support': 'pos',
+      'perfect': '1', 'baseline': 'share', 'slope': '1', 'driver': share, 'support': 'least_pos',
       'with_driver': 'ap_with', 'influence': '(b.pos_turns + b.neg_turns - b.pos * c.ap) / nullif(c.pos, 0)', 'over': 'ap_count'},
     'roc_auc': {
       'perfect': '1', 'baseline': '0.5e0', 'slope': '0', 'driver': share, 'support': 'rarer',
@@ -30,15 +31,15 @@
       'with_driver': 'tp / n - accuracy_value * share', 'over': '1',
       'influence': '(case when c.classes = 1 then b.tp + b.tn else b.tp end) / c.n - b.n * (case when c.classes = 1 then c.tp + c.tn else c.tp end) / c.n / c.n'},
     'precision': {
-      'perfect': '1', 'baseline': 'share', 'slope': '1', 'driver': share, 'support': 'predicted',
+      'perfect': '1', 'baseline': 'share', 'slope': '1', 'driver': share, 'support': 'least_predicted',
       'with_driver': 'precision_value * (1 - precision_value)', 'over': 'counted',
       'influence': '(b.tp - c.right_share * b.predicted) / nullif(c.predicted, 0)'},
     'recall': {
-      'perfect': '1', 'baseline': 'flagged', 'slope': '1', 'driver': flagged, 'support': 'pos',
+      'perfect': '1', 'baseline': 'flagged', 'slope': '1', 'driver': flagged, 'support': 'least_pos',
       'with_driver': 'recall_value * (1 - recall_value)', 'over': 'counted',
       'influence': '(b.tp - c.found_share * b.pos) / nullif(c.pos, 0)'},
     'f1': {
-      'perfect': '1', 'baseline': 'f1_of_all', 'slope': '2 / power(1 + share, 2)', 'driver': share, 'support': 'touched',
+      'perfect': '1', 'baseline': 'f1_of_all', 'slope': '2 / power(1 + share, 2)', 'driver': share, 'support': 'least_touched',
       'with_driver': '(2 * tp - f1_value * (tp + pos)) / nullif(predicted + pos, 0)', 'over': 'counted',
       'influence': '(2 * b.tp - c.f1 * (b.predicted + b.pos)) / nullif(c.predicted + c.pos, 0)'},
   }) }}

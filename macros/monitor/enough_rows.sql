@@ -9,6 +9,6 @@
 {% endmacro %}
 
 {% macro enough_events() %}
-  {#- Rows of the rarer class, of which fewer are neither an alert nor an all-clear. -#}
+  {#- Rows outside the commonest class, and rows that a figure rests on, of which fewer are neither an alert nor an all-clear. -#}
   {{ return(10) }}
 {% endmacro %}

@@ -13,7 +13,7 @@
     {%- set bins = documents.profile[feature.name] -%}
     {%- set entry = {'feature': feature.name, 'bin': 'bin_' ~ loop.index0} -%}
     {%- if feature.kind == 'numeric' -%}
-      {%- do entry.update({'value': 'value_' ~ loop.index0, 'overshoot': mlbridge.overshoot('value_' ~ loop.index0, bins)}) -%}
+      {%- do entry.update({'value': mlbridge.summable('value_' ~ loop.index0, bins), 'overshoot': mlbridge.overshoot('value_' ~ loop.index0, bins)}) -%}
     {%- endif -%}
     {%- set companion = [] -%}
     {%- for name, weight in bins[0].partners or [] if name in places -%}
@@ -32,7 +32,7 @@
   {%- set entries = [] -%}
   {%- if 'ml_prediction' in documents.profile -%}
     {%- set bins = documents.profile['ml_prediction'] -%}
-    {%- do entries.append({'feature': 'ml_prediction', 'bin': mlbridge.numeric_bin('score', bins), 'value': 'score',
+    {%- do entries.append({'feature': 'ml_prediction', 'bin': mlbridge.numeric_bin('score', bins), 'value': mlbridge.summable('score', bins),
       'overshoot': mlbridge.overshoot('score', bins)}) -%}
   {%- endif -%}
   {%- set leaf = mlbridge.leaf(documents) -%}

@@ -112,9 +112,10 @@
     when value is null then 'not defined on these rows'
     when window_end > cast('{{ mlbridge.as_of() }}' as timestamp) then 'the window is not over'
     when n < {{ mlbridge.enough_rows() }} then 'fewer than {{ mlbridge.enough_rows() }} rows'
-    when events < {{ mlbridge.enough_events() }} then 'fewer than {{ mlbridge.enough_events() }} rows of the rarer class'
+    when events < {{ mlbridge.enough_events() }} then 'fewer than {{ mlbridge.enough_events() }} rows outside the commonest class'
     when support < {{ mlbridge.enough_events() }} then 'it rests on fewer than {{ mlbridge.enough_events() }} rows'
     when is_fixed then null
+    when baseline = perfect then 'the naive baseline is perfect on these rows, as where all outcomes are alike'
     when baseline is null then 'nothing known of the naive baseline on these rows'
     when skill is null then 'no other window of the training to compare with'
     when not is_by_window and window_start < trained then 'the only rows to compare with are among its own'

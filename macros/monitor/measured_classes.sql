@@ -2,8 +2,9 @@
 
 {% macro measured_classes(key, design_effects) %}
   {#-
-    The CTEs from `of_block` to `measured`: `key`, metric, n, events (rows of the rarer of two classes, else all), block_count,
-    value, se, baseline, skill_se, support, low, high. `support` is the number of rows that a figure rests on. Skill is the
+    The CTEs from `of_block` to `measured`: `key`, metric, n, events (rows outside the commonest class), block_count,
+    value, se, baseline, skill_se, support, low, high. `support` is the number of rows that a figure rests on, of a
+    mean over classes that of the class with the fewest. Skill is the
     share of the way from the baseline to perfect.
   -#}
   {%- set metrics = mlbridge.class_metrics() -%}
@@ -41,7 +42,7 @@
       by_block.{{ name }}_skill_square,
       {%- endfor %}
       {%- endif %}
-      case when classes = 1 and 2 * pos > n then n - pos when classes = 1 then pos else n end as events
+      case when classes = 1 and 2 * pos < n then pos else n - pos end as events
     from valued
     {% if design_effects is not none -%}
     inner join by_block on {% for each in key.split(', ') %}valued.{{ each }} = by_block.{{ each }}{{ ' and ' if not loop.last }}{% endfor %}

@@ -21,6 +21,7 @@
     {%- set entries = mlbridge.feature_entries(documents) + mlbridge.scored_entries(documents, mlbridge.monitor(name).slices) -%}
     {%- set counted = mlbridge.count_bins(source, documents, entries) -%}
     {%- do selects.append(mlbridge.counted_windows(name, version, 'scored', counted)) -%}
+    {%- if is_incremental() -%}{%- do selects.append(mlbridge.emptied_windows(name, version, starts)) -%}{%- endif -%}
   {%- endfor -%}
   {{ return(selects) }}
 {% endmacro %}
@@ -58,4 +59,41 @@
       and windows.window_start = counted.window_start
       and '{{ period }}' = 'scored'
   where {{ mlbridge.known_slice('counted.slice', name, version) }}
+{% endmacro %}
+
+{% macro emptied_windows(name, version, starts) %}
+  {#-
+    That all rows of windows that were counted once have been deleted: a row each, of a feature that no profile has, in place of
+    the counts; it is kept so that this is noticed only once.
+  -#}
+  {%- set number = 'cast(null as ' ~ mlbridge.type_double() ~ ')' -%}
+  select
+    {{ mlbridge.text(name) }} as model,
+    {{ version }} as version,
+    'scored' as period,
+    windows.window_size,
+    windows.window_start,
+    'ml_nothing' as feature,
+    'all' as slice,
+    cast(-1 as bigint) as bin,
+    cast(0 as bigint) as n,
+    {{ number }} as overshoot,
+    cast(0 as bigint) as companions,
+    {{ number }} as companion_sum,
+    {{ number }} as companion_square,
+    windows.rows_scored,
+    windows.rows_new,
+    windows.rows_labelled,
+    windows.label_sum,
+    {{ number }} as value_sum,
+    windows.rows_there,
+    windows.rows_left
+  from {{ ref('ml_windows') }} as windows
+  where
+    windows.model = {{ mlbridge.text(name) }}
+    and windows.version = {{ version }}
+    and windows.rows_there = 0
+    and windows.window_start in (
+      {%- for start in starts %}{{ mlbridge.moment(start) }}{{ ', ' if not loop.last }}{% endfor -%}
+    )
 {% endmacro %}

@@ -1,5 +1,6 @@
 {% macro muted_drift() %}
-  {#- Why a row of `ml_drift` cannot be an alert whatever the rows were, the first of the reasons; NULL where it can be. -#}
+  {#- Why a row of `ml_drift` is no alert although its value may be above the threshold, the first of the reasons; NULL where it is
+    judged by its threshold alone. All but the last hold whatever the values were. -#}
   case
     when value is null then 'no value in the window or in the baseline'
     when rows_used < {{ mlbridge.enough_rows() }} then 'fewer than {{ mlbridge.enough_rows() }} rows'

@@ -8,7 +8,8 @@
 
     A split that keeps recent rows only loses the oldest first. From the day on which it has lost the first rows of a window
     (`rows_left`) what is left of it is not the window any more: it is counted again only where more outcomes are known than
-    it was counted with. A row that is missing in the midst of those that are there was deleted.
+    it was counted with; where none of its rows is there any more, there is nothing to count. A row that is missing in the midst
+    of those that are there was deleted.
   -#}
   {%- set size = mlbridge.monitor(name).window -%}
   {%- set kept = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_incremental() else [] -%}
@@ -46,7 +47,7 @@
 {% macro is_news(rows) %}
   {#- Whether a window has another content than `counted` says. -#}
   case
-    when counted.version is null then {{ rows }} > 0
+    when counted.version is null then {{ rows }} > 0 and windows.rows_there > 0
     when windows.rows_left > counted.rows_left then windows.rows_labelled > counted.rows_labelled
     else
       windows.rows_scored <> counted.rows_scored

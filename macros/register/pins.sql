@@ -15,6 +15,9 @@
 {% macro retired(name) %}
   {#- The versions of a model that its YAML takes out of scoring and of every comparison. -#}
   {%- set versions = mlbridge.spec(name).get('retire') or [] -%}
+  {%- if versions is string or versions is mapping or versions is not iterable -%}
+    {{ mlbridge.refuse(name ~ '_training', "`mlbridge.retire`: expected a list of versions such as [3], found '" ~ versions ~ "'.") }}
+  {%- endif -%}
   {%- for version in versions if version is not integer -%}
     {{ mlbridge.refuse(name ~ '_training', "`mlbridge.retire`: expected the numbers of versions, found '" ~ version ~ "'.") }}
   {%- endfor -%}

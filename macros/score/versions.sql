@@ -6,17 +6,17 @@
   {%- set asked -%}
     select version, outcome
     from {{ training }}
-    where outcome in ('promoted', 'rejected') and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
+    where outcome in ('promoted', 'rejected', 'withheld') and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
     order by as_of, trained_at, version
   {%- endset -%}
   {%- set retired = mlbridge.retired(name) -%}
   {%- do mlbridge.check_retired(training, retired) -%}
-  {%- set chosen, promoted = [], [] -%}
-  {%- for row in run_query(asked).rows if row[0] | int not in retired -%}
-    {%- do chosen.append(row[0] | int) -%}
+  {%- set chosen, promoted, withheld = [], [], [] -%}
+  {%- for row in run_query(asked).rows if row[1] == 'withheld' or row[0] | int not in retired -%}
+    {%- do (withheld if row[1] == 'withheld' else chosen).append(row[0] | int) -%}
     {%- if row[1] == 'promoted' -%}{%- do promoted.append(row[0] | int) -%}{%- endif -%}
   {%- endfor -%}
-  {%- set champion = mlbridge.pinned(chosen, spec.get('pin')) if spec.get('pin') is not none else promoted | last | default(none) -%}
+  {%- set champion = mlbridge.pinned(chosen, withheld, spec.get('pin')) if spec.get('pin') is not none else promoted | last | default(none) -%}
   {%- if champion is none -%}
     {%- do exceptions.warn(model.name ~ ': ' ~ name ~ ' has no champion yet, so nothing is scored; see `ml_decisions` for the reason') -%}
     {{ return([]) }}
@@ -39,13 +39,17 @@
   {{ return(versions) }}
 {% endmacro %}
 
-{% macro pinned(chosen, pin) %}
+{% macro pinned(chosen, withheld, pin) %}
   {%- if pin is not integer -%}
     {{ mlbridge.refuse(model.name, "`mlbridge.pin`: expected the number of a version, found '" ~ pin ~ "'.") }}
   {%- endif -%}
-  {%- if pin not in chosen -%}
+  {%- set there = chosen | sort | join(', ') or 'none' -%}
+  {%- if pin in withheld -%}
+    {{ mlbridge.refuse(model.name, '`mlbridge.pin`: version ' ~ pin ~ ' is withheld, because of what looks like a leak; see '
+      ~ '`ml_leaks`. Pin one of ' ~ there ~ ', or allow the column in `allow_leakage` to train anew.') }}
+  {%- elif pin not in chosen -%}
     {{ mlbridge.refuse(model.name, '`mlbridge.pin`: there is no version ' ~ pin ~ ' that this build knows; the logbook has '
-      ~ (chosen | sort | join(', ') or 'none') ~ '. Pin one that is there, or remove the pin.') }}
+      ~ there ~ '. Pin one that is there, or remove the pin.') }}
   {%- endif -%}
   {{ return(pin) }}
 {% endmacro %}

@@ -3,8 +3,9 @@
 {% macro waiting_rows(version, spec, split) %}
   {#-
     The rows of the split that neither fit nor selection of the version saw and that it has not scored yet, with their key
-    and moment as `ml entity` and `ml time`. A row that got no prediction waits until what kept it from one has changed. Rows without an outcome were never trained on. Of the others, today's words
-    tell only while rows are dealt as they were then; by time they never do, because cut-offs move on.
+    and moment as `ml entity` and `ml time`. A row that got no prediction waits until what kept it from one has changed.
+    Rows without an outcome were never trained on. Of the others, today's words tell only while rows are dealt as they were
+    then; by time they never do, because cut-offs move on.
   -#}
   {%- set time = 'cast(split_rows.' ~ mlbridge.quoted(version.spec.time) ~ ' as timestamp)' -%}
   {%- set key = mlbridge.key_as_text(version.spec.entity, 'split_rows') -%}

@@ -21,10 +21,15 @@ inner join ml_versions as v
 """
 # That nothing was to be trained says less than why a training had no success.
 DECISIONS = """
-select model, reason, decided_at, outcome
+select
+    model, reason, decided_at,
+    outcome = 'withheld' and not exists (
+        select 1 from ml_versions as v
+        where v.model = numbered.model and v.version = numbered.version and v.is_retired
+    ) as withheld
 from (
     select
-        model, reason, decided_at, outcome,
+        model, reason, decided_at, outcome, version,
         row_number() over (
             partition by model
             order by case when outcome = 'skipped' then 1 else 0 end, decided_at desc, as_of desc, invocation_id desc
@@ -113,13 +118,13 @@ def overview(state: State) -> pd.DataFrame:
     realized yet) or `ok`; notes change none. `last_build_status` is error,
     skipped or success; `troubled` has (node, "failed", "skipped" or how many tests failed) for each that is to blame,
     the skipped last; `decision` is the last one that was about a training, else the last, whose version may be
-    `withheld`. `realized` and `estimated` are the spec's metric in the newest window that is over and has
-    `ENOUGH_ROWS`, else that is over, else in the
-    newest, with 95 % interval, n and window; `threshold` and `reference` go with `realized`, without it with
-    `estimated`. `age_days` counts from what the champion was trained on to what the build knows. What `alerts.told`
-    gives is of the newest window of what each alert is about; `drifted` are the three (feature, metric, value,
-    threshold) farthest above or nearest below their thresholds, against training, in the newest window that can be
-    compared with whole ones. What there is not is NULL, or an empty list.
+    `withheld` (and not retired). `realized` and `estimated` are the spec's metric in the newest window that is over and
+    has `ENOUGH_ROWS`, else that is over, else in the newest, with 95 % interval, n and window; `threshold` and
+    `reference` go with `realized`, without it with `estimated`. `age_days` counts from what the champion was trained on
+    to what the build knows. What `alerts.told` gives is of the newest window of what each alert is about; `drifted`
+    are the three (feature, metric, value, threshold) farthest above or nearest below their thresholds, against
+    training, in the newest window that can be compared with whole ones. What there is not is NULL, or an empty
+    list.
     """
     import pandas as pd
 
@@ -143,7 +148,7 @@ def _row(facts: Any, own: dict[str, pd.DataFrame], nodes: pd.DataFrame, state: S
     row |= {"last_build_at": _first(own["built"], "built_at"), "last_build_status": _status(nodes)}
     row["troubled"] = _troubled(nodes)
     row |= {"decision": _first(own["decisions"], "reason"), "decided_at": _first(own["decisions"], "decided_at")}
-    row["withheld"] = _first(own["decisions"], "outcome") == "withheld"
+    row["withheld"] = bool(_first(own["decisions"], "withheld"))
     row |= {**alerts.told(own, facts["window_size"], state.build.as_of), "drifted": []}
     if len(own["champions"]):
         champion = own["champions"].iloc[0]

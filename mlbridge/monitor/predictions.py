@@ -80,7 +80,9 @@ select entity
 from (
     select entity
     from ml_predictions
-    where model = :model and entity > :after and substring(entity, 1, length(:starting)) = :starting
+    where
+        model = :model and prediction is not null and entity > :after
+        and substring(entity, 1, length(:starting)) = :starting
     order by entity
     limit :near
 ) as next_rows
@@ -92,7 +94,7 @@ OF_ENTITIES = """
 select entity, count(*) as n, max(time) as newest
 from ml_predictions
 where
-    model = :model and entity >= :first and entity <= :last
+    model = :model and prediction is not null and entity >= :first and entity <= :last
     and substring(entity, 1, length(:starting)) = :starting
 group by entity
 order by entity

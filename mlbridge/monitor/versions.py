@@ -20,7 +20,7 @@ SPLITS = ("validation", "test")
 LEADERBOARD = """
 select
     v.version, v.candidate, v.outcome,
-    v.outcome <> 'runner_up' and c.version is not null as in_use,
+    v.outcome <> 'runner_up' and c.version is not null as in_use, coalesce(v.is_retired, false) as is_retired,
     m.metric, m.split, m.value, m.low, m.high, m.baseline, m.n,
     v.trained_at, v.as_of, v.rows_train, v.rows_validation, v.rows_test, v.fit_seconds, v.peak_memory_mb, v.reason
 from ml_versions as v
@@ -48,9 +48,10 @@ order by version desc, case level when 'withhold' then 0 when 'warn' then 1 else
 def leaderboard(state: State, model: str) -> pd.DataFrame:
     """One row per version, candidate, metric and split (`validation`, `test`), newest version and its choice first.
 
-    `value` with its 95 % bootstrap interval on `n` rows, `baseline` the naive baseline's on the same rows; NULL where
-    the metric is not defined. `outcome` is promoted, rejected, withheld or runner_up; `in_use` marks the champion.
-    Metrics are in the order of the docs. Times are UTC, `peak_memory_mb` is of the whole process.
+    `value` with its 95 % interval on `n` rows, `baseline` the naive baseline's on the same rows; NULL where
+    the metric is not defined. `outcome` is promoted, rejected, withheld or runner_up; `in_use` marks the champion,
+    `is_retired` a version that the spec has retired. Metrics are in the order of the docs. Times are UTC,
+    `peak_memory_mb` is of the whole process.
     """
     facts_of(state, model)
     found = state.ask(LEADERBOARD, model=model)
@@ -61,7 +62,11 @@ def leaderboard(state: State, model: str) -> pd.DataFrame:
     )
     by = ["as_of", "version", "runner_up", "candidate", "place", "part"]
     found = found.sort_values(by, ascending=[False, False, True, True, True, True], kind="stable")
-    return found.drop(columns=["runner_up", "place", "part"]).astype({"in_use": "bool"}).reset_index(drop=True)
+    return (
+        found.drop(columns=["runner_up", "place", "part"])
+        .astype({"in_use": "bool", "is_retired": "bool"})
+        .reset_index(drop=True)
+    )
 
 
 def importances(state: State, model: str, versions: Sequence[int]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from mlbridge.app import page, words
 from mlbridge.app.charts import versions as charts
 
 FIRST, LATEST = 20, 8  # versions and features, decisions that are shown before all are asked for
+MOST_PINS = 3  # versions that are named as ones to pin
 HASH = 12  # characters of a hash that tell it from another
 EVERY = "all decisions"
 OUTCOMES = {
@@ -71,7 +72,8 @@ def newest(frame: pd.DataFrame) -> pd.DataFrame:
 def table(frame: pd.DataFrame) -> None:
     """List what the chart draws, the champion marked."""
     listed = frame.assign(
-        outcome=frame["outcome"].str.replace("_", "-").mask(frame["in_use"], "★ in use"),
+        outcome=frame["outcome"].str.replace("_", "-").mask(frame["in_use"], "★ in use")
+        + frame["is_retired"].map({True: ", retired", False: ""}),
         version=frame["version"].astype("str"),
         peak_memory_mb=frame["peak_memory_mb"].round(),
     )
@@ -90,10 +92,12 @@ def champion(row: Any, board: pd.DataFrame) -> None:
     """Say which version is in use and why, or that none is."""
     if pd.isna(row.version):
         newest = board[board["outcome"] != "runner_up"].iloc[0]
+        can = board[board["outcome"].isin(["promoted", "rejected"]) & ~board["is_retired"]]["version"].unique()
+        pins = " or ".join(f"`pin: {number}`" for number in can[:MOST_PINS])
         page.nothing(
             f"{row.model} has no champion",
             f"Version {newest['version']} was {newest['outcome']}: {newest['reason']}",
-            "Nothing is scored until a version is promoted, or pinned in the spec: `pin: 1`.",
+            "Nothing is scored until a version is promoted" + (f", or pinned in the spec: {pins}." if pins else "."),
         )
         return
     used, versions = board[board["in_use"]].iloc[0], board["version"].unique()

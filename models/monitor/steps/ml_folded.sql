@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
 -- The profiles by the bins that are compared, categories from the hundredth on as one; beside each bin what holds for
 -- the whole feature. `unnamed`: training rows with a category that the profile does not list; `singles`: categories
--- with one row; `value_sum`: of the values in the bin, NULL where the version's profile has no means yet.
+-- with one row; `value_sum`: of the values in the bin, NULL where the version's profile has no means yet. An edge or
+-- a mean that is too far out to be summed is NULL: no distance is counted there.
 {%- set feature = 'model, version, feature' %}
 with folded as (
     select
@@ -10,13 +11,16 @@ with folded as (
         feature,
         kind,
         case when kind = 'category' and bin > {{ mlbridge.folded() }} then {{ mlbridge.folded() }} else bin end as bin,
-        lower,
-        upper,
+        case when abs(lower) < {{ mlbridge.most_summed() }} then lower end as lower,
+        case when abs(upper) < {{ mlbridge.most_summed() }} then upper end as upper,
         {{ mlbridge.named('rows') }} as m,
         partner_mean,
         partner_correlation,
         std,
-        case when {{ mlbridge.named('rows') }} = 0 then 0 else {{ mlbridge.named('rows') }} * mean end as value_sum,
+        case
+            when {{ mlbridge.named('rows') }} = 0 then 0
+            when abs(mean) < {{ mlbridge.most_summed() }} then {{ mlbridge.named('rows') }} * mean
+        end as value_sum,
         case when kind = 'category' and bin >= 0 and category is null then {{ mlbridge.named('rows') }} else 0 end
             as unnamed,
         case when kind = 'category' and bin >= 0 and {{ mlbridge.named('rows') }} = 1 then 1 else 0 end as single

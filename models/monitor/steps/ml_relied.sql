@@ -1,12 +1,14 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
 -- Whether a version relies on a feature: whether it is one of the most important, which together hold four fifths of
--- the permutation importance of all (a negative one counts as none).
+-- the permutation importance of all (a negative one counts as none). One whose importance is not
+-- known, because the metric was not defined, is relied on.
 with important as (
     select
         model,
         version,
         feature,
-        case when mean > 0 then mean else 0 end as mean
+        case when mean > 0 then mean else 0 end as mean,
+        case when mean is null then 1 else 0 end as is_unknown
     from {{ ref('ml_importances') }}
 ),
 
@@ -16,6 +18,7 @@ ranked as (
         version,
         feature,
         mean,
+        is_unknown,
         sum(mean) over (partition by model, version) as total,
         sum(mean) over (
             partition by model, version
@@ -28,5 +31,5 @@ select
     model,
     version,
     feature,
-    case when mean > 0 and before < {{ mlbridge.relied_share() }} * total then 1 else 0 end as is_relied
+    case when is_unknown = 1 or mean > 0 and before < {{ mlbridge.relied_share() }} * total then 1 else 0 end as is_relied
 from ranked

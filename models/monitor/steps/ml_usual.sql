@@ -13,7 +13,8 @@ typical as (
         rows_used,
         avg(rows_used) over (partition by {{ key }}) as rows_typical
     from measured
-    where period = 'training' and value is not null
+    -- one that is infinite, or as good as that, would make the mean of all so, and with it that of all features
+    where period = 'training' and abs(value) < {{ mlbridge.most_summed() }}
 ),
 
 summed as (

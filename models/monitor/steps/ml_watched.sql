@@ -1,7 +1,7 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
 -- What is watched of the versions in use, window by window: each feature's drift, and the performance of each kind and
--- slice; whether something is above or below its threshold, and its figures in words. A window that is not over yet, or
--- has too few rows, says nothing, unless it is an alert already.
+-- slice; whether something is above or below its threshold, and its figures in words. A window that is not over yet, has
+-- too few rows or is muted for another reason says nothing, so that it does not end what an earlier one said.
 {%- set start = mlbridge.quoted('window') %}
 with drifted as (
     select
@@ -34,9 +34,7 @@ measured as (
         performance.{{ start }} as window_start,
         performance.window_end,
         performance.alert,
-        performance.alert
-        or performance.n >= {{ mlbridge.enough_rows() }}
-        and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as speaks,
+        performance.alert or performance.muted is null as speaks,
         performance.metric as place,
         {{ mlbridge.severity_of_performance() }} as severity,
         {{ mlbridge.action_on_performance() }} as action,
