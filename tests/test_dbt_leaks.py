@@ -164,7 +164,7 @@ def test_an_honest_version_is_promoted_then_the_allowed_one(leaked: Host) -> Non
     assert outcomes(leaked) == [(1, "withheld", False), (2, "promoted", False), (3, "promoted", False)]
     ((reason,),) = leaked.rows("select reason from ml_versions where version = 3")
     assert reason.startswith("the features changed: 'echo' is new; ")
-    assert reason.endswith(f"'echo' is allowed to look like a leak: {WHY}")
+    assert f"; 'echo' is allowed to look like a leak: {WHY}" in reason
     assert set(leaked.rows("select reason from ml_leaks where version = 3 and allowed")) == {(WHY,)}
     assert leaked.rows("select version from ml_champions") == [(3,)]
     # Version 3 sees one test period and the rows to come, which version 2 has scored as well.

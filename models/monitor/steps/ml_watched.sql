@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral', access='private', contract={'enforced': false}) }}
--- What is watched of the versions in use, window by window: each feature's drift, and the performance of each kind and
--- slice; whether something is above or below its threshold, and its figures in words. A window that is not over yet, has
--- too few rows or is muted for another reason says nothing, so that it does not end what an earlier one said.
+-- What is watched of the versions in use, window by window: each feature's drift, and the performance of each kind
+-- and slice; whether something is above or below its threshold, and its figures in words. A window that is not over
+-- yet, has too few rows or is muted for another reason says nothing, so that it does not end what an earlier one
+-- said.
 {%- set start = mlbridge.quoted('window') %}
 with drifted as (
     select
