@@ -72,6 +72,10 @@ def folded() -> int:
     return 100
 
 
+def most_summed() -> str:
+    return "1e100"
+
+
 def window_start(size: str, moment: str) -> str:
     return f"date_trunc('{size}', {moment})"
 

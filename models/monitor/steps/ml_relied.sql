@@ -31,5 +31,9 @@ select
     model,
     version,
     feature,
-    case when is_unknown = 1 or mean > 0 and before < {{ mlbridge.relied_share() }} * total then 1 else 0 end as is_relied
+    case
+        when is_unknown = 1 then 1
+        when mean > 0 and before < {{ mlbridge.relied_share() }} * total then 1
+        else 0
+    end as is_relied
 from ranked
