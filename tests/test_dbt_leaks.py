@@ -218,5 +218,5 @@ def test_with_every_version_retired_there_is_no_champion_and_a_training_is_due(
     assert "not compared" not in output
     said(host, features={"exclude": ["echo"]}, retire=[2, 3, 4])
     # The newest is retired and none is left in use: that alone is a reason.
-    assert "training version 5: version 4, the newest, is retired, and no other is in use" in run(host, warm)
+    assert "training version 5: version 2, 3, 4 are retired, and no other is in use" in run(host, warm)
     assert host.rows("select version from ml_champions") == [(5,)]
