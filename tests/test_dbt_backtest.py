@@ -216,7 +216,8 @@ def test_asked_again_it_shows_what_is_stored(host: Host, told: Told) -> None:
     assert again.err.splitlines() == ["[0/1] parsing the project"]
     lines = again.out.splitlines()
     assert lines[0] == "churned"
-    titles = ["step", "policy", "known rows", "labels", "decision", "version", "average_precision", "n"]
+    titles = ["step", "policy", "known rows", "labels", "decision", "version"]
+    titles += ["average_precision (95 % interval)", "n"]
     assert lines[2].split() == " ".join(titles).split()
     assert lines[3].split()[:4] == ["2024-01-20", "spec", "457", "415"]
     assert any(line.startswith("2024-01-20 spec promoted: no version yet") for line in lines)

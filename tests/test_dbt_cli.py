@@ -32,7 +32,7 @@ def test_versions_for_people(run: Callable[..., Result]) -> None:
     assert shown.exit_code == 0
     assert "champion" in shown.output
     assert "average_precision" in shown.output
-    assert "of the naive baseline on the same" in shown.output
+    assert "of the naive baseline (recent rate by carrier) on the same" in shown.output
     assert "arrival_delay" not in shown.output
 
 

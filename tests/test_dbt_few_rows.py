@@ -13,7 +13,10 @@ from warm import Warm
 
 from mlbridge.cli import main
 
-NAMED = "case when i % 11 <> 0 then case when (hash(i) % 1000) / 1000.0 > 0.6 then 'went' else 'stays' end end"
+NAMED = (
+    "case when i % 11 <> 0 then case when (hash(i) % 1000) / 1000.0 + (hash('noise ' || i) % 1000) / 1000.0 > 1.1 "
+    "then 'went' else 'stays' end end"
+)
 
 
 @pytest.fixture(scope="module")
