@@ -50,6 +50,7 @@ def of_a_model(state: State, model: str) -> Iterator[Question]:
     said = {"model": model}
     for name in ("decisions", "leaderboard", "metrics", "pipeline", "promotions", "runs", "slices", "volumes"):
         yield name, said
+    yield "leaks", said
     yield "importances", {**said, "versions": sorted({*monitor.leaderboard(state, model)["version"]})}
     for metric in monitor.metrics(state, model):
         for part in monitor.slices(state, model):
