@@ -48,9 +48,8 @@ def questions(state: State) -> Iterator[Question]:
 def of_a_model(state: State, model: str) -> Iterator[Question]:
     """Ask what is asked of a model as a whole."""
     said = {"model": model}
-    for name in ("decisions", "leaderboard", "metrics", "pipeline", "promotions", "runs", "slices", "volumes"):
+    for name in ("decisions", "leaderboard", "leaks", "metrics", "pipeline", "promotions", "runs", "slices", "volumes"):
         yield name, said
-    yield "leaks", said
     yield "importances", {**said, "versions": sorted({*monitor.leaderboard(state, model)["version"]})}
     for metric in monitor.metrics(state, model):
         for part in monitor.slices(state, model):
