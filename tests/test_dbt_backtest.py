@@ -260,7 +260,7 @@ def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, told
     assert done.code == 0, done.err
     first = [line.split() for line in done.out.splitlines() if line.startswith("2023-11-01") and "not_trained" in line]
     assert [line[1] for line in first[:3]] == ["spec", "never", "always"]
-    assert "not trained, because the rows do not suffice yet" in done.out
+    assert "\n2023-11-01 spec not_trained: " in done.out
     assert "Traceback" not in done.err
 
 
