@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # From here on a double becomes infinite as a 32-bit float: half a step beyond the greatest one.
 BEYOND = float(2.0**128 - 2.0**103)
+# The ensembles of scikit-learn whose trees see the features as they are, in 32-bit floats.
+ENSEMBLES = ("ExtraTrees", "GradientBoosting", "RandomForest")
 
 
 def check_large(node: str, features: pd.DataFrame, candidates: Mapping[str, Any]) -> None:
@@ -65,15 +67,8 @@ def _named(columns: Any) -> Sequence[str]:
 
 def _untouched(estimator: Any, names: Sequence[str]) -> list[str]:
     """Keep the features that come to a tree, or to an ensemble of trees, as they are."""
+    from sklearn import ensemble
     from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import (
-        ExtraTreesClassifier,
-        ExtraTreesRegressor,
-        GradientBoostingClassifier,
-        GradientBoostingRegressor,
-        RandomForestClassifier,
-        RandomForestRegressor,
-    )
     from sklearn.pipeline import Pipeline
     from sklearn.tree import BaseDecisionTree
 
@@ -86,12 +81,5 @@ def _untouched(estimator: Any, names: Sequence[str]) -> list[str]:
             elif step not in (None, "passthrough"):
                 kept = []
         return _untouched(estimator.steps[-1][1], kept)
-    ensembles = (
-        ExtraTreesClassifier,
-        ExtraTreesRegressor,
-        GradientBoostingClassifier,
-        GradientBoostingRegressor,
-        RandomForestClassifier,
-        RandomForestRegressor,
-    )
+    ensembles = [getattr(ensemble, f"{name}{kind}") for name in ENSEMBLES for kind in ("Classifier", "Regressor")]
     return list(names) if isinstance(estimator, (BaseDecisionTree, *ensembles)) else []
