@@ -4,11 +4,16 @@ BIN := $(CURDIR)/.venv/bin
 # What the tests drive for real, where it is not there yet: a server, a browser, and Java for Spark.
 LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium) \
 	$(if $(wildcard /usr/bin/java),,default-jre-headless)
+# The package as it is installed, with the app in it: mypy finds modules by their folders only.
+TYPED := .venv/typed/mlbridge
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 # A worker for each core; none of them takes the cores of the others.
 WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
-.PHONY: help demo test lint check format clean
+# Old releases warn of what new ones have mended.
+LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
+
+.PHONY: help demo test change servers lowest lint audit unit check catalogue format clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,26 +40,50 @@ demo: .venv/demo  ## Build the flights with two ML models, and say what to look 
 	@echo
 	@echo "  .venv/bin/python -c \"import duckdb; duckdb.connect('dbt_project/flights.duckdb').sql('select model, entity, time, prediction, round(probability, 3) as probability, actual from ml_predictions_latest order by time desc, entity, model limit 10').show()\""
 	@echo
-	@echo "ml_predictions_latest is for dashboards; ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about;"
+	@echo "Dashboards read dbt_project/flights.duckdb.published/dev/current (docs/bi.md); ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about;"
 	@echo "ml_alerts, ml_drift and ml_performance how the world and the models have done since. The monitor shows all of it:"
 	@echo
 	@echo "  .venv/bin/mlbridge monitor --project-dir dbt_project"
 
-test: .venv/dev  ## Run every test
+servers:
 ifneq ($(strip $(LACKING)),)
 	$(APT) update --quiet
 	$(APT) install --yes --quiet --no-install-recommends $(LACKING)
 endif
-	$(WORKERS)
+
+test: .venv/dev servers  ## Run every test
+	$(WORKERS) -m '' --durations=50 tests
+
+change: .venv/dev servers  ## Run what a change must pass: every test but the slow ones
+	$(WORKERS) --durations=20 tests
+
+# The environment is thrown away: it holds the oldest releases that pyproject.toml allows, and the tests' own tools.
+lowest: .venv/uv  ## Run the unit tests and a build with the oldest versions that are allowed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/lowest
+	$(BIN)/uv pip install --quiet --python .venv/lowest/bin/python --resolution lowest-direct -e .
+	$(BIN)/uv pip freeze --python .venv/lowest/bin/python --exclude-editable > .venv/lowest/oldest.txt
+	$(BIN)/uv pip install --quiet --python .venv/lowest/bin/python -c .venv/lowest/oldest.txt -e . --group dev
+	$(LOWEST) tests/unit
+	$(LOWEST) tests/builds/test_graft.py -k 'every_row_that_no_fit_saw or building_again'
 
 lint: .venv/dev  ## Format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	rm -rf $(TYPED) && mkdir -p $(TYPED)
+	ln -s $(CURDIR)/mlbridge/* $(TYPED) && ln -s $(CURDIR)/streamlit_app $(TYPED)/app
+	$(BIN)/mypy $(TYPED)
 	$(BIN)/sqlfluff lint --nocolor dbt_project/models dbt_project/tests models
 
-check: lint  ## The same, and the tests that need no dbt
-	$(WORKERS) --quiet --ignore-glob='tests/test_dbt_*.py'
+audit: .venv/dev  ## Look up the pinned versions in PyPI's database of known vulnerabilities
+	$(BIN)/uv tool run pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement constraints.txt
+
+unit: .venv/dev  ## Run the unit tests
+	$(WORKERS) --quiet
+
+check: lint unit  ## Lint, and the unit tests
+
+catalogue: .venv/dev  ## Write the seed and the tables in the docs that are made from mlbridge/catalogue
+	PYTHONPATH=tests/helpers $(BIN)/python -m made
 
 format: .venv/dev  ## Format Python
 	$(BIN)/ruff format .

@@ -1,8 +1,9 @@
 """How often drift is called where there is none, and how often it is where there is, in worlds of which both are known.
 
-Months of rows are drawn for models with up to 40 features of many kinds (tests/drifting.py), counted by bin, and given
-to the package's own SQL of `ml_drift` on DuckDB. Prints the false alerts (features and windows) a model and quarter by
-world, and the share of planted changes that alarm in their first month by size. A second checkout is measured, too.
+Months of rows are drawn for models with up to 40 features of many kinds (tests/helpers/drifting.py), counted by bin,
+and given to the package's own SQL of `ml_drift` on DuckDB. Prints the false alerts (features and windows) a model and
+quarter by world, and the share of planted changes that alarm in their first month by size. A second checkout is
+measured, too.
 Run: .venv/bin/python benchmarks/drift_alarms.py [models a world] [another checkout, such as one of the release before]
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 from drifting import World, alerts, drifted, warehouse  # noqa: E402 - the tests are no package
 
 SEED = ROOT / "seeds" / "ml_thresholds.csv"
@@ -59,13 +60,19 @@ def planted(size: float) -> dict[str, Callable[[Any, Any], Any]]:
         "few_words_9": put(size / 10, "never seen"),
         "normal_12": put(size / 5, np.nan),
         "exponential_15": put(size / 50, 1e4),
+        "few_words_21": put(0.2, "never seen"),
         "normal_24": lambda values, _: 0 * values + 9.0,
     }
 
 
+KINDS_OF_TIME: dict[str, dict[str, Any]] = {
+    "": {},
+    " by day": {"days": True},
+    " by day and season": {"days": True, "season": True, "trained": 12},
+}
 CHANGES = (
     "normal shifted", "lognormal shifted", "Pareto scaled", "exponential scaled", "shuffled", "unseen category",
-    "emptied in part", "far values", "moved beyond training",
+    "emptied in part", "far values", "a fifth unseen", "moved beyond training",
 )  # fmt: skip
 
 
@@ -74,7 +81,7 @@ def compiled(checkout: Path, folder: Path) -> str:
     host = checkout / "dbt_project"
     dbt = [Path(sys.executable).with_name("dbt")]
     environment = {**os.environ, "FLIGHTS_DUCKDB": str(folder / "flights.duckdb"), "DO_NOT_TRACK": "1"}
-    said = ["--vars", "{mlbridge_as_of: '2100-01-01'}", "--profiles-dir", host, "--target-path", folder / "target"]
+    said = ["--vars", "{mlbridge_as_of: '2026-01-01'}", "--profiles-dir", host, "--target-path", folder / "target"]
     subprocess.run([*dbt, "deps", "--quiet"], cwd=host, check=True)
     command = [*dbt, "compile", "--quiet", "--select", "ml_drift", *said]
     subprocess.run(command, cwd=host, env=environment, check=True, capture_output=True)
@@ -108,14 +115,14 @@ def main() -> None:
         print(f"| {name} | {' | '.join(told)} |", flush=True)
     few = max(models // 4, 4)
     print(f"Planted changes that alarm in their first month, {few} models a world")
-    for days in (False, True):
+    for suffix, time in KINDS_OF_TIME.items():
         for rows in (30, 100, 1_000):
             for size in (0.25, 0.5, 1.0):
-                world = World(rows, days=days, planted=planted(size))
+                world = World(rows, planted=planted(size), **time)
                 shares = [by_change(found, world, few) for found in measured(world, few, checkouts)]
                 for place, change in enumerate(CHANGES):
                     told = [f"{share[place]:.2f}" for share in shares]
-                    print(f"| {rows}{' by day' if days else ''} | {size} | {change} | {' | '.join(told)} |", flush=True)
+                    print(f"| {rows}{suffix} | {size} | {change} | {' | '.join(told)} |", flush=True)
 
 
 def by_change(found: Any, world: World, models: int) -> list[float]:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlbridge.blocks import Blocks
-from mlbridge.intervals import interval, spread
-from mlbridge.metrics import metrics_for, value
-from mlbridge.sample import Sample, Weighted
+from mlbridge.catalogue.metrics import metrics_for
+from mlbridge.evaluation.blocks import Blocks
+from mlbridge.evaluation.intervals import interval, sampling_error
+from mlbridge.evaluation.metrics import metric_value
+from mlbridge.evaluation.sample import Sample, Weighted
 
 Noise = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -39,19 +40,19 @@ def numbers(rng: np.random.Generator, rows: int, days: int, noise: Noise, common
 
 def held(draw: Callable[[np.random.Generator, int, int], Sample], rows: int, days: int, trials: int) -> list[str]:
     """Count for each metric how often its interval holds the value of a very large sample."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     large = draw(rng, rows // days * 40_000 if rows > days else 400_000, 40_000 if rows > days else 400_000)
     names = metrics_for(large.task)
-    truth = {metric: value(Weighted(large), metric) for metric in names}
+    truth = {metric: metric_value(Weighted(large), metric) for metric in names}
     hits, stated = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     for _ in range(trials):
         sample = draw(rng, rows, days)
         blocks = Blocks.of("day", np.arange(rows) * days // rows) if rows > days else Blocks.rows(rows)
         for metric in names:
-            found = value(Weighted(sample), metric)
+            found = metric_value(Weighted(sample), metric)
             if not np.isfinite(found):
                 continue
-            low, high = interval(sample, metric, found, spread(sample, metric, blocks))
+            low, high = interval(sample, metric, found, sampling_error(sample, metric, blocks))
             if low is not None and high is not None:
                 stated[metric] += 1
                 hits[metric] += low <= truth[metric] <= high
@@ -76,9 +77,11 @@ def main() -> None:
     kinds: dict[str, Noise] = {
         "normal errors": lambda rng, n: rng.normal(size=n),
         "exponential errors": lambda rng, n: rng.standard_exponential(n) - 1,
+        "errors of Student's t (4)": lambda rng, n: rng.standard_t(4, n),
     }
     for rows, kind, days, common in (
-        (30, "normal errors", 30, 0), (200, "exponential errors", 200, 0), (300, "normal errors", 15, 1),
+        (30, "normal errors", 30, 0), (200, "exponential errors", 200, 0), (200, "errors of Student's t (4)", 200, 0),
+        (1000, "errors of Student's t (4)", 1000, 0), (300, "normal errors", 15, 1),
         (3000, "normal errors", 30, 1), (3000, "exponential errors", 60, 1),
     ):  # fmt: skip
         name = f"{rows:,} rows, {kind}" + (f", {days} days that differ" if common else "")

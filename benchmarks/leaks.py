@@ -1,6 +1,6 @@
 """How often honest features are taken for leaks, and how often planted leaks are found, in worlds that are known.
 
-The worlds are those of `tests/leaky.py`: 400 to 6,000 rows, two classes, three classes and numbers, split by time and
+The worlds are those of `tests/helpers/leaky.py`: 400 to 6,000 rows, two and three classes, numbers, split by time and
 by hash; in honest ones one feature dominates (AUC or squared correlation 0.7 to 0.97), in half of them new since the
 champion. Then both models of the flights, where the host has been built, as they are and with columns that are known
 only afterwards.
@@ -14,23 +14,27 @@ import platform
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "helpers"))
 
-from leaky import LEAKS, TASKS, look, search, world  # noqa: E402
+from leaky import LEAKS, TASKS, World, look, search, world  # noqa: E402
 
+from mlbridge.engines.warehouse import Warehouse  # noqa: E402
 from mlbridge.errors import SplitError  # noqa: E402
-from mlbridge.leaks import NONE, WITHHOLD  # noqa: E402
-from mlbridge.nodes import _gather  # noqa: E402
-from mlbridge.spec import read_spec  # noqa: E402
-from mlbridge.warehouse import Warehouse  # noqa: E402
+from mlbridge.leaks.catalogue import NONE, WITHHOLD  # noqa: E402
+from mlbridge.nodes.training_rows import gather  # noqa: E402
+from mlbridge.spec.reading import read_spec  # noqa: E402
 
+# Other seeds than those on which the levels of suspicion were settled.
+FRESH = 50_000
 SIZES = (400, 1000, 3000, 6000)
 FLIGHTS = ROOT / "dbt_project"
 AFTERWARDS = {
@@ -42,27 +46,37 @@ AFTERWARDS = {
 }
 
 
+def searched(worlds: int, draw: Callable[[int], tuple[World, tuple[str, ...]]]) -> Iterator[tuple[int, World, Any]]:
+    """Give seed, world and what is found for so many seeds; those whose world is too small to train on are left out."""
+    made = 0
+    for seed in count():
+        if made == worlds:
+            return
+        drawn, new = draw(seed)
+        try:
+            found = search(drawn, new)
+        except SplitError:
+            continue
+        made += 1
+        yield seed, drawn, found
+
+
 def honest(worlds: int) -> None:
     """Count the honest worlds in which a feature is accused."""
     accused: Counter[str] = Counter()
     features = 0
-    searched = 0
-    for seed in count():
-        if searched == worlds:
-            break
-        task, by = TASKS[seed % 3], ("time", "hash")[seed // 3 % 2]
+
+    def draw(seed: int) -> tuple[World, tuple[str, ...]]:
         strength = (0.7, 0.8, 0.9, 0.95, 0.97)[seed % 5]
-        made = world(1000 + seed, task, SIZES[seed // 6 % 4], strength, by)
-        try:
-            found = search(made, new=("dominant",) if seed % 2 else ())
-        except SplitError:  # too few rows of a class to train on: no world
-            continue
-        searched += 1
+        made = world(FRESH + seed, TASKS[seed % 3], SIZES[seed // 6 % 4], strength, ("time", "hash")[seed // 3 % 2])
+        return made, ("dominant",) if seed % 2 else ()
+
+    for seed, _, found in searched(worlds, draw):
         features += len({each.feature for each in found})
         for each in found:
             if each.level != NONE:
                 accused[each.level] += 1
-                print(f"  accused: seed {seed}, {task}, {by}, strength {strength}: {each.check}, {each.sentence}")
+                print(f"  accused: seed {seed}: {each.check}, {each.sentence}")
     bound = 1 - 0.05 ** (1 / worlds)
     print(
         f"honest: {worlds} worlds, {features:,} features; accused {dict(accused) or 'none'}; "
@@ -77,9 +91,12 @@ def planted(worlds: int) -> None:
         cells = []
         for task in TASKS:
             levels: Counter[str] = Counter()
-            for seed in range(worlds):
-                made = plant(world(seed, task, SIZES[1 + seed % 3], 0.75, by))
-                found = [each for each in search(made) if each.level != NONE]
+
+            def draw(seed: int, plant: Any = plant, task: str = task, by: str = by) -> tuple[World, tuple[str, ...]]:
+                return plant(world(FRESH + seed, task, SIZES[1 + seed % 3], 0.75, by)), ()
+
+            for _, made, suspicions in searched(worlds, draw):
+                found = [each for each in suspicions if each.level != NONE]
                 named = [each for each in found if each.feature in made.new]
                 levels["withheld"] += any(each.level == WITHHOLD for each in named)
                 levels["found"] += bool(named)
@@ -108,7 +125,7 @@ def flights() -> None:
                     f"select split.*{columns if planted_too else ''} "
                     f"from {model}_split as split inner join flights using (flight_id)"
                 )
-                training = _gather(node["name"], Warehouse(connection), rows, spec, {}, [])
+                training = gather(node["name"], Warehouse(connection), rows, spec, {}, [])
                 started = time.perf_counter()
                 found = look(training)
             seconds = time.perf_counter() - started

@@ -10,7 +10,6 @@ Run: .venv/bin/python benchmarks/monitor_browser.py [millions of predictions]
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -29,7 +28,7 @@ import duckdb
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-FLIGHTS = ROOT / "dbt_project" / "flights.duckdb.published"
+FLIGHTS = ROOT / "dbt_project" / "flights.duckdb.published" / "dev"
 MODEL = "late_arrival"
 PAGES = ["", *(f"{name}?model={MODEL}" for name in ("performance", "drift", "versions", "predictions")), "runs",
          "pipeline"]  # fmt: skip
@@ -58,9 +57,8 @@ st.line_chart(known.groupby(step)[["probability", "actual_value"]].mean(), x="pr
 
 def grow(folder: Path, rows: int) -> int:
     """Copy what the flights have published, the predictions of one model as often as that gives `rows`."""
-    shutil.copytree(FLIGHTS, folder)
-    slot = json.loads((folder / "current.json").read_text())["slot"]
-    file = folder / f"{slot}.ml_predictions.parquet"
+    shutil.copytree(FLIGHTS, folder, symlinks=True)
+    file = folder / "current" / "ml_predictions.parquet"
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.execute(f"create table old as from '{file}'")
         own = f"from old where model = '{MODEL}'"
@@ -138,9 +136,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         with served(["mlbridge.app"], MLBRIDGE_PUBLISHED=str(folder)) as (address, pid):
             ours = measure(browser, PAGES, address, pid)
-        slot = json.loads((folder / "current.json").read_text())["slot"]
         script = Path(place) / "by_hand.py"
-        script.write_text(BY_HAND.format(file=str(folder / f"{slot}.ml_predictions.parquet"), model=MODEL))
+        script.write_text(BY_HAND.format(file=str(folder / "current" / "ml_predictions.parquet"), model=MODEL))
         with served(["streamlit", "run", str(script)]) as (address, pid):
             theirs = measure(browser, [""], address, pid)
         browser.close()

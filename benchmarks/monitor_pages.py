@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from mlbridge.publication.folder import Facts, file_of, new_build
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -141,15 +143,10 @@ def write_build(folder: Path, kind: str, rows: int) -> None:
     documents = {"spec": json.dumps(spec), "params": json.dumps({"classes": CLASSES[kind]})}
     tables = {name: sql.format(model=MODEL, metric=metric, **documents) for name, sql in SMALL.items()}
     tables["ml_predictions"] = PREDICTIONS.format(model=MODEL, rows=rows, values=VALUES[kind])
-    with duckdb.connect(config={"threads": 2}) as connection:
+    with duckdb.connect(config={"threads": 2}) as connection, new_build(folder, Path(__file__)) as place:
         for name, sql in tables.items():
-            connection.execute(f"copy ({sql}) to '{folder / f'a.{name}.parquet'}' (format parquet)")
-    pointer = {
-        "build": kind, "slot": "a", "published_at": "2025-01-02 03:04:05", "as_of": "2025-01-01 00:00:00",
-        "version": "0.6.0", "tables": sorted(tables),
-    }  # fmt: skip
-    (folder / "format0.json").write_text('{"format": 1}')
-    (folder / "current.json").write_text(json.dumps(pointer))
+            connection.execute(f"copy ({sql}) to '{file_of(place, name)}' (format parquet)")
+        Facts.now(kind, "2025-01-01 00:00:00", "0.9.0", tuple(sorted(tables))).write(place)
 
 
 def ours(kind: str) -> dict[str, Callable[[State], Any]]:

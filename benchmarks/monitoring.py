@@ -43,7 +43,7 @@ FITTED_ROWS, FIRST_ROWS = 30_000, 1_000
 MONITOR = ["mlbridge.monitor", "ml_thresholds"]
 MEASURED = ["ml_windows", "ml_distributions", "ml_realized", "ml_drift", "ml_performance", "ml_alerts"]
 COUNTED = ("ml_distributions", "ml_realized")
-PUBLISHING = "mlbridge-on-run-end-1"
+PUBLISHING = "mlbridge-on-run-end-2"
 PSI_FLOOR = 1e-4
 
 FILES = {

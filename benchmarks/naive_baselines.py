@@ -1,8 +1,8 @@
-"""How often a model that knows no more than a naive baseline is promoted, and how often chance alone is called odd.
+"""How often a model that knows no more than a naive baseline is promoted, and how often chance alone gives a warning.
 
 In each world outcomes come four a day, and the gate compares a candidate with a baseline on the test rows. "One
 constant" is the mean (for absolute errors the median), or the classes' shares; "the strongest" is that of
-`mlbridge.baselines`. Fixed seeds; prints Markdown.
+`mlbridge.evaluation.baselines`. Fixed seeds; prints Markdown.
 Run: .venv/bin/python benchmarks/naive_baselines.py
 """
 
@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mlbridge.baselines import Outcomes, baselines, competing, strongest
-from mlbridge.evaluate import Sample, metric_rows, paired_gain
-from mlbridge.strength import ranking, strength
+from mlbridge.evaluation.baselines import Outcomes, baselines, competing, shortest_half, strongest
+from mlbridge.evaluation.comparison import paired_gain
+from mlbridge.evaluation.evaluate import metric_rows
+from mlbridge.evaluation.sample import Sample
+from mlbridge.evaluation.strength import ranking, strength
 
 TRAIN, VALIDATION, TEST = 800, 200, 200
 ROWS = TRAIN + VALIDATION + TEST
@@ -33,9 +35,9 @@ World = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, dict[str, 
 
 
 def skewed_constant(rng: np.random.Generator) -> Any:
-    """Skewed outcomes; the candidate is a constant near their mode."""
+    """Skewed outcomes; the candidate is a constant that half of the training rows show to be best."""
     truth = rng.exponential(20, ROWS) - 10
-    return truth, np.full(ROWS, -3.0), {}
+    return truth, np.full(ROWS, shortest_half(truth[SEEN][::2])), {}
 
 
 def last_level(rng: np.random.Generator) -> Any:
@@ -100,7 +102,7 @@ def promoted(world: World, metric: str, seed: int) -> tuple[bool, bool]:
 
 
 def odd(rows: int, seed: int) -> tuple[bool, bool, bool, bool]:
-    """Say what is called odd of scores without skill, of a calibrated model (fell, off), and of the same turned."""
+    """Return the warnings about scores without skill, a calibrated model (lost skill, off), and its inverted scores."""
 
     def drawn(skill: float, stream: int) -> Sample:
         rng = np.random.default_rng([seed, stream])
@@ -132,8 +134,8 @@ def main(trials: int = 400) -> None:
         for metric in metrics:
             found = np.mean([promoted(world, metric, seed) for seed in range(trials)], axis=0)
             print(f"| {world.__doc__} | `{metric}` | {100 * found[0]:.1f} % | {100 * found[1]:.1f} % |", flush=True)
-    print(f"\nWhat is called odd, of {trials} trials\n")
-    print("| rows | below chance, without skill | fell, as it was | off, though calibrated | below chance, turned |")
+    print(f"\nWarnings about a candidate, of {trials} trials\n")
+    print("| rows | below chance, no skill | lost skill, unchanged | off, though calibrated | below chance, turned |")
     print("|---|---|---|---|---|")
     for rows in (60, 200, 1000):
         shares = np.mean([odd(rows, seed) for seed in range(trials)], axis=0)

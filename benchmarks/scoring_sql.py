@@ -131,11 +131,12 @@ def by_hand(folder: Path, name: str) -> dict[str, Any]:
 
 def python(folder: Path, name: str) -> dict[str, Any]:
     """Score as the prediction node does in Python."""
-    from mlbridge.features import Feature
-    from mlbridge.score import BATCH_ROWS, prediction_schema, score, scored_columns
-    from mlbridge.spec import read_spec
-    from mlbridge.versions import Version
-    from mlbridge.warehouse import Warehouse, select
+    from mlbridge.engines.warehouse import Warehouse, select
+    from mlbridge.features.columns import Feature
+    from mlbridge.registry.versions import Version
+    from mlbridge.scoring.python import SCORING_BATCH_ROWS, score
+    from mlbridge.scoring.rows import prediction_schema, scored_columns
+    from mlbridge.spec.reading import read_spec
 
     spec = read_spec(name, {"task": "classification", "target": "late", "entity": "id", "time": "at"})
     features = tuple(
@@ -147,7 +148,7 @@ def python(folder: Path, name: str) -> dict[str, Any]:
     with duckdb.connect(str(folder / "rows.duckdb"), config={"threads": 2}) as warehouse:
         started, cpu = time.perf_counter(), time.process_time()
         split = exp.select("*", "timestamp '2024-01-01' as at").from_("rows").subquery("split")
-        rows = Warehouse(warehouse.cursor()).batches(select(scored_columns(version), split), BATCH_ROWS)
+        rows = Warehouse(warehouse.cursor()).batches(select(scored_columns(version), split), SCORING_BATCH_ROWS)
         facts = {"model_name": name, "scored_at": datetime(2024, 1, 1), "invocation_id": "one"}
         result = pa.RecordBatchReader.from_batches(prediction_schema(), score(name, rows, version, facts))
         warehouse.register("result", result)

@@ -61,10 +61,10 @@ def peak() -> float:
 
 def measure(how: str, path: str) -> None:
     """Train with one candidate, or read the frame alone, and print seconds and MiB."""
-    import mlbridge.nodes
+    import mlbridge.nodes.new_version
 
     if how == "frame":
-        mlbridge.nodes.challenge = lambda training, *_: training.frame.part("train").shape and []
+        mlbridge.nodes.new_version.challenge = lambda training, *_: training.frame.part("train").shape and []
     spec = {**SPEC, "candidates": ["hist_gradient_boosting" if how == "frame" else how]}
     with duckdb.connect(path, read_only=True, config={"memory_limit": "500MB"}) as warehouse:
         before, started = peak(), time.perf_counter()

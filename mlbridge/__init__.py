@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbridge.errors import (
     ArtifactError,
@@ -20,12 +18,12 @@ from mlbridge.errors import (
     SplitError,
     TrainingError,
 )
+from mlbridge.version import __version__
 
 if TYPE_CHECKING:
     from mlbridge.compile.select import to_sql
-    from mlbridge.nodes import predict, train
-
-__version__ = "0.6.0"
+    from mlbridge.nodes.predictions import predict
+    from mlbridge.nodes.training import train
 
 __all__ = [
     "ArtifactError",
@@ -44,27 +42,21 @@ __all__ = [
     "train",
 ]
 
-# OpenMP reads this once, when scikit-learn loads it. By default its threads spin while they wait for each other. That
-# is faster on idle cores (a gradient boosting of 1.0 s takes 2.7 s without), but beside another fit the same one took
-# anything from 3 to 20 s, and 2 to 3 s with sleeping threads (benchmarks/waiting_threads.py): a build shares its cores.
+# OpenMP reads this variable once, when scikit-learn is imported. By default, waiting OpenMP threads spin. On idle cores
+# that is faster: a gradient boosting fit takes 1.0 s, and 2.7 s with sleeping threads. But beside a second fit it took
+# 3 to 20 s, and 2 to 3 s with sleeping threads (benchmarks/waiting_threads.py). A build shares its cores, so threads
+# sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# The verbs pull in numpy, pyarrow and scikit-learn: only who calls one pays for it.
-_VERBS = {"predict": "mlbridge.nodes", "to_sql": "mlbridge.compile.select", "train": "mlbridge.nodes"}
+# These functions import numpy, pyarrow and scikit-learn, so they are imported on first use.
+_LAZY_FUNCTIONS = {
+    "predict": "mlbridge.nodes.predictions",
+    "to_sql": "mlbridge.compile.select",
+    "train": "mlbridge.nodes.training",
+}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _VERBS:
-        return getattr(importlib.import_module(_VERBS[name]), name)
+def __getattr__(name: str) -> object:
+    if name in _LAZY_FUNCTIONS:
+        return getattr(importlib.import_module(_LAZY_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'mlbridge' has no attribute {name!r}")
-
-
-class _Package(ModuleType):
-    """Keeps `mlbridge.train` the verb: importing the module of that name would put the module there."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _VERBS:
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -1,23 +1,21 @@
-"""The command line: parse, call, show. Exit code 0 is fine, 1 a check that failed, 2 misuse."""
+"""The command line: parses options, calls a command, prints its result. Exit codes: 0 success, 1 failure, 2 misuse."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-import mlbridge
+from mlbridge.display import alert_line, health_line, show, show_backtest, version_line
 from mlbridge.errors import MlbridgeError
+from mlbridge.version import __version__
 
 
 class Misuse(click.ClickException):
-    """The command was asked for something that is not there."""
+    """The command line names something that does not exist."""
 
     exit_code = 2
 
@@ -26,14 +24,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def project_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options by which dbt finds a project, and the output's form."""
+    """Add `--project-dir`, `--profiles-dir`, `--target` and `--format` to a command."""
     options = (
         click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project."),
         click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml."),
         click.option("--target", help="The profile's target; dbt's default otherwise."),
         click.option(
             "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-            help="For people, or for programs.",
+            help="Output format: a table for people, JSON for programs.",
         ),
     )  # fmt: skip
     for option in reversed(options):
@@ -42,9 +40,9 @@ def project_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(mlbridge.__version__, prog_name="mlbridge")
+@click.version_option(__version__, prog_name="mlbridge")
 def main() -> None:
-    """Look after the ML branch of a dbt project. Training and scoring themselves are `dbt build`."""
+    """Inspect and maintain the ML branch of a dbt project. Training and scoring run inside `dbt build`."""
 
 
 @main.command()
@@ -55,21 +53,72 @@ def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, ta
 
     Example: mlbridge versions late_arrival --project-dir dbt_project
     """
-    from mlbridge.leaderboard import leaderboard
-    from mlbridge.project import Project
+    from mlbridge.commands.versions import leaderboard
+    from mlbridge.project.project import Project
 
     try:
         rows = leaderboard(Project.at(project_dir, profiles_dir, target), model)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":
-        _show(rows, form)
+        show(rows, form)
         return
-    _show([_short(row) for row in rows], form)
+    show([version_line(row) for row in rows], form)
     for row in rows:
         if row["outcome"] != "runner_up":
             version = "" if row["version"] is None else f" version {row['version']}"
             click.echo(f"{row['model']}{version} {row['outcome'].replace('_', ' ')}: {row['reason']}")
+
+
+@main.command()
+@click.argument("model", required=False)
+@project_options
+def status(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Say whether MODEL, or every model, can be relied on, why, and what to do.
+
+    The verdict is act, look, cannot tell or fine, as in the table ml_health. The exit code is 1 if a model's verdict is
+    act or its next build is overdue, so that it can be used in CI and cron.
+
+    Example: mlbridge status --project-dir dbt_project
+    """
+    from mlbridge.commands.status import health, overdue
+    from mlbridge.project.project import Project
+
+    try:
+        rows = health(Project.at(project_dir, profiles_dir, target), model)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    show(rows if form == "json" else [health_line(row) for row in rows], form)
+    late = overdue(rows)
+    if form == "table":
+        for row in late:
+            click.echo(f"{row['model']}: a build was expected by {row['next_build_expected_by']:%Y-%m-%d %H:%M} UTC")
+    if late or any(row["verdict"] == "act" for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("model", required=False)
+@project_options
+def alerts(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Show the current alerts of MODEL, or of every model, with what to do about each.
+
+    The exit code is 1 if there is one of severity act or look.
+
+    Example: mlbridge alerts late_arrival --project-dir dbt_project
+    """
+    from mlbridge.commands.alerts import alerts
+    from mlbridge.project.project import Project
+
+    try:
+        rows = alerts(Project.at(project_dir, profiles_dir, target), model)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    show(rows if form == "json" else [alert_line(row) for row in rows], form)
+    if form == "table" and not rows:
+        click.echo("no alert")
+    if any(row["severity"] != "note" for row in rows):
+        raise click.exceptions.Exit(1)
 
 
 @main.command()
@@ -79,11 +128,11 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
 
     Example: mlbridge doctor --project-dir dbt_project
     """
-    from mlbridge.doctor import examine, summary
-    from mlbridge.project import Project
+    from mlbridge.commands.doctor import run_checks, summary
+    from mlbridge.project.project import Project
 
-    findings = examine(lambda: Project.at(project_dir, profiles_dir, target))
-    _show([{**asdict(each), "fine": "ok" if each.fine else "FAILED"} for each in findings], form)
+    findings = run_checks(lambda: Project.at(project_dir, profiles_dir, target))
+    show([{**asdict(each), "fine": "ok" if each.fine else "FAILED"} for each in findings], form)
     if form == "table":
         click.echo(summary(findings))
     if not all(each.fine for each in findings):
@@ -93,49 +142,50 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
 @main.command()
 @click.argument("model", required=False)
 @click.option("--from", "first", required=True, help="The first moment, in UTC, such as 2013-07-01.")
-@click.option("--to", "last", required=True, help="The last moment; what was decided before is measured up to it.")
+@click.option("--to", "last", required=True, help="The last moment, in UTC; metrics use rows up to it.")
 @click.option("--step", type=click.Choice(["day", "week", "month"]), default="month", show_default=True)
 @project_options
 def backtest(  # noqa: PLR0913 - what the command line offers
     model: str | None, first: str, last: str, step: str,
     project_dir: Path, profiles_dir: Path | None, target: str | None, form: str,
 ) -> None:  # fmt: skip
-    """Replay history for MODEL, or all models, under three policies of training again.
+    """Replay history for MODEL, or all models, under three retraining policies.
 
-    Under `spec` the spec's `retrain` decides, under `never` the first version stays, under `always` every step trains.
-    A step shows what was known then, what was decided, and how good the version in use was on the rows up to the
-    next step. It all happens in copies of the warehouse. Interrupted and started again, it goes on where it was.
+    Policy `spec` retrains as the spec's `retrain` says, `never` keeps the first version, `always` trains at every step.
+    For each step the table shows how many rows and labels were known, the decision, and the metric of the version in
+    use on the rows up to the next step. All builds run on copies of the warehouse. If it is interrupted, the same
+    command continues after the last completed step.
 
     Example: mlbridge backtest late_arrival --from 2013-07-01 --to 2014-01-01 --step month
     """
-    from mlbridge.backtest import backtest, moment, moments
-    from mlbridge.progress import shown
-    from mlbridge.project import Project
-    from mlbridge.sandbox import ReplayError
+    from mlbridge.backtesting.sandbox import ReplayError
+    from mlbridge.commands.backtest import backtest, moment, moments
+    from mlbridge.progress import progress_report
+    from mlbridge.project.project import Project
 
     try:
         steps = moments(moment("--from", first), moment("--to", last), step)
-        with shown() as report:
+        with progress_report() as report:
             done = backtest(Project.at(project_dir, profiles_dir, target), model, steps, report)
     except ReplayError as error:
         raise click.ClickException(str(error)) from error
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     except KeyboardInterrupt as error:
-        raise click.ClickException("interrupted; the same command goes on from the last step done") from error
+        raise click.ClickException("interrupted; the same command continues after the last completed step") from error
     if form == "json":
         click.echo(json.dumps({**done.tables, "file": str(done.file)}, default=str, indent=2))
         return
     for name in dict.fromkeys(row["model"] for row in done.tables["ml_backtest"]):
-        _show_backtest(name, *([row for row in rows if row["model"] == name] for rows in done.tables.values()))
+        show_backtest(name, *([row for row in rows if row["model"] == name] for rows in done.tables.values()))
     click.echo(f"The tables {' and '.join(done.tables)} are in {done.file}")
 
 
 @main.command(name="compile")
 @click.argument("model")
-@click.option("--version", "number", type=int, help="The version; the champion otherwise.")
-@click.option("--dialect", help="The engine that is to run it; the warehouse's own otherwise.")
-@click.option("--relation", help="The table to score; the model's split otherwise.")
+@click.option("--version", "number", type=int, help="The version to write; by default the champion.")
+@click.option("--dialect", help="The SQL dialect; by default that of the warehouse.")
+@click.option("--relation", help="The table to score; by default <model>_split.")
 @click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
 @click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
 @click.option("--target", help="The profile's target; dbt's default otherwise.")
@@ -148,14 +198,15 @@ def compile_(
     profiles_dir: Path | None,
     target: str | None,
 ) -> None:
-    """Write MODEL as a SELECT that predicts what Python would, for any engine, with no Python there.
+    """Write MODEL as a SELECT that returns the same predictions as Python, for an engine without Python.
 
-    It gives the key and the time of each row of the relation, the prediction, and the probability of each class.
+    The SELECT returns for each row of the relation its entity columns, its time, the prediction, and for a
+    classification the probability of each class.
 
     Example: mlbridge compile late_arrival --dialect postgres > late_arrival.sql
     """
-    from mlbridge.export import export
-    from mlbridge.project import Project
+    from mlbridge.commands.compile import export
+    from mlbridge.project.project import Project
 
     try:
         click.echo(export(Project.at(project_dir, profiles_dir, target), model, number, dialect, relation))
@@ -164,28 +215,37 @@ def compile_(
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Where to listen.")
-@click.option("--address", default="localhost", show_default=True, help="Who may look: localhost is this machine only.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The port to listen on.")
+@click.option("--address", default="localhost", show_default=True, help="The address to listen on.")
+@click.option("--allow-remote", is_flag=True, help="Listen on an address that other machines reach, without a login.")
 @click.option("--headless", is_flag=True, help="Do not open a browser.")
 @click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
 @click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
 @click.option("--target", help="The profile's target; dbt's default otherwise.")
 def monitor(
-    port: int, address: str, headless: bool, project_dir: Path, profiles_dir: Path | None, target: str | None
+    port: int,
+    address: str,
+    allow_remote: bool,
+    headless: bool,
+    project_dir: Path,
+    profiles_dir: Path | None,
+    target: str | None,
 ) -> None:
     """Open the monitor: a web page with all models, their performance, drift, versions and runs.
 
-    It shows what the last build published, also while a build runs, and never holds the warehouse. Ctrl-C ends it.
+    It shows the tables that the last build published. It works while a build runs and never locks the warehouse.
+    Ctrl-C stops it.
 
     Example: mlbridge monitor --project-dir dbt_project --port 8600
     """
     import os
 
-    from mlbridge.monitor import launch
-    from mlbridge.project import Project
+    from mlbridge.commands.monitor import command
+    from mlbridge.project.project import Project
 
     try:
-        line, environment = launch.command(Project.at(project_dir, profiles_dir, target), address, port, headless)
+        project = Project.at(project_dir, profiles_dir, target)
+        line, environment = command(project, address, port, headless, allow_remote)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     host = f"[{address}]" if ":" in address else address
@@ -196,86 +256,23 @@ def monitor(
 @main.command()
 @project_options
 def publish(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
-    """Publish the tables for the monitor as they are now, which every `dbt build` does at its end.
+    """Publish the current tables for the monitor and for dashboards. Every `dbt build` does this at its end.
 
-    Not while a build runs: both need the warehouse.
+    Do not run it while a build runs: both need the warehouse.
 
     Example: mlbridge publish --project-dir dbt_project
     """
-    from mlbridge.progress import shown
-    from mlbridge.project import Project
-    from mlbridge.publish import publish
+    from mlbridge.commands.publish import publish
+    from mlbridge.progress import progress_report
+    from mlbridge.project.project import Project
 
     try:
-        with shown() as report:
+        with progress_report() as report:
             done = publish(Project.at(project_dir, profiles_dir, target), report)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":
         click.echo(json.dumps(asdict(done), default=str, indent=2))
         return
-    _show([{"table": name, "MB": done.file(name).stat().st_size / 1e6} for name in done.tables], form)
+    show([{"table": name, "MB": done.file(name).stat().st_size / 1e6} for name in done.tables], form)
     click.echo(f"As of {done.as_of}, published as build {done.build} to {done.folder}")
-
-
-def _show_backtest(model: str, steps: Sequence[Mapping[str, Any]], policies: Sequence[Mapping[str, Any]]) -> None:
-    from mlbridge.replay import day
-
-    metric = steps[0]["metric"]
-    click.echo(f"{model}\n")
-    shown = {"step": "step", "policy": "policy", "known rows": "known_rows", "labels": "labels"}
-    shown |= {"decision": "decision", "version": "version", f"{metric} (95 % interval)": "interval", "n": "n"}
-    rows = [{**row, "step": day(row["step"]), "interval": _interval(row)} for row in steps]
-    _show([{title: row[key] for title, key in shown.items()} for row in rows], "table")
-    click.echo()
-    for row in rows:
-        if row["policy"] == "spec" and row["decision"] != "skipped":
-            click.echo(f"{row['step']} spec {row['decision']}: {row['reason']}")
-    click.echo()
-    shown = {key: key for key in ("policy", "retrain", "trainings", "promotions")}
-    shown |= {"seconds of training": "training_seconds", f"{metric} (95 % interval)": "interval", "n": "n"}
-    policies = [{**row, "interval": _interval(row)} for row in policies]
-    _show([{title: row[key] for title, key in shown.items()} for row in policies], "table")
-    click.echo()
-
-
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "model": row["model"],
-        "version": row["version"],
-        "candidate": row["candidate"],
-        "outcome": ("champion" if row["champion"] else row["outcome"]) + (", retired" if row["retired"] else ""),
-        "test metric": row["metric"],
-        "value (95 % interval)": _interval(row),
-        "baseline": " ".join(
-            filter(None, (_cell(row["baseline"]), row["baseline_name"] and f"({row['baseline_name']})"))
-        ),
-        "strength": (row["strength"] or {}).get("word"),
-        "n": row["n"],
-    }
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    return "" if row["value"] is None else f"{_cell(row['value'])} ({_cell(row['low'])} to {_cell(row['high'])})"
-
-
-def _show(rows: Sequence[Mapping[str, Any]], form: str) -> None:
-    if form == "json":
-        click.echo(json.dumps(rows, default=str, indent=2))
-        return
-    names = list(rows[0]) if rows else []
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        numeric = isinstance(rows[0][name], (int, float))
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=name != names[-1], overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    terminal = Console(markup=False)  # '[churn]' is a list, no style
-    # Only a window has an edge to break lines at; a pipe or a file gets them whole.
-    (terminal if terminal.is_terminal else Console(markup=False, width=10_000)).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

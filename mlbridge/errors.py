@@ -1,8 +1,7 @@
-"""What can go wrong, one class per stage; every message says what came, what was expected and the way out."""
+"""The errors, one class per stage; every message says what was found, what was expected and what to do."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -11,7 +10,7 @@ class MlbridgeError(Exception):
 
 
 class SpecError(MlbridgeError):
-    """`config.meta.mlbridge` of a training node says something that cannot be meant."""
+    """`config.meta.mlbridge` of a training node is invalid."""
 
 
 class FeatureError(MlbridgeError):
@@ -19,7 +18,10 @@ class FeatureError(MlbridgeError):
 
 
 class SplitError(MlbridgeError):
-    """The rows of the split do not allow a training: too few, unknown words, duplicated keys."""
+    """The rows of the split are wrong: unknown values of `ml_split`, NULL or duplicate keys, infinite targets.
+
+    Too few rows are no error but a `Shortage`.
+    """
 
 
 class TrainingError(MlbridgeError):
@@ -27,7 +29,7 @@ class TrainingError(MlbridgeError):
 
 
 class RegistryError(MlbridgeError):
-    """The logbook holds something that this build cannot go on from."""
+    """The logbook lacks a version that the spec names, or holds rows that this build cannot use."""
 
 
 class ArtifactError(RegistryError):
@@ -39,25 +41,48 @@ class CompileError(MlbridgeError):
 
 
 class ScoringError(MlbridgeError):
-    """The champion cannot score the rows as they are now."""
+    """A version cannot score the rows as they are now."""
 
 
 class SetupError(MlbridgeError):
-    """The node, the profile or the installed versions do not fit together."""
+    """The project, profile, node, warehouse or installed packages are missing or do not match each other."""
 
 
 class MonitorError(MlbridgeError):
-    """The monitor is asked for something that the published tables do not hold."""
+    """The monitor needs something that the published tables do not hold."""
 
 
-def nearest(word: object, allowed: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` for the nearest allowed word, or nothing when none is near."""
-    found = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean '{found[0]}'?" if found else ""
+def nearest(value: object, allowed: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the most similar allowed word; empty when none is similar.
+
+    Similar is what shares half of its pairs of letters (Dice's coefficient), as `macros/base/nearest.sql` has it.
+    """
+    best, most, pairs = None, 0.5, _letter_pairs(value)
+    for other in allowed:
+        others = _letter_pairs(other)
+        share = 2 * sum(pair in others for pair in pairs) / (len(pairs) + len(others))
+        if share >= most:
+            best, most = other, share
+    return "" if best is None else f" Did you mean '{best}'?"
 
 
-def listed(words: Iterable[object], most: int = 20) -> str:
+def _letter_pairs(value: object) -> list[str]:
+    letters = f" {value} ".lower()
+    return [letters[index : index + 2] for index in range(len(letters) - 1)]
+
+
+def listed(values: Iterable[object], most: int = 20) -> str:
     """Write words for a sentence, quoted, at most `most` of them."""
-    every = [f"'{word}'" for word in words]
+    every = [f"'{value}'" for value in values]
     rest = f" and {len(every) - most:,} more" if len(every) > most else ""
     return (", ".join(every[:most]) or "none") + rest
+
+
+LONGEST_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """Write a value of a YAML file for a sentence, as YAML spells it; a text is quoted, a long one is cut."""
+    special = {"None": "nothing", "True": "true", "False": "false", "nan": ".nan", "inf": ".inf", "-inf": "-.inf"}
+    text = special.get(repr(value), repr(value))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"

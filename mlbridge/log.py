@@ -1,15 +1,31 @@
-"""One place where the branch speaks: dbt's own log when dbt runs it, the standard library's otherwise."""
+"""Log messages of the nodes: through dbt's logger when dbt runs, the standard library's otherwise."""
 
 from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import Any
+from typing import Protocol
+
+
+class Logger(Protocol):
+    """The methods that dbt's logger and the standard library's logger have in common."""
+
+    def debug(self, msg: str) -> None:
+        """Write a line for the log file."""
+        ...
+
+    def info(self, msg: str) -> None:
+        """Write a line."""
+        ...
+
+    def warning(self, msg: str) -> None:
+        """Write a warning."""
+        ...
 
 
 @cache
-def logger() -> Any:
-    """Give dbt's logger, so that lines carry dbt's time stamp and land in `logs/dbt.log` too."""
+def logger() -> Logger:
+    """Return dbt's logger, so that lines carry dbt's time stamp and land in `logs/dbt.log` too."""
     try:
         from dbt.adapters.events.logging import AdapterLogger
     except ImportError:
@@ -17,12 +33,17 @@ def logger() -> Any:
     return AdapterLogger("mlbridge")
 
 
-def say(node: str, text: str) -> None:
-    """Write one line of progress of a node."""
-    # dbt's logger formats its message with `%`-free str.format semantics only when arguments follow.
+def debug(text: str) -> None:
+    """Log what only a search for a fault needs."""
+    logger().debug(text)
+
+
+def info(node: str, text: str) -> None:
+    """Log one line about the progress of a node."""
+    # dbt's logger formats a message only if it gets arguments, so braces in the text are safe.
     logger().info(f"{node}: {text}")
 
 
 def warn(node: str, text: str) -> None:
-    """Write one line that the reader should act upon; the build goes on."""
+    """Log a warning about a node, on which the reader should act; the build continues."""
     logger().warning(f"{node}: {text}")

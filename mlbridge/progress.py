@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def shown() -> Iterator[Callable[[int, int, str], None]]:
-    """Give what is told how many steps are done, of how many, and what is going on."""
-    stderr = sys.stderr  # as it is now: whoever works may send what is printed meanwhile elsewhere
+def progress_report() -> Iterator[Callable[[int, int, str], None]]:
+    """Yield a callback that takes the number of completed steps, the number of all steps, and the current activity."""
+    stderr = sys.stderr  # bound now, because the work may redirect standard error
     console = Console(file=stderr, markup=False)
     if not console.is_terminal:
 

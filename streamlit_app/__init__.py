@@ -1,1 +1,1 @@
-"""The monitor: pages over what a build has published. It draws what functions of `mlbridge.monitor` give."""
+"""The monitor: pages about the last published build. They draw the frames that `mlbridge.monitor` returns."""

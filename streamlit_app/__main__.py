@@ -10,8 +10,8 @@ from streamlit.web import cli
 
 import mlbridge.app.charts.performance  # noqa: F401 - pandas and Altair take seconds: before anyone waits for a page
 
-# The app names its pages itself. Streamlit learns that only when app.py has run once, and until then takes the folder
-# pages/ for what it was in its first version: a link into a page would run that page alone.
+# The app declares its pages with st.navigation. Until app.py has run once, Streamlit would treat the folder pages/ as
+# its older kind of multipage app, in which a link to a page runs that page alone.
 PagesManager.uses_pages_directory = False
-sys.argv = ["streamlit", "run", str(Path(__file__).with_name("app.py")), *sys.argv[1:]]
+sys.argv = ["streamlit", "run", str(Path(__file__).with_name("own_pages.py")), *sys.argv[1:]]
 cli.main()

@@ -1,4 +1,4 @@
-"""The monitor's entry: the pages, and what they show the state of."""
+"""The entry point of the app: its pages and its style."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = {
 }
 FOLDER = Path(__file__).parent / "pages"
 
-# Where the keyboard is must be seen on links too; a chart that is wider than its place is reached by scrolling.
+# Links show the keyboard focus; a chart that is wider than its container can be scrolled.
 STYLE = """<style>
 a:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
 [data-testid=stVegaLiteChart] {overflow-x: auto}

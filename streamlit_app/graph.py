@@ -1,4 +1,4 @@
-"""The pipeline as a graph in the language of Graphviz: what each node is, and what the last build made of it."""
+"""The pipeline as a graph in the language of Graphviz: each node with the result of its last run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlbridge.app import words
+from mlbridge.app import fmt
 
 STAGES = ("source", "host", "features", "split", "train", "register", "score", "monitor")
 PACKAGE, TABLES = "mlbridge", "tables of mlbridge"
@@ -21,7 +21,7 @@ STYLES = {DONE: "solid", WARNED: "dashed", FAILED: "bold", SKIPPED: "dashed", NE
 
 @dataclass(frozen=True)
 class Ink:
-    """The colours on one ground: of words, of lines, and of the states' outlines and fillings."""
+    """The colours of a theme: of text, of lines, and of the outlines and fills of the states."""
 
     text: str
     line: str
@@ -44,7 +44,7 @@ DARK = Ink(
 
 
 def state_of(node: Any) -> str:
-    """Say in a word what the last build made of a node."""
+    """Return the result of a node's last run in a word."""
     if node.kind == "source":
         return READ
     if node.status == "success":
@@ -62,28 +62,28 @@ def drawn(nodes: pd.DataFrame, edges: pd.DataFrame, ink: Ink) -> str:
         f'edge [color="{ink.line}", arrowsize=0.6];',
     ]
     own = nodes["package"] == PACKAGE
-    for place, (stage, rows) in enumerate(_by_stage(nodes[~own])):
-        lines += [f"subgraph cluster_{place} {{", f"label={quoted(stage)}; labeljust=l;"]
+    for index, (stage, rows) in enumerate(_by_stage(nodes[~own])):
+        lines += [f"subgraph cluster_{index} {{", f"label={quoted(stage)}; labeljust=l;"]
         lines += [_node(node, ink) for node in rows.itertuples()]
         lines.append("}")
     if own.any():
         lines.append(_tables(nodes[own], ink))
-    place = dict.fromkeys(nodes.loc[own, "node"], PACKAGE)
-    drawn = dict.fromkeys((place.get(parent, parent), place.get(child, child)) for parent, child in direct(edges))
+    box = dict.fromkeys(nodes.loc[own, "node"], PACKAGE)
+    drawn = dict.fromkeys((box.get(parent, parent), box.get(child, child)) for parent, child in direct(edges))
     lines += [f"{quoted(parent)} -> {quoted(child)};" for parent, child in drawn if parent != child]
     return "\n".join([*lines, "}"])
 
 
 def direct(edges: pd.DataFrame) -> list[tuple[str, str]]:
-    """Leave out the edges of which a longer way says the same: what a node depends on is still to be followed."""
+    """Return the edges without those that a longer path implies (transitive reduction)."""
     children: dict[str, list[str]] = {}
-    for edge in edges.itertuples():
-        children.setdefault(edge.parent, []).append(edge.child)
+    for parent, child in zip(edges["parent"], edges["child"], strict=True):
+        children.setdefault(parent, []).append(child)
     reached: dict[str, set[str]] = {}
 
     def beyond(node: str) -> set[str]:
         if node not in reached:
-            reached[node] = set()  # a graph of dbt has no circle
+            reached[node] = set()  # a graph of dbt has no cycle
             reached[node] = {each for child in children.get(node, []) for each in (child, *beyond(child))}
         return reached[node]
 
@@ -112,12 +112,12 @@ def _node(node: Any, ink: Ink) -> str:
 
 
 def _figures(node: Any) -> list[str]:
-    seconds = [] if pd.isna(node.seconds) else [words.duration(node.seconds)]
-    return seconds + ([] if pd.isna(node.rows) else [f"{words.count(node.rows)} rows"])
+    seconds = [] if pd.isna(node.seconds) else [fmt.duration(node.seconds)]
+    return seconds + ([] if pd.isna(node.rows) else [f"{fmt.count(node.rows)} rows"])
 
 
 def _tables(nodes: pd.DataFrame, ink: Ink) -> str:
-    """Write the tables that every project has alike as one node: a list in columns, each with its state."""
+    """Write the package's tables, which are the same in every project, as one node with a table of their states."""
     cells = [_cell(node, ink) for node in nodes.sort_values("name").itertuples()]
     rows = math.ceil(len(cells) / ABREAST)
     lines = "".join(f"<TR>{''.join(cells[start::rows])}</TR>" for start in range(rows))
@@ -130,14 +130,14 @@ def _tables(nodes: pd.DataFrame, ink: Ink) -> str:
 
 def _cell(node: Any, ink: Ink) -> str:
     state = state_of(node)
-    said = " · ".join(_figures(node) if state == DONE else [state])
+    label = " · ".join(_figures(node) if state == DONE else [state])
     return (
         f'<TD ALIGN="LEFT" BORDER="1" STYLE="ROUNDED" COLOR="{ink.outlines[state]}" BGCOLOR="{ink.fills[state]}">'
-        f"{SYMBOLS[state]} {html.escape(node.name)}  {html.escape(said)}</TD>"
+        f"{SYMBOLS[state]} {html.escape(node.name)}  {html.escape(label)}</TD>"
     )
 
 
 def quoted(*lines: str) -> str:
-    """Quote lines of text so that Graphviz takes nothing in them for an escape or an entity."""
+    """Quote lines of text so that Graphviz reads nothing in them as an escape or an entity."""
     safe = (line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines)
     return '"' + "\\n".join(" ".join(line.split()) for line in safe) + '"'

@@ -1,58 +1,37 @@
-{# What must be right about rows before a version scores them as SQL. See `mlbridge/versions.py`, which says the same. #}
+{# Whether a version can score the split as it is now. #}
 
-{% macro check_keys(version, group, split) %}
-  {#- Refuses rows of which nobody could say which they are; `group` is the column by which the split keeps rows together. -#}
-  {%- set key = [version.spec.time] + version.spec.entity -%}
-  {%- set names = key + ([group] if group else []) -%}
-  {%- set counts, quoted = [], [] -%}
-  {%- for name in names -%}{%- do counts.append('count(*) - count(' ~ mlbridge.quoted(name) ~ ')') -%}{%- endfor -%}
-  {%- for name in key -%}{%- do quoted.append(mlbridge.quoted(name)) -%}{%- endfor -%}
-  {%- set missing = run_query('select ' ~ counts | join(', ') ~ ' from ' ~ split).rows[0] -%}
-  {%- for name in names -%}
-    {%- if missing[loop.index0] > 0 -%}
-      {{ mlbridge.refuse(model.name, "'" ~ name ~ "' is NULL in " ~ missing[loop.index0] ~ ' row(s), and it says which row is '
-        ~ 'meant, when, or to which group it belongs. Filter those rows out in the features node.') }}
-    {%- endif -%}
-  {%- endfor -%}
-  {%- set columns = quoted | join(', ') -%}
-  {%- set asked = 'select ' ~ columns ~ ', count(*) from ' ~ split ~ ' group by ' ~ columns ~ ' having count(*) > 1 limit 1' -%}
-  {%- for row in run_query(asked).rows -%}
-    {{ mlbridge.refuse(model.name, version.spec.entity | join(', ') ~ ' = ' ~ row.values()[1:-1] | join(', ') ~ ' at ' ~ row[0]
-      ~ ' stands in ' ~ row.values()[-1] ~ ' rows; entity and time together must be unique. Remove the duplicates in the features '
-      ~ 'node, or add a column to `entity`.') }}
-  {%- endfor -%}
-{% endmacro %}
-
-{% macro why_not(version, split) %}
-  {#- Why a version cannot score: what is gone from the split, or of another type than in training; else none. -#}
-  {%- set columns = {} -%}
-  {%- for column in adapter.get_columns_in_relation(split) -%}{%- do columns.update({column.name: column}) -%}{%- endfor -%}
-  {%- set changes = [] -%}
-  {%- for name in version.spec.entity + [version.spec.time, version.spec.target] if name not in columns -%}
-    {%- do changes.append("'" ~ name ~ "' is gone") -%}
-  {%- endfor -%}
-  {%- for feature in version.features -%}
-    {%- if feature.name not in columns -%}
-      {%- do changes.append("'" ~ feature.name ~ "' is gone") -%}
-    {%- elif mlbridge.family(feature.type) != mlbridge.family(columns[feature.name].dtype) -%}
-      {%- do changes.append("'" ~ feature.name ~ "' was " ~ feature.type ~ ' and is ' ~ columns[feature.name].data_type) -%}
-    {%- endif -%}
-  {%- endfor -%}
-  {{ return(changes | join(', ') ~ '. Restore the column in the features node, or build the training node so that a new version '
-    ~ 'learns without it.' if changes else none) }}
-{% endmacro %}
-
-{% macro family(type) %}
-  {#- What a type amounts to for a model: other integers, or one more word in an enum, change nothing. -#}
-  {%- set plain = type.split('(')[0] | lower | replace(' without time zone', '') | trim -%}
-  {%- set column = api.Column.create('feature', plain) -%}
-  {%- if column.is_string() or plain == 'enum' -%}{{ return('text') }}{%- endif -%}
-  {%- if column.is_integer() or plain in ['tinyint', 'utinyint', 'usmallint', 'uinteger', 'ubigint', 'hugeint', 'uhugeint'] -%}
-    {{ return('integer') }}
+{% macro schema_problem(version, types) %}
+  {#- Which columns a version needs and the split lacks or has with another type than in training; none where it has them all.
+      `types` maps the columns of the split to their types. `Version.schema_difference` in `mlbridge/registry/versions.py` says the same. -#}
+  {%- set keys = version.spec.entity + [version.spec.time, version.spec.target] -%}
+  {%- set keys = keys | reject('in', types) | list -%}
+  {%- if keys -%}
+    {{ return(mlbridge.enumerated(keys) ~ ', which its spec names as entity, time or target, is gone from the split') }}
   {%- endif -%}
-  {{ return('float' if column.is_float() else 'decimal' if column.is_numeric() else plain) }}
+  {%- set gone, other = [], [] -%}
+  {%- for feature in version.features -%}
+    {%- if feature.name not in types -%}
+      {%- do gone.append("'" ~ feature.name ~ "' is gone") -%}
+    {%- elif mlbridge.family(feature.type) != mlbridge.family(types[feature.name]) -%}
+      {%- do other.append("'" ~ feature.name ~ "' was " ~ feature.type ~ ' and is ' ~ types[feature.name]) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return((gone + other) | join(', ') or none) }}
 {% endmacro %}
 
-{% macro is_infinite(number) %}
-  {{ return(number ~ " in (cast('inf' as " ~ mlbridge.type_double() ~ "), cast('-inf' as " ~ mlbridge.type_double() ~ '))') }}
+{% macro scoring_problem(version, group, split) %}
+  {#- Why a version cannot score the rows of the split; none where it can. -#}
+  {%- set schema = mlbridge.schema_problem(version, mlbridge.types_of(split)) -%}
+  {%- if schema is not none -%}
+    {{ return(schema ~ '. Restore the column in the features node, or build the training node so that a new version learns without it.') }}
+  {%- endif -%}
+  {%- set found = run_query(mlbridge.key_problem(version.spec.entity, version.spec.time, group, split)).rows -%}
+  {{ return(found[0][0] if found else none) }}
+{% endmacro %}
+
+{% macro types_of(relation) %}
+  {#- The type of each column of a relation, by its name. -#}
+  {%- set types = {} -%}
+  {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do types.update({column.name: column.dtype}) -%}{%- endfor -%}
+  {{ return(types) }}
 {% endmacro %}

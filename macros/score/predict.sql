@@ -3,10 +3,10 @@
 {% macro predict(split, training) %}
   {#-
     The rows to append: what `mlbridge.predict` gives in a Python node, by the `scoring_sql` of the logbook, which is in the
-    words of the engine that trained. `split` and `training` are `ref('<model>_split')` and `ref('<model>_training')`. Without
-    a champion there are none, and a warning; with `shadow: true` the challenger's come after the champion's, and what it
-    cannot do is only warned of. A champion that is no SELECT is refused. Other commands than run, build and retry, which may
-    find half of it there, are given no rows.
+    dialect of the engine that trained. `split` and `training` are `ref('<model>_split')` and `ref('<model>_training')`. Without
+    a champion there are none, and a warning; with `shadow: true` the challenger's come after the champion's, and its
+    errors are only warnings. A champion that is no SELECT, or whose SELECT mlbridge did not write, is refused. Commands other than run, build and retry get no rows,
+    because for them the tables may not exist.
   -#}
   {{ config(materialized='mlbridge') }}
   {%- if not model.name.endswith('_predictions') -%}
@@ -14,23 +14,18 @@
   {%- endif -%}
   {%- set name = model.name[:-12] -%}
   {%- set selects = [] -%}
-  {%- if execute and flags.WHICH in ['run', 'build', 'retry'] and not flags.EMPTY -%}
-    {%- set spec = mlbridge.spec(name) -%}
-    {%- for version in mlbridge.scoring_versions(name, training, spec) -%}
-      {%- set problem = mlbridge.why_not(version, split) -%}
-      {%- if problem is not none and version.beside -%}
-        {%- do mlbridge.warn_of_shadow(version, problem) -%}
-      {%- elif problem is not none -%}
-        {{ mlbridge.refuse(model.name, 'version ' ~ version.number ~ ' cannot score: ' ~ problem) }}
+  {%- if mlbridge.is_running() and not flags.EMPTY -%}
+    {%- for version in mlbridge.scoring_versions(name, split, training) -%}
+      {%- set problem = mlbridge.select_problem(version) -%}
+      {%- if problem is none -%}
+        {%- do selects.append(mlbridge.scored_where_possible(name, version, split)) -%}
+      {%- elif version.is_challenger -%}
+        {%- do mlbridge.warn_of_shadow(version, 'it ' ~ problem) -%}
       {%- else -%}
-        {%- if not version.beside -%}{%- do mlbridge.check_keys(version, spec.split.group, split) -%}{%- endif -%}
-        {%- do selects.append(mlbridge.scored_where_possible(name, version, split, mlbridge.waiting_rows(version, spec, split))) -%}
+        {{ mlbridge.refuse(model.name, 'version ' ~ version.number ~ ' ' ~ problem ~ '. Make this node a Python model '
+          ~ "(`mlbridge.predict` takes any version), pin another version, or train again with --vars '{mlbridge_retrain: true}'.") }}
       {%- endif -%}
     {%- endfor -%}
   {%- endif -%}
   {{ return(selects | join('\nunion all\n') or mlbridge.no_predictions()) }}
-{% endmacro %}
-
-{% macro warn_of_shadow(version, problem) %}
-  {%- do exceptions.warn(model.name ~ ': the challenger (version ' ~ version.number ~ ') does not score in shadow: ' ~ problem) -%}
 {% endmacro %}

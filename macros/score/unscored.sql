@@ -1,50 +1,44 @@
-{# Rows that a version cannot score: which, and in which words. See `mlbridge/unscored.py`, which says the same. #}
+{# Rows that a version cannot score, and why. `mlbridge/scoring/unscorable_rows.py` has the same rules and texts. #}
 
-{% macro oddity(version, split, table, kind) %}
+{% macro unscorable_reason_of(version, types, table, kind) %}
   {#-
-    What keeps a row of the split from a prediction: of kind `infinite` always, of kind `large` (finite, but beyond a 32-bit
-    float) where the SELECT gives none. An SQL expression; NULL where nothing does.
+    Why a row of the split is unscorable, as an SQL expression; NULL where it is not. Kind `infinite` always is; kind `large`
+    (finite, but beyond a 32-bit float) only where the SELECT gives no prediction. `types` are those of the split's columns.
   -#}
-  {%- set types, cases = {}, [] -%}
-  {%- for column in adapter.get_columns_in_relation(split) -%}{%- do types.update({column.name: column.dtype}) -%}{%- endfor -%}
+  {%- set cases = [] -%}
   {%- for feature in version.features if mlbridge.family(types.get(feature.name, '')) == 'float' -%}
     {%- set number = 'cast(' ~ table ~ '.' ~ mlbridge.quoted(feature.name) ~ ' as ' ~ mlbridge.type_double() ~ ')' -%}
-    {%- set test, words = (mlbridge.is_infinite(number), 'is infinite') if kind == 'infinite' else
+    {%- set test, problem = (mlbridge.is_infinite(number), 'is infinite') if kind == 'infinite' else
       (mlbridge.is_large(number), "is beyond 3.4e38, which the version's estimator does not take") -%}
-    {%- do cases.append('when ' ~ test ~ ' then ' ~ mlbridge.text("the feature '" ~ feature.name ~ "' " ~ words)) -%}
+    {%- do cases.append('when ' ~ test ~ ' then ' ~ mlbridge.text("the feature '" ~ feature.name ~ "' " ~ problem)) -%}
   {%- endfor -%}
   {{ return('cast(' ~ ('case ' ~ cases | join(' ') ~ ' end' if cases else 'null') ~ ' as ' ~ dbt.type_string() ~ ')') }}
 {% endmacro %}
 
-{% macro oddities(version, split, table) %}
-  {{ return('coalesce(' ~ mlbridge.oddity(version, split, table, 'infinite') ~ ', '
-    ~ mlbridge.oddity(version, split, table, 'large') ~ ')') }}
+{% macro unscorable_reason(version, types, table) %}
+  {{ return('coalesce(' ~ mlbridge.unscorable_reason_of(version, types, table, 'infinite') ~ ', '
+    ~ mlbridge.unscorable_reason_of(version, types, table, 'large') ~ ')') }}
 {% endmacro %}
 
-{% macro is_large(number) %}
-  {#- From half a step beyond the greatest 32-bit float on; NaN counts as greater than infinity. -#}
-  {{ return('abs(' ~ number ~ ') >= 3.4028235677973366e38 and abs(' ~ number ~ ") < cast('inf' as " ~ mlbridge.type_double() ~ ')') }}
-{% endmacro %}
-
-{% macro odd_rows(version, split, rows) %}
-  {#- The rows that wait of which something is odd, by key and moment. -#}
+{% macro unscorable_rows(version, types, rows) %}
+  {#- The waiting rows that may be unscorable, by key and time. -#}
   select
     waiting.{{ mlbridge.quoted('ml entity') }} as entity,
     waiting.{{ mlbridge.quoted('ml time') }} as time,
-    {{ mlbridge.oddity(version, split, 'waiting', 'infinite') }} as infinite,
-    {{ mlbridge.oddity(version, split, 'waiting', 'large') }} as large
+    {{ mlbridge.unscorable_reason_of(version, types, 'waiting', 'infinite') }} as infinite,
+    {{ mlbridge.unscorable_reason_of(version, types, 'waiting', 'large') }} as large
   from {{ rows }} as waiting
-  where {{ mlbridge.oddities(version, split, 'waiting') }} is not null
+  where {{ mlbridge.unscorable_reason(version, types, 'waiting') }} is not null
 {%- endmacro %}
 
 {% macro warn_of_unscored(version, selected) %}
   {#- Says how many rows get no prediction, why, and which are the first; `selected` gives rows of the predictions. -#}
-  {%- set asked -%}
-    select not_scored_because, entity from ({{ selected }}) as told
+  {%- set query -%}
+    select not_scored_because, entity from ({{ selected }}) as selected
     where not_scored_because is not null
     order by time, entity
   {%- endset -%}
-  {%- set found, parts, rows = {}, [], run_query(asked).rows -%}
+  {%- set found, parts, rows = {}, [], run_query(query).rows -%}
   {%- for row in rows -%}{%- do found.setdefault(row[0], []).append(row[1]) -%}{%- endfor -%}
   {%- for why, entities in found | dictsort -%}
     {%- set more = ' and ' ~ '{:,}'.format(entities | length - 3) ~ ' more' if entities | length > 3 else '' -%}
@@ -52,20 +46,29 @@
   {%- endfor -%}
   {%- if parts -%}
     {%- do exceptions.warn(model.name ~ ': version ' ~ version.number ~ ' gives no prediction for ' ~ '{:,}'.format(rows | length)
-      ~ ' row(s): ' ~ parts | join('; ') ~ '. A value that cannot be known should be NULL: mend it in the features node, and a later '
-      ~ 'build scores them.') -%}
+      ~ ' row(s): ' ~ parts | join('; ') ~ '. Correct these values in the features node; a later build then scores the rows.') -%}
   {%- endif -%}
 {% endmacro %}
 
-{% macro scored_where_possible(name, version, split, rows) %}
-  {#- As rows of the predictions, what the version says of rows of the split; those without a prediction are warned of. -#}
-  {%- set odd = mlbridge.odd_rows(version, split, '(' ~ rows ~ ')') -%}
-  {%- if not run_query('select 1 from (' ~ odd ~ ') as odd limit 1').rows -%}
-    {{ return(mlbridge.scored_by_sql(name, version, rows, none)) }}
+{% macro refused_rows(version, rows) %}
+  {#- The rows that the version's SELECT refuses. -#}
+  {{ return('select 1 from (with ml_split_rows as (' ~ rows ~ ') select answer.* from (' ~ version.sql ~ ') as answer) as answer '
+    ~ 'where answer.not_scored_because is not null') }}
+{% endmacro %}
+
+{% macro scored_where_possible(name, version, split) %}
+  {#- A version's predictions of the rows that wait for it, as rows of the predictions; warns of rows without one. -#}
+  {%- set rows, types = version.waiting, mlbridge.types_of(split) -%}
+  {%- set unscorable = mlbridge.unscorable_rows(version, types, '(' ~ rows ~ ')') -%}
+  {%- set some_refused = mlbridge.says_why(version) and run_query(mlbridge.refused_rows(version, rows) ~ ' limit 1').rows -%}
+  {%- if not run_query('select 1 from (' ~ unscorable ~ ') as unscorable limit 1').rows -%}
+    {%- set scored = mlbridge.scored_by_sql(name, version, rows, none) -%}
+    {%- if some_refused -%}{%- do mlbridge.warn_of_unscored(version, scored) -%}{%- endif -%}
+    {{ return(scored) }}
   {%- endif -%}
-  {%- set key = "odd.entity = waiting." ~ mlbridge.quoted('ml entity') ~ " and odd.time = waiting." ~ mlbridge.quoted('ml time') -%}
-  {%- set only = 'select waiting.* from (' ~ rows ~ ') as waiting inner join (' ~ odd ~ ') as odd on ' ~ key -%}
-  {%- set joined = mlbridge.odd_rows(version, split, 'ml_split_rows') -%}
-  {%- do mlbridge.warn_of_unscored(version, mlbridge.scored_by_sql(name, version, only, joined)) -%}
+  {%- set key = "unscorable.entity = waiting." ~ mlbridge.quoted('ml entity') ~ " and unscorable.time = waiting." ~ mlbridge.quoted('ml time') -%}
+  {%- set only = 'select waiting.* from (' ~ rows ~ ') as waiting inner join (' ~ unscorable ~ ') as unscorable on ' ~ key -%}
+  {%- set joined = mlbridge.unscorable_rows(version, types, 'ml_split_rows') -%}
+  {%- do mlbridge.warn_of_unscored(version, mlbridge.scored_by_sql(name, version, rows if some_refused else only, joined)) -%}
   {{ return(mlbridge.scored_by_sql(name, version, rows, joined)) }}
 {% endmacro %}

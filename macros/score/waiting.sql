@@ -1,11 +1,11 @@
-{# The rows that wait for a version. See `mlbridge/score.py`, which says the same. #}
+{# The rows that a version has not scored yet. #}
 
-{% macro waiting_rows(version, spec, split) %}
+{% macro waiting_rows(version, spec, split, rows) %}
   {#-
-    The rows of the split that neither fit nor selection of the version saw and that it has not scored yet, with their key
-    and moment as `ml entity` and `ml time`. A row that got no prediction waits until what kept it from one has changed.
-    Rows without an outcome were never trained on. Of the others, today's words tell only while rows are dealt as they were
-    then; by time they never do, because cut-offs move on.
+    The rows of the split that the version was not trained or selected on and has not scored yet, with their key and time as
+    `ml entity` and `ml time`. A row that got no prediction is scored again once the reason has changed. Rows without an outcome were
+    never trained on. For the others `ml_split` is valid only while the split definition is unchanged, and never in a split by
+    time, whose cut-offs move. `rows` is what is read: the split, or another relation of its columns.
   -#}
   {%- set time = 'cast(split_rows.' ~ mlbridge.quoted(version.spec.time) ~ ' as timestamp)' -%}
   {%- set key = mlbridge.key_as_text(version.spec.entity, 'split_rows') -%}
@@ -17,9 +17,9 @@
   {%- else -%}
     {%- set unseen = open -%}
   {%- endif -%}
-  {%- set before = load_cached_relation(this) -%}
+  {%- set before, types = load_cached_relation(this), mlbridge.types_of(split) -%}
   select split_rows.*, {{ key }} as {{ mlbridge.quoted('ml entity') }}, {{ time }} as {{ mlbridge.quoted('ml time') }}
-  from {{ split }} as split_rows
+  from {{ rows }} as split_rows
   where {{ unseen }}
   {%- if before is not none %}
     and not exists (
@@ -29,25 +29,20 @@
         before.entity = {{ key }} and before.time = {{ time }} and before.version = {{ version.number }}
         and before.prediction is not null
     )
-    {%- if mlbridge.tells_why_not(before) %}
+    {%- if mlbridge.has_reasons(before) %}
     and not exists (
       select 1
       from {{ before }} as before
       where
         before.entity = {{ key }} and before.time = {{ time }} and before.version = {{ version.number }}
-        and before.not_scored_because = {{ mlbridge.oddities(version, split, 'split_rows') }}
+        and before.not_scored_because = {{ mlbridge.unscorable_reason(version, types, 'split_rows') }}
     )
     {%- endif %}
   {%- endif -%}
 {%- endmacro %}
 
-{% macro tells_why_not(predictions) %}
-  {#- Whether the predictions say why a row has none; those that an earlier mlbridge began have one in every row. -#}
-  {{ return('not_scored_because' in adapter.get_columns_in_relation(predictions) | map(attribute='name') | map('lower')) }}
-{% endmacro %}
-
 {% macro same_question(before, now) %}
-  {#- Whether the same outcome of the same rows at the same moment is asked, and rows are dealt as they were. -#}
+  {#- Whether task, target, entity, time and split definition are unchanged. -#}
   {%- set differ = [] -%}
   {%- for key in ['task', 'target', 'time'] if before[key] != now[key] -%}{%- do differ.append(key) -%}{%- endfor -%}
   {%- for key in mlbridge.split_defaults() if before.split.get(key) != now.split[key] -%}{%- do differ.append(key) -%}{%- endfor -%}

@@ -1,4 +1,4 @@
-{# How a row gets its word by the hash of a key, or by a column. Gives the CTE after `known`, called `final`. #}
+{# The value of `ml_split` by the hash of a key, or by a column. Gives the CTE after `known`, called `final`. #}
 
 {% macro split_by_hash(split, key, target) %}
   {#- md5 as hexadecimal digits is evenly spread and sorts like a number, in every engine and collation. -#}
@@ -20,9 +20,9 @@
   )
 {% endmacro %}
 
-{% macro split_by_column(word, target) %}
+{% macro split_by_column(column, target) %}
   final as (
-    select known.*, case when {{ target }} is null then 'score' else {{ word }} end as ml_split
+    select known.*, case when {{ target }} is null then 'score' else cast({{ column }} as {{ dbt.type_string() }}) end as ml_split
     from known
   )
 {% endmacro %}

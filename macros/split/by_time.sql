@@ -1,4 +1,4 @@
-{# How a row gets its word by time. Gives the CTEs after `known`, the last one called `final`. #}
+{# The value of `ml_split` by time. Gives the CTEs after `known`, the last one called `final`. #}
 
 {% macro split_by_time(split, time, label_time, target) %}
   {#- Cut-offs are prediction moments such that the stated shares of the labelled rows come after them; rows of one
@@ -44,20 +44,7 @@
 {% endmacro %}
 
 {% macro known_by(time, label_time, cutoff, gap) %}
-  {%- set parts = (gap | string).split(' ') -%}
+  {%- set parts = gap.split(' ') -%}
   {%- set unit = parts[-1].rstrip('s') -%}
-  {%- if parts | length != 2 or not parts[0].isdigit() or unit not in ['minute', 'hour', 'day', 'week'] -%}
-    {{ mlbridge.refuse(model.name, "`mlbridge.split.gap`: expected e.g. '7 days' (minutes, hours, days or weeks), "
-      ~ "found '" ~ gap ~ "'.") }}
-  {%- endif -%}
   {{ label_time }} <= {{ cutoff }} and {{ time }} < {{ mlbridge.later(unit, '-' ~ parts[0] if parts[0] | int else '0', cutoff) }}
 {%- endmacro %}
-
-{% macro later(unit, count, moment) %}{{ return(adapter.dispatch('later', 'mlbridge')(unit, count, moment)) }}{% endmacro %}
-
-{% macro default__later(unit, count, moment) %}{{ return(dbt.dateadd(unit, count, moment)) }}{% endmacro %}
-
-{% macro bigquery__later(unit, count, moment) %}
-  {#- Else it is a DATETIME, which BigQuery compares with no TIMESTAMP. -#}
-  {{ return('cast(' ~ dbt.dateadd(unit, count, moment) ~ ' as timestamp)') }}
-{% endmacro %}

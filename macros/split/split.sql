@@ -1,17 +1,20 @@
 {% macro split(features) %}
   {#-
-    The rows of `<model>_features` with `ml_split`: one of train, validation, test, score.
+    The rows of `<model>_features` with `ml_split`, one of train, validation, test, score, and `ml_split_definition`, which
+    says what the split was made from.
     Rows predicted after `as_of` are left out, and a target whose `label_time` lies after it is NULL: at that
-    moment nobody knows them. `score` is a row that takes no part in a training: its target is NULL or, by time,
-    it lies in the gap or its outcome was not known yet at the cut-off.
+    moment nobody knows them. `score` is a row that takes no part in a training: its target is NULL; by time, it lies
+    in the gap or its outcome was not known yet at the cut-off; by a column, the column says so.
   -#}
   {%- if not execute -%}{{ return('select * from ' ~ features) }}{%- endif -%}
   {%- if not model.name.endswith('_split') -%}
     {{ mlbridge.refuse(model.name, "a node that calls mlbridge.split must be called `<model>_split`.") }}
   {%- endif -%}
   {%- set spec = mlbridge.spec(model.name[:-6]) -%}
-  {%- set names = adapter.get_columns_in_relation(features) | map(attribute='name') | list -%}
+  {%- set columns = adapter.get_columns_in_relation(features) -%}
+  {%- set names = columns | map(attribute='name') | list -%}
   {{ mlbridge.split_columns_exist(spec, names) }}
+  {{ mlbridge.split_times_are_moments(spec, columns) }}
   {%- set time = mlbridge.quoted(spec.time) -%}
   {%- set target = mlbridge.quoted(spec.target) -%}
   {%- set label_time = mlbridge.quoted(spec.get('label_time') or spec.time) -%}
@@ -25,7 +28,7 @@
       {% for name in names if name != spec.target %}{{ mlbridge.quoted(name) }}, {% endfor %}
       case when {{ label_time }} <= {{ as_of }} then {{ target }} end as {{ target }}
     from features
-    {#- A NULL here is an error that the training names; dropping the row would hide it. #}
+    {#- A NULL time is an error that the training node reports; dropping the row would hide it. #}
     where {{ time }} <= {{ as_of }} or {{ time }} is null
   ),
 
@@ -37,23 +40,34 @@
     {{ mlbridge.split_by_column(mlbridge.quoted(spec.split.by), target) }}
   {%- endif %}
 
-  select * from final
+  select final.*, {{ mlbridge.split_definition_column(spec) }} as ml_split_definition
+  from final
 {% endmacro %}
 
 {% macro split_columns_exist(spec, names) %}
-  {%- if 'ml_split' in names | map('lower') -%}
-    {{ mlbridge.refuse(model.name, "the features node has a column 'ml_split', which this node adds. Rename it there; "
-      ~ "a column that says the words is named by `split: {by: ...}`.") }}
-  {%- endif -%}
-  {%- set said = {
+  {%- for name in ['ml_split', 'ml_split_definition'] if name in names | map('lower') -%}
+    {{ mlbridge.refuse(model.name, "the features node has a column '" ~ name ~ "', which this node adds. Rename it there; "
+      ~ "a column of your own that holds the split is named by `split: {by: ...}`.") }}
+  {%- endfor -%}
+  {%- set names_by_key = {
     'target': [spec.target], 'entity': spec.entity, 'time': [spec.time], 'label_time': [spec.get('label_time')],
     'split.group': [spec.split.group],
     'split.by': [spec.split.by if spec.split.by not in ['time', 'hash'] else none],
   } -%}
-  {%- for key, columns in said.items() -%}
+  {%- for key, columns in names_by_key.items() -%}
     {%- for column in columns if column is not none and names and column not in names -%}
       {{ mlbridge.refuse(model.name, "`mlbridge." ~ key ~ "` names the column '" ~ column ~ "', which the features "
         ~ "node does not have." ~ mlbridge.nearest(column, names + (['time', 'hash'] if key == 'split.by' else [])) ~ " Its columns: " ~ names | join(', ') ~ ".") }}
+    {%- endfor -%}
+  {%- endfor -%}
+{% endmacro %}
+
+{% macro split_times_are_moments(spec, columns) %}
+  {#- Before the engine compares them with the clock. Whether a moment has a time zone is checked by the training. -#}
+  {%- for key in ['time', 'label_time'] -%}
+    {%- for column in columns if column.name == spec.get(key) and not modules.re.match('timestamp|date', column.dtype | lower) -%}
+      {{ mlbridge.refuse(model.name, "`mlbridge." ~ key ~ "`: '" ~ column.name ~ "' is a " ~ column.dtype ~ "; expected a timestamp "
+        ~ "without time zone, in UTC, or a date. Convert it in the features node.") }}
     {%- endfor -%}
   {%- endfor -%}
 {% endmacro %}

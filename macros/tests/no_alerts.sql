@@ -1,16 +1,16 @@
 {% test no_alerts(model, about=none, what=none, severities=none) %}
   {#-
-    Fails with the alerts of the newest window of this ML model that need a person, of severity `act` or `look`. On its
-    `<model>_predictions` node; `severities`, one or a list, asks for others (`note` too, or `act` only): dbt keeps the
-    name `severity` for itself. `about` keeps those about `drift` or `performance`, `what` those with that text in `what`.
+    For a `<model>_predictions` node: fails with the alerts of the newest window that have the severity `act` or `look`.
+    `severities`, one or a list, selects others; it is not called `severity`, which dbt uses for itself. `about` selects
+    `drift` or `performance`, `what` the alerts that have this text in their `what`.
   -#}
-  {%- set asked = mlbridge.severities_asked(severities) -%}
+  {%- set selected = mlbridge.selected_severities(severities) -%}
   select *
   from {{ ref('mlbridge', 'ml_alerts') }}
   where
     model = {{ mlbridge.text(mlbridge.tested_model(model)) }}
     and is_current
-    and severity in ({{ asked | join(', ') }})
+    and severity in ({{ selected | join(', ') }})
     {%- if about is not none %}
     and about = {{ mlbridge.text(about) }}
     {%- endif %}
@@ -19,11 +19,11 @@
     {%- endif %}
 {% endtest %}
 
-{% macro severities_asked(severities) %}
-  {#- The severities as SQL texts; without an argument those that need a person. -#}
-  {%- set asked = ['act', 'look'] if severities is none else [severities] if severities is string else severities -%}
+{% macro selected_severities(severities) %}
+  {#- The selected severities as SQL literals; by default `act` and `look`. -#}
+  {%- set selected = ['act', 'look'] if severities is none else [severities] if severities is string else severities -%}
   {%- set texts = [] -%}
-  {%- for each in asked -%}
+  {%- for each in selected -%}
     {%- if each not in mlbridge.severities().values() -%}
       {{ mlbridge.refuse('no_alerts', "`severities` is one of act, look and note, or a list of them, not " ~ each ~ ".") }}
     {%- endif -%}
@@ -33,7 +33,7 @@
 {% endmacro %}
 
 {% macro tested_model(relation) %}
-  {#- The ML model that a test on a node is about; the node must be its predictions. -#}
+  {#- The ML model whose predictions node a test is declared on; an error on any other node. -#}
   {%- set name = relation.identifier -%}
   {%- if execute and not (name.endswith('_predictions') and name[:-12] in mlbridge.models()) -%}
     {{ mlbridge.refuse(name, "this test is for a `<model>_predictions` node. Put it there.") }}

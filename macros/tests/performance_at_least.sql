@@ -1,13 +1,13 @@
 {% test performance_at_least(model, metric, value, kind='realized', slice='all') %}
   {#-
-    Fails with the newest complete window in which the version in use is worse than `value`: below it or, of a metric that
-    is better when it is smaller, above it. On the model's `<model>_predictions` node. Passes while nothing is measured.
+    For a `<model>_predictions` node: fails with the newest complete window in which the version in use is worse than
+    `value`, that is below it, or above it for a loss. Passes while nothing is measured.
   -#}
   with measured as (
     select
       performance.*,
       rules.greater_is_better,
-      row_number() over (order by performance.window_end desc) as place
+      row_number() over (order by performance.window_end desc) as recency_rank
     from {{ ref('mlbridge', 'ml_performance') }} as performance
     inner join {{ ref('mlbridge', 'ml_champions') }} as champions
       on performance.model = champions.model and performance.version = champions.version
@@ -24,6 +24,6 @@
   select *
   from measured
   where
-    place = 1
+    recency_rank = 1
     and case when greater_is_better then value < {{ value }} else value > {{ value }} end
 {% endtest %}

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlglot
 from sklearn.pipeline import Pipeline
 from sqlglot import exp
-from sqlglot.errors import ParseError
+from sqlglot.errors import SqlglotError
 
-from mlbridge.compile.assemble import Assembler
-from mlbridge.compile.columns import Classification, Outcome, Raw, Several, Table
-from mlbridge.compile.covered import described, entry, translated
-from mlbridge.compile.dialects import Dialect, dialect_of
-from mlbridge.compile.expressions import Named, Node, case, double, either, ref
-from mlbridge.errors import CompileError, listed
-from mlbridge.warehouse import DIALECT
+from mlbridge.compile.catalogue import described, entry, translated
+from mlbridge.compile.outputs import outputs_of
+from mlbridge.compile.reasons import BECAUSE, because, by_feature
+from mlbridge.compile.sql.assembly import Assembler
+from mlbridge.compile.sql.columns import Raw, Table
+from mlbridge.compile.sql.dialects import Dialect, dialect_of
+from mlbridge.compile.sql.outcomes import Outcome, Several
+from mlbridge.engines.warehouse import DIALECT
+from mlbridge.errors import CompileError, listed, nearest
 
 
 def to_sql(
@@ -39,24 +42,62 @@ def to_sql(
     named as in the frame that the pipeline was fitted on. `types` gives the SQL types of columns, in the dialect:
     booleans, dates and timestamps need it, and for whole numbers and decimals it saves a check. Dates and timestamps
     (UTC) are read as seconds since 1970, booleans as 0 and 1, all numbers as doubles. NULL is a missing value, and so
-    is NaN. `header` are lines of comment to put first.
+    are NaN and an infinite date or timestamp. `header` are lines of comment to put first.
 
-    scikit-learn says the same when it is fed float64 columns with NaN for what is missing, and texts with NaN or None
-    (whichever the fit saw). A row that it would refuse - an infinite number, a missing value where none is allowed, an
-    unseen category under `handle_unknown="error"` - has NULL in every output.
+    scikit-learn predicts the same from float64 columns with NaN for missing values, and texts with NaN or None
+    (whichever the fit saw). A row that it would reject (an infinite number, a missing value where none is allowed, an
+    unseen category under `handle_unknown="error"`), or for which it would return NaN, has NULL in every output.
 
-    How exact this is stands in docs/compile.md for each estimator. Raises CompileError for an estimator or a
-    parameter that is not covered, naming it and what is.
+    docs/compile.md says how exact this is for each estimator. Raises CompileError for an estimator or a parameter that
+    is not covered; the message names it, and lists what is covered.
     """
+    engine, rows, outcome = _translated(pipeline, dialect, types or {}, keep)
+    return _written(pipeline, relation, engine, keep, header, outputs_of(outcome), len(rows.columns))
+
+
+def to_sql_with_reasons(
+    pipeline: Any,
+    relation: str | exp.Expression,
+    dialect: str,
+    keep: Sequence[str],
+    types: Mapping[str, str],
+    header: Sequence[str],
+) -> str:
+    """Like `to_sql`, for one output, with one more column: the reason why a row's prediction is NULL, else NULL."""
+    engine, rows, outcome = _translated(pipeline, dialect, types, keep)
+    if isinstance(outcome, Several):
+        raise CompileError(f"{described(pipeline)} has several outputs, of which a version has one.")
+    reasons = by_feature(outcome.refused, rows.columns)
+    outputs = outputs_of(replace(outcome, refused=tuple(reasons.values())))
+    outputs[BECAUSE] = because(reasons, rows.columns)
+    return _written(pipeline, relation, engine, keep, header, outputs, len(rows.columns))
+
+
+def _translated(
+    pipeline: Any, dialect: str, types: Mapping[str, str], keep: Sequence[str]
+) -> tuple[Dialect, Table, Outcome]:
     engine = dialect_of(dialect)
-    parsed = {name: exp.DataType.build(type_, dialect=dialect, udt=True) for name, type_ in (types or {}).items()}
     features = feature_names(pipeline)
-    rows = Table(tuple(Raw(name, parsed.get(name)) for name in features))
-    outputs = _outputs(_predicted(pipeline, rows))
+    read = _types(types, features, dialect)
+    _check_replaced([*features, *keep], engine)
+    rows = Table(tuple(Raw(name, read.get(name), engine.infinite_decimals) for name in features))
+    return engine, rows, _predicted(pipeline, rows)
+
+
+def _written(
+    pipeline: Any,
+    relation: str | exp.Expression,
+    engine: Dialect,
+    keep: Sequence[str],
+    header: Sequence[str],
+    outputs: Mapping[str, exp.Expression],
+    columns: int,
+) -> str:
+    dialect = engine.name
     _check_names(keep, list(outputs), engine)
-    _check_replaced([*features, *keep, *outputs], engine)
+    _check_replaced(list(outputs), engine)
     query = Assembler(_relation(relation, dialect), keep, engine, outputs).select(outputs)
-    comment = [described(pipeline), f"{len(rows.columns)} columns in, {len(outputs)} out", *header]
+    comment = [described(pipeline), f"{columns} columns in, {len(outputs)} out", *header]
     lines = [f"-- {' '.join(line.split())}" for line in comment]
     deepest = _depth(query)
     written = query.sql(dialect=dialect, pretty=True, normalize_functions=False, max_text_width=110, copy=False)
@@ -68,6 +109,19 @@ def to_sql(
                 "Take fewer or smaller trees, or fewer columns."
             )
     return sql
+
+
+def _types(types: Mapping[str, str], names: Sequence[str], dialect: str) -> dict[str, exp.DataType]:
+    """Parse the types of columns; other columns may be named too, unless the name looks like a typo."""
+    untyped = [name for name in names if name not in types]
+    for name in types:
+        meant = "" if name in names else nearest(name, untyped)
+        if meant:
+            raise CompileError(
+                f"`types` names '{name}', which the pipeline was not fitted on.{meant} Columns that are read without "
+                f"a type are {listed(untyped)}."
+            )
+    return {name: exp.DataType.build(type_, dialect=dialect, udt=True) for name, type_ in types.items()}
 
 
 def _depth(query: exp.Expr) -> int:
@@ -82,10 +136,13 @@ def _depth(query: exp.Expr) -> int:
 
 def feature_names(pipeline: Any) -> list[str]:
     """Give the columns that a pipeline was fitted on; raises CompileError where it does not know, or is not covered."""
-    entry(pipeline)  # what is not covered need not know its columns' names
+    entry(pipeline)  # an estimator that is not covered is reported first, whether or not it has column names
     names = getattr(pipeline, "feature_names_in_", None)
     if names is None and isinstance(pipeline, Pipeline):
         names = next((step.feature_names_in_ for _, step in pipeline.steps if hasattr(step, "feature_names_in_")), None)
+    if names is None:
+        first = pipeline.steps[0][1] if isinstance(pipeline, Pipeline) else pipeline
+        names = getattr(first, "feature_names_", None)  # as CatBoost calls them
     if names is None:
         raise CompileError(
             f"{described(pipeline)} does not know the names of its columns. Fit it on a pandas DataFrame."
@@ -109,69 +166,19 @@ def _relation(relation: str | exp.Expression, dialect: str) -> exp.Expression:
 
 
 def _parsed(relation: str, dialect: str) -> exp.Expr:
-    """Read a query, or else a table's name."""
-    with contextlib.suppress(ParseError):
-        parsed = sqlglot.parse_one(relation, dialect=dialect)
-        if isinstance(parsed, exp.Query):
-            return parsed
-    return exp.to_table(relation, dialect=dialect)
-
-
-def _outputs(outcome: Outcome) -> dict[str, exp.Expression]:
-    if isinstance(outcome, Several):
-        return {
-            name: value
-            for place, each in enumerate(outcome.outcomes)
-            for name, value in _classified(each, f"_{place}").items()
-        }
-    if isinstance(outcome, Classification):
-        return _classified(outcome, "")
-    refused = _any(outcome.refused)
-    several = len(outcome.values) > 1
-    return {
-        f"prediction_{place}" if several else "prediction": _unless(refused, ref(value))
-        for place, value in enumerate(outcome.values)
-    }
-
-
-def _classified(outcome: Classification, suffix: str) -> dict[str, exp.Expression]:
-    *firsts, last = [_literal(label) for label in outcome.classes]
-    wins = [(ref(win), label) for win, label in zip(outcome.wins, firsts, strict=True)]
-    refused = _any(outcome.refused)
-    outputs = {f"prediction{suffix}": _unless(refused, case(wins, last))}
-    named = {
-        f"probability{suffix}_{class_name(label)}": node
-        for label, node in zip(outcome.classes, outcome.probabilities, strict=False)
-    }
-    if not named:
-        several = len(outcome.decisions) > 1
-        ends = [f"_{class_name(label)}" if several else "" for label in outcome.classes]
-        named = {f"decision{suffix}{end}": node for end, node in zip(ends, outcome.decisions, strict=False)}
-    outputs |= {name: _unless(refused, ref(node)) for name, node in named.items()}
-    return outputs
-
-
-def _any(refused: Sequence[Node]) -> Node | None:
-    return Named("refused", either([ref(node) for node in refused])) if refused else None
-
-
-def _unless(refused: Node | None, value: exp.Expression) -> exp.Expression:
-    return value if refused is None else case([(ref(refused), exp.null())], value)
-
-
-def _literal(label: Any) -> exp.Expression:
-    label = label.item() if hasattr(label, "item") else label
-    if isinstance(label, bool):
-        return exp.Boolean(this=label)
-    if isinstance(label, int):
-        return exp.Literal.number(label)
-    return double(label) if isinstance(label, float) else exp.Literal.string(str(label))
-
-
-def class_name(label: Any) -> str:
-    """Give what the name of a class's column ends in."""
-    label = label.item() if hasattr(label, "item") else label
-    return str(label).lower() if isinstance(label, bool) else str(label)
+    """Read a query, or else a table's name; raises CompileError for what is neither, as for several statements."""
+    with contextlib.suppress(SqlglotError):
+        statements = sqlglot.parse(relation, dialect=dialect)
+        if len(statements) == 1 and isinstance(statements[0], exp.Query) and statements[0].selects:
+            return statements[0]
+    with contextlib.suppress(SqlglotError, ValueError):
+        table: exp.Expr = exp.to_table(relation, dialect=dialect)
+        if isinstance(table, exp.Table):
+            return table
+    raise CompileError(
+        f"the relation {relation!r} is neither the name of a table nor one query in {dialect}. Put a name with other "
+        "characters than letters, digits and _ in quotes, as in '\"my table\"'."
+    )
 
 
 def _check_replaced(names: Sequence[str], engine: Dialect) -> None:

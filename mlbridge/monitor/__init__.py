@@ -1,9 +1,11 @@
-"""What the monitor's pages show, as frames: each function takes the state of a published build first."""
+"""What the monitor's pages show, as frames: each function takes the state of a published build first.
+
+The tables that they read are computed in SQL: `models/monitor` and `macros/monitor`.
+"""
 
 from mlbridge.errors import MonitorError
-from mlbridge.monitor.alerts import NOTE
+from mlbridge.monitor.alerts import NOTE, Alert
 from mlbridge.monitor.card import card
-from mlbridge.monitor.changes import changes
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import LAST as LAST_WINDOWS
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
@@ -25,12 +27,14 @@ from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.predictions import entities, lookup, prediction_bins, rows, volumes
 from mlbridge.monitor.runs import invocations, runs
 from mlbridge.monitor.source import Build, Nothing, Republished, Source, State, open_folder, open_source
+from mlbridge.monitor.version_changes import changes
 from mlbridge.monitor.versions import decisions, importances, leaderboard, leaks
 
 __all__ = [
     "ENOUGH_ROWS",
     "LAST_WINDOWS",
     "NOTE",
+    "Alert",
     "Build",
     "MonitorError",
     "Nothing",

@@ -1,34 +1,24 @@
-"""What needs a person, and what cannot tell: a model's alerts by what they mean, and how old its newest rows are."""
+"""A model's current alerts by severity, and the checks that cannot alert."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mlbridge.monitor.plain import records
+from mlbridge.monitor.records import records
+from mlbridge.typing import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NOTE: Final = "note"
-"""The severity of what needs no person."""
+"""The severity of an alert that needs no action."""
 
 ALERTS = """
-select model, what, since, message, severity, action
+select model, what, since, message, severity, action, feature, baseline, kind, slice, "window", version
 from ml_alerts
 where is_current
 order by
     model, case severity when 'act' then 1 when 'look' then 2 else 3 end, about desc, since, what
-"""
-# The newest prediction lies in the newest window.
-NEWEST = """
-select p.model, max(p.time) as newest_at
-from ml_predictions as p
-inner join (
-    select model, max(window_start) as newest from ml_windows group by model
-) as w
-    on p.model = w.model and p.time >= w.newest
-group by p.model
 """
 MUTED = """
 select model, muted, count(*) as n
@@ -47,33 +37,42 @@ where "window" = newest
 group by model, muted
 order by model, n desc, muted
 """
-DAYS: Final = {"day": 1, "week": 7, "month": 31}
-COLUMNS: Final = ["alerts", "alert_list", "acts", "notes", "note_list", "checks", "muted", "newest_at", "is_stale"]
+COLUMNS: Final = ["alerts", "alert_list", "acts", "notes", "note_list", "checks", "muted"]
 
 
-def told(own: dict[str, pd.DataFrame], size: str | None, as_of: datetime) -> dict[str, Any]:
-    """Give the columns `COLUMNS` of a model's row; `own` has its rows of `alerts`, `muted` and `newest`.
+class Alert(NamedTuple):
+    """A current row of `ml_alerts`: `feature` and `baseline` of drift, `kind` and `slice` of performance, else None."""
 
-    `alert_list` has a (what, since, message, severity, action) for each alert that needs a person, those to act on
-    first, `note_list` the same for the others; `alerts`, `acts` and `notes` count them. `muted` has a (reason, how
-    many) of the `checks` that cannot alert: of drift in the newest window that is over, of realized performance in the
-    newest with outcomes. `is_stale` says that the newest
-    scored row lies more than two windows before `as_of`.
+    what: str
+    since: pd.Timestamp
+    message: str
+    severity: str
+    action: str
+    feature: str | None
+    baseline: str | None
+    kind: str | None
+    slice: str | None
+    window: pd.Timestamp
+    version: int
+
+
+def alert_columns(own: dict[str, pd.DataFrame]) -> Row:
+    """Return the columns `COLUMNS` of a model's row; `own` has its rows of the queries `alerts` and `muted`.
+
+    `alert_list` has the alerts of severity act or look, act first; `note_list` the notes. `alerts`, `acts` and `notes`
+    are their numbers. `checks` is the number of checks in the newest window: of drift in the newest one that has ended,
+    of realized performance in the newest one with outcomes; `muted` has a tuple (reason, number) of those that cannot
+    alert.
     """
-    alerts = own["alerts"]
-    words = alerts[["what", "since", "message", "severity", "action"]]
-    is_note = alerts["severity"] == NOTE
-    newest = own["newest"]["newest_at"].iloc[0] if len(own["newest"]) else None
-    days = DAYS.get(size or "", DAYS["month"])
+    found = [Alert(**{name: row[name] for name in Alert._fields}) for row in records(own["alerts"])]
+    alerts, notes = ([each for each in found if (each.severity == NOTE) is is_note] for is_note in (False, True))
     checks = records(own["muted"])
     return {
-        "alerts": int((~is_note).sum()),
-        "alert_list": list(words[~is_note].itertuples(index=False, name=None)),
-        "acts": int((alerts["severity"] == "act").sum()),
-        "notes": int(is_note.sum()),
-        "note_list": list(words[is_note].itertuples(index=False, name=None)),
+        "alerts": len(alerts),
+        "alert_list": alerts,
+        "acts": sum(each.severity == "act" for each in alerts),
+        "notes": len(notes),
+        "note_list": notes,
         "checks": sum(int(each["n"]) for each in checks),
         "muted": [(str(each["muted"]), int(each["n"])) for each in checks if each["muted"] is not None],
-        "newest_at": newest,
-        "is_stale": newest is not None and (as_of - newest).total_seconds() > 2 * days * 86_400,
     }

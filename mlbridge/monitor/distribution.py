@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbridge.errors import MonitorError
+from mlbridge.monitor.bin_labels import Bins, labels
 from mlbridge.monitor.drift import BASELINES
-from mlbridge.monitor.labels import Bins, labels
-from mlbridge.monitor.models import check, checked_version
-from mlbridge.monitor.plain import document, records
+from mlbridge.monitor.models import check_choice, checked_version
+from mlbridge.monitor.records import document, records
 from mlbridge.monitor.source import State
-from mlbridge.profile import FOLDED, NULL_BIN, UNSEEN_BIN
+from mlbridge.reference.profile import FOLDED, NULL_BIN, UNSEEN_BIN
+from mlbridge.typing import Document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ order by bin
 STATS = """
 select features from ml_versions where model = :model and version = :version and outcome <> 'runner_up'
 """
-# A window is counted by the size that the spec asks for now; other sizes may be left from before.
+# Only windows of the spec's present size are counted; windows of an earlier size may remain in the table.
 COUNTED = """
 from ml_distributions as counted
 inner join (
@@ -60,22 +61,23 @@ def distribution(
 ) -> pd.DataFrame:
     """One row per bin that has rows in the window or in the baseline: the counts of both, and their shares.
 
-    `bin, label, lower, upper, category, n, share, n_baseline, share_baseline, counted_in`. Shares are of the rows that
-    have a value, that of `missing` of all rows; NULL where there are none. `counted_in` is the bin in which the metrics
-    of `ml_drift` count the rows: what lies outside the range of training in the outermost bin, categories that it did
-    not have with the others, -1 for `missing`. Shares summed by it are those that the metrics compare. Numbers have
-    `lower` (above it; of bin 0 from it on) and `upper` (up to it), categories `category`, NULL for those from the
-    hundredth on together. Numbers ascend, categories come as frequent as in training; `missing` is last.
+    `bin, label, lower, upper, category, n, share, n_baseline, share_baseline, counted_in`. A share is of the rows with
+    a value; that of `missing` is of all rows; NULL if there are no rows. `counted_in` is the bin in which the metrics
+    of `ml_drift` count the rows: numbers outside the range of training in the first or last bin, unseen categories in
+    the bin of all others, -1 for `missing`; shares summed by it are those that the metrics compare. A bin of numbers
+    holds `lower` < value <= `upper` (bin 0 includes `lower`). `category` is NULL for the bin of all categories from the
+    hundredth on. Numbers ascend, categories descend by frequency in training, `missing` is last. Raises MonitorError if
+    a name, the window or the window before it does not exist.
     """
     import pandas as pd
 
     checked_version(state, model, version)
-    check(baseline, BASELINES, "baseline")
+    check_choice(baseline, BASELINES, "baseline")
     window = pd.Timestamp(window).to_pydatetime()
     which = {"model": model, "version": int(version)}
-    check(feature, sorted(state.ask(FEATURES, **which)["feature"]), "feature")
+    check_choice(feature, sorted(state.ask(FEATURES, **which)["feature"]), "feature")
     windows = [each.to_pydatetime() for each in state.ask(WINDOWS, **which, feature=feature)["window"]]
-    check(window, windows, f"window of '{feature}'")
+    check_choice(window, windows, f"window of '{feature}'")
     profile = records(state.ask(PROFILE, **which, feature=feature, folded=FOLDED))
     counts = _counts(state, {**which, "feature": feature}, window)
     if baseline == "training":
@@ -83,7 +85,7 @@ def distribution(
     else:
         before = _counts(state, {**which, "feature": feature}, _before(window, windows))
     (stats,) = state.ask(STATS, **which)["features"]
-    described: dict[str, Any] = next((each for each in document(stats) if each["name"] == feature), {})
+    described: Document = next((each for each in document(stats) if each["name"] == feature), {})
     return _frame([each for each in profile if each["bin"] >= 0], described, counts, before)
 
 
@@ -94,7 +96,7 @@ def _before(window: datetime, windows: list[datetime]) -> datetime:
     return earlier[-1]
 
 
-def _counts(state: State, which: Mapping[str, Any], start: datetime) -> Counts:
+def _counts(state: State, which: Mapping[str, object], start: datetime) -> Counts:
     return _by_bin(records(state.ask(COUNTS, **which, start=start)))
 
 
@@ -102,7 +104,7 @@ def _by_bin(rows: Bins) -> Counts:
     return {int(each["bin"]): int(each["n"]) for each in rows}
 
 
-def _frame(bins: Bins, described: Mapping[str, Any], counts: Counts, before: Counts) -> pd.DataFrame:
+def _frame(bins: Bins, described: Document, counts: Counts, before: Counts) -> pd.DataFrame:
     import pandas as pd
 
     numeric, last = bins[0]["kind"] == "numeric", int(bins[-1]["bin"])
@@ -114,22 +116,22 @@ def _frame(bins: Bins, described: Mapping[str, Any], counts: Counts, before: Cou
     every = {**below, **known, **above} if numeric else {**known, **below}
     rows = [
         {
-            "bin": place,
-            "label": names[place],
+            "bin": bin_number,
+            "label": names[bin_number],
             **{key: ends.get(key) for key in ("lower", "upper", "category")},
-            **_shares(place, counts, "n", "share"),
-            **_shares(place, before, "n_baseline", "share_baseline"),
-            "counted_in": counted_in.get(place, place),
+            **_shares(bin_number, counts, "n", "share"),
+            **_shares(bin_number, before, "n_baseline", "share_baseline"),
+            "counted_in": counted_in.get(bin_number, bin_number),
         }
-        for place, ends in {**every, NULL_BIN: {}}.items()
-        if counts.get(place) or before.get(place)
+        for bin_number, ends in {**every, NULL_BIN: {}}.items()
+        if counts.get(bin_number) or before.get(bin_number)
     ]
     types = {"bin": "int64", "n": "int64", "n_baseline": "int64", "counted_in": "int64", "category": "str"}
     floats = dict.fromkeys(("lower", "upper", "share", "share_baseline"), "float64")
     return pd.DataFrame(rows, columns=COLUMNS).astype({**types, **floats})
 
 
-def _shares(place: int, counts: Counts, rows: str, share: str) -> dict[str, Any]:
+def _shares(bin_number: int, counts: Counts, rows: str, share: str) -> dict[str, float | None]:
     every = sum(counts.values())
-    of = every if place == NULL_BIN else every - counts.get(NULL_BIN, 0)
-    return {rows: counts.get(place, 0), share: counts.get(place, 0) / of if of else None}
+    of = every if bin_number == NULL_BIN else every - counts.get(NULL_BIN, 0)
+    return {rows: counts.get(bin_number, 0), share: counts.get(bin_number, 0) / of if of else None}

@@ -1,12 +1,13 @@
-"""Whether the world has moved: a map of features by windows, and each metric over time, as `ml_drift` says it."""
+"""Drift as in `ml_drift`: a map of features by windows, and each drift metric over time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.models import check, checked_version
+from mlbridge.catalogue.drift import DRIFT_METRICS
+from mlbridge.monitor.models import check_choice, checked_version
 from mlbridge.monitor.source import State
-from mlbridge.spec import DRIFT_METRICS, WATCHED
+from mlbridge.spec.specification import MONITORED_OUTPUTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +19,10 @@ COLUMNS = [
     "feature", "window", "window_end", "is_comparable", "metric", "value", "threshold", "ratio", "alert", "rows_used",
     "rows_unused", "rows_baseline", "threshold_from", "importance", "worst_ratio", "weight", "order",
 ]  # fmt: skip
-# In docs/monitor.md's order, which decides between metrics that are equally far.
-PLACE = " ".join(f"when '{name}' then {place}" for place, name in enumerate(DRIFT_METRICS))
-# Of each cell the metric that is farthest from its threshold: of those that may alarm, else of all; one without a value
-# last.
+# In the catalogue's order, which decides between metrics that are equally far.
+METRIC_ORDER = " ".join(f"when '{name}' then {index}" for index, name in enumerate(DRIFT_METRICS))
+# For each feature and window the metric with the largest ratio to its threshold: among metrics that alert or can be
+# compared, else among all; a metric without a value is last.
 CELLS = f"""
 select
     feature, "window", window_end, metric, value, threshold, ratio, any_alert > 0 as alert, rows_used, rows_unused,
@@ -34,7 +35,7 @@ from (
             partition by feature, "window"
             order by
                 case when ratio is null then 1 else 0 end, case when alert or is_comparable then 0 else 1 end,
-                ratio desc, place
+                ratio desc, metric_order
         ) as rank_of_metric,
         dense_rank() over (order by "window" desc) as rank_of_window
     from (
@@ -46,7 +47,7 @@ from (
                 when threshold = 0 then cast('infinity' as double precision)
                 else abs(value) / threshold
             end as ratio,
-            case metric {PLACE} end as place
+            case metric {METRIC_ORDER} end as metric_order
         from ml_drift
         where
             model = :model and version = :version and baseline = :baseline
@@ -62,7 +63,7 @@ HISTORY = f"""
 select "window", metric, value, threshold, alert, rows_used, is_comparable
 from ml_drift
 where model = :model and version = :version and feature = :feature and baseline = :baseline
-order by case metric {PLACE} end, "window"
+order by case metric {METRIC_ORDER} end, "window"
 """  # noqa: S608
 
 
@@ -74,24 +75,25 @@ def drift(
     metric: str = WORST,
     last: int = LAST,
 ) -> pd.DataFrame:
-    """One row per feature and window: how far it is from the baseline, as a multiple of what is usual.
+    """One row per feature and window, of the newest `last` windows: the drift from the baseline over its threshold.
 
-    Of the newest `last` windows. `ratio` is |value| / threshold: NULL where the value is, 0 for a value of 0, infinite
-    for any other at a threshold of 0. `worst` takes in each cell the metric with the largest ratio, of those that alarm
-    or can be compared, else of all; `alert` then says whether any metric of the cell alarms: the one that is shown is
-    farther above its threshold than that one. `worst_ratio` is the feature's largest among the windows that can be
-    compared with whole ones (`is_comparable`), or among all where none can: what a few rows say of a window that has
-    just begun would come first. `importance` is in the unit of the spec's metric, NULL for the prediction and the
-    target; `weight` is that (a negative one as 0) times the largest finite ratio of the same windows. `order` numbers
-    the features from 0: the prediction and the target, then by weight, by `worst_ratio` and by name. No rows where
-    there is nothing to compare with. Rows are in that order, then by window.
+    Columns are `COLUMNS`. `ratio` is |value| / threshold: NULL if the value is NULL, 0 for a value of 0, infinite for
+    another value at a threshold of 0. With the metric `worst`, each row shows the metric with the largest ratio, among
+    those that alert or can be compared, else among all; `alert` is whether any metric of the feature and window alerts.
+    `is_comparable` is whether the window can be compared with whole windows. `worst_ratio` is the feature's largest
+    ratio over comparable windows, or over all if none is; otherwise a window that has just begun, with few rows, would
+    come first. `importance` is in the unit of the spec's metric, NULL for prediction and target. `weight` is the
+    importance (at least 0) times the feature's largest finite ratio over the same windows. `order` numbers the features
+    from 0: prediction, target, then by descending weight and `worst_ratio`, then by name. Rows are sorted by `order`
+    and window; there are none if there is nothing to compare with. Raises MonitorError for an unknown model, version,
+    baseline or metric.
     """
     checked_version(state, model, version)
-    check(baseline, BASELINES, "baseline")
+    check_choice(baseline, BASELINES, "baseline")
     if metric != WORST:
-        check(metric, [WORST, *_metrics(state, model, version)], "drift metric")
-    asked = {"baseline": baseline, "metric": None if metric == WORST else metric, "last": last}
-    cells = state.ask(CELLS, model=model, version=version, **asked)
+        check_choice(metric, [WORST, *_metrics(state, model, version)], "drift metric")
+    parameters = {"baseline": baseline, "metric": None if metric == WORST else metric, "last": last}
+    cells = state.ask(CELLS, model=model, version=version, **parameters)
     ordered = _weighed(cells, state.ask(IMPORTANCES, model=model, version=version))
     return ordered.sort_values(["order", "window"], kind="stable")[COLUMNS].reset_index(drop=True)
 
@@ -111,7 +113,10 @@ def _weighed(cells: pd.DataFrame, importances: pd.DataFrame) -> pd.DataFrame:
     features["importance"] = features["feature"].map(mean).astype("float64")
     features["weight"] = features["importance"].clip(lower=0) * features["feature"].map(finite).astype("float64")
     # The prediction before the target, then the features.
-    group = [WATCHED.index(name) if name in WATCHED else len(WATCHED) for name in features["feature"]]
+    group = [
+        MONITORED_OUTPUTS.index(name) if name in MONITORED_OUTPUTS else len(MONITORED_OUTPUTS)
+        for name in features["feature"]
+    ]
     keyed = features.assign(group=group, key=features["weight"].fillna(0.0), far=features["worst_ratio"].fillna(0.0))
     by = {"group": True, "key": False, "far": False, "feature": True}
     features = keyed.sort_values(list(by), ascending=list(by.values()))
@@ -120,7 +125,7 @@ def _weighed(cells: pd.DataFrame, importances: pd.DataFrame) -> pd.DataFrame:
 
 
 def drift_metrics(state: State, model: str, version: int) -> list[str]:
-    """Name the metrics that a version's features are watched by, as the docs list them."""
+    """Return the names of the drift metrics of a version's features, in the order of the docs."""
     checked_version(state, model, version)
     return _metrics(state, model, version)
 
@@ -133,10 +138,10 @@ def _metrics(state: State, model: str, version: int) -> list[str]:
 def drift_history(state: State, model: str, version: int, feature: str, baseline: str = "training") -> pd.DataFrame:
     """One row per metric of a feature and window, by metric as the docs list them: each on a scale of its own.
 
-    `window, metric, value, threshold, alert, rows_used, is_comparable`; a NULL value is one that no row allows to
-    compute.
+    `window, metric, value, threshold, alert, rows_used, is_comparable`; a value is NULL if there are no rows to compute
+    it from.
     """
     checked_version(state, model, version)
-    check(baseline, BASELINES, "baseline")
-    check(feature, sorted(state.ask(FEATURES, model=model, version=version)["feature"]), "feature with drift")
+    check_choice(baseline, BASELINES, "baseline")
+    check_choice(feature, sorted(state.ask(FEATURES, model=model, version=version)["feature"]), "feature with drift")
     return state.ask(HISTORY, model=model, version=version, feature=feature, baseline=baseline)

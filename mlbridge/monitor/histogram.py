@@ -1,19 +1,20 @@
-"""Histograms that the warehouse counts: where their bins lie is found by counting as well, so no row travels."""
+"""Histograms computed in the warehouse. The range of their bins is found by counting too, so no rows are fetched."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# The range is searched in this many fine bins, at most so many times; this share of the rows at each end is left out.
 FINE, PASSES = 2_000, 4
 TAIL = 0.005
-# Beyond this a difference of two numbers may not be one; NaN and infinity are beyond it too.
+# Larger values are left out, because a difference of two of them may overflow; so are NaN and infinity.
 LARGEST = "1e300"
 KNOWN = """
 model = :model and (:version is null or version = :version)
@@ -25,7 +26,7 @@ and (:since is null or time >= :since) and (:until is null or time < :until)
 class Grid:
     """Bins of equal width on multiples of it; the width is numerator / denominator, so that their edges are exact.
 
-    Bin `place` reaches from `edge(place)`, inclusive, to `edge(place + 1)`.
+    Bin `index` reaches from `edge(index)`, inclusive, to `edge(index + 1)`, exclusive.
     """
 
     numerator: float
@@ -33,13 +34,13 @@ class Grid:
     first: float
     bins: int
 
-    def edge(self, place: float) -> float:
-        """Give the lower end of a bin."""
-        return (self.first + place) * self.numerator / self.denominator
+    def edge(self, index: float) -> float:
+        """Return the lower end of a bin."""
+        return (self.first + index) * self.numerator / self.denominator
 
     @property
     def parameters(self) -> dict[str, float]:
-        """Give what `bin_of` asks for."""
+        """Return the parameters of the SQL of `bin_of`."""
         return {
             "numerator": self.numerator,
             "denominator": self.denominator,
@@ -49,15 +50,15 @@ class Grid:
 
 
 def bin_of(value: str) -> str:
-    """Write the bin of a value, from 0 on, by the parameters of a Grid; the outer ones take what is beyond.
+    """Return the SQL of a value's bin number, from 0 on, with the parameters of a Grid; outer bins include the rest.
 
-    A product is not exact: the guess may be one off at an edge, which is what is compared then.
+    The guess by multiplication may be wrong by one at an edge because of rounding, so the edges are compared as well.
     """
     guess = f"floor({value} * :denominator / :numerator)"
     above = f"{value} >= ({guess} + 1) * :numerator / :denominator"
     below = f"{value} < {guess} * :numerator / :denominator"
-    place = f"{guess} + case when {above} then 1 when {below} then -1 else 0 end - :first"
-    return f"cast(greatest(0, least(:last, {place})) as integer)"
+    index = f"{guess} + case when {above} then 1 when {below} then -1 else 0 end - :first"
+    return f"cast(greatest(0, least(:last, {index})) as integer)"
 
 
 def _limits(value: str) -> str:
@@ -67,9 +68,9 @@ def _limits(value: str) -> str:
     )
 
 
-def _counts(value: str, place: str) -> str:
+def _counts(value: str, bin_expression: str) -> str:
     return (
-        f"select {place} as bin, count(*) as n from ml_predictions "  # noqa: S608
+        f"select {bin_expression} as bin, count(*) as n from ml_predictions "  # noqa: S608
         f"where abs({value}) <= {LARGEST} and {KNOWN} group by 1 order by 1"
     )
 
@@ -89,11 +90,11 @@ FINE_COUNTS = {name: _fine(value) for name, value in VALUES.items()}
 COUNTS = {name: _counts(value, bin_of(value)) for name, value in VALUES.items()}
 
 
-def span(state: State, what: str, **where: Any) -> tuple[float, float] | None:
-    """Find between which values all but 0.5 % at each end lie; None without rows.
+def central_range(state: State, what: str, **where: object) -> tuple[float, float] | None:
+    """Return the range of the values without the lowest and the highest 0.5 %; None without rows.
 
-    Counted in 2,000 bins of equal width, again within the range found while that is only a few of them, so a single
-    value far out does not make the rest one bin. Exact to a bin.
+    Values are counted in 2,000 bins of equal width. If the range found covers few of these bins, it is counted again
+    within it, so that a single outlier does not put all other values into one bin. It is exact to one such bin.
     """
     limits = state.ask(LIMITS[what], **where).iloc[0]
     if limits.isna().any():
@@ -114,9 +115,9 @@ def span(state: State, what: str, **where: Any) -> tuple[float, float] | None:
 
 
 def nice(low: float, high: float, bins: int) -> Grid:
-    """Lay bins over a range, at most one more than `bins` and at least two fifths, their width 1, 2 or 5 times 10^n.
+    """Return bins over a range whose width is 1, 2 or 5 times 10^n: at most `bins` + 1, at least two fifths of `bins`.
 
-    There are fewer where a range is too narrow for its numbers to be told apart.
+    There are fewer if the range is so narrow that the edges could not be distinguished.
     """
     largest = max(abs(low), abs(high))
     rough = max((high - low) / bins, largest * 1e-9, 1e-100) if high > low else max(largest, 1.0) / bins
@@ -124,12 +125,12 @@ def nice(low: float, high: float, bins: int) -> Grid:
     step = next(step for step in (1, 2, 5, 10) if step * 10.0**power >= rough * (1 - 1e-9))
     numerator, denominator = step * 10.0 ** max(power, 0), 10.0 ** max(-power, 0)
     first = math.floor(low / numerator * denominator)
-    # Rounding may put an end that lies on an edge into the bin before: it is an outer one's without a bin of its own.
+    # If rounding puts the upper end just above an edge, it belongs to the last bin and gets no bin of its own.
     number = min(math.floor(high / numerator * denominator) - first + 1, bins + 1)
     return Grid(numerator, denominator, float(first), number)
 
 
-def histogram(state: State, what: str, bins: int, **where: Any) -> pd.DataFrame:
+def histogram(state: State, what: str, bins: int, **where: object) -> pd.DataFrame:
     """Count `residual` (actual minus prediction) or another of VALUES in about `bins` bins.
 
     One row per bin, none left out: `lower` (inclusive), `upper` (exclusive), `n`. The outer bins hold also what lies
@@ -137,18 +138,18 @@ def histogram(state: State, what: str, bins: int, **where: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = span(state, what, **where)
+    found = central_range(state, what, **where)
     if found is None:
         return no_bins()
     grid = nice(*found, bins)
     counted = state.ask(COUNTS[what], **grid.parameters, **where).set_index("bin")["n"]
-    edges = [grid.edge(place) for place in range(grid.bins + 1)]
+    edges = [grid.edge(index) for index in range(grid.bins + 1)]
     n = counted.reindex(range(grid.bins), fill_value=0).to_numpy()
     return pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], "n": n})
 
 
 def no_bins() -> pd.DataFrame:
-    """Give what `histogram` does without rows."""
+    """Return what `histogram` does without rows."""
     import pandas as pd
 
     return pd.DataFrame({"lower": [], "upper": [], "n": []}, dtype="float64").astype({"n": "int64"})

@@ -6,18 +6,17 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
-NOTHING = "\N{EN DASH}"
-# What CommonMark, GitHub's tables and links, and Streamlit's formulas and colours are made of. An underscore within a
-# word is none of it, and stays readable.
+NO_VALUE = "\N{EN DASH}"
+# Characters with a meaning in CommonMark, GitHub's tables and links, and Streamlit's formulas and colours. An
+# underscore within a word has none and is not escaped.
 SPECIAL = re.compile(r"[\\`*{}\[\]#|~$:@]|(?<![^\W_])_|_(?![^\W_])")
 LIST = re.compile(r"^(\d*)([-+=.)])")
 WEB = re.compile(r"(?i)\bwww\.")
 BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Write data so that nothing in it is Markdown or HTML; a line break or control character becomes a blank."""
     plain = BREAKS.sub(" ", str(value)).strip()
     if not plain:
@@ -29,29 +28,29 @@ def text(value: Any) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: int = 1) -> str:
     """Write a table of cells that are Markdown already; the columns from `right` on hold numbers."""
-    line = ["---" if place < right else "---:" for place in range(len(columns))]
+    line = ["---" if index < right else "---:" for index in range(len(columns))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, line, *rows))
 
 
 def number(value: float | None) -> str:
     """Write a measurement with four significant digits."""
     if value is None:
-        return NOTHING
+        return NO_VALUE
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def count(value: float | None) -> str:
     """Write a number of rows."""
-    return NOTHING if value is None else f"{int(value):,}"
+    return NO_VALUE if value is None else f"{int(value):,}"
 
 
 def interval(low: float | None, high: float | None) -> str:
     """Write a 95 % interval."""
-    return NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
+    return NO_VALUE if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def moment(value: datetime | None) -> str:
     """Write a moment (UTC) to the minute, as a day where it is midnight."""
     if value is None:
-        return NOTHING
+        return NO_VALUE
     return f"{value:%Y-%m-%d}" if (value.hour, value.minute) == (0, 0) else f"{value:%Y-%m-%d %H:%M}"

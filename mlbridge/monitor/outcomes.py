@@ -1,6 +1,6 @@
-"""Predictions against their outcomes: aggregates of `ml_predictions`, whatever its size.
+"""Predictions against their outcomes: aggregates that the warehouse computes from `ml_predictions`.
 
-`since` is inclusive, `until` exclusive, both naive UTC; None is open. Only rows with a known outcome count.
+`since` is inclusive, `until` exclusive, both naive UTC; None means no limit. Only rows with a known outcome count.
 """
 
 from __future__ import annotations
@@ -8,17 +8,27 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from mlbridge.monitor.histogram import LARGEST, Grid, bin_of, histogram, nice, no_bins, span
+from mlbridge.monitor.histogram import LARGEST, Grid, bin_of, central_range, histogram, nice, no_bins
 from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STEPS = 200  # of a probability: a threshold moves by half a percent
-FINE_STEPS = 10_000  # bins of a calibration consist of these, so a rare outcome still has several
+
+class Where(TypedDict):
+    """The rows to select: those of a version, from `since` (inclusive) to `until` (exclusive)."""
+
+    model: str
+    version: int
+    since: datetime | None
+    until: datetime | None
+
+
+STEPS = 200  # steps of the probability scale, so a threshold is a multiple of 0.005
+FINE_STEPS = 10_000  # finer steps that calibration bins are made of, so that a rare class has several bins
 RESIDUAL_BINS = 60
 CELLS = 40
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution
@@ -74,7 +84,7 @@ def scores(
     return _stepped(state, STEPS, model=model, version=version, since=since, until=until)
 
 
-def _stepped(state: State, steps: int, **where: Any) -> pd.DataFrame:
+def _stepped(state: State, steps: int, **where: Unpack[Where]) -> pd.DataFrame:
     import pandas as pd
 
     positive = version_facts(state, where["model"], where["version"])["positive"]
@@ -85,9 +95,10 @@ def _stepped(state: State, steps: int, **where: Any) -> pd.DataFrame:
 
 
 def confusion(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Tell the rows apart at a threshold (a multiple of 0.005): four rows of `actual, predicted, n`.
+    """Return the confusion matrix at a threshold (a multiple of 0.005): four rows of `actual, predicted, n`.
 
-    Positive is predicted from the threshold on, at a threshold of 1 for no row.
+    `scores` is the frame of `scores`. A row is predicted positive if its probability is at least the threshold; at a
+    threshold of 1 no row is.
     """
     import pandas as pd
 
@@ -102,23 +113,23 @@ def confusion(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def rates(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """Give precision, recall, specificity, f1, accuracy, alert_rate (predicted positive) and n at a threshold.
+    """Return precision, recall, specificity, f1, accuracy, alert_rate (predicted positive) and n at a threshold.
 
     NaN where there is nothing to divide by.
     """
-    hit, missed, false, right = confusion(scores, threshold)["n"]
-    n = hit + missed + false + right
+    true_positives, false_negatives, false_positives, true_negatives = confusion(scores, threshold)["n"]
+    n = true_positives + false_negatives + false_positives + true_negatives
 
     def of(part: int, whole: int) -> float:
         return part / whole if whole else math.nan
 
     return {
-        "precision": of(hit, hit + false),
-        "recall": of(hit, hit + missed),
-        "specificity": of(right, right + false),
-        "f1": of(2 * hit, 2 * hit + missed + false),
-        "accuracy": of(hit + right, n),
-        "alert_rate": of(hit + false, n),
+        "precision": of(true_positives, true_positives + false_positives),
+        "recall": of(true_positives, true_positives + false_negatives),
+        "specificity": of(true_negatives, true_negatives + false_positives),
+        "f1": of(2 * true_positives, 2 * true_positives + false_negatives + false_positives),
+        "accuracy": of(true_positives + true_negatives, n),
+        "alert_rate": of(true_positives + false_positives, n),
         "n": n,
     }
 
@@ -138,13 +149,13 @@ def calibration(
     """
     counted = _stepped(state, FINE_STEPS, model=model, version=version, since=since, until=until)
     middle = (counted["n"].cumsum() - counted["n"] / 2) / counted["n"].sum()
-    place = (middle * bins).astype("int64")
-    found = counted.groupby(place)[["n", "positives", "total"]].sum().reset_index(drop=True)
+    bin_number = (middle * bins).astype("int64")
+    found = counted.groupby(bin_number)[["n", "positives", "total"]].sum().reset_index(drop=True)
     return _shares(found["n"], found["total"] / found["n"], found["positives"] / found["n"])
 
 
 def stored_calibration(state: State, model: str, version: int) -> pd.DataFrame:
-    """Give the calibration on the test rows that the training has kept, as `calibration` does; two classes only."""
+    """Return the stored calibration on the test rows; columns as in `calibration`, for two classes only."""
     import pandas as pd
 
     names = ["n", "mean_predicted", "observed"]
@@ -179,9 +190,9 @@ def confusion_classes(
     until: datetime | None = None,
     at_least: float = 0.0,
 ) -> pd.DataFrame:
-    """Count which classes are taken for which: `actual, predicted, n`, of the rows predicted with that probability.
+    """Return the confusion matrix: one row per `actual, predicted` with its `n` rows; empty for a regression.
 
-    Empty for a regression.
+    Only rows whose predicted class has a probability of at least `at_least` count.
     """
     facts = version_facts(state, model, version)
     # No probability is infinite.
@@ -207,7 +218,10 @@ def within(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> float:
-    """Give the share of the rows whose outcome is off by at most a tolerance; NaN without rows, or for classes."""
+    """Return the share of rows with an absolute error of at most `tolerance` (target's unit).
+
+    NaN without rows, and for a classification.
+    """
     if version_facts(state, model, version)["task"] != "regression":
         return math.nan
     where = {"model": model, "version": version, "since": since, "until": until}
@@ -225,7 +239,7 @@ def against(
     n` with steps of 0.005. Many classes: what `confusion_classes` gives.
     """
     facts = version_facts(state, model, version)
-    where: dict[str, Any] = {"model": model, "version": version, "since": since, "until": until}
+    where: Where = {"model": model, "version": version, "since": since, "until": until}
     if facts["positive"] is not None:
         return _by_outcome(scores(state, **where), facts["classes"])
     if facts["task"] == "classification":
@@ -242,12 +256,12 @@ def _by_outcome(scores: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     return both.sort_values(["step", "actual"], ignore_index=True).astype({"actual": "str"})
 
 
-def _cells(state: State, where: dict[str, Any]) -> pd.DataFrame:
-    spans = [span(state, what, **where) for what in ("labelled", "actual")]
+def _cells(state: State, where: Where) -> pd.DataFrame:
+    spans = [central_range(state, what, **where) for what in ("labelled", "actual")]
     known = [each for each in spans if each is not None] or [(0.0, 1.0)]
     grid = nice(min(low for low, _ in known), max(high for _, high in known), CELLS - 1)
     found = state.ask(AGAINST, **grid.parameters, **where)
-    edges = {place: grid.edge(place) for place in range(grid.bins + 1)}
+    edges = {index: grid.edge(index) for index in range(grid.bins + 1)}
     cells = {
         f"{what}_{end}": (found[what] + plus).map(edges).astype("float64")
         for what in ("predicted", "actual")

@@ -1,11 +1,11 @@
-"""How well a model does, window by window and slice by slice, as `ml_performance` says it."""
+"""A model's performance by window and slice, as in `ml_performance`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.models import check, checked_version, model
+from mlbridge.monitor.models import check_choice, checked_version, model
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ ALL = "all"
 
 
 def metrics(state: State, model: str) -> list[str]:
-    """Name the metrics that a model is watched by, the one of its spec first; none before its first training."""
+    """Return the names of a model's metrics, that of its spec first; none before its first training."""
     own = _metric(state, model)
     found = list(state.ask(METRICS, model=model)["metric"])
     return [own, *(name for name in found if name != own)] if own is not None else []
@@ -56,7 +56,7 @@ def _metric(state: State, name: str) -> str | None:
 
 
 def slices(state: State, model: str) -> list[str]:
-    """Name the slices that a model is measured on: `all`, then `column=value`, the largest first."""
+    """Return the names of a model's slices: `all`, then `column=value`, the largest first."""
     found = list(state.ask(SLICES, model=model)["slice"])
     if not found:
         _metric(state, model)
@@ -67,14 +67,15 @@ def history(state: State, model: str, metric: str | None = None, slice: str = AL
     """One row per version, kind and window: the metric (of the spec, where none is named) with its 95 % interval.
 
     `version, window, window_end, kind (realized|estimated), value, low, high, n, baseline, threshold, reference, alert,
-    muted, in_use`; `baseline` is the naive baseline's on the same rows, `muted` says why a figure cannot alert, and
-    `in_use` whether the version was champion when the window ended, or is it now where it has not ended: by the
-    promotions, since when a pin was set is not known.
+    muted, in_use`; `baseline` is the value without skill on the same rows, `muted` is why a figure cannot alert (NULL
+    if it can). `in_use` is whether the version was champion at the end of the window, or is it now if the window has
+    not ended. For past windows it is derived from the promotions, because the time at which a pin was set is not
+    stored. Raises MonitorError for an unknown model, metric or slice.
     """
     known = metrics(state, model)
     if metric is not None:
-        check(metric, known, "metric")
-    check(slice, slices(state, model), "slice")
+        check_choice(metric, known, "metric")
+    check_choice(slice, slices(state, model), "slice")
     found = state.ask(HISTORY, model=model, metric=metric or next(iter(known), None), slice=slice)
     promoted, now = state.ask(PROMOTIONS, model=model), state.ask(CHAMPION, model=model)
 
@@ -104,14 +105,14 @@ def by_slice(state: State, model: str, version: int, metric: str, window: dateti
     `slice, column, value_of, kind, value, low, high, n, threshold, alert`; `column` and `value_of` are NULL for `all`.
     """
     checked_version(state, model, version)
-    check(metric, metrics(state, model), "metric")
+    check_choice(metric, metrics(state, model), "metric")
     found = state.ask(BY_SLICE, model=model, version=version, metric=metric, window=window)
     named = found["slice"].str.extract("(?s)^(?P<column>.+?)=(?P<value_of>.*)$")
     return found[["slice"]].join(named).join(found.drop(columns="slice"))
 
 
 def windows(state: State, model: str, version: int) -> pd.DataFrame:
-    """One row per window that a version has scored rows of: how many, and whether it is over.
+    """One row per window with rows that a version has scored: their number, and whether the window has ended.
 
     `window, window_end, rows_scored, rows_labelled, is_complete`.
     """

@@ -1,4 +1,4 @@
-"""The graph from the sources to the package's tables, with what the last command made of each node."""
+"""The graph from the sources to the package's tables, with the result of each node's last run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.models import model as facts_of
+from mlbridge.monitor.models import model as model_row
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ select node, name, kind, stage, model, package, materialized, description, paren
 from ml_nodes
 order by node
 """
-# Of nodes that were skipped it is not known when; their command began with its first node.
+# A skipped node has no start time; the start of its command is taken instead.
 LAST = """
 select node as name, status, seconds, "rows", tests_failed, ran_at, invocation_id
 from (
@@ -30,33 +30,33 @@ from (
         r.node, r.status, case when r.status <> 'skipped' then r.seconds end as seconds, r."rows", r.tests_failed,
         r.invocation_id,
         coalesce(r.started_at, i.begun) as ran_at,
-        row_number() over (partition by r.node order by i.begun desc, r.invocation_id asc) as place
+        row_number() over (partition by r.node order by i.begun desc, r.invocation_id asc) as recency
     from ml_runs as r
     inner join (
         select invocation_id, coalesce(min(started_at), max(as_of)) as begun from ml_runs group by invocation_id
     ) as i
         on r.invocation_id = i.invocation_id
 ) as numbered
-where place = 1
+where recency = 1
 """
 Parents = Mapping[str, list[str]]
 
 
 def pipeline(state: State, model: str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the nodes and the edges of the branch and of what leads to it.
+    """Return the nodes and the edges of the branch and of what leads to it.
 
     Nodes, by `node` (dbt's unique id): `name, kind (source|seed|snapshot|model), stage, model` (NULL where it belongs
     to none), `package, materialized, description`; of its last run `status` (success, error, skipped, or `never`;
     sources are not run), `seconds, rows, tests_failed, ran_at` (UTC) and `invocation_id`, NULL without one. Edges:
     `parent, child`.
 
-    With `model`: its nodes, all that leads to them, and what comes from them. Of the latter, other models' nodes and
-    what only these lead to are left out; a node of another model that leads to them stays.
+    With `model`: its nodes, all their ancestors, and their descendants, except the nodes of other models and what
+    depends on them alone. Raises MonitorError for an unknown model.
     """
     import pandas as pd
 
     if model is not None:
-        facts_of(state, model)
+        model_row(state, model)
     nodes = state.ask(NODES)
     parents = {node: json.loads(text) for node, text in zip(nodes["node"], nodes["parents"], strict=True)}
     ran = state.ask(LAST)

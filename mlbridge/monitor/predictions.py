@@ -1,22 +1,22 @@
-"""What was predicted: how much, how it is distributed over time, and single rows of it."""
+"""The predictions: their number, their distribution over time, and single rows."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlbridge.monitor.histogram import Grid, bin_of, nice, span
-from mlbridge.monitor.models import model as facts_of
+from mlbridge.monitor.histogram import Grid, bin_of, central_range, nice
+from mlbridge.monitor.models import model as model_row
 from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.source import State
-from mlbridge.spec import WINDOWS
+from mlbridge.spec.specification import WINDOWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BINS = 20
 PROBABILITIES = Grid(1.0, float(BINS), 0.0, BINS)
-NEAR = 5_000  # rows that are looked at for the next entities
+NEAR = 5_000  # rows that are sorted to find the next entities
 VOLUMES = {
     size: f"""
 select
@@ -111,7 +111,7 @@ def volumes(state: State, model: str) -> pd.DataFrame:
 
 
 def _size(state: State, model: str) -> str:
-    return str(facts_of(state, model)["window_size"] or "month")
+    return str(model_row(state, model)["window_size"] or "month")
 
 
 def prediction_bins(state: State, model: str, version: int | None = None) -> pd.DataFrame:
@@ -122,16 +122,16 @@ def prediction_bins(state: State, model: str, version: int | None = None) -> pd.
     out.
     """
     size = _size(state, model)
-    facts = facts_of(state, model) if version is None else version_facts(state, model, version)
+    facts = model_row(state, model) if version is None else version_facts(state, model, version)
     where = {"model": model, "version": version}
     if facts["task"] == "classification" and facts["positive"] is None:
         found = state.ask(CLASSES[size], **where)
-        places = {name: place for place, name in enumerate(sorted(found["category"].unique()))}
-        found = found.assign(bin=found["category"].map(places).astype("int64"), lower=float("nan"), upper=float("nan"))
+        numbers = {name: number for number, name in enumerate(sorted(found["category"].unique()))}
+        found = found.assign(bin=found["category"].map(numbers).astype("int64"), lower=float("nan"), upper=float("nan"))
         return found[["window", "bin", "lower", "upper", "category", "n"]]
     grid, value = PROBABILITIES, "probability"
     if facts["positive"] is None:
-        reached = span(state, "prediction", since=None, until=None, **where)
+        reached = central_range(state, "prediction", since=None, until=None, **where)
         grid, value = nice(*(reached or (0.0, 1.0)), BINS), "prediction_value"
     found = state.ask(NUMBERS[size, value], **grid.parameters, **where)
     found = found.assign(lower=found["bin"].map(grid.edge), upper=(found["bin"] + 1).map(grid.edge), category=None)
@@ -140,8 +140,8 @@ def prediction_bins(state: State, model: str, version: int | None = None) -> pd.
 
 
 def lookup(state: State, model: str, entity: str, limit: int = 200) -> pd.DataFrame:
-    """Give the predictions of one entity (the key as text), newest first, at most `limit`; the columns of the table."""
-    facts_of(state, model)
+    """Return the predictions of one entity (as text), newest first, at most `limit`; columns as in `ml_predictions`."""
+    model_row(state, model)
     return state.ask(LOOKUP, model=model, entity=entity, limit=limit)
 
 
@@ -153,28 +153,29 @@ def rows(
     until: datetime | None = None,
     limit: int = 100_000,
 ) -> pd.DataFrame:
-    """Give predictions as they stand in the table, oldest first, at most `limit`; for a download.
+    """Return rows of `ml_predictions`, oldest first, at most `limit`, for a download; `until` is exclusive.
 
-    Sorting all rows would take memory: those that are the oldest are found by counting per hour, then per second. Where
-    one second has more of them than still fit in, which ones is not defined.
+    Sorting all rows would need much memory, so the oldest ones are found by counting per hour and then per second. If
+    one second has more rows than fit, it is undefined which of them are returned.
     """
     import pandas as pd
 
-    facts_of(state, model)
-    where: dict[str, Any] = {"model": model, "version": version, "since": since, "until": until}
+    model_row(state, model)
+    which = {"model": model, "version": version}
     parts = []
     for unit, length in (("hour", timedelta(hours=1)), ("second", timedelta(seconds=1))):
-        counted = state.ask(PER_UNIT[unit], **where)
+        counted = state.ask(PER_UNIT[unit], **which, since=since, until=until)
         fits = counted["n"].cumsum() <= limit
         if fits.all():
-            parts.append(state.ask(ALL_ROWS, **where))
+            parts.append(state.ask(ALL_ROWS, **which, since=since, until=until))
             break
         start = counted["start"][~fits].iloc[0]
-        parts.append(state.ask(ALL_ROWS, **{**where, "until": _least(start, where["until"])}))
+        parts.append(state.ask(ALL_ROWS, **which, since=since, until=_least(start, until)))
         limit -= len(parts[-1])
-        where |= {"since": _most(start, where["since"]), "until": _least(start + length, where["until"])}
+        since, until = _most(start, since), _least(start + length, until)
     else:
-        parts.append(state.ask(SOME_ROWS, **where, limit=limit).sort_values(["time", "entity", "version"]))
+        rest = state.ask(SOME_ROWS, **which, since=since, until=until, limit=limit)
+        parts.append(rest.sort_values(["time", "entity", "version"]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -189,11 +190,11 @@ def _most(moment: datetime, other: datetime | None) -> datetime:
 def entities(state: State, model: str, starting: str, limit: int = 20) -> pd.DataFrame:
     """Suggest up to `limit` entities whose key begins with a text: `entity, n` (predictions), `newest` (their time).
 
-    The first ones by name; fewer where they have very many predictions each.
+    They are the first ones by name; there may be fewer than `limit` if each has thousands of predictions.
     """
     import pandas as pd
 
-    facts_of(state, model)
+    model_row(state, model)
     found: list[str] = []
     for _ in range(3):
         after = found[-1] if found else ""

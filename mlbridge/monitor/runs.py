@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.models import check
-from mlbridge.monitor.models import model as facts_of
+from mlbridge.monitor.models import check_choice
+from mlbridge.monitor.models import model as model_row
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LAST = 100  # invocations; the pages draw a point for each and node
-# A node that was skipped has not started: an invocation begins with the first that has; where all were skipped, only
-# the moment whose knowledge it worked on tells when it was.
+# A skipped node has no start time, so an invocation starts with its first node that has one; if all were skipped, its
+# `as_of` is taken.
 BEGUN = """
-select invocation_id, begun, row_number() over (order by begun desc, invocation_id asc) as place
+select invocation_id, begun, row_number() over (order by begun desc, invocation_id asc) as recency
 from (
     select invocation_id, coalesce(min(started_at), max(as_of)) as begun from ml_runs group by invocation_id
 ) as each_invocation
@@ -24,11 +24,11 @@ RUNS = f"""
 select
     r.invocation_id, coalesce(r.started_at, i.begun) as started_at, r.node, r.model, r.stage, r.status,
     case when r.status <> 'skipped' then r.seconds end as seconds, r."rows", r.rows_per_second, r.tests_passed,
-    r.tests_warned, r.tests_failed, r.message, r.as_of, i.place
+    r.tests_warned, r.tests_failed, r.message, r.as_of, i.recency
 from ml_runs as r
 inner join ({BEGUN}) as i on r.invocation_id = i.invocation_id
-where i.place <= :last
-order by i.place, r.started_at nulls last, r.node
+where i.recency <= :last
+order by i.recency, r.started_at nulls last, r.node
 """  # noqa: S608 - put together of constants only
 STAGES = "select distinct stage from ml_runs"
 FAILED = ("error", "fail")
@@ -38,16 +38,16 @@ COUNTS = ("rows", "tests_passed", "tests_warned", "tests_failed")
 def invocations(state: State, last: int = LAST) -> pd.DataFrame:
     """One row per dbt command that ran nodes of the branch, the newest first, at most `last`.
 
-    `invocation_id, started_at, as_of` (the moment whose knowledge it worked on), `seconds` from the start of its first
+    `invocation_id, started_at, as_of` (the clock of the build), `seconds` from the start of its first
     node to the end of its last (0 where all were skipped), `nodes`, of these `failed` and `skipped`, and
     `tests_failed`, NULL where it was not counted yet.
     """
     import pandas as pd
 
-    found = _asked(state, last)
+    found = _read_runs(state, last)
     ends = found["started_at"] + pd.to_timedelta(found["seconds"], unit="s")
     found = found.assign(end=ends, failed=found["status"].isin(FAILED), skipped=found["status"] == "skipped")
-    grouped = found.groupby(["place", "invocation_id"])
+    grouped = found.groupby(["recency", "invocation_id"])
     answer = grouped.agg(
         started_at=("started_at", "min"), as_of=("as_of", "max"), end=("end", "max"), nodes=("node", "size"),
         failed=("failed", "sum"), skipped=("skipped", "sum"),
@@ -69,16 +69,16 @@ def runs(state: State, stage: str | None = None, model: str | None = None, last:
     yet), and `message`, what went wrong.
     """
     if stage is not None:
-        check(stage, sorted(state.ask(STAGES)["stage"]), "stage with runs")
+        check_choice(stage, sorted(state.ask(STAGES)["stage"]), "stage with runs")
     if model is not None:
-        facts_of(state, model)
-    found = _asked(state, last)
+        model_row(state, model)
+    found = _read_runs(state, last)
     wanted = found["stage"].notna() if stage is None else found["stage"] == stage
     if model is not None:
         wanted &= found["model"] == model
-    return found[wanted].drop(columns=["as_of", "place"]).reset_index(drop=True)
+    return found[wanted].drop(columns=["as_of", "recency"]).reset_index(drop=True)
 
 
-def _asked(state: State, last: int) -> pd.DataFrame:
+def _read_runs(state: State, last: int) -> pd.DataFrame:
     types = {"started_at": "datetime64[us]", "seconds": "float64", **dict.fromkeys(COUNTS, "Int64")}
     return state.ask(RUNS, last=last).astype(types)

@@ -1,31 +1,30 @@
 """Where the monitor reads: what the last build published, or the tables of a server. One build at a time.
 
-A build copies the tables into one of two slots of files and replaces the pointer, `current.json`, that names it last.
-The slot that is named is never written. So an answer is of one build when the pointer is the same before and after.
+Each build has a folder of its own, which is never written again, and a link leads to the newest
+(`publication/folder.py`). An answer is of one build, and thrown away if the link leads to another one afterwards.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mlbridge import __version__
+from mlbridge.engines.reader import MissingRelationError, Reader, ReadError
+from mlbridge.engines.warehouse import read_files, read_server
 from mlbridge.errors import MlbridgeError, SetupError
-from mlbridge.reader import LackingError, Reader, ReadError
-from mlbridge.warehouse import read_files, read_server
+from mlbridge.publication.folder import FACTS, FORMAT, current_build, file_of, read_facts
+from mlbridge.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlbridge.project import Project
+    from mlbridge.project.project import Project
 
-POINTER, FORMAT_FILE, FORMAT = "current.json", "format0.json", 1
-NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions"})
-# A command that started no node, because all were skipped, has no moment of its own.
+NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions", "ml_health"})
+# If all nodes of a command were skipped, it has no start time, and its `as_of` is taken.
 NEWEST = """
 select invocation_id, max(as_of) as as_of, coalesce(max(started_at), max(as_of)) as started_at
 from ml_runs
@@ -34,10 +33,10 @@ order by coalesce(max(started_at), max(as_of)) desc
 limit 1
 """
 BUILD_FIRST = "Run `dbt build` (or `mlbridge publish` where one has run already)."
-BUILD_AGAIN = "Run `dbt build`, or wait for the end of the one that runs."
+BUILD_AGAIN = "Run `dbt build`, or wait until the current one ends."
 
 
-class Nothing(MlbridgeError):  # noqa: N818 - not a failure: the page says it, and what to do
+class Nothing(MlbridgeError):  # noqa: N818 - not a failure: the page shows the message and what to do
     """There is no published build that the monitor could show."""
 
 
@@ -59,13 +58,13 @@ class Source(Protocol):
     """Where the published state is; cheap to keep open, and to be shared by threads."""
 
     def state(self) -> State:
-        """Give the newest published build; raises Nothing, and ReadError where a server does not answer."""
+        """Return the newest published build; raises Nothing, and ReadError where a server does not answer."""
         ...
 
 
 @dataclass(frozen=True)
 class State:
-    """One published build, to be asked."""
+    """One published build, which can be queried."""
 
     build: Build
     locations: Mapping[str, tuple[str, str]]
@@ -77,18 +76,18 @@ class State:
         """Name the tables that it has."""
         return frozenset(self.locations)
 
-    def ask(self, sql: str, **parameters: Any) -> pd.DataFrame:
-        """Ask in sqlglot's own dialect, values as `:name`; tables by their bare names.
+    def ask(self, sql: str, **parameters: object) -> pd.DataFrame:
+        """Run a SELECT in sqlglot's own dialect; values are `:name` placeholders, tables are named without a schema.
 
-        Raises Republished when the answer may be of two builds, and Nothing when the tables are damaged, or of an
-        mlbridge that did not have yet what is asked for.
+        Raises Republished if another build was published meanwhile, so that the result may mix two builds; Nothing if
+        tables are damaged or lack columns of this mlbridge; ReadError for any other failure.
         """
         try:
             answer = self._reader.frame(sql, parameters, self.locations)
         except ReadError as error:
             # A file that is replaced while it is read may fail in any way.
             self._check_newest()
-            if isinstance(error, LackingError):
+            if isinstance(error, MissingRelationError):
                 raise Nothing(f"the published tables do not answer: {error}. {self._older()}{BUILD_AGAIN}") from error
             raise
         self._check_newest()
@@ -107,58 +106,51 @@ class Folder:
     """The folder that a build of an embedded warehouse publishes to."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder, there or not."""
+        """Store the folder, which need not exist."""
         self._folder = folder.absolute()
-        self._last: tuple[dict[str, Any], State] | None = None
+        self._last: tuple[Path, State] | None = None
 
     def state(self) -> State:
-        """Give the newest published build; raises Nothing when none is."""
+        """Return the newest published build; raises Nothing when none is."""
         while True:
-            pointer = self._pointer()
-            if self._last is not None and self._last[0] == pointer:
+            place = current_build(self._folder)
+            if place is None:
+                raise Nothing(f"no build has been published to '{self._folder}' yet. {BUILD_FIRST}")
+            if self._last is not None and self._last[0] == place:
                 return self._last[1]
             try:
-                found = self._opened(pointer)
-            except ReadError as error:
-                if self._pointer() == pointer:
-                    raise Nothing(f"what '{self._folder}' holds is damaged: {error}. {BUILD_FIRST}") from error
-                continue
-            self._last = (pointer, found)
+                found = self._opened(place)
+            except (Nothing, ReadError) as error:
+                if current_build(self._folder) != place:
+                    continue
+                if isinstance(error, Nothing):
+                    raise
+                raise Nothing(f"what '{place}' holds is damaged: {error}. {BUILD_FIRST}") from error
+            self._last = (place, found)
             return found
 
-    def _opened(self, pointer: dict[str, Any]) -> State:
-        self._check_format()
+    def _opened(self, place: Path) -> State:
         try:
-            names, slot = [str(name) for name in pointer["tables"]], str(pointer["slot"])
-            published_at, as_of = _utc(pointer["published_at"]), _utc(pointer["as_of"])
-            build = Build(str(pointer["build"]), published_at, as_of, str(pointer["version"]))
+            facts = read_facts(place)
+        except (OSError, TypeError, ValueError) as error:
+            raise Nothing(f"'{place / FACTS}' cannot be read: {error}. {BUILD_FIRST}") from error
+        if facts.get("format") != FORMAT:
+            raise Nothing(
+                f"'{self._folder}' was published in format {facts.get('format')!r}, and this mlbridge reads format "
+                f"{FORMAT}. Install the mlbridge that the build used, then build again."
+            )
+        try:
+            names = [str(name) for name in facts["tables"]]
+            published_at, as_of = _utc(facts["published_at"]), _utc(facts["as_of"])
+            build = Build(str(facts["build"]), published_at, as_of, str(facts["version"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise Nothing(f"'{self._folder / POINTER}' lacks or misspells {error}. {BUILD_FIRST}") from error
+            raise Nothing(f"'{place / FACTS}' lacks or misspells {error}. {BUILD_FIRST}") from error
         lacking = sorted(NEEDED.difference(names))
         if lacking:
             raise Nothing(f"the published build lacks {', '.join(lacking)}. {BUILD_FIRST}")
-        reader = read_files({name: self._folder / f"{slot}.{name}.parquet" for name in names})
-        return State(build, {name: ("", name) for name in names}, reader, lambda: self._pointer() == pointer)
-
-    def _check_format(self) -> None:
-        found = self._document(FORMAT_FILE).get("format")
-        if found != FORMAT:
-            raise Nothing(
-                f"'{self._folder}' was published in format {found!r}, and this mlbridge reads format {FORMAT}. Install "
-                "the mlbridge that the build used, then build again."
-            )
-
-    def _pointer(self) -> dict[str, Any]:
-        return self._document(POINTER)
-
-    def _document(self, name: str) -> dict[str, Any]:
-        file = self._folder / name
-        try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
-        except FileNotFoundError as error:
-            raise Nothing(f"no build has been published to '{self._folder}' yet. {BUILD_FIRST}") from error
-        except (OSError, TypeError, ValueError) as error:
-            raise Nothing(f"'{file}' cannot be read: {error}. {BUILD_FIRST}") from error
+        reader = read_files({name: file_of(place, name) for name in names})
+        locations = {name: ("", name) for name in names}
+        return State(build, locations, reader, lambda: current_build(self._folder) == place)
 
 
 def _utc(text: str) -> datetime:
@@ -170,29 +162,25 @@ class Server:
     """The tables of a warehouse that many can read at once, as they are; during a build some are newer than others."""
 
     def __init__(self, project: Project) -> None:
-        """Take the project whose manifest says where the tables are; nothing is asked yet."""
+        """Store the project, whose manifest locates the tables; nothing is queried yet."""
         self._project = project
         self._reader = read_server(project.credentials)
 
     def state(self) -> State:
-        """Give the build that wrote `ml_runs` last; raises Nothing when there is none, and ReadError without answer."""
+        """Return the build that wrote `ml_runs` last; raises Nothing without one, ReadError if the server fails."""
         locations = self._locations()
         try:
             build = self._build(locations)
-        except LackingError as error:
+        except MissingRelationError as error:
             raise Nothing(f"no build is to be found: {error}. {BUILD_AGAIN}") from error
         return State(build, locations, self._reader, lambda: self._build(locations) == build)
 
     def _locations(self) -> dict[str, tuple[str, str]]:
         try:
-            nodes = self._project.manifest["nodes"].values()
+            tables = self._project.tables
         except SetupError as error:
             raise Nothing(str(error)) from error
-        return {
-            node["name"]: (str(node["schema"]), str(node["alias"]))
-            for node in nodes
-            if node["package_name"] == "mlbridge" and node["config"]["materialized"] in ("table", "view", "incremental")
-        }
+        return {name: (schema, alias) for name, (_, schema, alias) in tables.items()}
 
     def _build(self, locations: Mapping[str, tuple[str, str]]) -> Build:
         found = self._reader.frame(NEWEST, {}, locations)
@@ -206,11 +194,11 @@ class Server:
 
 
 def open_source(project: Project) -> Source:
-    """Find where a project's builds can be read: the folder beside an embedded warehouse, or the server itself."""
+    """Open the source of a project's builds: the published folder of an embedded warehouse, or the server itself."""
     folder = project.published_folder
     return Server(project) if folder is None else Folder(folder)
 
 
 def open_folder(folder: Path) -> Source:
-    """Read a folder that builds publish to, there or not."""
+    """Open a folder that builds publish to; it need not exist yet."""
     return Folder(folder)

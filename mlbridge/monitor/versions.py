@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlbridge.catalogue.metrics import METRICS
 from mlbridge.monitor.models import checked_version
-from mlbridge.monitor.models import model as facts_of
-from mlbridge.monitor.plain import document
+from mlbridge.monitor.models import model as model_row
+from mlbridge.monitor.records import document
 from mlbridge.monitor.source import State
-from mlbridge.spec import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-METRIC_PLACES = {name: place for place, name in enumerate(name for names in METRICS.values() for name in names)}
+METRIC_ORDER = {name: index for index, name in enumerate(METRICS)}
 SPLITS = ("validation", "test")
 # A flag of another table is NULL where the join finds nothing.
 LEADERBOARD = """
@@ -46,24 +46,24 @@ order by version desc, case level when 'withhold' then 0 when 'warn' then 1 else
 
 
 def leaderboard(state: State, model: str) -> pd.DataFrame:
-    """One row per version, candidate, metric and split (`validation`, `test`), newest version and its choice first.
+    """One row per version, candidate, metric and split; newest version first, its chosen candidate first.
 
     `value` with its 95 % interval on `n` rows, `baseline` the naive baseline's on the same rows; NULL where
     the metric is not defined. `outcome` is promoted, rejected, withheld or runner_up; `in_use` marks the champion,
     `is_retired` a version that the spec has retired. Metrics are in the order of the docs. Times are UTC,
     `peak_memory_mb` is of the whole process.
     """
-    facts_of(state, model)
+    model_row(state, model)
     found = state.ask(LEADERBOARD, model=model)
     found = found.assign(
         runner_up=found["outcome"] == "runner_up",
-        place=found["metric"].map(METRIC_PLACES),
-        part=found["split"].map(SPLITS.index),
+        metric_order=found["metric"].map(METRIC_ORDER),
+        split_order=found["split"].map(SPLITS.index),
     )
-    by = ["as_of", "version", "runner_up", "candidate", "place", "part"]
+    by = ["as_of", "version", "runner_up", "candidate", "metric_order", "split_order"]
     found = found.sort_values(by, ascending=[False, False, True, True, True, True], kind="stable")
     return (
-        found.drop(columns=["runner_up", "place", "part"])
+        found.drop(columns=["runner_up", "metric_order", "split_order"])
         .astype({"in_use": "bool", "is_retired": "bool"})
         .reset_index(drop=True)
     )
@@ -87,12 +87,12 @@ def importances(state: State, model: str, versions: Sequence[int]) -> pd.DataFra
 
 
 def decisions(state: State, model: str) -> pd.DataFrame:
-    """One row per build that asked whether to train, newest first.
+    """One row per build that decided whether to train, newest first.
 
     `decided_at, as_of, outcome (promoted|rejected|withheld|skipped|not_trained), version (NULL where nothing was
-    trained), reason, figures`; `figures` is a dict of what was looked at, empty where no policy was asked.
+    trained), reason, figures`; `figures` is a dict of the figures behind the decision, empty if no policy was checked.
     """
-    facts_of(state, model)
+    model_row(state, model)
     found = state.ask(DECISIONS, model=model)
     figures = found["decision"].map(document)
     return found.drop(columns="decision").assign(figures=figures).astype({"version": "Int64"})
@@ -106,7 +106,7 @@ def leaks(state: State, model: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    facts_of(state, model)
+    model_row(state, model)
     if "ml_leaks" not in state.tables:
         return pd.DataFrame(columns=["version", "feature", "check", "level", "evidence", "allowed", "reason"])
     return state.ask(LEAKS, model=model).astype({"allowed": "bool"})

@@ -1,14 +1,14 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 with placed as (
     select
         watched.*,
         max(watched.window_start) over (partition by watched.model, watched.what) as newest,
-        -- the same number for windows in a row that are all alerts, or all none
+        -- gaps and islands: constant over consecutive windows that all alert, or all do not
         row_number() over (partition by watched.model, watched.what order by watched.window_start)
         - row_number() over (
             partition by watched.model, watched.what, watched.is_alert order by watched.window_start
         ) as run
-    from {{ ref('ml_watched') }} as watched
+    from {{ ref('int_ml_alert_candidates') }} as watched
 ),
 
 alerts as (
@@ -31,17 +31,18 @@ final as (
         alerts.window_start = alerts.newest as is_current,
         alerts.what || ': ' || alerts.figures
         || case
-            when alerts.about = 'performance' then coalesce('; what moved most and matters: ' || moved.features, '')
+            when alerts.about = 'performance' then coalesce('; largest drift times importance: ' || moved.features, '')
             else ''
         end as message,
         {{ mlbridge.severity('alerts.severity') }} as severity,
-        alerts.action
+        alerts.action,
+        alerts.feature,
+        alerts.baseline,
+        alerts.kind,
+        alerts.slice
     from alerts
-    left join {{ ref('ml_moved') }} as moved
-        on
-            alerts.model = moved.model
-            and alerts.version = moved.version
-            and alerts.window_start = moved.window_start
+    left join {{ ref('int_ml_moved_features') }} as moved
+        on {{ mlbridge.same('alerts', 'moved', 'model, version, window_start') }}
 )
 
 select * from final

@@ -1,11 +1,4 @@
-{{ mlbridge.grant() }}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key=['model', 'version', 'period', 'window_size', 'window_start'],
-    on_schema_change='append_new_columns',
-    full_refresh=false,
-) }}
+{{ mlbridge.history(unique_key=['model', 'version', 'period', 'window_size', 'window_start']) }}
 -- depends_on: {{ ref('ml_windows') }}
 -- depends_on: {{ ref('ml_versions') }}
 -- depends_on: {{ ref('ml_metrics') }}

@@ -1,11 +1,10 @@
-{{ mlbridge.grant() }}
-{{ config(materialized='table') }}
+{{ mlbridge.output('table') }}
 with limited as (
     select
         limits.*,
         case when limits.bound < limits.usual then limits.bound else limits.usual end as bounded,
-        limits.is_enough and (limits.is_over and limits.is_typical or limits.while_open) as is_heard
-    from {{ ref('ml_limits') }} as limits
+        limits.is_enough and (limits.is_over and limits.is_typical or limits.while_open) as may_alert
+    from {{ ref('int_ml_drift_thresholds') }} as limits
 ),
 
 beside as (
@@ -21,8 +20,8 @@ beside as (
 judged as (
     select
         beside.*,
-        {{ mlbridge.size_of('beside.value') }} > beside.threshold as is_above,
-        {{ mlbridge.is_within_chance() }} as is_within_chance
+        {{ mlbridge.without_sign('beside.value') }} > beside.threshold as is_above,
+        {{ mlbridge.by_drift_metric('is_within_chance') }} as is_within_chance
     from beside
 ),
 

@@ -1,5 +1,4 @@
-{{ mlbridge.grant() }}
-{{ config(materialized='table') }}
+{{ mlbridge.output('table') }}
 {%- set fields = {
     'node': 'text', 'name': 'text', 'kind': 'text', 'package': 'text', 'model': 'text', 'stage': 'text',
     'materialized': 'text', 'description': 'text', 'parents': 'text',

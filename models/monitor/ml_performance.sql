@@ -1,5 +1,4 @@
-{{ mlbridge.grant() }}
-{{ config(materialized='table') }}
+{{ mlbridge.output('table') }}
 with fixed as (
     {{ mlbridge.fixed_thresholds() }}
 ),
@@ -23,10 +22,12 @@ beside as (
         measured.high,
         measured.block,
         measured.blocks,
-        measured.df,
+        measured.degrees_of_freedom,
         measured.share,
         measured.n_effective,
-        measured.t,
+        measured.t_quantile,
+        measured.optimism,
+        measured.skewness,
         windows.window_end,
         versions.as_of as trained,
         usual.value as reference,
@@ -35,31 +36,22 @@ beside as (
         coalesce(usual.windows, 0) as windows,
         usual.n as n_usual,
         usual.variance,
-        rules.deviations,
+        {{ mlbridge.deviations() }} as deviations,
         rules.floor as least_distance,
         rules.relative,
         fixed.threshold as fixed_threshold,
         fixed.threshold is not null as is_fixed,
         case when rules.greater_is_better then 1 else 0 end as perfect,
         case when rules.greater_is_better then -1 else 1 end as worse
-    from {{ ref('ml_measured') }} as measured
+    from {{ ref('int_ml_performance_intervals') }} as measured
     inner join {{ ref('ml_thresholds') }} as rules
         on measured.metric = rules.metric
     inner join {{ ref('ml_windows') }} as windows
-        on
-            measured.model = windows.model
-            and measured.version = windows.version
-            and measured.window_size = windows.window_size
-            and measured.window_start = windows.window_start
+        on {{ mlbridge.same('measured', 'windows', 'model, version, window_size, window_start') }}
     inner join {{ ref('ml_versions') }} as versions
-        on measured.model = versions.model and measured.version = versions.version and versions.outcome <> 'runner_up'
-    left join {{ ref('ml_usual_skill') }} as usual
-        on
-            measured.model = usual.model
-            and measured.version = usual.version
-            and measured.window_start = usual.window_start
-            and measured.slice = usual.slice
-            and measured.metric = usual.metric
+        on {{ mlbridge.same('measured', 'versions', 'model, version') }} and versions.outcome <> 'runner_up'
+    left join {{ ref('int_ml_usual_skill') }} as usual
+        on {{ mlbridge.same('measured', 'usual', 'model, version, window_start, slice, metric') }}
     left join fixed
         on measured.model = fixed.model and fixed.feature is null and measured.metric = fixed.metric
 ),

@@ -1,4 +1,3 @@
-{{ mlbridge.grant() }}
-{{ config(materialized='incremental', full_refresh=false, on_schema_change='append_new_columns') }}
--- The rows are written when the other nodes are done, at the end of each dbt command: see the macro log_runs.
+{{ mlbridge.history() }}
+-- The macro log_runs inserts the rows at the end of each dbt command.
 {{ mlbridge.no_rows() }}

@@ -1,5 +1,4 @@
-{{ mlbridge.grant() }}
-{{ config(materialized='table') }}
+{{ mlbridge.output('table', kinds=['table']) }}
 {% call(name) mlbridge.each_model() %}
 {%- set split, spec = ref(name ~ '_split'), mlbridge.spec(name) -%}
 {%- set size, slices = mlbridge.monitor(name).window, mlbridge.monitor(name).slices -%}
@@ -23,7 +22,7 @@ from (
         {{ mlbridge.window_start(size, 'predictions.time') }} as window_start,
         case when {{ mlbridge.is_new('predictions', 'versions') }} then 1 else 0 end as is_new,
         case when facts.{{ mlbridge.quoted(spec.time) }} is not null then 1 else 0 end as is_there,
-        -- older than all that the split still holds; in a split without rows, everything
+        -- older than every row that the split still holds; without rows in the split, every one
         case
             when facts.{{ mlbridge.quoted(spec.time) }} is null and predictions.time >= oldest.moment then 0
             when facts.{{ mlbridge.quoted(spec.time) }} is null then 1

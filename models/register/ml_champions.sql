@@ -1,41 +1,20 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 with versions as (
     select *
     from {{ ref('ml_versions') }}
-    where outcome in ('promoted', 'rejected') and not is_retired
+    where outcome in ('promoted', 'rejected')
 ),
 
-pins as (
-    {{ mlbridge.pins() }}
-),
-
-ranked as (
+champions as (
+    {% call(name) mlbridge.each_model() %}
     select
-        model,
-        version,
-        row_number() over (partition by model order by as_of desc, trained_at desc, version desc) as place
-    from versions
-    where
-        outcome = 'promoted'
-        {% if var('mlbridge_as_of', none) -%}
-            -- a past day that is built again knows no later version
-            and as_of <= cast('{{ mlbridge.as_of() }}' as timestamp)
-        {%- endif %}
-),
-
-promoted as (
-    select *
-    from ranked
-    where place = 1
-),
-
-chosen as (
-    select
-        coalesce(pins.model, promoted.model) as model,
-        coalesce(pins.version, promoted.version) as version,
-        pins.version is not null as pinned
-    from promoted
-    full outer join pins on promoted.model = pins.model
+        {{ mlbridge.text(name) }} as model,
+        champion as version,
+        {{ 'false' if mlbridge.spec(name).pin is none else 'true' }} as pinned
+    from (
+        {{ mlbridge.versions_in_use(name, '(select * from versions where model = ' ~ mlbridge.text(name) ~ ') as logbook') }}
+    ) as in_use
+    {% endcall %}
 ),
 
 final as (
@@ -43,7 +22,7 @@ final as (
         versions.model,
         versions.version,
         versions.candidate,
-        chosen.pinned,
+        champions.pinned,
         versions.reason,
         versions.trained_at,
         versions.rows_train,
@@ -51,9 +30,9 @@ final as (
         versions.train_to,
         versions.holdout_from,
         versions.artifact_sha256
-    from chosen
+    from champions
     inner join versions
-        on chosen.model = versions.model and chosen.version = versions.version
+        on champions.model = versions.model and champions.version = versions.version
 )
 
 select * from final

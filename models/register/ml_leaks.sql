@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 {%- set fields = {'feature': 'text', 'check': 'text', 'level': 'text', 'evidence': 'text', 'reason': 'text'} -%}
 select
     item.model,

@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 {% call(name) mlbridge.each_model() %}
 select
     model_name as model,

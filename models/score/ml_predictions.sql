@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 {% call(name) mlbridge.each_model() %}
 {%- set split = ref(name ~ '_split') -%}
 {%- set spec = mlbridge.spec(name) %}
@@ -21,7 +21,7 @@ select
     end as actual_value,
     predictions.scored_at,
     predictions.not_scored_because
-from {{ mlbridge.told(ref(name ~ '_predictions')) }} as predictions
+from {{ mlbridge.current_predictions(ref(name ~ '_predictions')) }} as predictions
 left join {{ split }} as facts
     on
         predictions.entity = {{ mlbridge.key_as_text(spec.entity, 'facts') }}

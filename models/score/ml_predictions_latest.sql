@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 with ranked as (
     select
         predictions.*,
@@ -10,7 +10,7 @@ with ranked as (
                 case when predictions.version = champions.version then 0 else 1 end,
                 predictions.scored_at desc,
                 predictions.version desc
-        ) as place
+        ) as preference_rank
     from {{ ref('ml_predictions') }} as predictions
     left join {{ ref('ml_champions') }} as champions on predictions.model = champions.model
 )
@@ -28,4 +28,4 @@ select
     scored_at,
     not_scored_because
 from ranked
-where place = 1
+where preference_rank = 1

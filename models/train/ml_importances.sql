@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 {%- set fields = {'feature': 'text', 'mean': 'number', 'std': 'number', 'n': 'count'} -%}
 select
     item.model,

@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 {%- set fields = {
     'split': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'low': 'number', 'high': 'number',
     'n': 'count', 'baseline': 'number', 'baseline_name': 'text', 'block': 'text', 'blocks': 'count', 'design_effect': 'number',

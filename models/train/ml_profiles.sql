@@ -1,4 +1,4 @@
-{{ mlbridge.grant() }}
+{{ mlbridge.output() }}
 {%- set fields = {
     'feature': 'text', 'role': 'text', 'kind': 'text', 'bin': 'count', 'lower': 'number', 'upper': 'number',
     'category': 'text', 'rows': 'count', 'share': 'number', 'std': 'number', 'partner': 'text',

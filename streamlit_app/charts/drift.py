@@ -5,17 +5,17 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from mlbridge.app.charts.marks import GRADIENT, GREY, MANY, TOP, ringed, time_axis
+from mlbridge.app.charts.marks import GRADIENT, GREY, MANY, TOP, layered, ringed, time_axis
 
 USUAL = ["rgba(70, 140, 200, 0.07)", "rgba(50, 125, 190, 0.8)"]
-CHOSEN = "#A8328F"  # neither a shade of the map nor of either ground
+CHOSEN = "#A8328F"  # differs from the shades of the map and from the background of both themes
 UNUSUAL = ["rgba(240, 165, 75, 0.95)", "rgba(190, 65, 0, 1)"]
 
 
 def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
     """Draw features by windows; the shade is value by threshold, cut at 2, a triangle marks an alert.
 
-    Pale is what cannot be compared with whole windows, and is no alert; outlined the cell that is `chosen`.
+    A cell is pale if its window cannot be compared with whole windows and does not alert; the `chosen` one is outlined.
     """
     features = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
     days = sorted(frame["day"].unique())
@@ -40,7 +40,7 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
     ]
     shade = alt.Color(
         "shade:Q",
-        # Up to the threshold from hardly there to blue, beyond it orange; either ground shines through.
+        # Up to the threshold from nearly transparent to blue, beyond it orange; the background shows through.
         scale=alt.Scale(domain=[0, 1, 1.0001, 2], range=USUAL + UNUSUAL),
         legend=alt.Legend(orient="top", title=None, gradientLength=GRADIENT, format=".1f", values=[0, 0.5, 1, 1.5, 2]),
     )
@@ -63,7 +63,7 @@ def drift_map(frame: pd.DataFrame, size: str) -> alt.LayerChart:
         shape="triangle-up", filled=True, size=44 if len(days) <= MANY else 12, color="#2B1200", opacity=1
     )
     layers = [rects] if alerts.empty else [rects, marks.encode(x=x, y=y, tooltip=tooltip)]
-    return alt.layer(*layers).properties(width="container", height=22 * len(features) + 100)
+    return layered(*layers).properties(width="container", height=22 * len(features) + 100)
 
 
 def _label(size: str) -> str:
@@ -87,7 +87,7 @@ def distribution(frame: pd.DataFrame, window: str, baseline: str) -> alt.Chart:
         alt.Tooltip("part:Q", title="share", format=".2%"),
         alt.Tooltip("count:Q", title="rows", format=","),
     ]
-    return (
+    drawn: alt.Chart = (
         alt.Chart(both)
         .mark_bar()
         .encode(
@@ -101,12 +101,13 @@ def distribution(frame: pd.DataFrame, window: str, baseline: str) -> alt.Chart:
         )
         .properties(width="container", height=20 * len(frame) + 80)
     )
+    return drawn
 
 
 def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
     """Draw every metric of a feature over the windows, each on a scale of its own: a chart by metric.
 
-    The scale is that of the windows that can be compared with whole ones: what a few rows say may be many times as
+    The scale fits the windows that can be compared with whole ones: values from a few rows may be many times as
     large.
     """
     tooltip = [
@@ -130,5 +131,5 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
             base.mark_line(strokeWidth=2, point=points, clip=True).encode(y=y, tooltip=tooltip),
             *ringed(rows, x=time_axis("window", size), y=y),
         ]
-        charts[str(metric)] = alt.layer(*layers).properties(height=120, width="container")
+        charts[str(metric)] = layered(*layers).properties(height=120, width="container")
     return charts

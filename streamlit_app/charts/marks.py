@@ -1,7 +1,7 @@
-"""What charts of several pages are made of. The colours are the theme's, in the order of each domain.
+"""Parts that charts of several pages share. Colours are the theme's, in the order of each scale's domain.
 
-Moments are naive UTC, and Streamlit hands them to a browser as moments of the browser's own time zone: so every time
-axis is one of local time, and shows UTC wherever its reader is.
+Times are naive UTC, which Streamlit passes to the browser as times in the browser's own zone. So every time axis is
+formatted as local time, and thus shows UTC in every zone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import pandas as pd
 
 from mlbridge.monitor import ENOUGH_ROWS
 
-GREY = "#767676"  # reads on light and on dark ground
-RING = "#D55E00"  # the colour of an alert; its shape, a ring, is what tells it
+GREY = "#767676"  # readable on a light and on a dark background
+RING = "#D55E00"  # the colour of an alert, which can also be recognized by its shape, a ring
 KINDS = ["realized", "estimated"]
 DASHES = {"realized": [1, 0], "estimated": [5, 4]}
+SEPARATORS = {"\N{LINE SEPARATOR}": "\N{SYMBOL FOR NEWLINE}", "\N{PARAGRAPH SEPARATOR}": "\N{PILCROW SIGN}"}
 NARROW = 400  # pixels of a plot
 MANY = 24  # windows, beyond which marks are smaller
 GRADIENT = alt.ExprRef("min(190, 0.8 * width)")  # how long a legend of shades is
@@ -34,13 +35,21 @@ OFFSETS = {
 AXIS_FORMAT = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
 
 
-def time_axis(name: str, size: str, moments: pd.Series[Any] | None = None) -> alt.X:
-    """Lay a column of moments along the x axis; of a single one of `moments` its neighbours are shown as well."""
-    alone = moments is not None and moments.nunique() == 1
+def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
+    """Draw charts over each other; none of them is made of facets."""
+    found = alt.layer(*charts)
+    if isinstance(found, alt.FacetChart):
+        raise TypeError("charts of facets cannot be drawn over each other")
+    return found
+
+
+def time_axis(name: str, size: str, moments: pd.Series | None = None) -> alt.X:
+    """Return an x axis of a column of times (UTC); if `moments` has one distinct value, the axis extends around it."""
+    alone = None if moments is None or moments.nunique() != 1 else moments.iloc[0]
     return alt.X(
         f"{name}:T",
         title=None,
-        scale=alt.Scale(domain=_around(moments.iloc[0], size)) if alone else alt.Scale(padding=12),
+        scale=alt.Scale(padding=12) if alone is None else alt.Scale(domain=_around(alone, size)),
         axis=alt.Axis(
             format=AXIS_FORMAT[size],
             labelOverlap=True,
@@ -56,7 +65,7 @@ def _around(moment: pd.Timestamp, size: str) -> list[alt.DateTime]:
 
 
 def extent(frame: pd.DataFrame) -> list[float]:
-    """Give the range of values, thresholds and intervals, but for windows of so few rows that theirs hide the rest."""
+    """Return the range of the axis: values, and thresholds and intervals of windows with `ENOUGH_ROWS` rows."""
     sure = frame[frame["n"] >= ENOUGH_ROWS]
     figures = pd.concat([frame["value"], sure["low"], sure["high"], sure["threshold"]]).dropna()
     room = 0.06 * (figures.max() - figures.min()) or 0.1
@@ -64,8 +73,29 @@ def extent(frame: pd.DataFrame) -> list[float]:
 
 
 def ringed(frame: pd.DataFrame, **where: alt.X | alt.Y | alt.YOffset) -> list[alt.Chart]:
-    """Put a ring around what is an alert; no layer where nothing is."""
+    """Return a layer with a ring around each alert, or no layer if there are no alerts."""
     alerts = frame[frame["alert"].astype(bool)]
     size = 260 if "window" not in frame or frame["window"].nunique() <= MANY else 80
     ring = alt.Chart(alerts).mark_point(size=size, strokeWidth=2.5, color=RING, shape="circle", clip=True)
     return [] if alerts.empty else [ring.encode(**where)]
+
+
+def drawable(part: Any) -> Any:
+    """Return a chart, or a part of one, with a visible mark for each line and paragraph separator of a text.
+
+    The order of a chart's names becomes an expression, and Vega takes such a character for the end of a line in it: the
+    whole chart would stay blank.
+    """
+    if isinstance(part, str):
+        return part.translate({ord(mark): shown for mark, shown in SEPARATORS.items()})
+    if isinstance(part, pd.DataFrame):
+        return part.replace(SEPARATORS, regex=True)
+    if isinstance(part, list):
+        return [drawable(each) for each in part]
+    if isinstance(part, dict):
+        return {key: drawable(value) for key, value in part.items()}
+    if isinstance(part, alt.SchemaBase):
+        copied = part.copy(deep=False)
+        copied._kwds.update(drawable(dict(part._kwds)))
+        return copied
+    return part

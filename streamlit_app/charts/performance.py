@@ -7,18 +7,18 @@ import math
 import altair as alt
 import pandas as pd
 
-from mlbridge.app import words
-from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, extent, ringed, time_axis
+from mlbridge.app import fmt
+from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, extent, layered, ringed, time_axis
 
-MOST_SHAPES = 8  # versions that are told by shape
-MOST_NAMES = 10  # champions that are named
+MOST_SHAPES = 8  # up to this many versions are distinguished by shape
+MOST_NAMES = 10  # champions that are labelled at most
 AROUND = 160  # pixels of a height that a legend above and an axis below take
 
 
 def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> alt.LayerChart:
     """Draw a metric over the windows: realized and estimated with their intervals, threshold, alerts.
 
-    One line per version and kind; versions are told by their shape while there are few of them.
+    One line per version and kind; if there are few versions, each has a shape of its own.
     """
     frame = frame.assign(version=frame["version"].map("version {}".format))
     versions = list(dict.fromkeys(frame["version"]))
@@ -59,7 +59,7 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> a
     if len(alone):  # a line through one window has no length
         tick = alt.Chart(alone).mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=30, clip=True)
         layers.append(tick.encode(x=x, y=threshold))
-    return alt.layer(*layers).properties(height=height, width="container")
+    return layered(*layers).properties(height=height, width="container")
 
 
 def rules(frame: pd.DataFrame, size: str) -> alt.LayerChart:
@@ -68,27 +68,27 @@ def rules(frame: pd.DataFrame, size: str) -> alt.LayerChart:
     rule = base.mark_rule(color=GREY, strokeWidth=1).encode(
         x=time_axis("as_of", size), tooltip=[alt.Tooltip("label:N", title="in use from here"), alt.Tooltip("reason:N")]
     )
-    # Of many only some are named: the others are where their names would lie on each other.
+    # If there are many, only every k-th is labelled, so that the labels do not overlap.
     some = alt.Chart(base.data.iloc[:: math.ceil(len(frame) / MOST_NAMES)])
     text = some.mark_text(align="left", dx=4, dy=4, baseline="top", color=GREY).encode(
         x=time_axis("as_of", size), y=alt.value(0), text="label:N"
     )
-    return alt.layer(rule, text)
+    return layered(rule, text)
 
 
 def history_with_champions(frame: pd.DataFrame, promotions: pd.DataFrame, metric: str, size: str) -> alt.LayerChart:
     """Draw a history and mark in it where another version became champion.
 
-    A champion trained long after the last window is not marked: it would stretch the axis, with nothing of it to see.
+    A champion trained long after the last window is not marked, because it would stretch the axis.
     """
     inside = promotions[promotions["as_of"].between(frame["window"].min(), frame["window_end"].max())]
     drawn = history(frame, metric, size)
-    both = drawn if inside.empty else alt.layer(rules(inside, size), drawn)
+    both = drawn if inside.empty else layered(rules(inside, size), drawn)
     return both.properties(height=340, width="container")
 
 
 def slices(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
-    """Draw one metric of each slice with its interval, beside that of the whole."""
+    """Draw one metric of each slice with its interval; a dotted line is the metric over all rows."""
     parts = frame[frame["slice"] != "all"]
     whole = frame[frame["slice"] == "all"]
     whole = whole[whole["kind"] == ("realized" if (whole["kind"] == "realized").any() else "estimated")]
@@ -116,7 +116,7 @@ def slices(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
         base.mark_point(filled=True, size=64, opacity=1).encode(x=x, color=kind, shape=shape, tooltip=tooltip),
         *ringed(parts, x=x, y=y, yOffset=offset),
     ]
-    return alt.layer(*layers).properties(width="container", height=26 * len(order) + AROUND)
+    return layered(*layers).properties(width="container", height=26 * len(order) + AROUND)
 
 
 def calibration(frame: pd.DataFrame) -> alt.LayerChart:
@@ -134,13 +134,13 @@ def calibration(frame: pd.DataFrame) -> alt.LayerChart:
         base.mark_rule(strokeWidth=2, opacity=0.45).encode(y=alt.Y("low:Q", title="observed share"), y2="high:Q"),
         base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=64, filled=True)).encode(y=y, tooltip=tooltip),
     ]
-    return alt.layer(*layers).properties(width="container", height=320)
+    return layered(*layers).properties(width="container", height=320)
 
 
 def confusion(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw a confusion matrix; the shade is the share of the actual class, so that a rare one is seen as well."""
+    """Draw a confusion matrix; the shade is the share of the actual class, so that rare classes are visible as well."""
     frame = frame.assign(share=frame["n"] / frame.groupby("actual")["n"].transform("sum"))
-    short = words.shortened([*frame["actual"], *frame["predicted"]])
+    short = fmt.shortened([*frame["actual"], *frame["predicted"]])
     frame = frame.assign(actual=frame["actual"].map(short), predicted=frame["predicted"].map(short))
     sort = list(dict.fromkeys([*frame["actual"], *frame["predicted"]]))
     few = len(sort) <= 8
@@ -155,21 +155,21 @@ def confusion(frame: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("share:Q", title="of the actual class", format=".1%"),
         ],
     )
-    # Two shades that carry dark and white text on either ground.
+    # Dark and white text is readable on these two shades, in the light and the dark theme.
     shade = alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#D6E6F2", "#0A5285"]), legend=None)
     label = "format(datum.n, ',')" + (" + ' · ' + format(datum.share, '.0%')" if few else "")
     texts = base.transform_calculate(label=label).mark_text(fontSize=14 if few else 9, fontWeight=600)
     ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#17324A"))
     layers = [base.mark_rect(cornerRadius=3).encode(color=shade), texts.encode(text="label:N", color=ink)]
-    # Many classes keep their room, whatever that of the page is.
+    # With many classes the chart has a fixed size and scrolls.
     wide, high = ("container", 320) if few else (38 * len(sort) + 160, 32 * len(sort) + 120)
-    return alt.layer(*layers).properties(width=wide, height=high)
+    return layered(*layers).properties(width=wide, height=high)
 
 
 def residuals(frame: pd.DataFrame, tolerance: float) -> alt.LayerChart:
-    """Draw the histogram of actual minus predicted; bars that are wholly within the tolerance stand out.
+    """Draw the histogram of actual minus predicted; bars wholly within the tolerance have their own colour.
 
-    The outer bars are not: what lies beyond them is in them.
+    The first and the last bar never count as within, because they include all more extreme rows.
     """
     slack = 1e-9 * max(1.0, tolerance)
     within = (frame["lower"] >= -tolerance - slack) & (frame["upper"] <= tolerance + slack)
@@ -191,4 +191,4 @@ def residuals(frame: pd.DataFrame, tolerance: float) -> alt.LayerChart:
         )
     )
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=GREY, strokeDash=[2, 3]).encode(x="zero:Q")
-    return alt.layer(bars, zero).properties(width="container", height=320)
+    return layered(bars, zero).properties(width="container", height=320)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from mlbridge.app import words
-from mlbridge.app.charts.marks import GRADIENT, GREY, OFFSETS, time_axis
+from mlbridge.app import fmt
+from mlbridge.app.charts.marks import GRADIENT, GREY, OFFSETS, layered, time_axis
 
 BY_OUTCOME = [[1, 0], [6, 3]]
 KNOWN = ["outcome known", "not known yet"]
@@ -20,7 +20,7 @@ AROUND = 100  # pixels of a height that a legend above and an axis below take
 def predicted_over_time(frame: pd.DataFrame, size: str, title: str) -> alt.Chart:
     """Draw windows by bins of the prediction; the shade is the share of the window's rows."""
     frame = frame.assign(
-        share=frame["n"] / frame.groupby("window")["n"].transform("sum"), when=frame["window"].map(words.day)
+        share=frame["n"] / frame.groupby("window")["n"].transform("sum"), when=frame["window"].map(fmt.day)
     )
     tooltip = [
         alt.Tooltip("when:N", title="window from"),
@@ -31,21 +31,21 @@ def predicted_over_time(frame: pd.DataFrame, size: str, title: str) -> alt.Chart
     shade = alt.Color("share:Q", scale=alt.Scale(domainMin=0), legend=SHARES)
     x = time_axis("window", size)
     base = alt.Chart(frame.assign(end=frame["window"] + OFFSETS[size])).mark_rect(cornerRadius=2)
-    base = base.encode(x=x, x2="end:T", color=shade, tooltip=tooltip)
+    drawn: alt.Chart = base.encode(x=x, x2="end:T", color=shade, tooltip=tooltip)
     if frame["lower"].isna().all():
         names = list(frame.groupby("label")["n"].sum().sort_values(ascending=False).index)
         y = alt.Y("label:N", title=title, sort=names, axis=alt.Axis(labelLimit=160))
-        return base.encode(y=y).properties(width="container", height=22 * len(names) + AROUND)
-    return base.encode(
+        return drawn.encode(y=y).properties(width="container", height=22 * len(names) + AROUND)
+    return drawn.encode(
         y=alt.Y("lower:Q", title=title, bin="binned", axis=alt.Axis(tickCount=6, grid=False)), y2="upper:Q"
     ).properties(width="container", height=320)
 
 
 def volumes(frame: pd.DataFrame, size: str) -> alt.LayerChart:
-    """Draw how much was predicted per window; the full part of a bar is that whose outcome is known."""
+    """Draw the number of predictions per window; the opaque part of a bar is the rows whose outcome is known."""
     whole = frame.assign(known=frame["labelled"] / frame["n"], end=frame["window"] + OFFSETS[size])
     whole = whole.assign(
-        middle=whole["window"] + (whole["end"] - whole["window"]) / 2, when=whole["window"].map(words.day)
+        middle=whole["window"] + (whole["end"] - whole["window"]) / 2, when=whole["window"].map(fmt.day)
     )
     parts = pd.concat(
         [
@@ -74,10 +74,10 @@ def volumes(frame: pd.DataFrame, size: str) -> alt.LayerChart:
     )
     where_wide = alt.ExprRef(f"width < {PERCENTAGE * len(whole)} ? 0 : 1")
     text = alt.Chart(whole).mark_text(dy=-4, baseline="bottom", color=GREY, opacity=where_wide)
-    told = text.encode(
+    labels = text.encode(
         x=time_axis("middle", size), y=alt.Y("n:Q", title="predictions"), text=alt.Text("known:Q", format=".0%")
     )
-    return alt.layer(bars, told).properties(width="container", height=320)
+    return layered(bars, labels).properties(width="container", height=320)
 
 
 def by_outcome(frame: pd.DataFrame) -> alt.Chart:
@@ -100,7 +100,7 @@ def by_outcome(frame: pd.DataFrame) -> alt.Chart:
     ]
     # The last step ends at 1, where a line would not go without a point.
     ends = full[full["step"] == 49].assign(probability=1.0)
-    return (
+    drawn: alt.Chart = (
         alt.Chart(pd.concat([full, ends]))
         .mark_line(interpolate="step-after", strokeWidth=2.5)
         .encode(
@@ -116,6 +116,7 @@ def by_outcome(frame: pd.DataFrame) -> alt.Chart:
         )
         .properties(width="container", height=320)
     )
+    return drawn
 
 
 def against(frame: pd.DataFrame) -> alt.LayerChart:
@@ -142,4 +143,4 @@ def against(frame: pd.DataFrame) -> alt.LayerChart:
         x=x.bin("binned"), x2="predicted_upper:Q", y=y.bin("binned"), y2="actual_upper:Q", color=shade, tooltip=tooltip
     )  # fmt: skip
     diagonal = alt.Chart(ends).mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1.5).encode(x=x, y=y)
-    return alt.layer(cells, diagonal).properties(width="container", height=460)
+    return layered(cells, diagonal).properties(width="container", height=460)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 import pandas as pd
 
-from mlbridge.app import words
-from mlbridge.app.charts.marks import GREY, TOP
+from mlbridge.app import fmt
+from mlbridge.app.charts.marks import GREY, TOP, layered
 
-# A moment as a word of an axis: builds are as far apart as they come, and each of them gets the same room.
+# An ordinal axis of times: every build has the same width, however far apart they are.
 BUILD = alt.Axis(
     labelExpr="[utcFormat(toDate(datum.value), '%-d %b'), utcFormat(toDate(datum.value), '%H:%M')]",
     labelAngle=0,
@@ -26,7 +24,7 @@ def builds(frame: pd.DataFrame) -> alt.LayerChart:
     frame = _named(frame).assign(result=failed.map({True: "failed", False: "done"}))
     tooltip = [
         alt.Tooltip("when:N", title="started (UTC)"),
-        alt.Tooltip("known:N", title="knowledge of"),
+        alt.Tooltip("known:N", title="as of"),
         alt.Tooltip("took:N"),
         alt.Tooltip("nodes:Q", format=","),
         alt.Tooltip("failed:Q", title="failed nodes", format=","),
@@ -40,7 +38,7 @@ def builds(frame: pd.DataFrame) -> alt.LayerChart:
     if failed.any():
         crosses = alt.Chart(frame[failed]).mark_text(text="✗", dy=-4, baseline="bottom", fontSize=16, color=GREY)
         layers.append(crosses.encode(x=x, y=y, tooltip=tooltip))
-    return alt.layer(*layers).properties(width="container", height=260)
+    return layered(*layers).properties(width="container", height=260)
 
 
 def multiples(frame: pd.DataFrame, name: str, value: str, unit: str) -> alt.VConcatChart:
@@ -89,17 +87,21 @@ def slowest(frame: pd.DataFrame) -> alt.LayerChart:
         base.mark_tick(color=GREY, thickness=3, orient="vertical").encode(x=alt.X("usual:Q", title="seconds")),
         base.mark_text(align="left", dx=6, color=GREY).encode(x=alt.X("beside:Q", title="seconds"), text="took:N"),
     ]
-    return alt.layer(*layers).properties(width="container", height=26 * len(names) + 80)
+    return layered(*layers).properties(width="container", height=26 * len(names) + 80)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give each build its moment in UTC as a word of an axis, and as people write it."""
+    """Add the start of each build (UTC) as an axis value, `build`, and as text, `when`."""
     moments = frame["started_at"]
-    return frame.assign(build=moments.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), when=moments.map(words.moment))
+    return frame.assign(build=moments.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), when=moments.map(fmt.moment))
 
 
 def _bars(frame: pd.DataFrame, builds: int | None = None) -> alt.Chart:
-    """Begin a chart of upright bars, of which a few are no wider than many."""
+    """Return a bar chart whose bars have a maximum width if there are few of them."""
     few = (builds or len(frame)) <= FEW_BARS
-    size: dict[str, Any] = {"size": 28} if few else {"width": {"band": 0.7}}
-    return alt.Chart(frame).mark_bar(cornerRadiusEnd=2, **size)
+    chart = alt.Chart(frame)
+    if few:
+        bars: alt.Chart = chart.mark_bar(cornerRadiusEnd=2, size=28)
+    else:
+        bars = chart.mark_bar(cornerRadiusEnd=2, width={"band": 0.7})
+    return bars

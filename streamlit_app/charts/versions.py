@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from mlbridge.app.charts.marks import GREY, TOP
+from mlbridge.app.charts.marks import GREY, TOP, layered
 
 CHOSEN, OTHER = 130, 40  # square pixels of a mark
 AROUND = 100  # pixels of a height that a legend above and an axis below take
@@ -48,11 +48,12 @@ def leaderboard(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
     used = frame[frame["in_use"]]
     if len(used):
         below = bool((used["baseline"] > used["value"]).all())  # away from the tick
-        place = {"dy": 9, "baseline": "top"} if below else {"dy": -9, "baseline": "bottom"}
-        told = alt.Chart(used).mark_text(color=GREY, fontWeight=600, **place)
+        label = alt.Chart(used).mark_text(
+            color=GREY, fontWeight=600, dy=9 if below else -9, baseline="top" if below else "bottom"
+        )
         at = alt.Y("low:Q" if below else "high:Q", title=metric)
-        layers.append(told.encode(x=x, xOffset=offset, y=at, text=alt.value("in use")))
-    return alt.layer(*layers).properties(height=380, width="container")
+        layers.append(label.encode(x=x, xOffset=offset, y=at, text=alt.value("in use")))
+    return layered(*layers).properties(height=380, width="container")
 
 
 def importances(frame: pd.DataFrame) -> alt.LayerChart:
@@ -83,4 +84,4 @@ def importances(frame: pd.DataFrame) -> alt.LayerChart:
         base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
         base.mark_point(filled=True, size=64, opacity=1).encode(x=x, shape=shape, tooltip=tooltip),
     ]
-    return alt.layer(*layers).properties(width="container", height=24 * len(features) + AROUND)
+    return layered(*layers).properties(width="container", height=24 * len(features) + AROUND)

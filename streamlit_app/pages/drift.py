@@ -1,24 +1,22 @@
-"""Whether the world has moved: a map of features by windows, and what is behind each of its cells."""
+"""Drift: a map of features by windows, with the distributions and metrics behind each cell."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import page, words
+from mlbridge.app import fmt, page
 from mlbridge.app.charts import drift as charts
 
 WORST = "worst"
-FIRST = 30  # features that a map shows before it is asked for all
+FIRST = 30  # features that the map shows unless all are requested
 BASELINES = {"training": "the training", "previous": "the window before"}
 ORDERS = ("importance x drift", "drift", "name")
 
 
 def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
-    """Number the features in the order asked for; the model's prediction and target stay on top."""
+    """Number the features in the selected order; the model's prediction and target stay on top."""
     if order == ORDERS[0]:
         return frame
     worst = frame.drop_duplicates("feature").set_index("feature")["worst_ratio"].fillna(0.0)
@@ -28,14 +26,14 @@ def sorted_by(frame: pd.DataFrame, order: str) -> pd.DataFrame:
 
 
 def take_cell() -> None:
-    """Turn a click on a cell into the feature and the window that are looked at."""
+    """Select the feature and the window of the cell that was clicked on."""
     cells = st.session_state["map"]["selection"].get("cell") or []
     if cells:
         st.session_state["feature"] = cells[0]["feature"]
         st.session_state["window"] = cells[0]["day"]
 
 
-def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
+def drift_map(row: pd.Series, frame: pd.DataFrame, baseline: str) -> None:
     """Draw the map, the first features only when there are many."""
     features = frame.drop_duplicates("feature").sort_values("order")["feature"]
     shown = frame
@@ -46,9 +44,9 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
         st.caption(f"The first {FIRST} of {len(features)} features in the order chosen.")
     page.figure(
         "Drift map",
-        f"How far each feature is from {BASELINES[baseline]}, as a multiple of its threshold: from 1 on it is more "
-        "than usual and marked with a triangle; pale is a window that is not over yet, or has too few rows. A click on "
-        "a cell shows what is behind it, as do feature and window beside the map.",
+        f"The drift of each feature from {BASELINES[baseline]}, as a multiple of its threshold. A triangle is an "
+        "alert. A pale cell is a window that has not ended, or has too few rows. Click a cell, or choose feature and "
+        "window beside the map, to see the distributions behind it.",
         charts.drift_map(shown, row.window_size),
         shown.drop(columns=["day", "order", "chosen"]),
         unit=f"Unit: value / threshold · the newest {monitor.LAST_WINDOWS} windows at most",
@@ -59,7 +57,7 @@ def the_map(row: Any, frame: pd.DataFrame, baseline: str) -> None:
 
 
 def pick_cell(frame: pd.DataFrame) -> pd.Series:
-    """Let one cell be chosen, where the map is not clicked on; begins with the one that needs a look most."""
+    """Show selection boxes for a cell of the map; by default the one with an alert and the largest weight."""
     start = frame.sort_values(["alert", "is_comparable", "weight", "ratio"], ascending=False, na_position="last").iloc[
         0
     ]
@@ -71,32 +69,32 @@ def pick_cell(frame: pd.DataFrame) -> pd.Series:
     return frame[(frame["feature"] == feature) & (frame["day"] == day)].iloc[0]
 
 
-def cell(row: Any, version: int, here: pd.Series, baseline: str) -> None:
-    """Say what a cell says, and show the two distributions and the counts behind it."""
-    st.markdown(verdict(here, baseline))
-    window = words.window(here["window"], row.window_size)
+def cell(row: pd.Series, version: int, selected: pd.Series, baseline: str) -> None:
+    """Describe a cell of the map, and draw the two distributions behind it."""
+    st.markdown(verdict(selected, baseline))
+    window = fmt.window(selected["window"], row.window_size)
     bins = page.ask(
         monitor.distribution,
-        model=row.model, version=version, feature=here["feature"], window=here["window"], baseline=baseline,
+        model=row.model, version=version, feature=selected["feature"], window=selected["window"], baseline=baseline,
     )  # fmt: skip
     page.figure(
-        f"{here['feature']}: distribution",
+        f"{selected['feature']}: distribution",
         f"The share of rows in each bin of the training's profile, in this window and in {BASELINES[baseline]}.",
         charts.distribution(bins, window, BASELINES[baseline]),
         bins,
-        unit=f"Unit: share of rows · baseline n = {words.count(bins['n_baseline'].sum())}",
+        unit=f"Unit: share of rows · baseline n = {fmt.count(bins['n_baseline'].sum())}",
         n=bins["n"].sum(),
         key="distribution",
     )
 
 
-def metrics(row: Any, version: int, feature: str, baseline: str) -> None:
+def metrics(row: pd.Series, version: int, feature: str, baseline: str) -> None:
     """Draw every metric of the feature over time."""
     past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
     page.figure(
         f"{feature}: every metric over time",
-        f"How far it was from {BASELINES[baseline]} in each window, with the threshold (dotted); a ring is an alert. "
-        "Windows that are not over or have few rows may lie outside.",
+        f"Each drift metric against {BASELINES[baseline]}, by window, with its threshold (dotted); a ring is an alert. "
+        "Windows that have not ended or have few rows may lie outside the axis.",
         charts.drift_history(past, row.window_size),
         past,
         unit="Unit: the metric's own",
@@ -105,18 +103,22 @@ def metrics(row: Any, version: int, feature: str, baseline: str) -> None:
     )
 
 
-def verdict(here: pd.Series, baseline: str) -> str:
-    """Say in a sentence what the cell says."""
-    metric, value, threshold = words.plain(here["metric"]), words.number(here["value"]), words.number(here["threshold"])
+def verdict(selected: pd.Series, baseline: str) -> str:
+    """Return a sentence on the metric, threshold and rows of a cell."""
+    metric, value, threshold = (
+        fmt.plain(selected["metric"]),
+        fmt.number(selected["value"]),
+        fmt.number(selected["threshold"]),
+    )
     end = "within what is usual"
-    if here["alert"]:
+    if selected["alert"]:
         end = "**more than usual**"
-    elif here["ratio"] > 1:
-        end = "above it, but the window is not over yet or has too few rows to be compared with whole ones"
+    elif selected["ratio"] > 1:
+        end = "above the threshold, but no alert: the window has not ended, or has too few rows"
     return (
-        f"**{words.plain(here['feature'])}** against {BASELINES[baseline]}: {metric} {value}, threshold {threshold} "
-        f"(from {words.plain(here['threshold_from'])}), {end}; {words.count(here['rows_used'])} rows used, "
-        f"{words.count(here['rows_unused'])} unused, {words.count(here['rows_baseline'])} in the baseline."
+        f"**{fmt.plain(selected['feature'])}** against {BASELINES[baseline]}: {metric} {value}, threshold {threshold} "
+        f"(from {fmt.plain(selected['threshold_from'])}), {end}; {fmt.count(selected['rows_used'])} rows used, "
+        f"{fmt.count(selected['rows_unused'])} unused, {fmt.count(selected['rows_baseline'])} in the baseline."
     )
 
 
@@ -135,9 +137,9 @@ def draw() -> None:
         sort = page.pick("Sort by", ORDERS, "sort")
     drifted = page.ask(monitor.drift, model=model.model, version=chosen, baseline=against, metric=chosen_metric)
     if drifted.empty:
-        page.nothing(
+        page.show_notice(
             "One window only" if against == "previous" else "Nothing to compare",
-            f"There is no window that could be compared with {BASELINES[against]}.",
+            f"There is no window that can be compared with {BASELINES[against]}.",
             "Compare with the training, or wait for the next window."
             if against == "previous"
             else "The first window appears with the first build that scores newer rows.",
@@ -146,13 +148,15 @@ def draw() -> None:
     drifted = sorted_by(drifted.assign(day=drifted["window"].dt.strftime("%Y-%m-%d")), sort)
     left, right = st.columns([3, 2])
     with right:
-        here = pick_cell(drifted)
-        cell(model, chosen, here, against)
+        selected = pick_cell(drifted)
+        cell(model, chosen, selected, against)
     with left:
-        the_map(
-            model, drifted.assign(chosen=(drifted[["feature", "day"]] == here[["feature", "day"]]).all(axis=1)), against
+        drift_map(
+            model,
+            drifted.assign(chosen=(drifted[["feature", "day"]] == selected[["feature", "day"]]).all(axis=1)),
+            against,
         )
-    metrics(model, chosen, here["feature"], against)
+    metrics(model, chosen, selected["feature"], against)
 
 
 page.show("Drift", draw)

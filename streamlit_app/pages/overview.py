@@ -1,105 +1,97 @@
-"""Every model on one page, the one that needs its owner most on top."""
+"""All models on one page, the one with the worst verdict first."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import page, words
+from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance as charts
 
 MOST_ALERTS = 5
-STATES = {
-    "failed": ("Last build failed", "red", ":material/error:", "\u2717"),
-    "act": ("Performance lost", "red", ":material/crisis_alert:", "\u25b2"),
-    "alert": ("Needs a look", "orange", ":material/warning:", "\u25b2"),
-    "no_version": ("Never trained", "gray", ":material/hourglass_empty:", "\u25cb"),
-    "no_champion": ("No champion", "gray", ":material/block:", "\u25cb"),
-    "unlabelled": ("No outcomes yet", "blue", ":material/pending:", "\u2026"),
-    "ok": ("All is well", "green", ":material/check_circle:", "\u2713"),
+VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
+    "act": ("Act", "red", ":material/crisis_alert:", "\u25b2"),
+    "look": ("Look", "orange", ":material/warning:", "\u25b2"),
+    "cannot tell": ("Cannot tell", "gray", ":material/help:", "?"),
+    "fine": ("Fine", "green", ":material/check_circle:", "\u2713"),
 }
 
 
-def course(row: Any) -> pd.DataFrame:
-    """Give the main metric of the version in use over time; no rows where none is in use."""
-    frame = page.ask(monitor.history, model=row.model)
+def metric_history(row: Any) -> pd.DataFrame:
+    """Return the main metric of the version in use over time; no rows where none is in use."""
+    frame: pd.DataFrame = page.ask(monitor.history, model=row.model)
     return frame.head(0) if pd.isna(row.version) else frame[frame["version"] == row.version]
 
 
-def glance(overview: pd.DataFrame) -> None:
+def models_table(overview: pd.DataFrame) -> None:
     """List all models, a line each."""
     lines = [
         {
-            "state": "{3} {0}".format(*STATES[row.state]),
+            "verdict": "{3} {0}".format(*VERDICTS[row.verdict]),
             "model": row.model,
-            "version": None if pd.isna(row.version) else f"{row.version}{', pinned' if row.pinned else ''}",
-            "trained": words.age(row.age_days),
+            "why": row.reason,
             "metric": row.metric,
             "realized": row.realized,
             "estimated": row.estimated,
+            "baseline": row.baseline,
             "threshold": row.threshold,
-            "course": [each.value for each in course(row).itertuples() if each.kind == "realized"],
+            "course": [each.value for each in page.rows(metric_history(row)) if each.kind == "realized"],
+            "data until": fmt.day(row.newest_row_at),
             "alerts": row.alerts,
             "notes": row.notes,
         }
-        for row in overview.itertuples()
+        for row in page.rows(overview)
     ]
     figures = {
         name: st.column_config.NumberColumn(name, format="%.4g", width=80)
-        for name in ("realized", "estimated", "threshold")
+        for name in ("realized", "estimated", "baseline", "threshold")
     }
     st.dataframe(
         pd.DataFrame(lines),
         hide_index=True,
         column_config={
             **figures,
-            "trained": st.column_config.TextColumn("trained", help="Age of what the version in use was trained on"),
+            "why": st.column_config.TextColumn("why", width="large", help="Each card below has the whole sentence"),
             "course": st.column_config.LineChartColumn("realized over time", width=165),
-            "alerts": st.column_config.NumberColumn("alerts", help="What needs a person: to act on, or to look at"),
-            "notes": st.column_config.NumberColumn("notes", help="What else is beyond its threshold"),
+            "data until": st.column_config.TextColumn("data until", help="The newest row that was scored"),
+            "alerts": st.column_config.NumberColumn("alerts", help="Alerts of severity act or look"),
+            "notes": st.column_config.NumberColumn("notes", help="Alerts of severity note, which need no action"),
         },
-        placeholder=words.NOTHING,
+        placeholder=fmt.NO_VALUE,
         height="content",
         key="glance",
-        alt="Every model with its state, a line each",
+        alt="Every model with its verdict, a line each",
     )
 
 
 def card(row: Any, size: str) -> None:
     """Draw one model."""
-    word, colour, icon, _ = STATES[row.state]
-    in_use = pd.notna(row.version)
+    label, colour, icon, _ = VERDICTS[row.verdict]
+    in_use, built = pd.notna(row.version), row.last_build_state in ("success", None) or pd.isna(row.last_build_state)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"### {words.plain(row.model)}", width="content")
-            st.badge(word, color=colour, icon=icon)
+            st.markdown(f"### {fmt.plain(row.model)}", width="content")
+            st.badge(label, color=colour, icon=icon)
             st.space("stretch")
-            blame = ("runs", "pipeline") if row.state == "failed" else ()
+            blame = () if built else ("runs", "pipeline")
             links(
                 row.model, *blame, *(("performance", "drift", "versions", "predictions") if in_use else ("versions",))
             )
-        if row.state == "failed":
-            troubled(row)
+        verdict(row)
+        overdue(row)
         if not in_use:
-            unused(row)
             return
-        if row.withheld:
-            st.markdown(f":orange[:material/front_hand:] Its newest version is withheld. {words.plain(row.decision)}")
         pinned = ", pinned" if row.pinned else ""
-        ended = row.last_build_status if isinstance(row.last_build_status, str) else "not recorded"
         st.caption(
-            f"Version {row.version}{pinned} · {words.plain(row.candidate)} · trained on what was known on "
-            f"{words.day(row.trained_as_of)} ({words.age(row.age_days)}) · last build "
-            f"{words.moment(row.last_build_at)} UTC: {words.plain(ended)}"
+            f"Version {row.version}{pinned} · {fmt.plain(row.candidate)} · trained on what was known on "
+            f"{fmt.day(row.trained_as_of)} ({fmt.age(row.age_days)}) · data until {fmt.day(row.newest_row_at)} · "
+            f"last build {fmt.moment(row.last_build_at)} UTC: {text(row.last_build_state) or 'not recorded'}"
+            f"  \nTraining: {text(row.last_decision) or 'no decision is recorded'}"
         )
-        if row.is_stale:
-            st.markdown(
-                f":orange[:material/history:] Newest rows: {words.day(row.newest_at)}. Nothing newer came for more "
-                f"than two windows of a {size}: what stands here is about then."
-            )
         left, right = st.columns([4, 5], gap="medium")
         with left:
             figures(row, size)
@@ -108,24 +100,28 @@ def card(row: Any, size: str) -> None:
             notes(row, size)
             muted(row)
         with right:
-            watched(row, size)
+            metric_figure(row, size)
 
 
-def troubled(row: Any) -> None:
-    """Name what the last build could not do."""
-    named = [f"{words.plain(node)} {what}" for node, what in row.troubled[:MOST_ALERTS]]
-    more = len(row.troubled) - len(named)
-    st.markdown(f":red[:material/error:] {'; '.join(named)}" + (f"; and {more} more" if more else ""))
+def text(value: object) -> str:
+    """Write a text that may be NULL; an empty one if it is."""
+    return fmt.plain(value) if isinstance(value, str) else ""
 
 
-def unused(row: Any) -> None:
-    """Say why no version is in use, and what to do."""
-    if pd.isna(row.metric):
-        st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "It has never been trained.")
-        st.caption(f"Run dbt build --select +{words.plain(row.model)}_predictions+")
-        return
-    st.markdown(words.plain(row.decision) if isinstance(row.decision, str) else "No decision is recorded.")
-    st.caption("Nothing is scored and nothing watched until a version is promoted.")
+def verdict(row: Any) -> None:
+    """Say why the verdict is what it is, since when, and what to do."""
+    since = "" if pd.isna(row.since) else f" Since {fmt.day(row.since)}."
+    st.markdown(f"**{fmt.plain(row.reason)}**{since}" + (f"  \n{text(row.action)}" if text(row.action) else ""))
+
+
+def overdue(row: Any) -> None:
+    """Say that a build is overdue, by the clock of whoever looks: no build can say it."""
+    expected = row.next_build_expected_by
+    if pd.notna(expected) and expected < datetime.now(UTC).replace(tzinfo=None):
+        st.markdown(
+            f":orange[:material/history:] No build since {fmt.moment(row.last_build_at)} UTC; one was expected "
+            f"by {fmt.moment(expected)} UTC."
+        )
 
 
 def figures(row: Any, size: str) -> None:
@@ -134,18 +130,16 @@ def figures(row: Any, size: str) -> None:
     for kind in ("realized", "estimated"):
         value, n, window = (row[f"{kind}{end}"] for end in ("", "_n", "_window"))
         if pd.isna(value):
-            what = (
-                "No outcome is known yet" if kind == "realized" else "Nothing is estimated: no row, or no calibration"
-            )
-            line.metric(kind.title(), words.NOTHING, help=what, width=180)
+            what = "No outcome is known yet" if kind == "realized" else "No estimate: no scored row, or no calibration"
+            line.metric(kind.title(), fmt.NO_VALUE, help=what, width=180)
             continue
-        said = words.interval(value, row[f"{kind}_low"], row[f"{kind}_high"])
+        interval = fmt.interval(value, row[f"{kind}_low"], row[f"{kind}_high"])
         line.metric(
-            f"{kind.title()}, {words.window(window, size)}",
-            words.number(value),
-            delta=None if pd.isna(row.reference) else f"{words.change(value - row.reference)} against training",
+            f"{kind.title()}, {fmt.window(window, size)}",
+            fmt.number(value),
+            delta=None if pd.isna(row.reference) else f"{fmt.change(value - row.reference)} against training",
             delta_color="normal" if row.greater_is_better else "inverse",
-            help=f"{row.metric} {said}, 95 % interval, n = {words.count(n)}; threshold {words.number(row.threshold)}",
+            help=f"{row.metric} {interval}, 95 % interval, n = {fmt.count(n)}; threshold {fmt.number(row.threshold)}",
             width=180,
         )
 
@@ -153,42 +147,62 @@ def figures(row: Any, size: str) -> None:
 def drifted(row: Any) -> None:
     """List the features that have moved the most, whether that is unusual or not."""
     lines = [
-        f"{words.plain(feature)}: {words.plain(name)} {words.number(value)}, usual up to {words.number(threshold)}"
+        f"{fmt.plain(feature)}: {fmt.plain(name)} {fmt.number(value)}, usual up to {fmt.number(threshold)}"
         for feature, name, value, threshold in row.drifted
     ]
-    listing("Most drifted from the training", lines or ["Nothing measured yet: no window is complete."])
+    listing("Largest drift from training", lines or ["Nothing measured yet: no window is complete."])
 
 
 def alerts(row: Any, size: str) -> None:
-    """Say of what needs a person why, by how much, since when, and what to do; of many the first ones."""
+    """List the alerts that need action, with reason, size, start and what to do; all but the first are folded away."""
     if not row.alert_list:
         return
-    what = f"{words.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
-    lines = [told(*each, size) for each in row.alert_list]
-    listing(f":orange[:material/warning:] {what}", lines[:MOST_ALERTS])
-    if lines[MOST_ALERTS:]:
-        with st.expander(f"The other {len(lines) - MOST_ALERTS} of {what}"):
-            st.markdown("  \n".join(lines[MOST_ALERTS:]))
+    what = f"{fmt.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
+    with st.container(gap="xxsmall"):
+        st.caption(f":orange[:material/warning:] {what}")
+        for each in row.alert_list[:MOST_ALERTS]:
+            alert(row.model, each, size)
+    if row.alert_list[MOST_ALERTS:]:
+        with st.expander(f"The other {len(row.alert_list) - MOST_ALERTS} of {what}"):
+            for each in row.alert_list[MOST_ALERTS:]:
+                alert(row.model, each, size)
 
 
 def notes(row: Any, size: str) -> None:
-    """Fold away what is beyond its threshold and needs no person."""
+    """List the notes (alerts that need no action), folded away."""
     if row.note_list:
-        with st.expander(f"{words.count(row.notes)} note{'s' if row.notes > 1 else ''}: what else is unusual"):
-            st.markdown("  \n".join(told(*each, size) for each in row.note_list))
+        with st.expander(f"{fmt.count(row.notes)} note{'s' if row.notes > 1 else ''}: no action needed"):
+            for each in row.note_list:
+                alert(row.model, each, size)
 
 
-def told(_what: str, since: Any, message: str, severity: str, action: str, size: str) -> str:
-    """Write an alert in a line."""
-    said = f"{words.plain(message)}, since {words.window(since, size)}"
-    return said if severity == monitor.NOTE else f"**{severity.title()}**: {said}. {words.plain(action)}"
+def alert(model: str, found: monitor.Alert, size: str) -> None:
+    """Write an alert in a line, with a link to the figure that raised it."""
+    sentence = f"{fmt.plain(found.message)}, since {fmt.window(found.since, size)}"
+    if found.severity != monitor.NOTE:
+        sentence = f"**{found.severity.title()}**: {sentence}. {fmt.plain(found.action)}"
+    with st.container(horizontal=True, gap="small"):
+        st.markdown(sentence)
+        name, choices = figure_of(found)
+        st.page_link(f"pages/{name}.py", label="Show", query_params={"model": model, **choices}, width="content")
+
+
+def figure_of(found: monitor.Alert) -> tuple[str, dict[str, str]]:
+    """Return the page that shows the figure behind an alert, and what is chosen there."""
+    version = str(found.version)
+    if found.feature is not None:
+        day = f"{found.window:%Y-%m-%d}"
+        return "drift", {
+            "version": version, "feature": found.feature, "window": day, "baseline": found.baseline or "training",
+        }  # fmt: skip
+    return "performance", {"version": version, "slice": found.slice or "all"}
 
 
 def muted(row: Any) -> None:
     """Say how many checks cannot alert, and why."""
     if row.muted:
-        reasons = "; ".join(f"{words.plain(reason)}: {words.count(n)}" for reason, n in row.muted)
-        of = f"{words.count(sum(n for _, n in row.muted))} of {words.count(row.checks)}"
+        reasons = "; ".join(f"{fmt.plain(reason)}: {fmt.count(n)}" for reason, n in row.muted)
+        of = f"{fmt.count(sum(n for _, n in row.muted))} of {fmt.count(row.checks)}"
         with st.expander(f"{of} checks of drift and performance cannot alert in the newest window"):
             st.markdown(reasons)
 
@@ -200,11 +214,11 @@ def listing(title: str, lines: list[str]) -> None:
         st.markdown("  \n".join(lines))
 
 
-def watched(row: Any, size: str) -> None:
+def metric_figure(row: Any, size: str) -> None:
     """Draw the main metric over time."""
-    frame = course(row)
+    frame = metric_history(row)
     if frame.empty:
-        page.nothing(
+        page.show_notice(
             "Nothing measured yet",
             "No row has been scored after the training period.",
             "The first window appears with the first build that scores newer rows.",
@@ -213,8 +227,8 @@ def watched(row: Any, size: str) -> None:
     better = "higher is better" if row.greater_is_better else "lower is better"
     page.figure(
         f"{row.metric} per {size}",
-        "How well the version in use does: measured where outcomes are known, estimated where not; bars are 95 % "
-        "intervals, a ring is an alert, the dotted line the threshold.",
+        "The metric of the version in use: realized where outcomes are known, else estimated. Bars are 95 % intervals, "
+        "a ring is an alert, the dotted line is the threshold.",
         charts.history(frame, row.metric, size, height=250),
         frame,
         unit=f"Unit: {row.metric}, {better}",
@@ -225,27 +239,25 @@ def watched(row: Any, size: str) -> None:
 
 
 def links(model: str, *names: str) -> None:
-    """Lead to the model's other pages."""
+    """Show links to the model's other pages."""
     line = st.container(horizontal=True, gap="medium", width="content")
     for name in names:
         line.page_link(f"pages/{name}.py", label=name.title(), query_params={"model": model})
 
 
-def summary(states: pd.Series[str]) -> str:
-    """Say in a few words how all models are."""
-    bad, waiting = int((~states.isin(["ok", "unlabelled"])).sum()), int((states == "unlabelled").sum())
-    if bad:
-        return f"{bad} need{'s' if bad == 1 else ''} a look, worst first."
-    return f"no alert, but {waiting} without outcomes yet." if waiting else "all is well."
+def summary(verdicts: pd.Series[str]) -> str:
+    """Return a short sentence on the verdicts on all models."""
+    counts = [(name, int((verdicts == name).sum())) for name in VERDICTS]
+    return ", ".join(f"{fmt.count(n)} {VERDICTS[name][0].lower()}" for name, n in counts if n)
 
 
 def draw() -> None:
     """Draw the page."""
     overview = page.ask(monitor.overview)
     if overview.empty:
-        raise page.Wanting(*page.NO_MODEL)
-    st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['state'])}**")
-    glance(overview)
+        raise page.NothingToShow(*page.NO_MODEL)
+    st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['verdict'])}**")
+    models_table(overview)
     sizes = page.ask(monitor.models).set_index("model")["window_size"]
     for _, each in overview.iterrows():
         card(each, sizes.get(each["model"]) or "month")

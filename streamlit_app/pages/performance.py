@@ -1,45 +1,40 @@
-"""How well a model does, window by window, and where it errs."""
+"""The performance of a model by window, and an analysis of its errors."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import page, words
+from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance as charts
 
 ALL = "all windows"
 
 
-def over_time(row: Any, metric: str, part: str) -> None:
+def over_time(row: pd.Series, metric: str, part: str) -> None:
     """Draw the metric over all windows and versions, with the champion's changes."""
     frame = page.ask(monitor.history, model=row.model, metric=metric, slice=part)
     if frame.empty:
-        page.nothing(
+        page.show_notice(
             "Not measured yet",
             f"No version of {row.model} has a figure of {metric} here: no outcome is known, and it is not estimated.",
             "It is measured with the build that finds the first outcomes in the target column; choose another metric.",
         )
         return
     if not (frame["kind"] == "realized").any():
-        page.nothing(
+        page.show_notice(
             "No outcome is known yet",
-            "Only estimates are shown: how well the model probably does, if outcomes still depend on the features as "
-            "they did in training.",
+            "Only estimates are shown. They hold if the outcome still depends on the features as it did in training.",
             "Realized metrics appear with the build that finds the first outcomes in the target column.",
         )
     if frame["window"].nunique() == 1:
-        page.nothing(
-            "One window only", "A course over time needs at least two windows.", "The next window adds to the picture."
-        )
+        page.show_notice("One window only", "A trend needs at least two windows.", "The next window adds a point.")
     promotions = page.ask(monitor.promotions, model=row.model)
     page.figure(
         f"{metric} per {row.window_size}" + ("" if part == "all" else f" where {part}"),
-        "How well each version does: measured where outcomes are known, estimated where not. Bars are 95 % intervals, "
-        "a ring is an alert, the dotted line the threshold; a vertical line is a new champion.",
+        "The metric of each version: realized where outcomes are known, else estimated. Bars are 95 % intervals, a "
+        "ring is an alert, the dotted line is the threshold, and a vertical line marks a new champion.",
         charts.history_with_champions(frame, promotions, metric, row.window_size),
         frame,
         unit=f"Unit: {metric}, {better(row, metric)}",
@@ -48,30 +43,30 @@ def over_time(row: Any, metric: str, part: str) -> None:
     )
 
 
-def better(row: Any, metric: str) -> str:
-    """Say which way is better, of the model's own metric; of others their name says it."""
+def better(row: pd.Series, metric: str) -> str:
+    """Return whether higher or lower is better for the model's own metric; for others, the metric it is chosen by."""
     if metric != row.metric:
         return f"the model is chosen by {row.metric}"
     return "higher is better" if row.greater_is_better else "lower is better"
 
 
-def slices(row: Any, version: int, metric: str, window: pd.Timestamp) -> None:
+def slices(row: pd.Series, version: int, metric: str, window: pd.Timestamp) -> None:
     """Compare the slices within one window."""
     if page.ask(monitor.slices, model=row.model) == ["all"]:
-        page.nothing(
+        page.show_notice(
             "No slices",
-            f"{row.model} is measured as a whole only.",
+            f"{row.model} is measured over all rows only.",
             "Name columns in the spec, `monitor: {slices: [carrier]}`, and each of their values is measured as well.",
         )
         return
     frame = page.ask(monitor.by_slice, model=row.model, version=version, metric=metric, window=window)
     if frame.empty:
-        page.nothing("No slice measured", "This window has no figures by slice.")
+        page.show_notice("No slice measured", "This window has no figures by slice.")
         return
     page.figure(
-        f"{metric} by slice, {words.window(window, row.window_size)}",
-        "Where the model does better or worse than on the whole; bars are 95 % intervals, the dotted line is the "
-        "whole, a ring is an alert.",
+        f"{metric} by slice, {fmt.window(window, row.window_size)}",
+        "The metric of each slice. Bars are 95 % intervals, the dotted line is the metric over all rows, a ring is an "
+        "alert.",
         charts.slices(frame, metric),
         frame,
         unit=f"Unit: {metric}",
@@ -80,12 +75,12 @@ def slices(row: Any, version: int, metric: str, window: pd.Timestamp) -> None:
     )
 
 
-def calibration(row: Any, title: str, frame: pd.DataFrame) -> None:
-    """Compare what was predicted with what happened."""
+def calibration(row: pd.Series, title: str, frame: pd.DataFrame) -> None:
+    """Draw a calibration curve: observed shares against predicted probabilities."""
     page.figure(
         title,
-        "Of the rows given a probability, how many really were positive: on the diagonal the probability can be taken "
-        "at its word, below it promises too much. Bars are 95 % intervals.",
+        "The observed share of positives against the predicted probability. On the diagonal probabilities are well "
+        "calibrated; below it they are too high, above it too low. Bars are 95 % intervals.",
         charts.calibration(frame),
         frame,
         unit=f"Unit: share of rows with outcome {row.positive}",
@@ -94,11 +89,11 @@ def calibration(row: Any, title: str, frame: pd.DataFrame) -> None:
     )
 
 
-def two_classes(row: Any, version: int, period: dict[str, Any]) -> None:
-    """Show what the probabilities are worth, and what a threshold on them would have done."""
+def two_classes(row: pd.Series, version: int, period: page.Period) -> None:
+    """Show the calibration of the probabilities, and the confusion matrix and rates at a threshold."""
     scores = page.ask(monitor.scores, model=row.model, version=version, **period)
     if scores.empty:
-        page.nothing(
+        page.show_notice(
             "No confusion matrix yet",
             "No outcome of these rows is known yet. The calibration is that on the test rows of the training.",
         )
@@ -106,12 +101,12 @@ def two_classes(row: Any, version: int, period: dict[str, Any]) -> None:
         calibration(row, "Calibration in the training", kept)
         return
     threshold = st.slider(
-        "Act where the probability is at least", 0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params"
+        "Probability from which a row is predicted positive", 0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params"
     )
     rates = monitor.rates(scores, threshold)
     line = st.container(horizontal=True)
     for name in ("precision", "recall", "specificity", "f1", "accuracy", "alert_rate"):
-        line.metric(name.replace("_", " ").capitalize(), words.share(rates[name]), width=130)
+        line.metric(name.replace("_", " ").capitalize(), fmt.share(rates[name]), width=130)
     left, right = st.columns(2)
     with left:
         calibration(row, "Calibration", page.ask(monitor.calibration, model=row.model, version=version, **period))
@@ -119,14 +114,14 @@ def two_classes(row: Any, version: int, period: dict[str, Any]) -> None:
         confusion(row, monitor.confusion(scores, threshold), threshold)
 
 
-def confusion(row: Any, counted: pd.DataFrame, threshold: float) -> None:
+def confusion(row: pd.Series, counted: pd.DataFrame, threshold: float) -> None:
     """Draw the four counts at a threshold."""
     names = {"positive": row.positive, "negative": row.classes[0]}
     frame = counted.replace({"actual": names, "predicted": names})
     page.figure(
         f"Confusion matrix at {threshold:.3f}",
-        f"How the rows whose outcome is known would have been told apart as {row.positive} or not. The shade is the "
-        "share of the actual outcome's rows.",
+        f"The rows with a known outcome by actual and predicted class ({row.positive} or not) at this threshold. The "
+        "shade is the share of the actual class.",
         charts.confusion(frame),
         frame,
         unit="Unit: rows",
@@ -135,16 +130,16 @@ def confusion(row: Any, counted: pd.DataFrame, threshold: float) -> None:
     )
 
 
-def classes(row: Any, version: int, period: dict[str, Any]) -> None:
-    """Show which classes are taken for which."""
-    least = st.slider("Only rows predicted with at least", 0.0, 1.0, 0.0, 0.05, key="at_least", bind="query-params")
+def classes(row: pd.Series, version: int, period: page.Period) -> None:
+    """Show the confusion matrix of more than two classes."""
+    least = st.slider("Minimum predicted probability", 0.0, 1.0, 0.0, 0.05, key="at_least", bind="query-params")
     frame = page.ask(monitor.confusion_classes, model=row.model, version=version, at_least=least, **period)
     if frame.empty:
-        page.nothing("No confusion matrix", "No row with a known outcome is predicted with that probability.")
+        page.show_notice("No confusion matrix", "No row with a known outcome has so high a predicted probability.")
         return
     page.figure(
         "Confusion matrix",
-        "Which classes are taken for which; the diagonal is right.",
+        "Rows by actual and predicted class; correct predictions are on the diagonal.",
         charts.confusion(frame),
         frame,
         unit="Unit: rows",
@@ -153,16 +148,16 @@ def classes(row: Any, version: int, period: dict[str, Any]) -> None:
     )
 
 
-def residuals(row: Any, version: int, period: dict[str, Any]) -> None:
-    """Show by how much the predictions are off."""
+def residuals(row: pd.Series, version: int, period: page.Period) -> None:
+    """Show the residuals: the distribution of actual minus predicted."""
     frame = page.ask(monitor.residuals, model=row.model, version=version, **period)
     if frame.empty:
-        page.nothing("No residuals yet", "No outcome of these rows is known yet.")
+        page.show_notice("No residuals yet", "No outcome of these rows is known yet.")
         return
     widest = float(max(abs(frame["lower"].min()), abs(frame["upper"].max())))
     step = float(frame["upper"].iloc[0] - frame["lower"].iloc[0])
     tolerance = st.slider(
-        "Good enough when off by at most",
+        "Tolerated absolute error",
         0.0,
         widest,
         min(step * 5, widest),
@@ -173,8 +168,8 @@ def residuals(row: Any, version: int, period: dict[str, Any]) -> None:
     within = page.ask(monitor.within, model=row.model, version=version, tolerance=tolerance, **period)
     page.figure(
         "Residuals",
-        f"By how much the outcome exceeded the prediction: {words.share(within)} of the rows are off by at most "
-        f"{words.number(tolerance)}. The outer bars hold all beyond them.",
+        f"Actual minus predicted value: {fmt.share(within)} of the rows have an absolute error of at most "
+        f"{fmt.number(tolerance)}. The first and the last bar include all more extreme rows.",
         charts.residuals(frame, tolerance),
         frame,
         unit="Unit: rows; actual minus predicted, in the target's unit",
@@ -192,24 +187,24 @@ def draw() -> None:
         chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
     scored = page.ask(monitor.volumes, model=model.model)
     if scored.empty:
-        raise page.Wanting(
+        raise page.NothingToShow(
             "Nothing measured yet",
             f"No row of {model.model} has been scored after a training period.",
             "The first window appears with the first build that scores newer rows.",
         )
     over_time(model, chosen_metric, chosen_slice)
 
-    st.header("Where it errs")
+    st.header("Error analysis")
     if chosen_slice != "all":
-        st.caption(f"All rows of the version, not only those where {words.plain(chosen_slice)}.")
+        st.caption(f"All rows of the version, not only those where {fmt.plain(chosen_slice)}.")
     with st.container(horizontal=True):
         numbers = [str(number) for number in sorted(scored["version"].unique(), reverse=True)]
         start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
         chosen_version = int(page.pick("Version", numbers, "version", index=start))
         found = page.ask(monitor.windows, model=model.model, version=chosen_version)
-        days = {f"{each.window:%Y-%m-%d}": each for each in found.itertuples()}
+        days = {f"{each.window:%Y-%m-%d}": each for each in page.rows(found)}
         chosen_window = page.pick("Window", [ALL, *reversed(days)], "window")
-    limits = {"since": None, "until": None}
+    limits: page.Period = {"since": None, "until": None}
     if chosen_window != ALL:
         limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
     model = page.of_version(model, chosen_version)

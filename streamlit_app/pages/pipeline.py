@@ -1,4 +1,4 @@
-"""The way from the sources to the predictions, and what the last build made of each node on it."""
+"""The lineage from the sources to the predictions, with the result of each node's last run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import graph, page, words
+from mlbridge.app import fmt, graph, page
 
 ALL = "all models"
 MEANINGS = {
     graph.DONE: "built, no test of it failed",
     graph.WARNED: "built, but a test of it failed",
     graph.FAILED: "could not be built",
-    graph.SKIPPED: "not built, because something before it failed",
+    graph.SKIPPED: "not built, because an upstream node failed",
     graph.NEVER: "no build has run it yet",
     graph.READ: "read, not built",
 }
 
 
 def legend(states: pd.Series) -> None:
-    """Say in words what the graph's boxes mean, and how many there are of each."""
+    """Explain the states of the graph's boxes, and show how many nodes have each."""
     counted = states.value_counts()
     st.caption(
         " · ".join(
@@ -31,25 +31,25 @@ def legend(states: pd.Series) -> None:
     )
 
 
-def the_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
-    """Draw the graph as large as it is; what does not fit is reached by scrolling."""
+def pipeline_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
+    """Draw the graph at its full size, in a container that scrolls."""
     ink = graph.DARK if st.context.theme.type == "dark" else graph.LIGHT
     with st.container(border=True):
         st.markdown("#### From sources to predictions")
         st.caption(
-            "Rows go from top to bottom; each box is a node of dbt and says what the last build that ran it made of "
-            "it. An arrow is left out where others lead the same way; mlbridge's own tables stand together.  \n"
+            "Data flows from top to bottom. Each box is a dbt node with the result of its last run. An edge is left "
+            "out if a longer path connects the same nodes; mlbridge's own tables are grouped in one box.  \n"
             f"Unit: seconds and rows of that run · n = {len(nodes)} nodes"
         )
         legend(nodes["state"])
-        with page.scrolling("graph"):  # shrunk until it fits it could not be read
+        with page.scrolling("graph"):  # a graph that is shrunk to fit is unreadable
             st.graphviz_chart(
                 graph.drawn(nodes, edges, ink), alt=f"The graph of {len(nodes)} nodes; the table below says the same"
             )
 
 
-def trouble(nodes: pd.DataFrame) -> None:
-    """Name what needs a look, before the graph is searched for it."""
+def problems(nodes: pd.DataFrame) -> None:
+    """List failed and skipped nodes above the graph."""
     bad = nodes[nodes["state"].isin([graph.FAILED, graph.WARNED])]
     skipped = int((nodes["state"] == graph.SKIPPED).sum())
     if skipped:
@@ -60,17 +60,17 @@ def trouble(nodes: pd.DataFrame) -> None:
     if bad.empty and not skipped:
         st.markdown(":green[:material/check_circle:] Every node that was run is built, and no test of it failed.")
         return
-    for each in bad.itertuples():
-        st.markdown(f":orange[:material/warning:] **{words.plain(each.name)}**: {MEANINGS[each.state]}")
+    for each in page.rows(bad):
+        st.markdown(f":orange[:material/warning:] **{fmt.plain(each.name)}**: {MEANINGS[each.state]}")
     if bad.empty:
         return
-    st.page_link("pages/runs.py", label="What they said", icon=":material/timer:")
+    st.page_link("pages/runs.py", label="Error messages", icon=":material/timer:")
 
 
 def table(nodes: pd.DataFrame) -> None:
-    """List the nodes with what the last build made of each."""
+    """List the nodes with the result of their last run."""
     st.header("Nodes")
-    order = nodes.assign(place=nodes["stage"].map(graph.STAGES.index)).sort_values(["place", "name"])
+    order = nodes.assign(stage_order=nodes["stage"].map(graph.STAGES.index)).sort_values(["stage_order", "name"])
     st.dataframe(
         order.assign(state=order["state"].map(lambda state: f"{graph.SYMBOLS[state]} {state}")),
         hide_index=True,
@@ -86,7 +86,7 @@ def table(nodes: pd.DataFrame) -> None:
             "ran_at": st.column_config.DatetimeColumn("last run (UTC)", format="D MMM YYYY, HH:mm"),
             "description": st.column_config.TextColumn("description", width="large"),
         },
-        placeholder=words.NOTHING,
+        placeholder=fmt.NO_VALUE,
         key="nodes",
         alt="Every node with its state",
     )  # fmt: skip
@@ -98,15 +98,15 @@ def draw() -> None:
         model = page.pick("Model", [ALL, *page.ask(monitor.models)["model"]], "model")
     nodes, edges = page.ask(monitor.pipeline, model=None if model == ALL else model)
     if nodes.empty:
-        page.nothing(
+        page.show_notice(
             "No graph",
             "The published build knows no node.",
             "Name your models in dbt_project.yml below `vars: mlbridge_models`, and run dbt build.",
         )
         return
-    nodes = nodes.assign(state=[graph.state_of(each) for each in nodes.itertuples()])
-    trouble(nodes)
-    the_graph(nodes, edges)
+    nodes = nodes.assign(state=[graph.state_of(each) for each in page.rows(nodes)])
+    problems(nodes)
+    pipeline_graph(nodes, edges)
     table(nodes)
 
 

@@ -1,4 +1,4 @@
-"""What a model has predicted: how it is distributed over time, for whom, and how it compares with what happened."""
+"""The predictions of a model: their distribution over time, those of one entity, and predicted against actual."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import page, words
+from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance
 from mlbridge.app.charts import predictions as charts
+from mlbridge.app.charts.marks import OFFSETS
 from mlbridge.errors import MlbridgeError
 
 ALL, EVERY = "all versions", "all windows"
 MOST = 100_000  # rows of a download
-CLASSES = 30  # classes that are drawn by name; the rarest share a row
+CLASSES = 30  # most frequent classes that are drawn by name; all others are one row
 OTHERS = "others"
-OFFERS = 12
+MAX_SUGGESTIONS = 12
 
 
-def over_time(row: Any, version: int | None, volumes: pd.DataFrame) -> None:
+def over_time(row: pd.Series, version: int | None, volumes: pd.DataFrame) -> None:
     """Draw how the predictions are distributed in each window, and how many there are."""
     if volumes["window"].nunique() == 1:
-        page.nothing(
-            "One window only", "A course over time needs at least two windows.", "The next window adds to the picture."
-        )
+        page.show_notice("One window only", "A trend needs at least two windows.", "The next window adds a point.")
     left, right = st.columns(2)
     with left:
         bins = page.ask(monitor.prediction_bins, model=row.model, version=version)
         if bins.empty:
-            page.nothing("No distribution", "No prediction of these has a value that could be counted.")
+            page.show_notice("No distribution", "None of these predictions has a numeric value or a class to count.")
         else:
             distribution(row, labelled(bins))
     with right:
@@ -39,9 +38,9 @@ def over_time(row: Any, version: int | None, volumes: pd.DataFrame) -> None:
         counted = counted.groupby("window", as_index=False)[["n", "labelled", "weighed"]].sum()
         counted = counted.assign(mean=counted["weighed"] / counted["n"]).drop(columns="weighed")
         page.figure(
-            f"How much is predicted per {row.window_size}",
-            "The predictions made, and the share of them whose outcome is known; a row counts once for each version "
-            "that has predicted it.",
+            f"Predictions per {row.window_size}",
+            "The number of predictions, and the share of them whose outcome is known. A row counts once for each "
+            "version that scored it.",
             charts.volumes(counted, row.window_size),
             counted,
             unit="Unit: predictions",
@@ -50,12 +49,12 @@ def over_time(row: Any, version: int | None, volumes: pd.DataFrame) -> None:
         )
 
 
-def distribution(row: Any, bins: pd.DataFrame) -> None:
+def distribution(row: pd.Series, bins: pd.DataFrame) -> None:
     """Draw what is predicted, window by window."""
     page.figure(
-        f"What is predicted per {row.window_size}",
-        "The share of each window's rows by what is predicted for them: a column that differs from its neighbours "
-        "is a window that differs, or one of few rows.",
+        f"Distribution of predictions per {row.window_size}",
+        "The share of each window's rows by predicted value. A column that differs from its neighbours is a window "
+        "with other predictions, or with few rows.",
         charts.predicted_over_time(bins, row.window_size, predicted(row)),
         bins.drop(columns="label"),
         unit=f"Unit: share of the window's predictions · {predicted(row)}",
@@ -64,7 +63,7 @@ def distribution(row: Any, bins: pd.DataFrame) -> None:
     )
 
 
-def predicted(row: Any) -> str:
+def predicted(row: pd.Series) -> str:
     """Name what is predicted, as an axis does."""
     if row.positive:
         return f"probability of {row.positive}"
@@ -72,31 +71,31 @@ def predicted(row: Any) -> str:
 
 
 def labelled(bins: pd.DataFrame) -> pd.DataFrame:
-    """Name the bins; of many classes the rarest together."""
+    """Label the bins; with many classes, the rarest share one label."""
     if bins["category"].isna().all():
-        names = [f"{words.number(each.lower)} to {words.number(each.upper)}" for each in bins.itertuples()]
+        names = [f"{fmt.number(each.lower)} to {fmt.number(each.upper)}" for each in page.rows(bins)]
         return bins.assign(label=names)
-    often = bins.groupby("category")["n"].sum().nlargest(CLASSES).index
-    named = bins.assign(label=bins["category"].where(bins["category"].isin(often), OTHERS))
+    frequent = bins.groupby("category")["n"].sum().nlargest(CLASSES).index
+    named = bins.assign(label=bins["category"].where(bins["category"].isin(frequent), OTHERS))
     return named.groupby(["window", "label"], as_index=False).agg(
         n=("n", "sum"), lower=("lower", "first"), upper=("upper", "first")
     )
 
 
-def comparison(row: Any, version: int, day: str, period: dict[str, Any]) -> None:
+def comparison(row: pd.Series, version: int, day: str, period: page.Period) -> None:
     """Draw predictions against outcomes."""
     frame = page.ask(monitor.against, model=row.model, version=version, **period)
     if frame.empty:
-        page.nothing(
+        page.show_notice(
             "No outcome is known yet",
-            f"Of what version {version} predicted in this period no outcome is known.",
-            "Outcomes are read from the target column: the build that finds the first ones shows them here.",
+            f"No outcome is known yet for the predictions of version {version} in this period.",
+            "Outcomes are read from the target column. They appear here after the build that finds the first ones.",
         )
         return
-    title, says, chart, unit = COMPARED[kind(row)]
+    title, meaning, chart, unit = COMPARED[kind(row)]
     page.figure(
-        f"{title}, version {version}" + ("" if day == EVERY else f", {words.window(period['since'], row.window_size)}"),
-        says,
+        f"{title}, version {version}" + ("" if day == EVERY else f", {fmt.window(period['since'], row.window_size)}"),
+        meaning,
         chart(frame),
         frame,
         unit=unit,
@@ -105,37 +104,37 @@ def comparison(row: Any, version: int, day: str, period: dict[str, Any]) -> None
     )
 
 
-def kind(row: Any) -> str:
-    """Say what a model predicts: a number, one of two classes, or one of many."""
+def kind(row: pd.Series) -> str:
+    """Return what a model predicts: a number, one of two classes (`binary`), or one of many (`classes`)."""
     return "number" if row.task == "regression" else "binary" if row.positive else "classes"
 
 
-COMPARED: dict[str, tuple[str, str, Callable[[pd.DataFrame], Any], str]] = {
+COMPARED: dict[str, tuple[str, str, Callable[[pd.DataFrame], page.Chart], str]] = {
     "number": (
         "Predicted against actual",
-        "How often which prediction met which outcome: on the dashed diagonal the prediction was right, above it the "
-        "outcome was larger. The outer cells hold all beyond them.",
+        "The number of rows by predicted and actual value. On the dashed diagonal both are equal; above it the actual "
+        "value is larger. The outer cells include all more extreme rows.",
         charts.against,
         "Unit: rows, in cells of the target's unit; the shade is logarithmic",
     ),
     "binary": (
         "Predicted probability by outcome",
-        "What was predicted for the rows that turned out one way and the other: the farther the two lines are apart, "
-        "the better the model tells them apart.",
+        "The distribution of the predicted probability for each actual class. The less the two lines overlap, the "
+        "better the model separates the classes.",
         charts.by_outcome,
         "Unit: share of the outcome's rows, by steps of 2 % probability",
     ),
     "classes": (
         "Predicted against actual",
-        "Which classes are taken for which; the diagonal is right.",
+        "Rows by actual and predicted class; correct predictions are on the diagonal.",
         performance.confusion,
         "Unit: rows",
     ),
 }
 
 
-def download(row: Any, version: int | None, day: str, period: dict[str, Any]) -> None:
-    """Give the rows away; they are read only when asked for."""
+def download(row: pd.Series, version: int | None, day: str, period: page.Period) -> None:
+    """Offer the rows as a CSV download; they are read only when the button is clicked."""
     st.header("Download")
     where = {"model": row.model, "version": version, "limit": MOST, **period}
     what = "all versions" if version is None else f"version {version}"
@@ -155,9 +154,9 @@ def download(row: Any, version: int | None, day: str, period: dict[str, Any]) ->
 
 
 def csv(where: dict[str, Any]) -> str:
-    """Read the rows of the newest build; asked again when another build is published meanwhile.
+    """Return the rows of the newest build as CSV; it is read again if another build is published meanwhile.
 
-    Where they cannot be read, the file says why: there is no page any more to say it on.
+    If the rows cannot be read, the file contains the error message, because the page cannot show it any more.
     """
     try:
         return str(monitor.rows(page.source().state(), **where).to_csv(index=False))
@@ -167,14 +166,14 @@ def csv(where: dict[str, Any]) -> str:
         return f"{page.sentence(error)}\n"
 
 
-def look_up(row: Any) -> None:
+def look_up(row: pd.Series) -> None:
     """Show the predictions of one entity, or help to find it."""
     st.header("Look up an entity")
     entity = st.text_input(
         "Entity",
         key="entity",
         bind="query-params",
-        placeholder="The key of a row, or how it begins",
+        placeholder="An entity, or how it begins",
         icon=":material/search:",
         width=480,
     ).strip()
@@ -183,7 +182,7 @@ def look_up(row: Any) -> None:
         suggest(row, entity)
         return
     st.caption(
-        f"n = {words.count(len(found))} predictions of {words.plain(entity)}, newest first"
+        f"n = {fmt.count(len(found))} predictions of {fmt.plain(entity)}, newest first"
         + (" (the newest 200 are shown)" if len(found) == 200 else "")
     )
     st.dataframe(
@@ -198,49 +197,55 @@ def look_up(row: Any) -> None:
             "probability": st.column_config.NumberColumn("probability", format="%.4f"),
             "actual_value": st.column_config.NumberColumn("actual", format="%.4g"),
         },
-        placeholder=words.NOTHING,
+        placeholder=fmt.NO_VALUE,
         key="looked_up",
         alt=f"The predictions of {entity}",
     )
 
 
-def columns(row: Any) -> list[str]:
-    """Name the columns of a prediction that say something, by the kind of the model."""
+def columns(row: pd.Series) -> list[str]:
+    """Return the columns that are shown for an entity, by the model's task."""
     if row.task == "regression":
         return ["time", "version", "prediction_value", "actual_value", "scored_at"]
     return ["time", "version", "prediction", "probability", "actual", "scored_at"]
 
 
-def suggest(row: Any, entity: str) -> None:
-    """Offer entities whose key begins like what was written."""
-    offers = page.ask(monitor.entities, model=row.model, starting=entity)
-    if offers.empty:
-        page.nothing(
+def suggest(row: pd.Series, entity: str) -> None:
+    """Suggest entities whose key begins with the text that was entered."""
+    suggestions = page.ask(monitor.entities, model=row.model, starting=entity)
+    if suggestions.empty:
+        page.show_notice(
             "No such entity",
-            f"Nothing is predicted for a key that is, or begins with, '{entity}'.",
-            "The key is the entity column of the spec, as text; upper and lower case matter.",
+            f"There is no prediction for an entity that is, or begins with, '{entity}'.",
+            "The entity is the value of the spec's entity column as text; the search is case-sensitive.",
         )
         return
-    begin = f"Keys that begin with {words.plain(entity)}" if entity else "Keys, for example"
-    st.pills(begin, list(offers["entity"].head(OFFERS)), key="offered", format_func=words.plain, on_change=take_offer)
+    begin = f"Entities that begin with {fmt.plain(entity)}" if entity else "Some entities"
+    st.pills(
+        begin,
+        list(suggestions["entity"].head(MAX_SUGGESTIONS)),
+        key="offered",
+        format_func=fmt.plain,
+        on_change=select_suggestion,
+    )
 
 
-def take_offer() -> None:
+def select_suggestion() -> None:
     """Look up the entity that was clicked on."""
     if st.session_state["offered"]:
         st.session_state["entity"] = st.session_state["offered"]
 
 
-def limits(day: str, size: str) -> dict[str, Any]:
-    """Turn a window into the moments between which it lies."""
+def limits(day: str, size: str) -> page.Period:
+    """Return the start and the end of a window."""
     if day == EVERY:
         return {"since": None, "until": None}
     start = pd.Timestamp(day)
-    return {"since": start, "until": start + charts.OFFSETS[size]}
+    return {"since": start, "until": start + OFFSETS[size]}
 
 
-def with_outcomes(row: Any, volumes: pd.DataFrame, since: pd.Timestamp | None) -> int:
-    """Choose the version to compare when all are looked at: the newest with outcomes then, else the champion."""
+def with_outcomes(row: pd.Series, volumes: pd.DataFrame, since: pd.Timestamp | None) -> int:
+    """Return the version to compare if all are shown: the newest with outcomes in the window, else the champion."""
     here = volumes if since is None else volumes[volumes["window"] == since]
     known = here.loc[here["labelled"] > 0, "version"]
     return int(known.max()) if len(known) else int(row.version)
@@ -252,7 +257,7 @@ def draw() -> None:
         model = page.pick_model(champions_only=True)
         volumes = page.ask(monitor.volumes, model=model.model)
         if volumes.empty:
-            raise page.Wanting(
+            raise page.NothingToShow(
                 "No predictions yet",
                 f"{model.model} has a champion, but no row has been scored.",
                 f"Run dbt build --select {model.model}_predictions+",

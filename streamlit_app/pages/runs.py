@@ -1,4 +1,4 @@
-"""What the builds did and what it cost: each as a whole, and node by node."""
+"""The dbt builds: duration, failures and rows of each build and of each node."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import page, words
+from mlbridge.app import fmt, page
 from mlbridge.app.charts import runs as charts
 
 ALL_STAGES, ALL_MODELS = "all stages", "all models"
 STAGES = ("host", "features", "split", "train", "register", "score", "monitor")
-BUILDS = 60  # of the newest that are drawn
-NODES = 12  # that are drawn before all are asked for
+BUILDS = 60  # newest builds that are drawn
+NODES = 12  # nodes that are drawn unless all are requested
 MESSAGES = 10
-MOST_LINES, LINE, LONG = 10, 100, 240  # of a message: lines, characters of one, pixels of all where there are more
+MOST_LINES, LINE, LONG = 10, 100, 240  # of a message: lines shown in full, characters per line, pixels of a longer one
 FAILED = ("error", "fail")
 MEASURES = {
     "seconds": ("seconds", "how long it took"),
@@ -24,12 +24,12 @@ MEASURES = {
 
 
 def builds(frame: pd.DataFrame) -> None:
-    """Draw the builds as wholes."""
+    """Draw the duration of each build."""
     page.figure(
         "Builds",
         "How long each build took, from the start of its first node of the branch to the end of its last; a cross "
         "marks one in which a node or a test failed, or nodes were skipped.",
-        charts.builds(frame.assign(took=frame["seconds"].map(words.duration), known=frame["as_of"].map(words.day))),
+        charts.builds(frame.assign(took=frame["seconds"].map(fmt.duration), known=frame["as_of"].map(fmt.day))),
         frame.drop(columns="invocation_id"),
         unit=f"Unit: seconds · one bar per build, the newest {BUILDS} at most",
         n=len(frame),
@@ -38,43 +38,43 @@ def builds(frame: pd.DataFrame) -> None:
 
 
 def failures(runs: pd.DataFrame) -> None:
-    """Tell what went wrong, the newest build first, in it the nodes before the tests."""
+    """List what failed, the newest build first, and within a build failed nodes before failed tests."""
     st.header("What failed")
     skipped = runs[runs["status"] == "skipped"]
     if len(skipped):
-        last = words.moment(skipped["started_at"].iloc[0])
+        last = fmt.moment(skipped["started_at"].iloc[0])
         st.markdown(
-            f":orange[:material/warning:] {words.count(len(skipped))} times a node was skipped in the builds shown, "
-            f"last in that of {last} UTC: something before it had failed, or the build was ended."
+            f":orange[:material/warning:] {fmt.count(len(skipped))} times a node was skipped in the builds shown, "
+            f"last in that of {last} UTC: an upstream node had failed, or the build was stopped."
         )
     failed = runs[runs["status"].isin(FAILED) | (runs["tests_failed"].fillna(0) > 0)]
-    builds = {build: place for place, build in enumerate(runs["invocation_id"].unique())}
+    builds = {build: index for index, build in enumerate(runs["invocation_id"].unique())}
     order = failed["invocation_id"].map(builds)
     failed = failed.assign(order=order, tested=~failed["status"].isin(FAILED)).sort_values(["order", "tested", "node"])
     if failed.empty and skipped.empty:
         st.markdown(":green[:material/check_circle:] No node and no test of these failed in the builds shown.")
         return
-    for each in failed.head(MESSAGES).itertuples():
+    for each in page.rows(failed.head(MESSAGES)):
         with st.container(border=True, gap="xsmall"):
             line = st.container(horizontal=True, vertical_alignment="center", gap="small")
-            word = tests(each.tests_failed) if each.tested else "Failed"
-            line.badge(word, color="orange" if each.tested else "red", icon=":material/error:")
-            line.markdown(f"**{words.plain(each.node)}**", width="content")
-            line.caption(f"{words.moment(each.started_at)} UTC", width="content")
+            label = tests(each.tests_failed) if each.tested else "Failed"
+            line.badge(label, color="orange" if each.tested else "red", icon=":material/error:")
+            line.markdown(f"**{fmt.plain(each.node)}**", width="content")
+            line.caption(f"{fmt.moment(each.started_at)} UTC", width="content")
             if isinstance(each.message, str) and each.message:
                 lines = each.message.count("\n") + len(each.message) / LINE
                 st.code(each.message, language=None, wrap_lines=True, height=LONG if lines > MOST_LINES else "content")
     if len(failed) > MESSAGES:
-        st.caption(f"and {words.count(len(failed) - MESSAGES)} more, in the table of all runs below")
+        st.caption(f"and {fmt.count(len(failed) - MESSAGES)} more, in the table of all runs below")
 
 
 def tests(failed: int) -> str:
     """Say how many tests failed."""
-    return "1 test failed" if failed == 1 else f"{words.count(failed)} tests failed"
+    return "1 test failed" if failed == 1 else f"{fmt.count(failed)} tests failed"
 
 
 def by_build(runs: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
-    """Give each run the start of its build, in place of its own."""
+    """Return the runs with the start of their build in place of their own."""
     return runs.drop(columns="started_at").merge(newest[["invocation_id", "started_at"]], on="invocation_id")
 
 
@@ -83,13 +83,13 @@ def stages(runs: pd.DataFrame) -> None:
     summed = runs.groupby(["started_at", "stage"], as_index=False).agg(
         seconds=("seconds", "sum"), nodes=("node", "size")
     )
-    summed = summed.assign(place=summed["stage"].map(STAGES.index)).sort_values(["place", "started_at"])
+    summed = summed.assign(stage_order=summed["stage"].map(STAGES.index)).sort_values(["stage_order", "started_at"])
     page.figure(
-        "Where the time goes",
-        "The seconds of all nodes of each stage, build by build, in the order in which rows pass through them; each "
-        "stage on a scale of its own. Nodes run side by side, so a build takes less than their sum.",
+        "Time by stage",
+        "The summed seconds of each stage's nodes, by build, in pipeline order; each stage has its own scale. Nodes "
+        "run in parallel, so a build takes less time than their sum.",
         charts.multiples(summed, "stage", "seconds", "seconds"),
-        summed.drop(columns="place"),
+        summed.drop(columns="stage_order"),
         unit="Unit: seconds, summed over the nodes of the stage",
         n=summed["nodes"].sum(),
         key="stages",
@@ -99,20 +99,20 @@ def stages(runs: pd.DataFrame) -> None:
 def nodes(runs: pd.DataFrame) -> None:
     """Draw a figure of every node, build by build."""
     unit = page.pick("Show", list(MEASURES), "measure")
-    measure, says = MEASURES[unit]
-    told = runs.dropna(subset=[measure])
-    if told.empty:
-        page.nothing(f"No {unit}", "No node of these has written rows: views have none to count.")
+    measure, meaning = MEASURES[unit]
+    counted = runs.dropna(subset=[measure])
+    if counted.empty:
+        page.show_notice(f"No {unit}", "No node of these has written rows: views have none to count.")
         return
-    most = told.groupby("node")["seconds"].max().sort_values(ascending=False)
+    most = counted.groupby("node")["seconds"].max().sort_values(ascending=False)
     if len(most) > NODES and not st.toggle(f"All {len(most)} nodes", key="all_nodes", bind="query-params"):
         most = most.head(NODES)
-    drawn = told[told["node"].isin(most.index)]
-    drawn = drawn.assign(place=drawn["node"].map({name: place for place, name in enumerate(most.index)}))
-    drawn = drawn.sort_values(["place", "started_at"])
+    drawn = counted[counted["node"].isin(most.index)]
+    drawn = drawn.assign(node_order=drawn["node"].map({name: index for index, name in enumerate(most.index)}))
+    drawn = drawn.sort_values(["node_order", "started_at"])
     page.figure(
         f"{unit.capitalize()} of each node",
-        f"For each node, {says}, build by build; the slowest on top, each on a scale of its own.",
+        f"For each node, {meaning}, build by build; the slowest on top, each on a scale of its own.",
         charts.multiples(drawn, "node", measure, unit),
         drawn[["started_at", "node", "stage", "seconds", "rows", "rows_per_second", "status"]],
         unit=f"Unit: {unit}",
@@ -125,23 +125,23 @@ def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
     """Draw the nodes of one build by the time they took, beside what is usual for them."""
     started = newest.dropna(subset=["started_at"]).set_index("invocation_id")["started_at"]
     if started.empty:
-        page.nothing("Nothing ran", "No build has run one of these nodes.", "Choose another stage or model.")
+        page.show_notice("Nothing ran", "No build has run one of these nodes.", "Choose another stage or model.")
         return
-    names = {f"{moment:%Y-%m-%d %H:%M:%S}": build for build, moment in started.items()}
+    names = {f"{moment:%Y-%m-%d %H:%M:%S}": str(build) for build, moment in started.items()}
     build = names[page.pick("Build", list(names), "build")]
     here = runs[(runs["invocation_id"] == build) & runs["seconds"].notna()]
     if here.empty:
-        page.nothing("Nothing ran", "No node of these was run by this build.", "Choose another build.")
+        page.show_notice("Nothing ran", "No node of these was run by this build.", "Choose another build.")
         return
     earlier = started.index[started < started[build]]
     done = runs[runs["invocation_id"].isin(earlier) & (runs["status"] == "success")]
     usual = done.groupby("node")["seconds"].median()
     shown = here.assign(
         usual=here["node"].map(usual),
-        took=here["seconds"].map(words.duration),
+        took=here["seconds"].map(fmt.duration),
     ).nlargest(NODES, "seconds")
     page.figure(
-        f"Slowest nodes of the build of {words.moment(started[build])}",
+        f"Slowest nodes of the build of {fmt.moment(started[build])}",
         f"What took longest, at most {NODES} nodes; the grey tick is the median of the builds before: a bar beyond it "
         "is slower than usual.",
         charts.slowest(shown),
@@ -155,7 +155,7 @@ def slowest(runs: pd.DataFrame, newest: pd.DataFrame) -> None:
 def table(runs: pd.DataFrame) -> None:
     """List every run."""
     st.header("All runs")
-    st.caption(f"n = {words.count(len(runs))} runs of nodes, the newest build first")
+    st.caption(f"n = {fmt.count(len(runs))} runs of nodes, the newest build first")
     st.dataframe(
         runs.assign(rows_per_second=runs["rows_per_second"].round(1)),
         hide_index=True,
@@ -172,7 +172,7 @@ def table(runs: pd.DataFrame) -> None:
             "tests_warned": "tests warned",
             "tests_failed": "tests failed",
         },
-        placeholder=words.NOTHING,
+        placeholder=fmt.NO_VALUE,
         key="runs",
         alt="Every run of every node",
     )  # fmt: skip
@@ -182,10 +182,10 @@ def draw() -> None:
     """Draw the page."""
     newest = page.ask(monitor.invocations).head(BUILDS)
     if newest.empty:
-        page.nothing(
+        page.show_notice(
             "No runs recorded",
             "The published build holds no run of any node of the branch.",
-            "Run dbt build: it notes what each node did, and publishes it at its end.",
+            "Run dbt build: at its end it records and publishes what each node did.",
         )
         return
     with st.container(horizontal=True):
@@ -198,7 +198,7 @@ def draw() -> None:
     )
     runs = runs[runs["invocation_id"].isin(newest["invocation_id"])]
     if runs.empty:
-        page.nothing(
+        page.show_notice(
             "No such runs",
             f"In the builds shown no node of {stage} and {model} was run.",
             "Choose another stage or model.",

@@ -1,4 +1,4 @@
-"""Every version of a model: how its candidates did, what changed from one to the next, and why which one is in use."""
+"""The versions of a model: metrics of all candidates, changes between versions, leaks, decisions and model cards."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import page, words
+from mlbridge.app import fmt, page
 from mlbridge.app.charts import versions as charts
 
-FIRST, LATEST = 20, 8  # versions and features, decisions that are shown before all are asked for
-MOST_PINS = 3  # versions that are named as ones to pin
-HASH = 12  # characters of a hash that tell it from another
+FIRST, LATEST = 20, 8  # versions and features; decisions: how many are shown unless all are requested
+MOST_PINS = 3  # versions that are suggested for a pin
+HASH = 12  # characters of a hash that are shown
 EVERY = "all decisions"
-OUTCOMES = {
+OUTCOMES: dict[str, tuple[str, page.Colour, str]] = {
     "promoted": ("Promoted", "green", ":material/check_circle:"),
     "rejected": ("Rejected", "orange", ":material/block:"),
     "withheld": ("Withheld", "red", ":material/front_hand:"),
@@ -37,21 +37,21 @@ FIGURES = {
     "high": st.column_config.NumberColumn("to", format="%.4g", help="Upper end of the 95 % interval"),
     "baseline": st.column_config.NumberColumn("baseline", format="%.4g", help="The naive baseline on the same rows"),
     "n": st.column_config.NumberColumn("test rows", format="localized"),
-    "as_of": st.column_config.DateColumn("knowledge of", format="D MMM YYYY"),
+    "as_of": st.column_config.DateColumn("as of", format="D MMM YYYY"),
     "rows_train": st.column_config.NumberColumn("trained on", format="localized"),
     "fit_seconds": st.column_config.NumberColumn("fit, s", format="%.1f"),
     "peak_memory_mb": st.column_config.NumberColumn("peak memory, MB", format="localized"),
 }
 
 
-def leaderboard(row: Any, board: pd.DataFrame, metric: str) -> None:
+def leaderboard(row: pd.Series, board: pd.DataFrame, metric: str) -> None:
     """Draw and list how every candidate of every version did on the test rows."""
     shown = newest(board[(board["split"] == "test") & (board["metric"] == metric)])
     better = "" if metric != row.metric else f", {'higher' if row.greater_is_better else 'lower'} is better"
     page.figure(
         f"{metric} on the test rows",
-        "Every candidate of every version. Large is what a training chose, small a runner-up; bars are 95 % "
-        "intervals, the grey tick is the naive baseline. Each version has test rows of its own: compare with the tick.",
+        "Every candidate of every version. A large mark is the chosen candidate, a small one a runner-up; bars are "
+        "95 % intervals, the grey tick is the naive baseline. Versions have different test rows: compare with it.",
         charts.leaderboard(shown, metric),
         shown,
         unit=f"Unit: {metric}{better}",
@@ -62,7 +62,7 @@ def leaderboard(row: Any, board: pd.DataFrame, metric: str) -> None:
 
 
 def newest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the newest versions, unless all are asked for."""
+    """Keep the newest versions, unless all are requested."""
     versions = sorted(frame["version"].unique(), reverse=True)
     if len(versions) <= FIRST or st.toggle(f"All {len(versions)} versions", key="all_versions", bind="query-params"):
         return frame
@@ -82,19 +82,19 @@ def table(frame: pd.DataFrame) -> None:
         hide_index=True,
         column_order=["version", "candidate", "outcome", *FIGURES],
         column_config=FIGURES,
-        placeholder=words.NOTHING,
+        placeholder=fmt.NO_VALUE,
         key="leaderboard_list",
         alt="The leaderboard: every candidate of every version with its figures",
     )
 
 
-def champion(row: Any, board: pd.DataFrame) -> None:
+def champion(row: pd.Series, board: pd.DataFrame) -> None:
     """Say which version is in use and why, or that none is."""
     if pd.isna(row.version):
         newest = board[board["outcome"] != "runner_up"].iloc[0]
         can = board[board["outcome"].isin(["promoted", "rejected"]) & ~board["is_retired"]]["version"].unique()
         pins = " or ".join(f"`pin: {number}`" for number in can[:MOST_PINS])
-        page.nothing(
+        page.show_notice(
             f"{row.model} has no champion",
             f"Version {newest['version']} was {newest['outcome']}: {newest['reason']}",
             "Nothing is scored until a version is promoted" + (f", or pinned in the spec: {pins}." if pins else "."),
@@ -104,18 +104,18 @@ def champion(row: Any, board: pd.DataFrame) -> None:
     line = st.container(horizontal=True, vertical_alignment="center")
     line.badge(f"Version {row.version} is in use", color="green", icon=":material/star:")
     line.caption(
-        f"{words.plain(used['candidate'])}, trained on {words.count(used['rows_train'])} rows of what was known on "
-        f"{words.day(used['as_of'])}; {words.count(len(versions))} version{'s' if len(versions) > 1 else ''} in all",
+        f"{fmt.plain(used['candidate'])}, trained on {fmt.count(used['rows_train'])} rows of what was known on "
+        f"{fmt.day(used['as_of'])}; {fmt.count(len(versions))} version{'s' if len(versions) > 1 else ''} in all",
         width="content",
     )
-    st.markdown(words.plain(used["reason"]))
+    st.markdown(fmt.plain(used["reason"]))
 
 
-def compared(row: Any, numbers: list[str]) -> tuple[int, ...]:
-    """Let two versions be chosen and say what differs between them; gives both, or the only one."""
+def compared(row: pd.Series, numbers: list[str]) -> tuple[int, ...]:
+    """Show selection boxes for two versions and their differences; returns both, or the only one."""
     st.header("What changed")
     if len(numbers) == 1:
-        page.nothing(
+        page.show_notice(
             "One version only",
             f"Version {numbers[0]} is the first of {row.model}: there is nothing to compare it with.",
             "The next training adds a version.",
@@ -126,17 +126,19 @@ def compared(row: Any, numbers: list[str]) -> tuple[int, ...]:
         before = page.pick("Before", numbers, "before", index=min(at + 1, len(numbers) - 1))
         after = page.pick("After", numbers, "after", index=at if at + 1 < len(numbers) else at - 1)
     if before == after:
-        page.nothing("The same version twice", f"Version {after} is compared with itself.", "Choose another one.")
+        page.show_notice("The same version twice", f"Version {after} is compared with itself.", "Choose another one.")
         return (int(after),)
     differences(row, int(before), int(after))
     return int(before), int(after)
 
 
-def differences(row: Any, before: int, after: int) -> None:
+def differences(row: pd.Series, before: int, after: int) -> None:
     """List what differs between two versions."""
     frame = page.ask(monitor.changes, model=row.model, before=before, after=after)
     if frame.empty:
-        page.nothing("Nothing changed", "Spec, features, parameters, rows and libraries of both versions are the same.")
+        page.show_notice(
+            "Nothing changed", "Spec, features, parameters, rows and libraries of both versions are the same."
+        )
         return
     counted = frame["what"].value_counts()
     st.caption(
@@ -153,8 +155,8 @@ def differences(row: Any, before: int, after: int) -> None:
         frame,
         hide_index=True,
         column_config={
-            "what": st.column_config.TextColumn("of the", width="small"),
-            "key": st.column_config.TextColumn("what", width="medium"),
+            "what": st.column_config.TextColumn("part", width="small"),
+            "key": st.column_config.TextColumn("key", width="medium"),
             "before": st.column_config.TextColumn(f"version {before}", width="medium"),
             "after": st.column_config.TextColumn(f"version {after}", width="medium"),
         },
@@ -163,11 +165,11 @@ def differences(row: Any, before: int, after: int) -> None:
     )
 
 
-def importances(row: Any, versions: tuple[int, ...]) -> None:
-    """Draw what each of the versions looks at."""
+def importances(row: pd.Series, versions: tuple[int, ...]) -> None:
+    """Draw the feature importances of the versions."""
     frame = page.ask(monitor.importances, model=row.model, versions=versions)
     if frame.empty:
-        page.nothing("No importances", "They were not measured when these versions were trained.")
+        page.show_notice("No importances", "They were not measured when these versions were trained.")
         return
     features = list(dict.fromkeys(frame["feature"]))
     shown = frame
@@ -178,8 +180,8 @@ def importances(row: Any, versions: tuple[int, ...]) -> None:
     most = f"The {FIRST} most important features" if len(shown) < len(frame) else "All features"
     page.figure(
         f"Importance in version {' and '.join(map(str, versions))}",
-        f"{most}: by how much {row.metric} gets worse on the validation rows when the feature's values are shuffled "
-        "among them. Bars are one standard deviation; near the dotted line the model does as well without it.",
+        f"{most}: how much worse {row.metric} gets on the validation rows when the feature's values are permuted. Bars "
+        "are one standard deviation; near the dotted line (0) the model does not need the feature.",
         charts.importances(shown),
         shown,
         unit=f"Unit: {row.metric}",
@@ -188,20 +190,20 @@ def importances(row: Any, versions: tuple[int, ...]) -> None:
     )
 
 
-def leaks(row: Any) -> None:
-    """List what looks like a leak, and say what was looked for where nothing does."""
+def leaks(row: pd.Series) -> None:
+    """List what looks like a leak, and summarize the checks."""
     st.header("Leaks")
     frame = page.ask(monitor.leaks, model=row.model)
     if frame.empty:
-        page.nothing("Nothing was looked for", "These versions were trained before mlbridge looked for leaks.")
+        page.show_notice("Not checked", "These versions were trained by an mlbridge that did not search for leaks yet.")
         return
     newest = frame[frame["version"] == frame["version"].max()]
     suspected = frame[frame["level"] != "none"]
     found, columns = int((newest["level"] != "none").sum()), newest["feature"].nunique()
     st.caption(
-        f"Version {frame['version'].max()}: {words.count(len(newest))} checks of {columns} columns; "
-        f"{found or 'none'} of them found what looks like a leak. A version that is "
-        "withheld is neither used nor scored with until the column is excluded, or allowed in the spec with a reason."
+        f"Version {frame['version'].max()}: {fmt.count(len(newest))} checks of {columns} columns; "
+        f"{found or 'none'} of them suspect a leak. A withheld version is not used for scoring. Exclude the column, or "
+        "allow it in the spec with a reason, and train again."
     )
     every = st.toggle("All checks, also those that found nothing", key="all_checks", bind="query-params")
     shown = frame if every else suspected
@@ -214,20 +216,20 @@ def leaks(row: Any) -> None:
             "evidence": st.column_config.TextColumn("evidence", width="large"),
             "reason": st.column_config.TextColumn("reason to allow it", width="medium"),
         },
-        placeholder=words.NOTHING,
+        placeholder=fmt.NO_VALUE,
         key="leaks",
         alt="What looks like a leak, by version, column and check",
     )
 
 
-def decisions(row: Any) -> None:
-    """Tell what every build decided, newest first."""
+def decisions(row: pd.Series) -> None:
+    """List the decision of every build, newest first."""
     st.header("Decisions")
     frame = page.ask(monitor.decisions, model=row.model)
     if frame.empty:
-        page.nothing("No decisions", f"No build has asked yet whether to train {row.model}.")
+        page.show_notice("No decisions", f"No build has decided yet whether to train {row.model}.")
         return
-    st.caption("What each build decided, and why: whether to train, and whether the new version is put in use.")
+    st.caption("What each build decided, and why: whether to train, and whether the new version is promoted.")
     kinds = [each for each in OUTCOMES if each in set(frame["outcome"])]
     kind = page.pick("Show", [EVERY, *kinds], "decided") if len(kinds) > 1 else EVERY
     frame = frame if kind == EVERY else frame[frame["outcome"] == kind]
@@ -239,30 +241,30 @@ def decisions(row: Any) -> None:
 
 
 def decision(each: pd.Series) -> None:
-    """Tell one decision: what, when, why, and the figures it was made of."""
-    word, colour, icon = OUTCOMES[each["outcome"]]
+    """Show one decision: outcome, time, reason, and the figures behind it."""
+    label, colour, icon = OUTCOMES[each["outcome"]]
     with st.container(border=True, gap="xsmall"):
         line = st.container(horizontal=True, vertical_alignment="center", gap="small")
-        line.badge(word, color=colour, icon=icon)
+        line.badge(label, color=colour, icon=icon)
         if pd.notna(each["version"]):
             line.markdown(f"**Version {each['version']}**", width="content")
-        line.caption(
-            f"knowledge of {words.day(each['as_of'])} · decided {words.moment(each['decided_at'])} UTC", width="content"
-        )
-        st.markdown(words.plain(each["reason"]))
+        line.caption(f"as of {fmt.day(each['as_of'])} · decided {fmt.moment(each['decided_at'])} UTC", width="content")
+        st.markdown(fmt.plain(each["reason"]))
         if each["figures"]:
-            st.caption(" · ".join(f"{words.plain(name)} {said(value)}" for name, value in each["figures"].items()))
+            st.caption(
+                " · ".join(f"{fmt.plain(name)} {format_figure(value)}" for name, value in each["figures"].items())
+            )
 
 
-def said(value: Any) -> str:
+def format_figure(value: Any) -> str:
     """Write a figure of a decision, whatever its kind."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return words.count(value) if float(value).is_integer() else words.number(value)
-    return words.NOTHING if value is None else words.plain(value)
+        return fmt.count(value) if float(value).is_integer() else fmt.number(value)
+    return fmt.NO_VALUE if value is None else fmt.plain(value)
 
 
-def card(row: Any, numbers: list[str]) -> None:
-    """Show a version's model card, and give it away."""
+def card(row: pd.Series, numbers: list[str]) -> None:
+    """Show a version's model card, and offer it as a download."""
     st.header("Model card")
     start = numbers.index(str(row.version)) if str(row.version) in numbers else 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -278,7 +280,7 @@ def card(row: Any, numbers: list[str]) -> None:
             key="card",
         )
     with page.scrolling("card_text", border=True):
-        st.markdown(words.inert(HEADING.sub(r"##\1", text)))
+        st.markdown(fmt.inert(HEADING.sub(r"##\1", text)))
 
 
 def own_first(names: list[str], own: str) -> list[str]:
@@ -292,7 +294,7 @@ def draw() -> None:
         model = page.pick_model()
         board = page.ask(monitor.leaderboard, model=model.model)
         if board.empty:
-            raise page.Wanting(
+            raise page.NothingToShow(
                 f"{model.model} has never been trained",
                 page.decided(model.model) or "There is no version of it yet.",
                 f"Run dbt build --select +{model.model}_predictions+",

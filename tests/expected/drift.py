@@ -20,9 +20,8 @@ if __name__ == "__main__":
     import sys
 
     sys.path.insert(0, str(Path(__file__).parents[1]))
-from expected.chance import level, may_alarm, noise, unseen_by_chance
-from scipy.spatial.distance import jensenshannon
-from scipy.stats import chi2_contingency
+from expected.chance import level
+from expected.drift_metrics import DRIFT_METRICS, Binned, Compared, Sampled, measured
 
 HERE = Path(__file__).parent
 FILE = HERE / "drift.csv"
@@ -32,7 +31,6 @@ JUNE, JULY, AUGUST, SEPTEMBER, OCTOBER = (f"2024-{month:02}-01 00:00:00" for mon
 ROWS = {JUNE: 400, JULY: 400, AUGUST: 200, SEPTEMBER: 3, OCTOBER: 60}
 OPEN = OCTOBER  # the clock stands within it
 FOLDED = 100
-CHECKS = 160  # features, metrics and baselines of the model
 HOSTILE, INJECTED = 'select "x"', "'); drop table t; --"
 
 Counts = Mapping[Any, int]
@@ -133,91 +131,14 @@ CASES: dict[str, Case] = {
 }
 
 
-@dataclass(frozen=True)
-class Binned:
-    """The rows of one window, or of the training, by bin; `below` and `above` say how far values lie out of range."""
-
-    n: np.ndarray[Any, Any]
-    nulls: float = 0
-    below: float = 0
-    above: float = 0
-    unseen: float = 0
-    inside: np.ndarray[Any, Any] | None = None
-    """Sums of the values by bin, those out of range on the edge; None where they are not known."""
-
-    @property
-    def used(self) -> float:
-        return float(self.n.sum())
-
-    @property
-    def rows(self) -> float:
-        return self.used + self.nulls
-
-
-def psi(now: Binned, before: Binned) -> float:
-    """A bin that one of the two leaves empty counts there as half a row; one that both leave empty is none."""
-    there = now.n + before.n > 0
-    p, q = (np.where(each.n > 0, each.n, 0.5)[there] / each.used for each in (now, before))
-    return float(np.sum((p - q) * np.log(p / q)))
-
-
-def gaps(now: Binned, before: Binned) -> np.ndarray[Any, Any]:
-    """Give the distances of the distribution functions at the upper ends of the bins."""
-    return np.cumsum(now.n / now.used) - np.cumsum(before.n / before.used)
-
-
-def wasserstein(now: Binned, before: Binned, edges: np.ndarray[Any, Any]) -> float:
-    """Give the area between the distribution functions: by the sums of the values, where they do not cross in a bin."""
-    ends = np.append(0.0, gaps(now, before))
-    ends[-1] = 0.0
-    area = 0.0
-    for place, (width, left, right) in enumerate(zip(np.diff(edges), ends[:-1], ends[1:], strict=True)):
-        crosses = left * right < 0 and min(abs(left), abs(right)) > 1e-9
-        found = []
-        if now.inside is not None and before.inside is not None:
-            mine, theirs = (
-                (each.n[place] * edges[place + 1] - each.inside[place]) / each.used for each in (now, before)
-            )
-            found.append(abs(left * width + mine - theirs))
-        elif not crosses:
-            found.append(width * (abs(left) + abs(right)) / 2)
-        if crosses:  # two triangles that meet where the functions cross
-            crossing = left / (left - right)
-            found.append(width * (abs(left) * crossing + abs(right) * (1 - crossing)) / 2)
-        area += max(found)
-    outside = [(each.below / each.used, each.above / each.used) for each in (now, before)]
-    return area + sum(abs(mine - theirs) for mine, theirs in zip(*outside, strict=True))
-
-
-def chi_square(now: Binned, before: Binned) -> float:
-    table = np.array([now.n, before.n])
-    table = table[:, table.sum(axis=0) > 0]
-    return float(chi2_contingency(table, correction=False).statistic) if table.shape[1] > 1 else 0.0
-
-
-def distances(
-    kind: str, now: Binned, before: Binned, edges: np.ndarray[Any, Any] | None, std: float
-) -> dict[str, float | None]:
-    """Give the metrics of two distributions over the same bins; None where one of them has no value."""
-    defined = now.used > 0 and before.used > 0
-    found: dict[str, float | None] = {
-        "psi": psi(now, before) if defined else None,
-        "js_distance": float(jensenshannon(now.n / now.used, before.n / before.used)) if defined else None,
-        "null_share_change": now.nulls / now.rows - before.nulls / before.rows,
-    }
-    if kind == "numeric":
-        assert edges is not None
-        found["ks"] = float(np.abs(gaps(now, before)).max()) if defined else None
-        found["wasserstein"] = wasserstein(now, before, edges) / std if defined else None
-    else:
-        found["chi_square"] = chi_square(now, before) if defined else None
-    found["unseen_share"] = now.unseen / now.used if now.used else None
-    return found
-
-
-def scale(metric: str, now: Binned, before: Binned) -> float:
-    """Give what a metric grows with: chi-square with the rows."""
-    return now.used * before.used / (now.used + before.used) if metric == "chi_square" else 1.0
+# What is watched of the model: each measure of each feature against each baseline.
+KINDS = {"signal": "numeric", "ml_prediction": "numeric", **{name: case.kind for name, case in CASES.items()}}
+CHECKS = sum(
+    measure.value is not None and measure.where(feature, kind, baseline)
+    for feature, kind in KINDS.items()
+    for baseline in ("training", "previous")
+    for measure in DRIFT_METRICS.values()
+)
 
 
 def rules() -> dict[str, dict[str, str]]:
@@ -271,11 +192,7 @@ def _metrics(name: str, baseline: str, now: Binned, before: Binned) -> dict[str,
         std = float(
             np.std([float(each) for each, rows in case.month.items() for _ in range(rows) if not _missing(each)])
         )
-    found = distances(case.kind, now, before, bins(case)[1], std)
-    absent = {"unseen_share"} if baseline == "previous" else set()
-    if name == "ml_target":  # an outcome that is not known yet says nothing of the world
-        absent.add("null_share_change")
-    return {metric: value for metric, value in found.items() if metric not in absent}
+    return measured(name, case.kind, baseline, Compared(now, before, bins(case)[1], std))
 
 
 def expected() -> Iterator[list[Any]]:
@@ -290,44 +207,28 @@ def expected() -> Iterator[list[Any]]:
                 if before is None:
                     continue
                 values = _metrics(name, baseline, now, before)
-                few = _few_values(values, now, before)
                 for metric, value in values.items():
-                    counts = [_rows(metric, each) for each in (now, before, usual)]
+                    counts = [DRIFT_METRICS[metric].rows(each) for each in (now, before, usual)]
                     enough = min(counts[:2]) >= 30
                     comparable = window != OPEN and enough and min(counts[:2]) >= counts[2] / 10
                     heard = comparable or (enough and floors[metric]["while_open"] == "true")
-                    said = _said(floors[metric], value, now, before, heard, few, case)
+                    said = _said(floors[metric], value, now, before, heard, case)
                     rows = [int(counts[0]), int(now.rows - counts[0]), int(counts[1])]
                     yield [name, window, baseline, metric, *said, *rows, comparable]
 
 
-def _few_values(values: Mapping[str, float | None], now: Binned, before: Binned) -> bool:
-    """Say whether a Wasserstein distance may come of a few far values: ks and the unseen rows are within chance."""
-    ks, unseen = values.get("ks"), values.get("unseen_share")
-    if ks is None:
-        return False
-    at = level(CHECKS, "month")
-    return ks <= noise("ks", now, before, at) and (
-        unseen is None or unseen <= unseen_by_chance(now, before, at, False, 0, 1.0)
-    )
-
-
-def _rows(metric: str, each: Binned) -> float:
-    return each.rows if metric == "null_share_change" else each.used
-
-
 def _said(
-    rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, heard: bool, few: bool, case: Case
+    rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, heard: bool, case: Case
 ) -> list[Any]:
     """Give value, threshold, its source and alert; the months of the training are all alike, so that only floor and
-    noise count."""
-    metric = rule["metric"]
+    noise count, and any distance is farther than theirs."""
+    measure = DRIFT_METRICS[rule["metric"]]
     if value is None:
         return ["", "", "", False]
-    floor = float(rule["floor"]) * (scale(metric, now, before) if rule["relative"] == "true" else 1.0)
-    chance = noise(metric, now, before, level(CHECKS, "month"), category=case.kind == "category")
+    floor = float(rule["floor"]) * (measure.scale(now, before) if rule["relative"] == "true" else 1.0)
+    chance = measure.noise(Sampled(now, before, level(CHECKS, "month"), category=case.kind == "category"))
     limit, source = max((floor, "floor"), (chance, "noise"), key=lambda each: each[0])
-    may = may_alarm(metric, limit, before, fixed=False, heard=heard, bins=len(now.n), few_values=few)
+    may = measure.may_alarm(limit, before, fixed=False, heard=heard, bins=len(now.n), few=False)
     return [repr(float(value)), repr(limit), source, abs(value) > limit and may]
 
 

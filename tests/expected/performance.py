@@ -27,43 +27,6 @@ def codes_of(texts: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int
     return np.array([classes.index(text) for text in texts], dtype=np.int64)
 
 
-def classified(truth: npt.NDArray[np.int64], scores: Floats) -> Figures:
-    """Measure a classification by scikit-learn; what is not defined is None."""
-    predicted, count = scores.argmax(axis=1), scores.shape[1]
-    here = [1] if count == 2 else [code for code in range(count) if (truth == code).any() or (predicted == code).any()]
-    macro: dict[str, Any] = {"labels": here, "average": "macro", "zero_division": 0}
-    one_hot = np.eye(count)[truth]
-    places = [1] if count == 2 else range(count)
-    both = [place for place in places if 0 < one_hot[:, place].sum() < len(truth)]
-    some = [place for place in places if one_hot[:, place].any()]
-    found = bool((truth == 1).any() or (predicted == 1).any())
-    return {
-        "average_precision": _mean(metrics.average_precision_score(one_hot[:, each], scores[:, each]) for each in some),
-        "roc_auc": _mean(metrics.roc_auc_score(one_hot[:, each], scores[:, each]) for each in both),
-        "log_loss": metrics.log_loss(truth, scores, labels=range(count)),
-        "brier": float(((one_hot - scores) ** 2).sum(axis=1).mean()) / (2 if count == 2 else 1),
-        "accuracy": metrics.accuracy_score(truth, predicted),
-        "precision": metrics.precision_score(truth, predicted, **macro),
-        "recall": metrics.recall_score(truth, predicted, **macro) if count > 2 or some else None,
-        "f1": metrics.f1_score(truth, predicted, **macro) if count > 2 or found else None,
-    }
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    known = [*values]
-    return float(np.mean(known)) if known else None
-
-
-def regressed(truth: Floats, scores: Floats) -> Figures:
-    """Measure a regression by scikit-learn; R2 is not defined where the truth is constant."""
-    return {
-        "rmse": metrics.root_mean_squared_error(truth, scores),
-        "mae": metrics.mean_absolute_error(truth, scores),
-        "r2": metrics.r2_score(truth, scores) if len(np.unique(truth)) > 1 else None,
-        "median_absolute_error": metrics.median_absolute_error(truth, scores),
-    }
-
-
 def delong(truth: npt.NDArray[np.bool_], scores: Floats) -> float:
     """Give the standard error of the area under the ROC curve (DeLong, DeLong and Clarke-Pearson 1988, equation 5)."""
     pos, neg = scores[truth], scores[~truth]
@@ -140,6 +103,20 @@ def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
     square = quantile**2 / n
     half = np.sqrt(square * (share * (1 - share) + square / 4))
     return (share + square / 2 - half) / (1 + square), (share + square / 2 + half) / (1 + square)
+
+
+def hall(metric: str, loss: float, error: float, quantile: float, skewness: float, ends: Floats) -> Floats:
+    """Move the end on the side of the skewness out to that of Hall's transformation (1992), by its roots."""
+    power = 2 if metric == "rmse" else 1
+    size = min(abs(skewness), 1.0)
+    roots = np.roots([size**2 / 27, size / 3, 1, size / 6 + quantile])
+    reach = -roots[np.argmin(abs(roots.imag))].real * power * error / loss
+    moved = ends.copy()
+    if skewness > 0:
+        moved[1] = max(ends[1], loss * (1 + reach) ** (1 / power))
+    elif reach < 1:
+        moved[0] = min(ends[0], loss * (1 - reach) ** (1 / power))
+    return moved
 
 
 def leaves(nodes: Sequence[Mapping[str, Any]], inputs: Mapping[str, Floats]) -> list[Mapping[str, Any]]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from expected.chance import Level, bound, may_alarm, moments, noise, student_quantile, unseen_by_chance
-from expected.drift import FOLDED, Binned, distances, scale
+from expected.chance import Level, moments, student_quantile
+from expected.drift import FOLDED
+from expected.drift_metrics import DRIFT_METRICS, Binned, Compared, Sampled, measured, unseen_by_chance
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, str, str, str]
@@ -19,11 +20,13 @@ Records = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Counted(Binned):
-    """Also the companions of the rows: how many, their sum and their squares, by bin; the NULLs stand first."""
+    """Also the companions of the rows: how many, their sum and their squares, by bin, the NULLs first; and the rows by
+    category, of those that training had."""
 
     companions: Floats = field(default_factory=lambda: np.empty(0))
     sums: Floats = field(default_factory=lambda: np.empty(0))
     squares: Floats = field(default_factory=lambda: np.empty(0))
+    categories: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ class Feature:
         nulls = sum(record["rows"] for record in self.records if record["bin"] < 0)
         if self.kind == "category":
             return Counted(n, nulls=nulls)
-        return Counted(n, nulls=nulls, inside=np.array([record["rows"] * record["mean"] for record in self.known]))
+        return Counted(
+            n, nulls=nulls, inside=np.array([record["rows"] * (record["mean"] or 0.0) for record in self.known])
+        )
 
     def counted(self, values: pd.Series[Any], companions: Floats) -> Counted:
         """Count the rows of a window."""
@@ -83,7 +88,9 @@ class Feature:
             sides["below"] = np.maximum(self.edges[0] - numbers, 0).sum()
             sides["above"] = np.maximum(numbers - self.edges[-1], 0).sum()
         else:
-            sides["unseen"] = float((~values.dropna().isin([record["category"] for record in self.known[:-1]])).sum())
+            listed = values.dropna().isin([record["category"] for record in self.known[:-1]])
+            sides["unseen"] = float((~listed).sum())
+            sides["categories"] = values.dropna()[listed].value_counts().to_dict()
         by_bin = np.bincount(places + 1, minlength=size).astype(float)
         return Counted(
             by_bin[1:],
@@ -156,22 +163,25 @@ class Windows:
             others = [each for start, each in self.counted.items() if start != window]
             before = _together(others) if self.leave_out else whole
             if before is not None:
-                said = self._said(now, before)
+                said = self._said("training", self._beside(now, others), before)
                 said.update(self._association(now, others))
                 found[window, "training"] = said, now, before
             if earlier is not None:
-                said = self._said(now, earlier)
-                said.pop("unseen_share", None)
-                found[window, "previous"] = said, now, earlier
+                found[window, "previous"] = self._said("previous", now, earlier), now, earlier
             earlier = now
         return found
 
-    def _said(self, now: Counted, before: Counted) -> dict[str, float | None]:
+    def _beside(self, now: Counted, others: list[Counted]) -> Counted:
+        """Count what no other window of the training had as unseen, too."""
+        if not self.leave_out:
+            return now
+        new = [rows for name, rows in now.categories.items() if not any(each.categories.get(name) for each in others)]
+        return replace(now, unseen=now.unseen + sum(new))
+
+    def _said(self, baseline: str, now: Counted, before: Counted) -> dict[str, float | None]:
         feature = self.feature
-        said = distances(feature.kind, now, before, feature.edges, feature.records[0]["std"])
-        if feature.name in ("ml_prediction", "ml_target"):
-            said.pop("null_share_change")
-        return said
+        compared = Compared(now, before, feature.edges, feature.records[0]["std"])
+        return measured(feature.name, feature.kind, baseline, compared)
 
     def _association(self, now: Counted, others: list[Counted]) -> dict[str, float | None]:
         trained = self.feature.records[0]["partner_correlation"]
@@ -219,12 +229,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Usual:
-    """A metric over the windows of the training period: their average rows, and mean and deviation of the distance."""
+    """A metric over the windows of the training period: average rows; mean, deviation and greatest of the distance."""
 
     rows: float
     windows: int
     mean: float
     deviation: float
+    greatest: float = 0.0
+
+    def farthest(self, rows: float, alpha: float) -> float:
+        """Give what a sum that is as large as its largest value is beyond with a probability of `alpha`."""
+        return self.greatest / ((self.windows + 1) * alpha) * max(self.rows / rows, 1.0)
 
     def moderated(self, relative: float) -> float:
         """Give the deviation, with what all features say of it as four windows more (Smyth 2004)."""
@@ -272,37 +287,35 @@ def drift(
     said: dict[Key, Said] = {}
     for (window, baseline), (values, now, before) in scored.distances().items():
         few, ks_usual = False, 0.0
+        trained = feature.records[0]["partner_correlation"]
+        sampled = Sampled(now, before, rules.level, category, feature.singles, design, trained)
         for metric in sorted(values, key=lambda name: name != "ks"):  # which others ask
-            value, rule = values[metric], rules.floors[metric]
-            used, compared = _rows(metric, now), _rows(metric, before)
+            value, rule, measure = values[metric], rules.floors[metric], DRIFT_METRICS[metric]
+            used, compared = measure.rows(now), measure.rows(before)
             known = used > 0 and compared > 0
-            size = scale(metric, now, before) if known else 1.0
+            size = measure.scale(now, before) if known else 1.0
             past = typical.get((baseline, metric), Usual(0.0, 0, 0.0, 0.0))
             swing = _swing(past, metric, used, compared, rules, baseline) * size if known else 0.0
-            chance = (
-                noise(metric, now, before, rules.level, category=category, singles=feature.singles, design=design)
-                if known
-                else 0.0
-            )
-            if metric == "association_change" and known:
-                chance /= feature.records[0]["partner_correlation"]
-            limited = min(swing, bound(metric, before)) if known else swing
+            chance = measure.noise(sampled) if known else 0.0
+            limited = min(swing, measure.bound(before)) if known else swing
             floor = float(rule["floor"]) * (size if rule["relative"] == "true" else 1.0)
             limit, source = _limit(fixed.get(metric), floor, chance, swing, limited)
             if metric == "ks" and value is not None:
                 ks_usual, unseen = max(chance, limited), values.get("unseen_share")
-                few = value <= ks_usual and (
-                    unseen is None
-                    or unseen <= unseen_by_chance(now, before, rules.level, category, feature.singles, design)
-                )
+                few = value <= ks_usual and (unseen is None or unseen <= unseen_by_chance(sampled))
             enough = min(used, compared) >= 30
             whole = min(used, compared) >= past.rows / 10 if past.windows >= 2 else True
             comparable = enough and window < rules.over and whole
             heard = comparable or (enough and rule["while_open"] == "true")
-            may = value is not None and may_alarm(
-                metric, limit, before, fixed=metric in fixed, heard=heard, bins=len(now.n), few_values=few
+            far = (
+                past.windows >= 2
+                and value is not None
+                and value > past.farthest(min(used, compared), rules.level.alpha)
             )
-            amount = None if value is None else abs(value) if metric == "null_share_change" else value
+            may = value is not None and measure.may_alarm(
+                limit, before, fixed=metric in fixed, heard=heard, bins=len(now.n), few=few and not far
+            )
+            amount = None if value is None else measure.size(value)
             said[feature.name, str(window), baseline, metric] = Said(
                 value,
                 limit,
@@ -331,14 +344,7 @@ def _swing(past: Usual, metric: str, used: float, compared: float, rules: Rules,
     deviation = past.moderated(rules.relative.get((baseline, metric), 0.0))
     distance = past.mean + student_quantile(rules.level.k, past.windows + 3) * np.sqrt(1 + 1 / past.windows) * deviation
     distance *= np.sqrt(max(past.rows / min(used, compared), 1.0))
-    return float(distance**2 if metric in SQUARES else distance)
-
-
-SQUARES = ("psi", "chi_square")
-
-
-def _rows(metric: str, each: Binned) -> float:
-    return each.rows if metric == "null_share_change" else each.used
+    return float(distance**2 if DRIFT_METRICS[metric].is_squared else distance)
 
 
 def usual(training: Windows) -> dict[tuple[str, str], Usual]:
@@ -347,13 +353,14 @@ def usual(training: Windows) -> dict[tuple[str, str], Usual]:
     for (_, baseline), (said, now, before) in training.distances().items():
         for metric, value in said.items():
             if value is not None:
-                size = (abs(value) if metric == "null_share_change" else value) / scale(metric, now, before)
-                distance = np.sqrt(max(size, 0.0)) if metric in SQUARES else size
-                values.setdefault((baseline, metric), []).append((_rows(metric, now), float(distance)))
+                measure = DRIFT_METRICS[metric]
+                size = measure.size(value) / measure.scale(now, before)
+                distance = np.sqrt(max(size, 0.0)) if measure.is_squared else size
+                values.setdefault((baseline, metric), []).append((measure.rows(now), float(distance)))
     found = {}
     for key, pairs in values.items():
         rows = float(np.mean([each for each, _ in pairs]))
         kept = [value for each, value in pairs if each >= rows / 2]
         deviation = float(np.std(kept, ddof=1)) if len(kept) >= 2 else 0.0
-        found[key] = Usual(rows, len(kept), float(np.mean(kept)), deviation)
+        found[key] = Usual(rows, len(kept), float(np.mean(kept)), deviation, max(kept))
     return found

@@ -9,3 +9,7 @@ def type_string() -> str:
 
 def concat(parts: list[str]) -> str:
     return " || ".join(parts)
+
+
+def type_bigint() -> str:
+    return "bigint"

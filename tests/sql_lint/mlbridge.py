@@ -24,8 +24,8 @@ def named(name: str) -> str:
     return f'"{name}"'
 
 
-def pins() -> str:
-    return "select version from versions"
+def versions_in_use(_model: str, logbook: str) -> str:
+    return f"select max(version) as champion from {logbook}"
 
 
 def is_retired(_model: str) -> str:
@@ -50,10 +50,6 @@ def key_as_text(columns: list[str], table: str) -> str:
 
 def as_number(_relation: str, name: str, table: str) -> str:
     return f"cast({table}.{name} as double precision)"
-
-
-def number(value: object) -> str:
-    return f"{value}e0"
 
 
 def type_double() -> str:
@@ -92,7 +88,7 @@ def monitored(predictions: str, versions: str) -> str:
     return f"{predictions}.time > {versions}.train_to"
 
 
-def told(predictions: str) -> str:
+def current_predictions(predictions: str) -> str:
     return predictions
 
 
@@ -104,28 +100,32 @@ def fingerprint(_spec: object, _slices: list[str]) -> str:
     return "length(predictions.entity)"
 
 
-def one_row_per_metric() -> str:
-    return "select * from measured"
+def drift_metrics() -> dict[str, dict[str, str]]:
+    return {"psi": {"value": "sum(rows_in_bin)"}}
+
+
+def drift_metric_columns() -> str:
+    return "sum(rows_in_bin) as psi"
+
+
+def by_drift_metric(_property: str) -> str:
+    return "case metric when 'psi' then 0.1 end"
+
+
+def metrics_that(_property: str) -> str:
+    return "('psi')"
+
+
+def without_sign(value: str) -> str:
+    return f"abs({value})"
 
 
 def fixed_thresholds() -> str:
     return "select * from fixed"
 
 
-def noise() -> str:
-    return "0.1"
-
-
-def is_within_chance() -> str:
-    return "true"
-
-
-def greatest_value() -> str:
-    return "1.0"
-
-
-def share_of_greatest() -> str:
-    return "0.9"
+def farthest_by_chance() -> str:
+    return "greatest_usual / alpha"
 
 
 def muted_drift() -> str:
@@ -156,10 +156,6 @@ def of_distance(distance: str) -> str:
     return f"{distance} * {distance}"
 
 
-def area_of_bin() -> str:
-    return "0.1"
-
-
 def relied_share() -> str:
     return "0.8"
 
@@ -177,23 +173,15 @@ def action_on_drift() -> str:
 
 
 def severity_of_performance() -> str:
-    return "case performance.kind when 'realized' then 3 else 1 end"
+    return "case when kind = 'realized' and deciding_alerts = 1 or deciding_can_alert = 0 then 3 else 1 end"
+
+
+def declared_models() -> str:
+    return "select model, metric from nowhere"
 
 
 def action_on_performance() -> str:
-    return "performance.kind"
-
-
-def size_of(value: str) -> str:
-    return f"abs({value})"
-
-
-def psi_term() -> str:
-    return "n"
-
-
-def correlation(of_bin: str, *_sums: str) -> str:
-    return f"max({of_bin})"
+    return "kind || deciding_metric"
 
 
 def interval_end(side: str) -> str:
@@ -228,23 +216,31 @@ def t_quantile(freedom: str) -> str:
     return f"1.96 + 1 / {freedom}"
 
 
+def deviations() -> str:
+    return "case measured.slice when 'all' then rules.deviations else 4 end"
+
+
 def judged(rows: str) -> str:
     return f"judged as (\n    select * from {rows}\n)"
 
 
-def classification_metrics(groups: str, _keys: object) -> str:
+def classification_metrics(groups: str, _keys: object, _losses: object) -> str:
     return f"measured as (\n    select * from {groups}\n)"
 
 
 def spec(_model: str) -> dict[str, Any]:
-    return {"entity": ["entity"], "time": "time", "target": "target"}
+    return {"entity": ["entity"], "time": "time", "target": "target", "pin": None}
 
 
 def split(features: str) -> str:
     return f"select * from {features}"
 
 
-def grant() -> str:
+def output(materialized: str = "view", kinds: tuple[str, ...] = ()) -> str:
+    return ""
+
+
+def history(**_unique_key: object) -> str:
     return ""
 
 
@@ -254,3 +250,28 @@ def as_of() -> str:
 
 def text(value: object) -> str:
     return f"'{value}'"
+
+
+def step() -> str:
+    return "ephemeral"
+
+
+def share_metrics() -> str:
+    return "('roc_auc')"
+
+
+def same(left: str, right: str, columns: str) -> str:
+    column = columns.split(", ")[0]
+    return f"{left}.{column} = {right}.{column}"
+
+
+def epoch(value: str) -> str:
+    return f"extract(epoch from {value})"
+
+
+def later(unit: str, count: str, moment: str) -> str:
+    return f"later({count}, {moment})"
+
+
+def at_least(value: str, least: str) -> str:
+    return f"greatest({value}, {least})"

@@ -1,0 +1,70 @@
+{# Standard SQL as PostgreSQL accepts it. #}
+
+{% macro default__json_item(array, index) %}{{ return('cast(' ~ array ~ ' as jsonb) ->> ' ~ index) }}{% endmacro %}
+
+{% macro default__four_decimals(value) %}
+  {{ return('cast(cast(' ~ value ~ ' as decimal(18, 4)) as ' ~ dbt.type_string() ~ ')') }}
+{% endmacro %}
+
+{% macro default__joined(text, order) %}{{ return(dbt.listagg(text, "', '", 'order by ' ~ order)) }}{% endmacro %}
+
+{% macro default__publication(tables, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
+
+{% macro default__column_names(relation) %}
+  {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
+{% endmacro %}
+
+{% macro default__whole_number(hash) %}{{ return("cast(cast('x' || substring(" ~ hash ~ ', 1, 7) as bit(28)) as integer)') }}{% endmacro %}
+
+{% macro default__epoch(value) %}{{ return('extract(epoch from ' ~ value ~ ')') }}{% endmacro %}
+
+{% macro default__not_nan(number) %}{{ return('nullif(' ~ number ~ ", cast('NaN' as " ~ mlbridge.type_double() ~ '))') }}{% endmacro %}
+
+{% macro default__truncated(size, moment) %}
+  {{ return("date_trunc('" ~ size ~ "', " ~ moment ~ ')') }}
+{% endmacro %}
+
+{% macro default__unfold(relation, document, keys, fields, condition) %}
+  {%- set shape = [] -%}
+  {%- for name, type in fields.items() -%}
+    {%- do shape.append(mlbridge.named(name) ~ ' ' ~ {'text': 'text', 'number': 'double precision', 'count': 'bigint'}[type]) -%}
+  {%- endfor -%}
+  (
+    select {{ (mlbridge.columns_of('source', keys) + mlbridge.columns_of('record', fields)) | join(', ') }}
+    from {{ relation }} as source
+    cross join lateral jsonb_to_recordset(cast(source.{{ document }} as jsonb)) as record({{ shape | join(', ') }})
+    where {{ condition }}
+  )
+{%- endmacro %}
+
+{% macro unfolded(relation, keys, fields, condition, records) %}
+  {#- For engines where an expression in SELECT, `records`, can give a row per object. -#}
+  (
+    select {{ (mlbridge.columns_of('unfolded', keys) + mlbridge.columns_of('record', fields)) | join(', ') }}
+    from (
+      select {{ (mlbridge.columns_of('source', keys) + [records ~ ' as record']) | join(', ') }}
+      from {{ relation }} as source
+      where {{ condition }}
+    ) as unfolded
+  )
+{%- endmacro %}
+
+{% macro default__json_array(texts) %}
+  {#- Not by json_build_array, which puts a space after each comma. -#}
+  {%- set items = [] -%}
+  {%- for text in texts -%}{%- do items.append('cast(to_json(' ~ text ~ ') as text)') -%}{%- endfor -%}
+  {{ return("'[' || " ~ items | join(" || ',' || ") ~ " || ']'") }}
+{% endmacro %}
+
+{% macro default__type_double() %}{{ return('double precision') }}{% endmacro %}
+
+{% macro default__raised(message) %}
+  {#- For engines without such a function: the message is cast to a number, which fails and quotes it. -#}
+  {{ return('cast(cast(' ~ message ~ ' as int) as ' ~ dbt.type_string() ~ ')') }}
+{% endmacro %}
+
+{% macro default__later(unit, count, moment) %}{{ return(dbt.dateadd(unit, count, moment)) }}{% endmacro %}
+
+{% macro default__text_literal(value) %}{{ return("'" ~ value | replace("'", "''") ~ "'") }}{% endmacro %}
+
+{% macro default__answering_refusals() %}{% endmacro %}

@@ -1,0 +1,62 @@
+{# DuckDB. #}
+
+{% macro duckdb__json_item(array, index) %}{{ return('json_extract_string(' ~ array ~ ", '$[" ~ index ~ "]')") }}{% endmacro %}
+
+{% macro duckdb__column_names(relation) %}
+  {#- dbt's own way binds a view. -#}
+  {%- set conditions = [] -%}
+  {%- for part, name in [('catalog', relation.database), ('schema', relation.schema), ('name', relation.identifier)] -%}
+    {%- do conditions.append('lower(table_' ~ part ~ ') = ' ~ mlbridge.text(name | lower)) -%}
+  {%- endfor -%}
+  {{ return(run_query(
+    'select column_name from information_schema.columns where ' ~ conditions | join(' and ')
+  ).columns[0].values() | list) }}
+{% endmacro %}
+
+{% macro duckdb__publication(tables, facts) %}
+  {#-
+    Python, because SQL can neither set the mode of a file nor make or remove a folder. What goes wrong in it is left in a variable of the
+    session and said by SQL: of an error of Python in a hook dbt shows a traceback at most.
+  -#}
+  {%- set python -%}
+from mlbridge.publication.publish import publish
+
+class dbtObj:
+    def __init__(self, load): pass
+
+def model(dbt, session):
+    problem = None
+    try:
+        publish(session, {{ tables }}, **{{ facts }})
+    except Exception as error:
+        problem = f"nothing was published: {error}"
+    session.execute("set variable mlbridge_problem = ?", [problem])
+
+def materialize(answer, session): pass
+  {%- endset -%}
+  {%- set problem = "getvariable('mlbridge_problem')" -%}
+  {{ return({'python': python, 'sql': 'select error(' ~ problem ~ ') where ' ~ problem ~ ' is not null'}) }}
+{% endmacro %}
+
+{% macro duckdb__whole_number(hash) %}{{ return("cast('0x' || substring(" ~ hash ~ ', 1, 7) as int)') }}{% endmacro %}
+
+{% macro duckdb__unfold(relation, document, keys, fields, condition) %}
+  {%- set shape = {} -%}
+  {%- for name, type in fields.items() -%}
+    {%- do shape.update({name: {'text': 'VARCHAR', 'number': 'DOUBLE', 'count': 'BIGINT'}[type]}) -%}
+  {%- endfor -%}
+  {{ return(mlbridge.unfolded(relation, keys, fields, condition,
+    'unnest(from_json(source.' ~ document ~ ", '" ~ tojson([shape]) ~ "'))")) }}
+{% endmacro %}
+
+{% macro duckdb__json_array(texts) %}
+  {{ return('cast(json_array(' ~ texts | join(', ') ~ ') as varchar)') }}
+{% endmacro %}
+
+{% macro duckdb__raised(message) %}{{ return('cast(error(' ~ message ~ ') as varchar)') }}{% endmacro %}
+
+{% macro duckdb__answering_refusals() %}
+  {#- dbt-duckdb calls `materialize` with what `model` returns, and puts whatever either raises below a traceback. -#}
+from mlbridge.nodes.refusals import answering_refusals
+model, materialize = answering_refusals(model, materialize)
+{% endmacro %}

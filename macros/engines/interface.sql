@@ -1,0 +1,100 @@
+{# The interface of an engine: every expression that differs between engines, by one macro each. No other file calls `adapter.dispatch`.
+  `default.sql` has them in standard SQL as PostgreSQL accepts it; an engine that differs has a file of its own name. #}
+
+{% macro item_number(array, index) %}
+  {#- The item at an index (from 0) of a JSON array of numbers. -#}
+  {{ return('cast(' ~ adapter.dispatch('json_item', 'mlbridge')(array, index) ~ ' as ' ~ mlbridge.type_double() ~ ')') }}
+{% endmacro %}
+
+{% macro joined(text, order) %}
+  {#- The texts of a group with commas between them; NULLs are left out. -#}
+  {{ return(adapter.dispatch('joined', 'mlbridge')(text, order)) }}
+{% endmacro %}
+
+{% macro unfold(relation, document, keys, fields, condition='1 = 1') %}
+  {#-
+    A relation with a row per object in the column `document`, of the rows of `relation` that meet `condition` (about `source`):
+    the columns `keys` of that row, and the object's `fields`, which maps a name to text, number or count. A document that
+    is NULL has no rows.
+  -#}
+  {{ return(adapter.dispatch('unfold', 'mlbridge')(relation, document, keys, fields, condition)) }}
+{% endmacro %}
+
+{% macro type_of(type) %}
+  {{ return({'text': dbt.type_string(), 'number': mlbridge.type_double(), 'count': dbt.type_bigint()}[type]) }}
+{% endmacro %}
+
+{% macro type_double() %}
+  {#- A 64-bit float, which `dbt.type_float` is not everywhere. -#}
+  {{ return(adapter.dispatch('type_double', 'mlbridge')()) }}
+{% endmacro %}
+
+{% macro later(unit, count, moment) %}{{ return(adapter.dispatch('later', 'mlbridge')(unit, count, moment)) }}{% endmacro %}
+
+{% macro text(value) %}
+  {#- A None is NULL. -#}
+  {{ return('null' if value is none else adapter.dispatch('text_literal', 'mlbridge')(value | string)) }}
+{% endmacro %}
+
+{% macro text_literal(value) %}
+  {#- A text as a literal. -#}
+  {{ return(adapter.dispatch('text_literal', 'mlbridge')(value)) }}
+{% endmacro %}
+
+{% macro four_decimals(value) %}
+  {#- A number as text with four decimals. -#}
+  {{ return(adapter.dispatch('four_decimals', 'mlbridge')(value)) }}
+{% endmacro %}
+
+{% macro json_item(array, index) %}
+  {#- The item at an index (from 0) of a JSON array, as text. -#}
+  {{ return(adapter.dispatch('json_item', 'mlbridge')(array, index)) }}
+{% endmacro %}
+
+{% macro truncated(size, moment) %}
+  {#- The moment at which the day, the week from Monday on, or the month begins. -#}
+  {{ return(adapter.dispatch('truncated', 'mlbridge')(size, moment)) }}
+{% endmacro %}
+
+{% macro whole_number(hash) %}
+  {#- The first 28 bits of an MD5 in hexadecimal digits, as a whole number. -#}
+  {{ return(adapter.dispatch('whole_number', 'mlbridge')(hash)) }}
+{% endmacro %}
+
+{% macro epoch(value) %}
+  {#- A date or a moment as seconds since 1970 (UTC). -#}
+  {{ return(adapter.dispatch('epoch', 'mlbridge')(value)) }}
+{% endmacro %}
+
+{% macro not_nan(number) %}
+  {#- A double whose NaN is NULL. -#}
+  {{ return(adapter.dispatch('not_nan', 'mlbridge')(number)) }}
+{% endmacro %}
+
+{% macro json_array(texts) %}
+  {#- Texts as a JSON array, without spaces. -#}
+  {{ return(adapter.dispatch('json_array', 'mlbridge')(texts)) }}
+{% endmacro %}
+
+{% macro raised(message) %}
+  {#- An expression of type text that fails the query with a message when it is evaluated. -#}
+  {{ return(adapter.dispatch('raised', 'mlbridge')(message)) }}
+{% endmacro %}
+
+{% macro column_names(relation) %}
+  {#- The columns of a table or view that is there, also of a view that cannot be read any more because what it reads has changed. -#}
+  {{ return(adapter.dispatch('column_names', 'mlbridge')(relation)) }}
+{% endmacro %}
+
+{% macro publication(tables, facts) %}
+  {#-
+    What publishes the package's tables for those who read while a build runs: `python`, code to be run first, and `sql`, statements; either
+    may be missing. `tables` gives database, schema and name of each; `facts` are the target, the build, its clock, and mlbridge's version.
+  -#}
+  {{ return(adapter.dispatch('publication', 'mlbridge')(tables, facts)) }}
+{% endmacro %}
+
+{% macro answering_refusals() %}
+  {#- Python code after the adapter's own of a node: what mlbridge refuses is written as a table in place of the rows. -#}
+  {{ return(adapter.dispatch('answering_refusals', 'mlbridge')()) }}
+{% endmacro %}

@@ -1,0 +1,47 @@
+{# PostgreSQL, where it differs from the standard. #}
+
+{% macro postgres__publication(tables, facts) %}
+  {#-
+    Copies of the tables in the schema `<schema of ml_runs>_published`, filled anew in one transaction: a dashboard reads the newest whole
+    build, and a build drops none of what it reads. Views would not do: dbt drops a view, with all that depends on it, for each new one.
+  -#}
+  {%- set place = tables['ml_runs'] -%}
+  {%- set published = api.Relation.create(place[0], place[1] ~ '_published') -%}
+  {%- set schema = mlbridge.quoted(published.schema) -%}
+  {%- set exists, may_create = run_query(
+    'select exists (select 1 from pg_namespace where nspname = ' ~ mlbridge.text(published.schema) ~ "), "
+    ~ "has_database_privilege(current_database(), 'create')"
+  ).rows[0] -%}
+  {%- if not exists and not may_create -%}
+    {%- do exceptions.warn('mlbridge: nothing is published for dashboards, because this user may not make the schema '
+      ~ published.schema ~ '. Make it, and give it to this user.') -%}
+    {{ return({}) }}
+  {%- endif -%}
+  {%- set statements = [] if exists else ['create schema ' ~ schema] -%}
+  {%- set roles = var('mlbridge_grant_select', []) -%}
+  {%- for role in roles -%}
+    {%- do statements.append('grant usage on schema ' ~ schema ~ ' to ' ~ role) -%}
+  {%- endfor -%}
+  {%- for name, table in tables.items() -%}
+    {%- set source = adapter.get_relation(table[0], table[1], table[2]) -%}
+    {%- if source is not none -%}
+      {%- set copy = published.incorporate(path={'identifier': name}) -%}
+      {%- if mlbridge.shape_of(copy) != mlbridge.shape_of(source) -%}
+        {%- do statements.append('drop table if exists ' ~ copy) -%}
+        {%- do statements.append('create table ' ~ copy ~ ' as select * from ' ~ source) -%}
+      {%- else -%}
+        {%- do statements.append('delete from ' ~ copy) -%}
+        {%- do statements.append('insert into ' ~ copy ~ ' select * from ' ~ source) -%}
+      {%- endif -%}
+      {%- for role in roles -%}{%- do statements.append('grant select on ' ~ copy ~ ' to ' ~ role) -%}{%- endfor -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return({'sql': statements | join(';\n') ~ ';\ncommit'}) }}
+{% endmacro %}
+
+{% macro shape_of(relation) %}
+  {#- Names and types of the columns of a relation in their order; empty where there is none. -#}
+  {%- set shape = [] -%}
+  {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do shape.append([column.name, column.data_type]) -%}{%- endfor -%}
+  {{ return(shape) }}
+{% endmacro %}

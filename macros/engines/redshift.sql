@@ -1,0 +1,30 @@
+{# Redshift. #}
+
+{% macro redshift__json_item(array, index) %}{{ return('json_extract_array_element_text(' ~ array ~ ', ' ~ index ~ ')') }}{% endmacro %}
+
+{% macro redshift__whole_number(hash) %}{{ return('strtol(substring(' ~ hash ~ ', 1, 7), 16)') }}{% endmacro %}
+
+{% macro redshift__unfold(relation, document, keys, fields, condition) %}
+  {#- FROM can unnest a column of type SUPER, but not an expression of that type. -#}
+  {%- set values = mlbridge.columns_of('parsed', keys) -%}
+  {%- for name, type in fields.items() -%}
+    {%- do values.append('cast(record.' ~ mlbridge.named(name) ~ ' as ' ~ mlbridge.type_of(type) ~ ') as ' ~ mlbridge.named(name)) -%}
+  {%- endfor -%}
+  (
+    select {{ values | join(', ') }}
+    from (
+      select {{ (mlbridge.columns_of('source', keys) + ['json_parse(source.' ~ document ~ ') as records']) | join(', ') }}
+      from {{ relation }} as source
+      where {{ condition }}
+    ) as parsed, parsed.records as record
+  )
+{%- endmacro %}
+
+{% macro redshift__json_array(texts) %}{{ return('json_serialize(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
+
+{% macro redshift__text_literal(value) %}
+  {#- A backslash begins an escape. -#}
+  {{ return("'" ~ dbt.escape_single_quotes(value | replace('\\', '\\\\')) ~ "'") }}
+{% endmacro %}
+
+{% macro redshift__publication(tables, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}

@@ -1,0 +1,27 @@
+{# Spark. #}
+
+{% macro spark__json_item(array, index) %}{{ return('get_json_object(' ~ array ~ ", '$[" ~ index ~ "]')") }}{% endmacro %}
+
+{% macro spark__joined(text, order) %}
+  {#- dbt's listagg has no order on Spark; sorting by the text itself at least gives the same order each time. -#}
+  {{ return('array_join(sort_array(collect_list(' ~ text ~ ")), ', ')") }}
+{% endmacro %}
+
+{% macro spark__whole_number(hash) %}{{ return('cast(conv(substring(' ~ hash ~ ', 1, 7), 16, 10) as bigint)') }}{% endmacro %}
+
+{% macro spark__epoch(value) %}{{ return('unix_micros(cast(' ~ value ~ ' as timestamp)) / 1e6') }}{% endmacro %}
+
+{% macro spark__unfold(relation, document, keys, fields, condition) %}
+  {%- set shape = [] -%}
+  {%- for name, type in fields.items() -%}
+    {%- do shape.append(mlbridge.quoted(name) ~ ': ' ~ {'text': 'string', 'number': 'double', 'count': 'bigint'}[type]) -%}
+  {%- endfor -%}
+  {{ return(mlbridge.unfolded(relation, keys, fields, condition,
+    'explode(from_json(source.' ~ document ~ ", 'array<struct<" ~ shape | join(', ') ~ ">>'))")) }}
+{% endmacro %}
+
+{% macro spark__json_array(texts) %}{{ return('to_json(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
+
+{% macro spark__type_double() %}{{ return('double') }}{% endmacro %}
+
+{% macro spark__text_literal(value) %}{{ return(mlbridge.bigquery__text_literal(value)) }}{% endmacro %}

@@ -1,0 +1,44 @@
+{# Which model and which stage each node of the branch belongs to. #}
+
+{% macro branch() %}
+  {#-
+    `[model, stage]` by the unique id of each node of the branch. A node upstream of `<model>_features` whose name begins
+    with the model's, such as `churn_visits`, belongs to the stage `features`; other upstream nodes are the host's and not
+    in the result.
+  -#}
+  {%- set stages = {'features': 'features', 'split': 'split', 'training': 'train', 'predictions': 'score'} -%}
+  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
+  {%- set found = {} -%}
+  {%- for node in nodes if node.package_name == 'mlbridge' -%}
+    {%- do found.update({node.unique_id: [none, mlbridge.stage_of(node)]}) -%}
+  {%- endfor -%}
+  {%- for name in mlbridge.models() -%}
+    {%- for node in nodes if node.name.startswith(name ~ '_') and node.name[name | length + 1:] in stages -%}
+      {%- do found.update({node.unique_id: [name, stages[node.name[name | length + 1:]]]}) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {%- set ahead = found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list -%}
+  {%- for id in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
+    {%- set name = found[id][0] -%}
+    {%- for parent in graph.nodes[id].depends_on.nodes if parent.startswith('model.') and parent not in found
+        and graph.nodes[parent].name.startswith(name ~ '_') -%}
+      {%- do found.update({parent: [name, 'features']}) -%}
+      {%- do ahead.append(parent) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro stage_of(node) %}
+  {#-
+    The stage of one of the package's tables, by its name, so that files can be moved. A table that is not listed belongs
+    to `monitor`.
+  -#}
+  {%- set stages = {
+    'register': ['ml_versions', 'ml_champions', 'ml_decisions', 'ml_leaks'],
+    'train': ['ml_metrics', 'ml_importances', 'ml_profiles'],
+    'score': ['ml_predictions', 'ml_predictions_latest'],
+  } -%}
+  {%- for stage, names in stages.items() if node.name in names -%}{{ return(stage) }}{%- endfor -%}
+  {{ return('monitor') }}
+{% endmacro %}

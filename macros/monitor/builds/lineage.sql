@@ -1,0 +1,65 @@
+{# The graph that the monitor shows: the branch, everything upstream of it, and the package's own tables. #}
+
+{% macro lineage() %}
+  {#-
+    `name, kind, package, model, stage, materialized, description, parents` by the unique id of each node. Ephemeral nodes
+    and the steps of the monitor are left out; their parents take their place. `name` is the one in `ml_runs`.
+  -#}
+  {%- set every = dict(graph.nodes, **graph.sources) -%}
+  {%- set branch = mlbridge.branch() -%}
+  {%- set ahead = [] -%}
+  {%- for id in branch if not mlbridge.is_written_into(every[id]) -%}{%- do ahead.append(id) -%}{%- endfor -%}
+  {%- set found = {} -%}
+  {%- for id in ahead if id not in found -%}{#- the list grows during the loop: a traversal upstream -#}
+    {%- set node, parents = every[id], mlbridge.read_by(id, every) -%}
+    {%- set kind = id.split('.')[0] -%}
+    {%- set model, stage = branch.get(id, [none, 'source' if kind == 'source' else 'host']) -%}
+    {%- do found.update({id: {
+      'name': mlbridge.name_of(node, id in branch), 'kind': kind, 'package': node.package_name, 'model': model,
+      'stage': 'monitor' if node.package_name == 'mlbridge' and id not in branch else stage,
+      'materialized': node.config.get('materialized'), 'description': node.description or none, 'parents': parents,
+    }}) -%}
+    {%- do ahead.extend(parents) -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro read_by(id, every) %}
+  {#- The unique ids of the sources, seeds, snapshots and models in the warehouse that a node reads. -#}
+  {%- set ahead, found = [id], [] -%}
+  {%- for each in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
+    {%- for parent in every[each].get('depends_on', {}).get('nodes', [])
+        if parent in every and parent.split('.')[0] in ['source', 'seed', 'snapshot', 'model'] -%}
+      {%- set is_written_into_it = mlbridge.is_written_into(every[parent]) -%}
+      {%- set list = ahead if is_written_into_it else found -%}
+      {%- if parent not in list -%}{%- do list.append(parent) -%}{%- endif -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro name_of(node, is_branch) %}
+  {#-
+    A name that is unique in the graph: prefixed by the source or by the package, and suffixed by the version, where
+    another node could have the same one.
+  -#}
+  {%- if node.resource_type == 'source' -%}{{ return(node.source_name ~ '.' ~ node.name) }}{%- endif -%}
+  {%- set version = node.get('version') -%}
+  {%- set name = node.name if version is none else node.name ~ '.v' ~ version -%}
+  {{ return(name if is_branch or node.package_name in ['mlbridge', project_name] else node.package_name ~ '.' ~ name) }}
+{% endmacro %}
+
+{% macro lineage_documents() %}
+  {#-
+    The graph as rows of one column `document`, each a JSON array of up to 20 nodes, because some engines limit the length
+    of a literal.
+  -#}
+  {%- set documents, nodes = [], [] -%}
+  {%- for id, node in (mlbridge.lineage() if execute else {}).items() -%}
+    {%- do nodes.append(dict(node, node=id, parents=tojson(node.parents))) -%}
+  {%- endfor -%}
+  {%- for some in nodes | batch(20) -%}
+    {%- do documents.append('select ' ~ mlbridge.text(tojson(some)) ~ ' as document') -%}
+  {%- endfor -%}
+  {{ return('(' ~ (documents or ["select '[]' as document"]) | join(' union all ') ~ ')') }}
+{% endmacro %}

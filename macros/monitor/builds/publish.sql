@@ -1,0 +1,27 @@
+{# At the end of a dbt command the package's tables are published, so that people and the monitor can read them while a build holds them. #}
+
+{% macro publish_materialization() %}
+  {#- At the end of each dbt command, after `log_runs`. dbt lets only a macro that is called a materialization run Python. -#}
+  {%- if mlbridge.is_running() and not flags.EMPTY -%}
+    {%- set facts = {'target': target.name, 'build': invocation_id, 'as_of': mlbridge.as_of(), 'version': mlbridge.version()} -%}
+    {%- set publication = mlbridge.publication(mlbridge.published_tables(), facts) -%}
+    {%- do mlbridge.end_transaction() -%}
+    {%- if publication.python -%}
+      {%- call statement('publish', language='python') -%}{{ publication.python }}{%- endcall -%}
+    {%- endif -%}
+    {{ publication.sql }}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro published_tables() %}
+  {#-
+    Database, schema and name of the package's tables and views by name. Left out is `ml_predictions_latest`, which costs more than
+    all others and is in `ml_predictions`. `Project.published_tables` in Python gives the same.
+  -#}
+  {%- set tables = {} -%}
+  {%- for node in graph.nodes.values() if node.package_name == 'mlbridge' and node.resource_type == 'model'
+      and not mlbridge.is_written_into(node) and node.name != 'ml_predictions_latest' -%}
+    {%- do tables.update({node.name: [node.database, node.schema, node.alias]}) -%}
+  {%- endfor -%}
+  {{ return(tables) }}
+{% endmacro %}

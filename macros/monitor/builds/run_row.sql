@@ -1,0 +1,62 @@
+{# A node's result in a dbt command, as a row of `ml_runs`. #}
+
+{% macro tests_by_node(results) %}
+  {#-
+    By the unique id of the tested node: how many tests passed, warned and failed in the command, and the messages of
+    those that failed. A test that could not be run has failed. A singular test belongs to the first node that it reads.
+  -#}
+  {%- set outcomes = {'pass': 'passed', 'warn': 'warned', 'fail': 'failed', 'error': 'failed'} -%}
+  {%- set counts = {} -%}
+  {%- for result in results if result.node.resource_type in ['test', 'unit_test'] and result.status | string in outcomes -%}
+    {%- set node, outcome = result.node, outcomes[result.status | string] -%}
+    {%- set tested = node.attached_node or node.tested_node_unique_id or (node.depends_on.nodes + [none])[0] -%}
+    {%- set of_node = counts.setdefault(tested, {}) -%}
+    {%- do of_node.update({outcome: of_node.get(outcome, 0) + 1}) -%}
+    {%- if outcome == 'failed' -%}
+      {%- do of_node.setdefault('messages', []).append(node.name ~ ': ' ~ (mlbridge.problems(result) | join('; ') or result.message or result.status)) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return(counts) }}
+{% endmacro %}
+
+{% macro problems(result) %}
+  {#- The sentences of a test `valid_rows` that failed; none of another one. -#}
+  {%- set node = result.node -%}
+  {%- if result.status | string in ['fail', 'warn'] and node.test_metadata and node.test_metadata.name == 'valid_rows' -%}
+    {{ return(run_query(node.compiled_code).columns[0].values()) }}
+  {%- endif -%}
+  {{ return([]) }}
+{% endmacro %}
+
+{% macro run_row(result, entry, tests, columns) %}
+  {#-
+    The values by column, as SQL. `entry` is the node's entry in the lineage, `tests` its entry in `tests_by_node`, `columns`
+    the names of the columns that the table has.
+  -#}
+  {%- set node = result.node -%}
+  {%- set done = result.status | string == 'success' -%}
+  {%- set rows = (result.adapter_response or {}).get('rows_affected') if done else none -%}
+  {%- if done and rows is none and node.config.materialized == 'table' -%}
+    {%- set built = adapter.get_relation(node.database, node.schema, node.alias) -%}
+    {%- set rows = run_query('select count(*) from ' ~ built).columns[0].values()[0] | int -%}
+  {%- endif -%}
+  {%- set started = (result.timing | selectattr('name', 'equalto', 'execute') | map(attribute='started_at') | list + [none])[0] -%}
+  {%- set seconds = result.execution_time -%}
+  {%- set row = {
+    'invocation_id': mlbridge.text(invocation_id),
+    'node': mlbridge.text(entry.name),
+    'model': mlbridge.text(entry.model),
+    'stage': mlbridge.text(entry.stage),
+    'status': mlbridge.text(result.status),
+    'started_at': 'null' if started is none else "cast('" ~ started.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)",
+    'seconds': seconds,
+    'rows': 'null' if rows is none else rows,
+    'rows_per_second': 'null' if rows is none or not seconds else rows / seconds,
+    'as_of': "cast('" ~ mlbridge.as_of() ~ "' as timestamp)",
+    'message': mlbridge.text(result.message if not done else tests['messages'] | join('\n') if 'messages' in tests else none),
+    'tests_passed': tests.get('passed', 0),
+    'tests_warned': tests.get('warned', 0),
+    'tests_failed': tests.get('failed', 0),
+  } -%}
+  {{ return(dict(row.items() | selectattr(0, 'in', columns))) }}
+{% endmacro %}

@@ -1,0 +1,36 @@
+{# The end of a branch: what it has in the warehouse, by `dbt run-operation mlbridge.drop_tables` (docs/removing.md). #}
+
+{% macro drop_tables(really=false) %}
+  {#- Names each table and view of the package and of the declared models; with `really` drops them, and each schema that is left empty. -#}
+  {%- set names, schemas, kept = [], [], [target.schema] -%}
+  {%- for model in mlbridge.models() -%}
+    {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(model ~ '_' ~ stage) -%}{%- endfor -%}
+  {%- endfor -%}
+  {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed', 'snapshot'] -%}
+    {%- if node.package_name == 'mlbridge' or node.name in names -%}
+      {%- do mlbridge.drop_tables_of(node, really) -%}
+      {%- do schemas.append((node.database, node.schema)) -%}
+    {%- else -%}
+      {%- do kept.append(node.schema) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- for database, schema in schemas | unique if really and schema not in kept -%}
+    {%- set place = api.Relation.create(database=database, schema=schema) -%}
+    {%- if adapter.check_schema_exists(database, schema) and not list_relations_without_caching(place) | length -%}
+      {{ log('dropped the schema ' ~ place, info=true) }}
+      {%- do adapter.drop_schema(place) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- do mlbridge.end_transaction() -%}
+{% endmacro %}
+
+{% macro drop_tables_of(node, really) %}
+  {#- A node's table or view, and what a build that was killed has left of it. -#}
+  {%- for name in [node.alias, node.alias ~ '__dbt_tmp', node.alias ~ '__dbt_backup'] -%}
+    {%- set relation = adapter.get_relation(node.database, node.schema, name) -%}
+    {%- if relation is not none -%}
+      {{ log(('dropped ' if really else 'would drop ') ~ relation, info=true) }}
+      {%- if really -%}{%- do adapter.drop_relation(relation) -%}{%- endif -%}
+    {%- endif -%}
+  {%- endfor -%}
+{% endmacro %}

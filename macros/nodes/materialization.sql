@@ -1,0 +1,61 @@
+{#
+  An append-only table: the rows of the node are appended to the table in one transaction, also with
+  `--full-refresh`. It is for the logbook and the predictions, which cannot be built again.
+  A Python node gets the facts of the build as `dbt.mlbridge` (`with_run`): the clock, the vars, the spec, and what the macros
+  have decided for it.
+#}
+{% materialization mlbridge, default, supported_languages=['python', 'sql'] %}
+  {%- set existing = load_cached_relation(this) -%}
+  {%- set target = this.incorporate(type='table') -%}
+  {%- set arrived = make_intermediate_relation(target) -%}
+  {%- if existing is not none and not existing.is_table -%}
+    {{ mlbridge.refuse(model.name, existing ~ " is a " ~ existing.type ~ ", not a table. Drop or rename it.") }}
+  {%- endif -%}
+  {%- do mlbridge.check_split(modules.re.sub('_(training|predictions)$', '', model.name)) -%}
+  {#- Rows that a killed build made and had not appended yet. -#}
+  {{ drop_relation_if_exists(load_cached_relation(arrived)) }}
+
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {%- set language = model['language'] -%}
+  {%- set code = mlbridge.with_run(compiled_code, existing is not none) if language == 'python' else compiled_code -%}
+  {#- The queries above may have left a transaction open, in which what Python writes on its own would not be visible. -#}
+  {%- do mlbridge.end_transaction() -%}
+  {%- call statement('arrive', language=language) -%}
+    {{ create_table_as(False, arrived, code, language) }}
+    {%- if language == 'python' %}
+{{ mlbridge.answering_refusals() }}
+    {%- endif %}
+  {%- endcall -%}
+  {%- if language == 'python' -%}{%- do mlbridge.refuse_as_answered(arrived) -%}{%- endif -%}
+  {%- set rows = run_query('select count(*) from ' ~ arrived).columns[0].values()[0] | int -%}
+
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- if existing is none -%}
+    {% do adapter.rename_relation(arrived, target) %}
+  {%- else -%}
+    {%- do process_schema_changes('append_new_columns', arrived, existing) -%}
+    {%- set names = mlbridge.column_list(arrived) -%}
+    {%- call statement('append', auto_begin=True) -%}
+      insert into {{ target }} ({{ names }}) select {{ names }} from {{ arrived }}
+    {%- endcall -%}
+    {%- call statement('drop') -%} drop table {{ arrived }} {%- endcall -%}
+  {%- endif -%}
+  {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}
+    {{ code }}
+  {%- endcall -%}
+  {% do apply_grants(target, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=False)) %}
+  {% do persist_docs(target, model) %}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {% do adapter.commit() %}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+  {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{% macro column_list(relation) %}
+  {%- set names = [] -%}
+  {%- for column in adapter.get_columns_in_relation(relation) -%}
+    {%- do names.append(mlbridge.quoted(column.name)) -%}
+  {%- endfor -%}
+  {{ return(names | join(', ')) }}
+{% endmacro %}

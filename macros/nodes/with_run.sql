@@ -1,0 +1,55 @@
+{# The facts of a build that the materialization passes to a Python node, with what SQL has decided for it. #}
+
+{% macro with_run(code, exists) %}
+  {#- The Python code with one more line, which sets a dict of literals on the class of the `dbt` argument. -#}
+  {%- set name = modules.re.sub('_(training|predictions)$', '', model.name) -%}
+  {%- set run = {
+    'node': model.name,
+    'invocation_id': invocation_id,
+    'as_of': mlbridge.as_of(),
+    'started_at': run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
+    'retrain': mlbridge.retrain_mode(),
+    'exists': exists,
+    'empty': flags.EMPTY | default(false),
+    'spec': mlbridge.raw_spec(name ~ '_training'),
+    'package_version': mlbridge.version(),
+  } -%}
+  {%- if not run.empty and name != model.name -%}
+    {%- do run.update(mlbridge.for_training(name, exists) if model.name.endswith('_training') else mlbridge.for_predictions(name)) -%}
+  {%- endif -%}
+  {{ return(code ~ '\n\ndbtObj.mlbridge = ' ~ run ~ '\n') }}
+{% endmacro %}
+
+{% macro for_training(name, exists) %}
+  {#- For the training node: the versions in use, how far the features have drifted where the spec decides by it, and the check of the keys. -#}
+  {%- set spec = mlbridge.spec(name) -%}
+  {#- Without any version, a pin or a retirement is not an error yet: this build trains the first version. -#}
+  {%- set has_versions = exists and mlbridge.kept_versions(this, mlbridge.is_known('as_of')) -%}
+  {%- set in_use = mlbridge.in_use(name, this) if has_versions else {} -%}
+  {%- set by_drift = spec.retrain.max_drift is not none and mlbridge.retrain_mode() == 'policy' -%}
+  {{ return({
+    'in_use': in_use,
+    'drift': mlbridge.drift_facts(name, in_use.champion) if by_drift and in_use.get('champion') is not none else none,
+    'key_problem': mlbridge.key_problem(spec.entity, spec.time, spec.split.group, 'ml_split_relation'),
+  }) }}
+{% endmacro %}
+
+{% macro for_predictions(name) %}
+  {#- For the predictions node: the versions that score, with the select of the rows that wait for each, and why its own SELECT may not run. -#}
+  {%- set split, training, scoring = mlbridge.upstream(name ~ '_split'), mlbridge.upstream(name ~ '_training'), [] -%}
+  {%- for version in mlbridge.scoring_versions(name, split, training, rows='ml_split_relation') -%}
+    {%- do scoring.append({
+      'number': version.number, 'is_challenger': version.is_challenger, 'waiting': version.waiting,
+      'select_problem': mlbridge.select_problem(version),
+    }) -%}
+  {%- endfor -%}
+  {{ return({'scoring': scoring}) }}
+{% endmacro %}
+
+{% macro upstream(name) %}
+  {#- A table of the branch: as `ref` finds it (with `--defer` possibly in another schema) if the node reads it, else where it was built. -#}
+  {%- for id in model.depends_on.nodes if name in id.split('.') -%}{{ return(ref(name)) }}{%- endfor -%}
+  {%- set found = mlbridge.relation_of(name) -%}
+  {%- if found is none -%}{{ mlbridge.refuse(model.name, "there is no table '" ~ name ~ "' yet. Build it first.") }}{%- endif -%}
+  {{ return(found) }}
+{% endmacro %}

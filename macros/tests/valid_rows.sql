@@ -1,0 +1,71 @@
+{% test valid_rows(model, unique, not_null=[], accepted_values={}, conditions=[]) %}
+  {#-
+    All that is checked of the rows of one of the package's tables, in one test, because a test costs dbt more than its query costs
+    the engine. `unique` lists keys, each a list of columns; `not_null` names columns; `accepted_values` has lists by column, and
+    lets NULL pass; `conditions` are SQL that holds for each row. Fails with one row, a sentence, for each check that does not hold.
+  -#}
+  {%- set checks = [] -%}
+  {%- for name in not_null -%}
+    {%- do checks.append({'fails': mlbridge.named(name) ~ ' is null', 'problem': name ~ ' is NULL'}) -%}
+  {%- endfor -%}
+  {%- for name, values in accepted_values.items() -%}
+    {%- set literals = [] -%}
+    {%- for value in values -%}{%- do literals.append(mlbridge.text(value)) -%}{%- endfor -%}
+    {%- do checks.append({
+      'fails': mlbridge.named(name) ~ ' not in (' ~ literals | join(', ') ~ ')', 'problem': name ~ ' is none of ' ~ values | join(', '),
+      'example': 'cast(' ~ mlbridge.named(name) ~ ' as ' ~ dbt.type_string() ~ ')',
+    }) -%}
+  {%- endfor -%}
+  {%- for condition in conditions -%}
+    {%- do checks.append({'fails': 'not (' ~ condition ~ ')', 'problem': 'not (' ~ condition ~ ')'}) -%}
+  {%- endfor -%}
+  {%- set selects = [mlbridge.failed_checks(model, checks)] if checks else [] -%}
+  {%- for key in unique -%}{%- do selects.append(mlbridge.repeated_keys(model, key)) -%}{%- endfor -%}
+  {{ selects | join('\nunion all\n') }}
+{% endtest %}
+
+{% macro failed_checks(relation, checks) %}
+  {#-
+    `problem` of each check that fails, with the number of rows, from one scan. A check has the condition under which a row `fails`,
+    the `problem` in words, and where a value helps the `example` to show.
+  -#}
+  {%- set counted, problems, counts, examples = [], {}, {}, {} -%}
+  {%- for check in checks -%}
+    {%- set check_no, fails = loop.index0, 'case when ' ~ check.fails ~ ' then ' -%}
+    {%- do counted.append('sum(' ~ fails ~ '1 else 0 end) as rows_' ~ check_no) -%}
+    {%- do counts.update({check_no: 'rows_' ~ check_no}) -%}
+    {%- do problems.update({check_no: mlbridge.text(check.problem ~ ' in ')}) -%}
+    {%- if check.example -%}
+      {%- do counted.append('min(' ~ fails ~ check.example ~ ' end) as example_' ~ check_no) -%}
+      {%- do examples.update({check_no: 'example_' ~ check_no}) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- set such_as = dbt.concat(["' row(s), such as '", mlbridge.pick('item_no', examples)]) if examples else "' row(s)'" -%}
+  select {{ dbt.concat(['problem', 'cast(rows_found as ' ~ dbt.type_string() ~ ')', 'coalesce(' ~ such_as ~ ", ' row(s)')"]) }} as problem
+  from (
+    select counted.*, checks.item_no, {{ mlbridge.pick('checks.item_no', problems) }} as problem, {{ mlbridge.pick('checks.item_no', counts) }} as rows_found
+    from (select {{ counted | join(', ') }} from {{ relation }}) as counted
+    cross join {{ mlbridge.numbers(checks | length) }} as checks
+  ) as checked
+  where rows_found > 0
+{%- endmacro %}
+
+{% macro repeated_keys(relation, key) %}
+  {#- `problem`: that a key stands in several rows, with one that does; else no row. -#}
+  {%- set columns, texts, type = [], [], dbt.type_string() -%}
+  {%- for name in key -%}
+    {%- do columns.append(mlbridge.named(name)) -%}
+    {%- do texts.append('coalesce(cast(' ~ columns[-1] ~ ' as ' ~ type ~ "), 'NULL')") -%}
+    {%- if not loop.last -%}{%- do texts.append("', '") -%}{%- endif -%}
+  {%- endfor -%}
+  {%- set sentence = [mlbridge.text(key | join(', ') ~ ': the same in several rows, '), 'cast(count(*) as ' ~ type ~ ')',
+    "' time(s), such as '", 'min(repeated_key)'] -%}
+  select {{ dbt.concat(sentence) }} as problem
+  from (
+    select {{ dbt.concat(texts) if texts | length > 1 else texts[0] }} as repeated_key
+    from {{ relation }}
+    group by {{ columns | join(', ') }}
+    having count(*) > 1
+  ) as repeated
+  having count(*) > 0
+{%- endmacro %}

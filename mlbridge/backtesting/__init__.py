@@ -1,0 +1,1 @@
+"""History replayed on copies of the warehouse."""

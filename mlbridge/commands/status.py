@@ -1,0 +1,40 @@
+"""`mlbridge status`: the verdict on each model, from the package's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from mlbridge.commands.versions import query_tables
+from mlbridge.errors import SetupError, listed, nearest
+from mlbridge.project.project import Project
+from mlbridge.typing import Row
+
+HEALTH = "select * from ml_health order by model"
+WORST_FIRST = ("act", "look", "cannot tell", "fine")
+
+
+def health(project: Project, model: str | None) -> list[Row]:
+    """Return the rows of `ml_health`, the worst verdict first; of one model if it is named.
+
+    Raises SetupError if there is no such model, no warehouse, or a table of the package is missing or older.
+    """
+    rows = query_tables(project, project.connect(), HEALTH)
+    return sorted(of_model(rows, rows, model), key=lambda row: WORST_FIRST.index(str(row["verdict"])))
+
+
+def overdue(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of `ml_health` whose next build was expected before now.
+
+    Whether a build is overdue depends on the time at which one asks, so no table can say it.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return [row for row in rows if row["next_build_expected_by"] is not None and row["next_build_expected_by"] < now]
+
+
+def of_model(rows: list[Row], declared: list[Row], model: str | None) -> list[Row]:
+    """Return the rows of a model, or all; raises SetupError if no row of `declared` has its name."""
+    names = sorted(str(row["model"]) for row in declared)
+    if model is not None and model not in names:
+        raise SetupError(f"there is no model '{model}'.{nearest(model, names)} Declared models: {listed(names)}.")
+    return [row for row in rows if model in (None, row["model"])]

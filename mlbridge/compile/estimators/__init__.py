@@ -1,0 +1,1 @@
+"""Predictors, and estimators made of others, as SQL."""

@@ -1,0 +1,1 @@
+"""Pieces of formulas that more than one estimator or transformer needs."""

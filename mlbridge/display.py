@@ -1,0 +1,103 @@
+"""How the command line prints the results of a command: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mlbridge.typing import Row, Value
+
+
+def show(rows: Sequence[Mapping[str, Value]], form: str) -> None:
+    """Print rows, all with the same columns, as a table for people or as JSON."""
+    if form == "json":
+        click.echo(json.dumps(rows, default=str, indent=2))
+        return
+    names = list(rows[0]) if rows else []
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        numeric = isinstance(rows[0][name], (int, float))
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=name != names[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    terminal = Console(markup=False)  # otherwise Rich would read '[churn]' as a style
+    # On a terminal, lines are wrapped at its width; in a pipe or a file they are not wrapped.
+    (terminal if terminal.is_terminal else Console(markup=False, width=10_000)).print(table)
+
+
+def version_line(row: Mapping[str, Value]) -> Row:
+    """Return a candidate's row in the table for people, by column title; `row` is one of `leaderboard`."""
+    return {
+        "model": row["model"],
+        "version": row["version"],
+        "candidate": row["candidate"],
+        "outcome": ("champion" if row["champion"] else row["outcome"]) + (", retired" if row["retired"] else ""),
+        "test metric": row["metric"],
+        "value (95 % interval)": _interval(row),
+        "baseline": " ".join(
+            filter(None, (_cell(row["baseline"]), row["baseline_name"] and f"({row['baseline_name']})"))
+        ),
+        "strength": (row["strength"] or {}).get("word"),
+        "n": row["n"],
+    }
+
+
+def health_line(row: Mapping[str, Value]) -> Row:
+    """Return a model's row in the table for people, by column title; `row` is one of `ml_health`."""
+    return {
+        "model": row["model"],
+        "verdict": row["verdict"],
+        "metric": row["metric"],
+        "value (95 % interval)": _interval(row),
+        "threshold": row["threshold"],
+        "since": "" if row["since"] is None else f"{row['since']:%Y-%m-%d}",
+        "why and what to do": " ".join(filter(None, (row["reason"], row["action"]))),
+    }
+
+
+def alert_line(row: Mapping[str, Value]) -> Row:
+    """Return an alert's row in the table for people, by column title; `row` is one of `ml_alerts`."""
+    return {
+        "model": row["model"],
+        "severity": row["severity"],
+        "since": f"{row['since']:%Y-%m-%d}",
+        "figures and what to do": f"{row['message']}. {row['action']}",
+    }
+
+
+def show_backtest(model: str, steps: Sequence[Mapping[str, Value]], policies: Sequence[Mapping[str, Value]]) -> None:
+    """Print the results of a backtest for one model: its steps, the reasons of the decisions, and its policies."""
+    from mlbridge.backtesting.replay import day
+
+    metric = steps[0]["metric"]
+    click.echo(f"{model}\n")
+    shown = {"step": "step", "policy": "policy", "known rows": "known_rows", "labels": "labels"}
+    shown |= {"decision": "decision", "version": "version", f"{metric} (95 % interval)": "interval", "n": "n"}
+    rows = [{**row, "step": day(row["step"]), "interval": _interval(row)} for row in steps]
+    show([{title: row[key] for title, key in shown.items()} for row in rows], "table")
+    click.echo()
+    for row in rows:
+        if row["policy"] == "spec" and row["decision"] != "skipped":
+            click.echo(f"{row['step']} spec {row['decision']}: {row['reason']}")
+    click.echo()
+    shown = {key: key for key in ("policy", "retrain", "trainings", "promotions")}
+    shown |= {"seconds of training": "training_seconds", f"{metric} (95 % interval)": "interval", "n": "n"}
+    policies = [{**row, "interval": _interval(row)} for row in policies]
+    show([{title: row[key] for title, key in shown.items()} for row in policies], "table")
+    click.echo()
+
+
+def _interval(row: Mapping[str, Value]) -> str:
+    return "" if row["value"] is None else f"{_cell(row['value'])} ({_cell(row['low'])} to {_cell(row['high'])})"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

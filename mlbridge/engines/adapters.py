@@ -1,0 +1,18 @@
+"""The engines by the name of their dbt adapter. A further engine is a module in this folder and an entry here."""
+
+from __future__ import annotations
+
+from mlbridge.engines.duckdb import DuckDB, Relation, Session
+from mlbridge.engines.engine import Engine
+from mlbridge.engines.postgres import Postgres
+
+__all__ = ["ENGINES", "PYTHON_ENGINE", "Relation", "Session", "engine_of"]
+
+# The engine that dbt's Python models run on; types are stored in the logbook in its dialect.
+PYTHON_ENGINE = DuckDB()
+ENGINES: dict[str, Engine] = {each.name: each for each in (PYTHON_ENGINE, Postgres())}
+
+
+def engine_of(adapter: str) -> Engine:
+    """Return the engine of a dbt adapter; an adapter that is not in `ENGINES` is a server that can only be read."""
+    return ENGINES.get(adapter) or Engine(adapter)

@@ -1,0 +1,147 @@
+"""What differs by engine: each is a class with this interface, in a file of its own, by the name of its dbt adapter."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from mlbridge.engines.reader import Credentials, Reader, ServerConnection
+from mlbridge.typing import Document, Json, Value
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlglot import exp
+
+
+class Engine:
+    """A server that can be read through its dbt adapter, which is what most engines are.
+
+    `name` is what dbt calls the adapter and sqlglot the dialect; `settings` are the statements that a reader's session
+    begins with.
+    """
+
+    name: str
+    settings: Sequence[str] = ()
+
+    def __init__(self, name: str) -> None:
+        """Take the adapter's name."""
+        self.name = name
+
+    def file_of(self, credentials: Credentials) -> Path | None:
+        """Return the path of the file that the warehouse of a dbt profile lives in, as the profile writes it.
+
+        None when it is a server or in memory.
+        """
+        return None
+
+    def path_of(self, credentials: Credentials, database: str) -> str | None:
+        """Return the path of the file that one of the profile's databases is in; None where it is in none."""
+        return None
+
+    def reader(self, credentials: Credentials) -> Reader:
+        """Open the warehouse of a dbt profile, which many can read at once; the first query connects."""
+        return Reader(ServerConnection(credentials, self.settings).run, self.name)
+
+
+Session = TypeVar("Session")
+Relation = TypeVar("Relation")
+
+
+class PythonEngine(Engine, ABC, Generic[Session, Relation]):
+    """An engine that runs dbt's Python models in its own process, and whose warehouse is a file.
+
+    `Session` is what dbt hands to a model beside itself, `Relation` what `dbt.ref()` gives.
+    """
+
+    # What a Python model works with: the session that dbt hands it, and relations.
+
+    @abstractmethod
+    def columns(self, relation: Relation) -> dict[str, str]:
+        """Return each column's type as the engine writes it, in the relation's order."""
+
+    @abstractmethod
+    def query_of(self, relation: object) -> str | None:
+        """Return the SELECT that a `dbt.ref()` stands for; None for what renders as a table's name."""
+
+    @abstractmethod
+    def fetch(self, session: Session, sql: str) -> tuple[list[str], Sequence[Sequence[Value]]]:
+        """Run a query; returns the names of the columns, and the rows."""
+
+    @abstractmethod
+    def lazy(self, session: Session, sql: str) -> Relation:
+        """Return a query as a lazy relation, which dbt writes to a table without fetching its rows into Python."""
+
+    @abstractmethod
+    def stream(self, session: Session, sql: str, rows: int) -> pa.RecordBatchReader:
+        """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
+
+    # Functions whose names differ by engine.
+
+    @abstractmethod
+    def seconds_since_epoch(self, moment: exp.Expression) -> exp.Expression:
+        """Turn a timestamp into seconds since 1970 as a double; infinity into NULL."""
+
+    @abstractmethod
+    def error_expression(self, message: str) -> exp.Expression:
+        """Return an expression that raises an error with this message when it is evaluated for a row."""
+
+    @abstractmethod
+    def is_infinite(self, value: exp.Expression) -> exp.Expression:
+        """Return a condition: a double is infinite."""
+
+    @abstractmethod
+    def json_array(self, texts: Sequence[exp.Expression]) -> exp.Expression:
+        """Write texts as a JSON array."""
+
+    # Its files.
+
+    @abstractmethod
+    def connect(self, file: Path, credentials: Credentials | None = None) -> Session:
+        """Open an existing warehouse read-only; raises SetupError if another process holds it or it is unreadable.
+
+        `credentials` are those of a dbt profile: what it attaches is opened as well where that is a file of the engine.
+        """
+
+    @abstractmethod
+    def check_free(self, file: Path) -> None:
+        """Open a warehouse to write for an instant; raises SetupError that says who reads or writes it."""
+
+    @abstractmethod
+    def opened(self, credentials: Credentials) -> AbstractContextManager[Session]:
+        """Open the warehouse of a dbt profile to write, as dbt does; relative paths are of the working directory.
+
+        Raises SetupError if another process holds it.
+        """
+
+    @abstractmethod
+    def place_of(self, session: Session, database: str) -> Path | None:
+        """Return the file of a database of the session; None if it is in none, read-only, or no file may be written."""
+
+    @abstractmethod
+    def files(self, warehouse: Path) -> tuple[Path, ...]:
+        """Return the paths of all files that a warehouse may consist of, whether they exist or not."""
+
+    @abstractmethod
+    def target(self, file: Path, like: Mapping[str, Json] | None = None) -> Document:
+        """Return the settings of a profiles.yml target that writes to one file only; others are taken from `like`."""
+
+    @abstractmethod
+    def read_files(self, files: Mapping[str, Path], memory: str) -> Reader:
+        """Open Parquet files as tables by name, using at most `memory` ('200MB'); no other file can be opened."""
+
+    # What it publishes. A table is given by its database, schema and name.
+
+    @abstractmethod
+    def defect(self, session: Session, table: Sequence[str]) -> str | None:
+        """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
+
+    @abstractmethod
+    def export(self, session: Session, table: Sequence[str], file: Path) -> None:
+        """Copy a table to a new Parquet file."""
+
+    @abstractmethod
+    def write_views(self, file: Path, tables: Mapping[str, Path]) -> None:
+        """Write a new database file that older clients read too: a view by name over each of some Parquet files."""

@@ -1,0 +1,189 @@
+"""The warehouse of a Python model, queried by sqlglot expressions that its engine renders and runs.
+
+Names and values are quoted by sqlglot, never by string formatting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session, engine_of
+from mlbridge.engines.reader import Credentials, Reader
+from mlbridge.errors import SetupError
+from mlbridge.typing import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIALECT = PYTHON_ENGINE.name
+# What a dbt relation is called in the queries that macros write for Python.
+RELATION = "ml_split_relation"
+error_expression, is_infinite = PYTHON_ENGINE.error_expression, PYTHON_ENGINE.is_infinite
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    """Name a column, quoted, whatever it is called."""
+    return exp.column(exp.to_identifier(name, quoted=True), table=table)
+
+
+def parse_type(text: str) -> exp.DataType:
+    """Read a type as this engine writes it."""
+    return exp.DataType.build(text, dialect=DIALECT, udt=True)
+
+
+def type_in(text: str, dialect: str) -> str:
+    """Write one of this engine's types as another engine does."""
+    return parse_type(text).sql(dialect=dialect)
+
+
+class Warehouse:
+    """A dbt Python model's `session`, queried by sqlglot expressions."""
+
+    def __init__(self, session: Session) -> None:
+        """Take the session that dbt hands to `model(dbt, session)`."""
+        self._session = session
+
+    @staticmethod
+    def columns(relation: Relation) -> dict[str, str]:
+        """Return each column's type as the engine writes it, in the relation's order."""
+        return PYTHON_ENGINE.columns(relation)
+
+    @staticmethod
+    def table(relation: object, alias: str) -> exp.Subquery:
+        """Return a `dbt.ref()` or `dbt.this` as a subquery with an alias."""
+        sql = PYTHON_ENGINE.query_of(relation)
+        if sql is None:
+            return subquery(exp.select("*").from_(exp.to_table(str(relation), dialect=DIALECT)), alias)
+        return subquery(parse_query(sql), alias)
+
+    @classmethod
+    def written(cls, sql: str, relation: object) -> exp.Select:
+        """Read a select that a macro of the package wrote; it reads `relation`, a `dbt.ref()`, as `RELATION`."""
+        query = sqlglot.parse_one(sql, into=exp.Select, dialect=DIALECT)
+        return query.with_(RELATION, as_=cls.table(relation, RELATION).this)
+
+    def rows(self, query: exp.Query) -> list[Row]:
+        """Run a query whose result is small; returns the rows as dicts."""
+        names, rows = PYTHON_ENGINE.fetch(self._session, query.sql(dialect=DIALECT))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def names(self, table: exp.Expression) -> list[str]:
+        """Return the column names of a table or subquery."""
+        return PYTHON_ENGINE.fetch(self._session, exp.select("*").from_(table).limit(0).sql(dialect=DIALECT))[0]
+
+    def row(self, query: exp.Query) -> Row:
+        """Run a query that returns exactly one row."""
+        (only,) = self.rows(query)
+        return only
+
+    def generated(
+        self, sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
+    ) -> Relation:
+        """Return the lazy result of a generated SELECT that reads `relation` under `name`.
+
+        `columns` gives expressions by name over that result; None: its columns as they are.
+        """
+        return PYTHON_ENGINE.lazy(self._session, self._generated(sql, name, relation, columns))
+
+    @staticmethod
+    def _generated(
+        sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
+    ) -> str:
+        answer = exp.to_table("ml_generated")
+        outer = exp.select("*").from_(answer) if columns is None else select(columns, answer)
+        before, after = (query.sql(dialect=DIALECT) for query in (relation, outer))
+        return f"with {name} as ({before}), {answer.sql(DIALECT)} as (\n{sql}\n) {after}"
+
+    def rows_of(
+        self, sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
+    ) -> list[Row]:
+        """Run generated SQL that reads `relation` as `name`; returns its few rows, or `columns` of them."""
+        names, rows = PYTHON_ENGINE.fetch(self._session, self._generated(sql, name, relation, columns))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def columns_of(self, database: str, schema: str, name: str) -> list[str]:
+        """Return the columns of a table or view, none where it is not there; the case of its name does not count."""
+        parts = {"table_catalog": database, "table_schema": schema, "table_name": name}
+        same = [exp.Lower(this=exp.column(part)).eq(exp.Literal.string(each.lower())) for part, each in parts.items()]
+        query = exp.select("column_name").from_("information_schema.columns").where(*same)
+        return [str(row["column_name"]) for row in self.rows(query.order_by("ordinal_position"))]
+
+    def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
+        """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
+        return PYTHON_ENGINE.stream(self._session, query.sql(dialect=DIALECT), rows)
+
+
+def seconds_since_epoch(value: exp.Expression, with_zone: bool = False) -> exp.Expression:
+    """Turn a date or timestamp (UTC) into seconds since 1970 as a double; infinity into NULL.
+
+    A timestamp with time zone is a moment already: a cast would make it the session's local time.
+    """
+    moment = value if with_zone else exp.cast(value, "timestamp")
+    return PYTHON_ENGINE.seconds_since_epoch(moment)
+
+
+def as_text(names: Sequence[str], table: str | None = None) -> exp.Expression:
+    """Write a key as text: one column as it is, several as a JSON array of texts."""
+    texts = [exp.cast(column(name, table), "text") for name in names]
+    if len(texts) == 1:
+        return texts[0]
+    return exp.cast(PYTHON_ENGINE.json_array(texts), "text")
+
+
+def parse_query(sql: str) -> exp.Query:
+    """Read a SELECT of this engine; raises ValueError for anything else."""
+    found = sqlglot.parse_one(sql, dialect=DIALECT)
+    if not isinstance(found, exp.Query):
+        raise ValueError(f"expected a SELECT, found: {sql}")
+    return found
+
+
+def subquery(query: exp.Query, alias: str) -> exp.Subquery:
+    """Return a query as a subquery with an alias."""
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias)))
+
+
+def select(columns: Mapping[str, exp.Expression], source: exp.Expr) -> exp.Select:
+    """Build `select expression as "name", ... from source`."""
+    chosen = [exp.alias_(value, name, quoted=True) for name, value in columns.items()]
+    return exp.select(*chosen).from_(source)
+
+
+def non_empty_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Iterate over the batches that have rows."""
+    return (batch for batch in reader if batch.num_rows)
+
+
+def connect(file: Path | None, credentials: Credentials | None = None) -> Warehouse:
+    """Open a warehouse read-only; raises SetupError if it is no file, does not exist, or another process holds it.
+
+    `credentials` are those of a dbt profile: what it attaches is opened as well where that is a file of the engine.
+    """
+    if file is None:
+        raise SetupError(f"the profile's warehouse is no file; this command reads '{DIALECT}' files only so far.")
+    if not file.is_file():
+        raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
+    return Warehouse(PYTHON_ENGINE.connect(file, credentials))
+
+
+def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:
+    """Open Parquet files as tables by name, using at most `memory` ('200MB'); no other file can be opened."""
+    return PYTHON_ENGINE.read_files(files, memory)
+
+
+def read_server(credentials: Credentials) -> Reader:
+    """Open the warehouse of a dbt profile, which many can read at once; the first query connects."""
+    return engine_of(credentials.type).reader(credentials)
+
+
+def file_of(credentials: Credentials) -> Path | None:
+    """Return the path of the file that the warehouse of a dbt profile lives in, as the profile writes it.
+
+    None when it is a server or in memory.
+    """
+    return engine_of(credentials.type).file_of(credentials)

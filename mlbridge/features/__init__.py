@@ -1,0 +1,1 @@
+"""Which columns are features, and the rows as a model sees them."""

@@ -1,0 +1,1 @@
+"""What looks like a leak among the rows and columns of a training."""

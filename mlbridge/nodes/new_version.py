@@ -1,0 +1,87 @@
+"""Trains a version: checks and reads its rows, fits the candidates, promotes the best or not, compiles it to SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from mlbridge.lifecycle.challenge import challenge
+from mlbridge.lifecycle.retraining import RetrainingContext
+from mlbridge.log import info, warn
+from mlbridge.nodes.training_rows import gather
+from mlbridge.registry.logbook import CandidateRow, LogbookRow
+from mlbridge.registry.versions import read_version, version_of
+from mlbridge.scoring.champion import Incumbent, score_champion
+from mlbridge.scoring.parity import score_difference
+from mlbridge.scoring.rows import SPLIT
+from mlbridge.scoring.sql import compile_and_verify, title
+from mlbridge.scoring.stored_select import text_checksum
+from mlbridge.split.checks import check_keys
+from mlbridge.split.shortage import Shortage
+from mlbridge.training.fitting import ONE_AT_A_TIME
+from mlbridge.typing import Floats
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
+def new_version(
+    context: RetrainingContext,
+    own: Mapping[str, BaseEstimator],
+    entry: LogbookRow,
+    number: int,
+    promoted: CandidateRow | None,
+) -> Sequence[LogbookRow]:
+    """Train version `number`; returns a row per candidate, or one row that says what the rows lack.
+
+    `entry` has the fields that all rows share. `promoted` is the version promoted last, which the new one is compared
+    with; None without one.
+    """
+    run, spec, warehouse, split = context.run, context.spec, context.warehouse, context.split
+    with ONE_AT_A_TIME:
+        check_keys(run.node, warehouse, warehouse.written(run.key_problem, split))
+        training = gather(run.node, warehouse, split, spec, own, context.rows)
+        if isinstance(training, Shortage):
+            return [_not_trained(run.node, entry, training)]
+        table = warehouse.table(split, SPLIT)
+
+        def verify(row: CandidateRow, evaluated_scores: Floats) -> str | None:
+            return score_difference(version_of(run.node, row, spec.trusted), warehouse, table, evaluated_scores)
+
+        rows = challenge(training, _incumbent(context, promoted, training.classes), entry, number, verify)
+        scoring = ("promoted", "rejected") if spec.shadow else ("promoted",)
+        return [_compiled(context, table, row) if row.outcome in scoring else row for row in rows]
+
+
+def _incumbent(
+    context: RetrainingContext, best: CandidateRow | None, classes: tuple[str, ...] | None
+) -> Incumbent | None:
+    """Score the test rows with the version promoted last; a pin decides which version scores, not which is best."""
+    node, spec = context.run.node, context.spec
+    if best is None:
+        return None
+    version = read_version(node, context.warehouse, context.logbook, best, spec.trusted)
+    table, columns = context.warehouse.table(context.split, SPLIT), context.warehouse.columns(context.split)
+    return score_champion(context.warehouse, table, columns, version, spec, classes)
+
+
+def _not_trained(node: str, entry: LogbookRow, lacking: Shortage) -> LogbookRow:
+    """Return a row `not_trained` with what the rows lack, and warn; a version in use goes on scoring."""
+    reason = f"{entry.reason}; {lacking.reason}"
+    warn(node, reason)
+    return replace(entry, outcome="not_trained", reason=reason, decision={**(entry.decision or {}), **lacking.figures})
+
+
+def _compiled(context: RetrainingContext, split: exp.Expression, row: CandidateRow) -> CandidateRow:
+    """Compile the new version to SQL, and keep the SELECT if it agrees with Python."""
+    node = context.run.node
+    version = version_of(node, row, context.spec.trusted)
+    found = compile_and_verify(version, title(row.model_name, row), context.warehouse, split)
+    info(node, f"version {version.number} scores as SQL too" if found.sql else f"scores in Python only: {found.note}")
+    md5 = None if found.sql is None else text_checksum(found.sql)
+    return replace(
+        row, scoring_sql=found.sql, scoring_sql_md5=md5, scoring_sql_note=found.note, scoring_cost=found.cost
+    )

@@ -1,0 +1,70 @@
+"""The rows of a training: checked in the warehouse, then read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlbridge.engines.adapters import Relation
+from mlbridge.engines.warehouse import Warehouse
+from mlbridge.features.columns import checked_columns, features_of, split_summary_query, target_type
+from mlbridge.features.frame import FETCH_BATCH_ROWS, FIT_SPLITS, read_frame, training_query
+from mlbridge.features.large_numbers import check_large
+from mlbridge.leaks.queries import run_leak_queries
+from mlbridge.lifecycle.assessment import Training
+from mlbridge.log import info
+from mlbridge.registry import artifacts, champions
+from mlbridge.registry.logbook import LogbookRow
+from mlbridge.registry.uses import test_set_uses
+from mlbridge.scoring.rows import SPLIT
+from mlbridge.spec.specification import Spec
+from mlbridge.split.checks import check_labels, check_rows, label_counts
+from mlbridge.split.holdout import blocks_of, numeric_targets
+from mlbridge.split.shortage import Shortage, shortage
+from mlbridge.training.candidates import Inputs, candidates_of
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
+def gather(
+    node: str,
+    warehouse: Warehouse,
+    split: Relation,
+    spec: Spec,
+    own: Mapping[str, BaseEstimator],
+    rows: Sequence[LogbookRow],
+) -> Training | Shortage:
+    """Check the rows in the warehouse, then read them once, or return what is missing; `rows` is the logbook so far."""
+    columns = warehouse.columns(split)
+    table = warehouse.table(split, SPLIT)
+    features = features_of(node, columns, spec)
+    for each in features:
+        if each.converted:
+            info(node, f"reads the feature {each.converted}")
+    target_as = target_type(node, columns, spec)
+    split_summary = {row["ml_split"]: row for row in warehouse.rows(split_summary_query(features, spec, table))}
+    check_rows(node, spec, split_summary)
+    counted = label_counts(warehouse, spec, target_as, table) if spec.task == "classification" else []
+    classes = check_labels(node, spec, counted) if spec.task == "classification" else None
+    lacking = shortage(spec, split_summary, counted)
+    if lacking is not None:
+        return lacking
+    read_as = checked_columns(node, features, split_summary)
+    inputs = Inputs.of(read_as, spec.task, split_summary["train"]["rows"], len(classes or ()))
+    candidates = candidates_of(node, spec.candidates, own, inputs)
+    for name in own:
+        artifacts.dump(node, name, candidates[name], spec.trusted)
+    query = training_query(read_as, spec, target_as, table)
+    sizes = {name: row["rows"] for name, row in split_summary.items()}
+    frame = read_frame(warehouse.batches(query, FETCH_BATCH_ROWS), sizes)
+    check_large(node, frame.features, candidates)
+    info(node, f"read {len(frame.features):,} rows x {len(features)} features")
+    times = {name: (row["first"], row["last"]) for name, row in split_summary.items()}
+    labelled = [moment for name in FIT_SPLITS for moment in times[name]]
+    found = run_leak_queries(warehouse, table, features, spec, min(labelled), max(labelled))
+    uses = test_set_uses(champions.trained(rows), spec, frame)
+    training = Training(node, spec, read_as, frame, classes, candidates, times, {}, uses, found)
+    targets = numeric_targets(training.truth("test"), len(classes or ()))
+    return replace(training, blocks=blocks_of(warehouse, table, spec, frame, targets))

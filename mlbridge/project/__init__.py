@@ -1,0 +1,1 @@
+"""The dbt project that a command works on."""

@@ -1,0 +1,48 @@
+"""Runs dbt in this process. What it prints goes to a file, so that standard output holds the result only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlbridge.project.project import Project
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt_common.events.base_types import EventMsg
+
+
+def invoke(
+    project: Project, args: Sequence[str], logs: Path, manifest: Manifest | None = None
+) -> tuple[dbtRunnerResult, list[str]]:
+    """Run a dbt command; returns dbt's result and its error messages.
+
+    Its output and its log go to the folder `logs`. With a `manifest`, dbt does not parse the project. Raises
+    KeyboardInterrupt if dbt was interrupted.
+    """
+    from dbt.cli.main import dbtRunner
+
+    logs.mkdir(parents=True, exist_ok=True)
+    errors: list[str] = []
+
+    def collect(event: EventMsg) -> None:
+        if event.info.level == "error":
+            errors.append(event.info.msg)  # type: ignore[attr-defined] # dbt's protocol leaves the message out
+
+    options = ["--project-dir", str(project.path), "--log-path", str(logs)]
+    options += ["--log-level", "none", "--log-level-file", "debug", "--no-send-anonymous-usage-stats"]
+    with _quiet(logs / "output.log"), chdir(project.start_folder):
+        done = dbtRunner(manifest, [collect]).invoke([*args, *options])
+    if isinstance(done.exception, KeyboardInterrupt):
+        raise done.exception
+    return done, errors
+
+
+@contextmanager
+def _quiet(file: Path) -> Iterator[None]:
+    """Keep standard output for the result: what dbt and the models print goes to a file."""
+    with file.open("a") as log, redirect_stdout(log), redirect_stderr(log):
+        yield

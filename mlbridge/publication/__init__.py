@@ -1,0 +1,1 @@
+"""What builds publish beside a warehouse that is a file: Parquet files which people and the monitor read meanwhile."""

@@ -1,0 +1,45 @@
+"""Publishes the package's tables, at the end of each build and by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlbridge.engines.adapters import PYTHON_ENGINE, Session
+from mlbridge.engines.warehouse import Warehouse
+from mlbridge.log import info
+from mlbridge.publication.folder import CURRENT, Facts, file_of, folder_of, new_build, new_views
+
+
+def publish(
+    session: Session, tables: Mapping[str, Sequence[str]], target: str, build: str, as_of: str, version: str
+) -> Path | None:
+    """Copy tables to the folder of a target beside the file that they are in; returns that folder.
+
+    `tables` gives database, schema and name of each; one that is not there is left out, and so is a view that does not
+    fit what it reads any more, because a build failed before it came to it. None is returned where nothing is
+    published: the tables are in memory or shut in, or none is there yet.
+    """
+    warehouse = PYTHON_ENGINE.place_of(session, next(iter(tables.values()))[0]) if tables else None
+    if warehouse is None:
+        return None
+    readable = [name for name, place in tables.items() if _is_readable(session, name, place)]
+    if not readable:
+        return None
+    folder = folder_of(warehouse, target)
+    with new_build(folder, warehouse) as place:
+        for name in readable:
+            PYTHON_ENGINE.export(session, tables[name], file_of(place, name))
+        Facts.now(build, as_of, version, tuple(readable)).write(place)
+    with new_views(folder, warehouse) as views:
+        PYTHON_ENGINE.write_views(views, {name: file_of(folder / CURRENT, name) for name in readable})
+    return folder
+
+
+def _is_readable(session: Session, name: str, place: Sequence[str]) -> bool:
+    if not Warehouse(session).columns_of(*place):
+        return False
+    problem = PYTHON_ENGINE.defect(session, place)
+    if problem is not None:
+        info("publish", f"{name} cannot be read, and is not published: {problem}")
+    return problem is None

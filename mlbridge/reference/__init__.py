@@ -1,0 +1,1 @@
+"""What a model looked like in training: what monitoring compares with."""

@@ -1,0 +1,275 @@
+"""What each feature, and the prediction, looked like in training: what drift is measured against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
+
+import numpy as np
+
+from mlbridge.typing import Floats, Integers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATEGORIES: Final = 10_000
+"""How many values of a category column get a bin of their own, the most frequent first."""
+
+FOLDED: Final = 100
+"""When bins are compared, a category column's bins from this number on count as one, because each has few rows."""
+
+NULL_BIN: Final = -1
+"""The bin of the rows without a value."""
+
+UNSEEN_BIN: Final = -2
+"""The bin of values that training did not have: numbers below the first bin, and categories that are not listed."""
+
+PREDICTION: Final = "ml_prediction"
+"""The name of the prediction among the features."""
+
+KINDS: Final = ("numeric", "category")
+
+WIDE: Final = 1.5
+"""Maximum width, in standard deviations, of an outer bin with 1 / bins of the rows; with fewer rows more is allowed."""
+
+
+class Bin(TypedDict):
+    """The rows of a column in one bin."""
+
+    feature: str
+    role: str
+    kind: str
+    bin: int
+    lower: float | None
+    upper: float | None
+    category: str | None
+    rows: int
+    share: float
+    std: float | None
+    mean: float | None
+
+
+class _Counted(NamedTuple):
+    """A bin by itself."""
+
+    bin: int
+    rows: int
+    lower: float | None = None
+    upper: float | None = None
+    category: str | None = None
+    mean: float | None = None
+
+
+class Moments(TypedDict):
+    """Figures of a column's numbers; None of a category, and of a column without values."""
+
+    mean: float | None
+    std: float | None
+    min: float | None
+    max: float | None
+
+
+class Stats(Moments):
+    """The rows of a column, the NULLs among them, and the distinct values besides."""
+
+    rows: int
+    nulls: int
+    distinct: int
+
+
+def profile_rows(frame: pd.DataFrame, kinds: Mapping[str, str], role: str = "feature", bins: int = 32) -> list[Bin]:
+    """Count the rows of each named column by bin; `kinds` says of each if it is `numeric` or a `category`.
+
+    Returns records `feature, role, kind, bin, lower, upper, category, rows, share, std, mean`, ready for JSON; a value
+    is in exactly one bin of its column, `share` is of all rows of the frame (0.0 when there are none), `std` the
+    standard deviation of the whole column (ddof 0; None for a category), and `mean` that of the bin's values (None for
+    NULLs, a category, and where it is infinite):
+
+    - bin -1 counts the NULLs (NaN and None), always, also when there are none;
+    - numeric: bin k holds `lower < value <= upper`, the first bin its lower edge as well. The edges are
+      the column's minimum and its quantiles, each once; a column with no more distinct values than `bins` has a bin for
+      each value. In other columns, the first and the last bin are halved, repeatedly, while they are too wide for their
+      rows (`WIDE`), so that the area between two distribution functions is known in a long tail too; such halves may be
+      empty. If the first bin holds the minimum only, `lower` equals `upper`. An infinite edge is None;
+    - category: bins 0.. hold the `CATEGORIES` most frequent values as text (ties by name) in `category`; the
+      bin after them, always present, counts every other value, and its `category` is None.
+
+    Raises ValueError on a kind that is neither.
+    """
+    records: list[Bin] = []
+    for feature, kind in kinds.items():
+        found = _BINS[_checked(feature, kind)](frame[feature], bins)
+        nulls = len(frame) - sum(counted.rows for counted in found)
+        std = _moments(_numbers(frame[feature]))["std"] if kind == "numeric" else None
+        for counted in [_Counted(NULL_BIN, nulls), *found]:
+            records.append(
+                {
+                    "feature": feature,
+                    "role": role,
+                    "kind": kind,
+                    "bin": counted.bin,
+                    "lower": counted.lower,
+                    "upper": counted.upper,
+                    "category": counted.category,
+                    "rows": counted.rows,
+                    "share": counted.rows / len(frame) if len(frame) else 0.0,
+                    "std": std,
+                    "mean": counted.mean,
+                }
+            )
+    return records
+
+
+def bins_of(column: pd.Series, records: Sequence[Bin]) -> Integers:
+    """Return the bin number of each value; `records` are those of `profile_rows` for the column, from any frame.
+
+    A missing value is in bin -1. A number below the first bin is in bin -2, one above the last in the bin after
+    it; an infinite edge lets every number in. A category that is not listed is in the last bin, of all others; where
+    that has no rows, the profile lists every value there was, and the bin is -2.
+    """
+    known = [record for record in records if record["bin"] != NULL_BIN]
+    if records[0]["kind"] == "category":
+        return _bins_of_categories(column, known)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    uppers = [math.inf if record["upper"] is None else record["upper"] for record in known]
+    if len(known) > 1 and known[0]["upper"] is None:
+        uppers[0] = -math.inf
+    found = np.searchsorted(np.array(uppers), values, side="left")
+    if known and known[0]["lower"] is not None:
+        found[values < known[0]["lower"]] = UNSEEN_BIN
+    found[np.isnan(values)] = NULL_BIN
+    return found
+
+
+def _bins_of_categories(column: pd.Series, known: Sequence[Bin]) -> Integers:
+    import pandas as pd
+
+    *named, others = known
+    listed = {record["category"]: record["bin"] for record in named}
+    unlisted = others["bin"] if others["rows"] else UNSEEN_BIN
+    codes, texts = pd.factorize(column)
+    # The code of a missing value is -1, which indexes the last element.
+    return np.array([*(listed.get(str(text), unlisted) for text in texts), NULL_BIN])[codes]
+
+
+def feature_stats(frame: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, Stats]:
+    """Describe each named column.
+
+    `distinct` leaves out NULLs; `std` is that of the population (ddof 0). Of a category, and of a column
+    without values, the last four are None. Raises ValueError on a kind that is neither.
+    """
+    stats: dict[str, Stats] = {}
+    for feature, kind in kinds.items():
+        if _checked(feature, kind) == "numeric":
+            values = _numbers(frame[feature])
+            known, distinct = len(values), len(np.unique(values))
+        else:
+            values = np.empty(0)
+            texts = _texts(frame[feature])
+            known, distinct = sum(texts.values()), len(texts)
+        stats[feature] = {
+            "rows": len(frame), "nulls": len(frame) - known, "distinct": distinct, **_moments(values)
+        }  # fmt: skip
+    return stats
+
+
+def _checked(feature: str, kind: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"column {feature!r} has the kind {kind!r}; allowed are {' and '.join(KINDS)}")
+    return kind
+
+
+def _moments(values: Floats) -> Moments:
+    if not len(values):
+        return {"mean": None, "std": None, "min": None, "max": None}
+    with np.errstate(invalid="ignore", over="ignore"):
+        return {
+            "mean": _finite(values.mean()),
+            "std": _finite(values.std()),
+            "min": _finite(values.min()),
+            "max": _finite(values.max()),
+        }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if np.isfinite(number) else None
+
+
+def _numbers(column: pd.Series) -> Floats:
+    """Return the values that are not NULL as float64, ascending; a float32 stays exactly what it was."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.sort(values[~np.isnan(values)])
+
+
+def _texts(column: pd.Series) -> dict[str, int]:
+    """Count the values that are not NULL by their text."""
+    counts: dict[str, int] = {}
+    for found, rows in column.value_counts(dropna=True).items():
+        if rows:
+            counts[str(found)] = counts.get(str(found), 0) + int(rows)
+    return counts
+
+
+def _numeric_bins(column: pd.Series, bins: int) -> list[_Counted]:
+    values = _numbers(column)
+    uppers = np.unique(values)
+    if len(uppers) > bins:
+        # The smallest value that has at least k / bins of the rows at or below it: numpy's `inverted_cdf`.
+        last = np.ceil(np.arange(1, bins + 1) * len(values) / bins).astype(np.int64) - 1
+        uppers = _with_tails(values, np.unique(values[last]), bins)
+    ends = np.searchsorted(values, uppers, side="right")
+    lowers = np.append(values[:1], uppers[:-1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        parts = np.split(values, ends[:-1]) if len(values) else []
+        means = [part.mean() if len(part) else math.nan for part in parts]
+    counted = zip(lowers, uppers, means, np.diff(ends, prepend=0), strict=True)
+    return [
+        _Counted(index, int(rows), lower=_finite(lower), upper=_finite(upper), mean=_finite(mean))
+        for index, (lower, upper, mean, rows) in enumerate(counted)
+    ]
+
+
+def _with_tails(values: Floats, uppers: Floats, bins: int) -> Floats:
+    """Halve the first and the last bin where they are too wide for their rows, and then their halves."""
+    edges = [values[0], *uppers]
+    with np.errstate(invalid="ignore", over="ignore"):
+        most = WIDE * values.std() * len(values) / bins
+    if len(edges) < 3 or not 0 < most < math.inf:
+        return uppers
+    first, last = (_halved(values, lower, upper, most) for lower, upper in (edges[:2], edges[-2:]))
+    return np.array([*first, *uppers[1:-1], *last])
+
+
+def _halved(values: Floats, lower: float, upper: float, most: float) -> list[float]:
+    """Return the upper edges of the parts of a bin; whole numbers get edges among those that the column can have."""
+    step = _step(values)
+    edges, waiting = [], [(lower, upper)]
+    while waiting:
+        lower, upper = waiting.pop()
+        inside = np.searchsorted(values, upper, side="left") - np.searchsorted(values, lower, side="right")
+        half = (upper - lower) / 2
+        middle = lower + (step * math.floor(half / step) if step else half)
+        if (upper - lower) * (inside + 1) <= most or not lower < middle < upper:
+            edges.append(upper)
+        else:
+            waiting += [(middle, upper), (lower, middle)]
+    return edges
+
+
+def _step(values: Floats) -> int:
+    """Return the greatest common divisor of the distances between whole numbers (of dates a day); 0 for others."""
+    if np.any(values != np.floor(values)) or max(-values[0], values[-1]) > 2**53:
+        return 0
+    return int(np.gcd.reduce(np.diff(values.astype(np.int64))))
+
+
+def _category_bins(column: pd.Series, _: int) -> list[_Counted]:
+    counts = _texts(column)
+    kept = sorted(counts, key=lambda text: (-counts[text], text))[:CATEGORIES]
+    rest = sum(counts.values()) - sum(counts[text] for text in kept)
+    named = [_Counted(index, counts[text], category=text) for index, text in enumerate(kept)]
+    return [*named, _Counted(len(kept), rest)]
+
+
+_BINS: Final = {"numeric": _numeric_bins, "category": _category_bins}

@@ -1,0 +1,66 @@
+"""Trees of LightGBM and XGBoost whose indices lead out of them: both libraries follow these without checks."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from mlbridge.typing import Array, Document
+
+LIGHTGBM_ARRAYS = (
+    *("left_child", "right_child", "split_feature", "leaf_features", "decision_type"),
+    *("cat_boundaries", "cat_threshold"),
+)
+
+
+def check_lightgbm(booster: Any) -> None:
+    """Raise ValueError where a tree of a LightGBM booster leads out of its arrays, or to a node twice."""
+    for text in re.split(r"^Tree=", booster.model_to_string(), flags=re.MULTILINE)[1:]:
+        said = dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines() if "=" in line)
+        arrays = {name: np.array(said.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
+        thresholds = np.array(said.get("threshold", "").split(), dtype=np.float64)
+        leaves = int(said["num_leaves"])
+        children = np.concatenate([arrays["left_child"], arrays["right_child"]])
+        _check_children(children[children >= 0], leaves - 1)
+        check_range("a leaf", -1 - children[children < 0], leaves)
+        features = np.concatenate([arrays["split_feature"], arrays["leaf_features"]])
+        check_range("the feature of a node", features, booster.num_feature())
+        by_category = arrays["decision_type"] & 1 == 1
+        boundaries = arrays["cat_boundaries"]
+        check_range("the categories of a node", thresholds[by_category], int(said.get("num_cat", 0)))
+        check_range("a boundary of categories", boundaries, len(arrays["cat_threshold"]) + 1)
+
+
+def check_xgboost(booster: Any) -> None:
+    """Raise ValueError where a tree of an XGBoost booster leads out of its arrays, or to a node twice."""
+    learner = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
+    boosted = learner["gradient_booster"]
+    model: Document = boosted.get("gbtree", boosted)["model"]
+    for tree in model.get("trees", ()):  # a linear booster has none
+        left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
+        inner = left != -1
+        _check_children(np.concatenate([left[inner], right[inner]]), len(left))
+        check_range("the feature of a node", np.array(tree["split_indices"])[inner], booster.num_features())
+        ends = np.add(tree["categories_segments"], tree["categories_sizes"])
+        check_range("the end of a node's categories", ends, len(tree["categories"]) + 1)
+        check_range("the node of categories", np.array(tree["categories_nodes"]), len(left))
+    outputs = max(int(learner["learner_model_param"][name]) for name in ("num_class", "num_target"))
+    check_range("the output of a tree", np.array(list(chain(model.get("tree_info", ())))), max(1, outputs))
+
+
+def check_range(what: str, values: Array, count: int) -> None:
+    """Raise ValueError for a value that is no index of `count` items."""
+    wrong = values[(values < 0) | (values >= count)]
+    if len(wrong):
+        raise ValueError(f"{what} is {wrong[0]}, of {count}")
+
+
+def _check_children(children: Array, count: int) -> None:
+    """Check that each node is the child of one, and the root, which is node 0, of none: so there is no circle."""
+    check_range("the child of a node", children, count)
+    if len(np.unique(children)) != len(children) or (children == 0).any():
+        raise ValueError("a tree leads to a node twice")

@@ -1,0 +1,1 @@
+"""Checks of the rows before a training (keys, labels, numbers of rows), and their division into blocks."""

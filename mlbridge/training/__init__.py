@@ -1,0 +1,1 @@
+"""Builds and fits candidates; nothing here uses a connection to the warehouse."""

@@ -1,0 +1,49 @@
+{{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
+-- Of each version in use the newest figure of the metric by which versions are chosen, over all rows: realized where
+-- there is one, in a window that is over and has enough rows if there is one.
+with models as (
+    {{ mlbridge.declared_models() }}
+),
+
+ranked as (
+    select
+        performance.*,
+        row_number() over (
+            partition by performance.model
+            order by
+                case when performance.kind = 'realized' then 0 else 1 end,
+                case
+                    when performance.window_end > cast('{{ mlbridge.as_of() }}' as timestamp) then 2
+                    when performance.n < {{ mlbridge.enough_rows() }} then 1
+                    else 0
+                end,
+                performance.window_end desc
+        ) as preference
+    from {{ ref('ml_performance') }} as performance
+    inner join {{ ref('ml_champions') }} as champions
+        on {{ mlbridge.same('performance', 'champions', 'model, version') }}
+    inner join models
+        on {{ mlbridge.same('performance', 'models', 'model, metric') }}
+    where performance.slice = 'all' and performance.value is not null
+),
+
+final as (
+    select
+        model,
+        kind,
+        metric,
+        value,
+        low,
+        high,
+        n,
+        baseline,
+        threshold,
+        reference,
+        {{ mlbridge.quoted('window') }} as window_start,
+        window_end,
+        muted
+    from ranked
+    where preference = 1
+)
+
+select * from final

@@ -1,0 +1,269 @@
+"""Every page of the monitor, of a whole build and of builds that lack something: Streamlit's own test runner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import published
+import pytest
+from dbt_host import ROOT, Host
+from streamlit.testing.v1 import AppTest
+
+APP = str(ROOT / "streamlit_app" / "app.py")
+PAGE = str(ROOT / "streamlit_app" / "pages" / "{}.py")  # a link into a page, which only a session's first run follows
+PAGES = ("overview", "performance", "drift", "versions", "predictions", "runs", "pipeline")
+OF_A_MODEL = ("performance", "drift", "versions", "predictions")
+
+
+@pytest.fixture(scope="module")
+def folder(aged_shop: Host) -> Path:
+    """What the shop's three builds have published: two models, two versions each."""
+    return aged_shop.published
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of a published folder with query parameters; nothing may have gone wrong on it."""
+
+    def opened(folder: Path, name: str = "overview", **parameters: str) -> AppTest:
+        import streamlit as st
+
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        monkeypatch.setenv("MLBRIDGE_PUBLISHED", str(folder))
+        app = AppTest.from_file(APP if not parameters else PAGE.format(name), default_timeout=60)
+        for key, value in parameters.items():
+            app.query_params[key] = value
+        if not parameters and name != "overview":
+            app.run().switch_page(f"pages/{name}.py")
+        app.run()
+        assert not app.exception, [each.value for each in app.exception]
+        assert not app.error
+        assert not re.search(r"\b(nan|NaN|NaT|<NA>)\b", said(app)), said(app)
+        return app
+
+    return opened
+
+
+def said(app: AppTest) -> str:
+    """Give all words on the page."""
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.warning,
+        app.metric,
+        app.code,
+    )
+    words = [f"{getattr(each, 'label', '')} {each.value}" for kind in kinds for each in kind]
+    return "\n".join(words).replace("\\", "")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page(folder: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    app = open_page(folder, name)
+    assert app.title[0].value == name.title()
+    assert "Nothing to show" not in said(app)
+    assert len(said(app)) > 400
+
+
+@pytest.mark.parametrize("model", ["basket", "amount"])
+@pytest.mark.parametrize("name", OF_A_MODEL)
+def test_every_page_of_each_model(folder: Path, open_page: Callable[..., AppTest], name: str, model: str) -> None:
+    app = open_page(folder, name, model=model)
+    assert app.selectbox(key="model").value == model
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_published(tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    app = open_page(tmp_path / "nothing", name)
+    assert "Nothing to show yet" in said(app)
+    assert "Run `dbt build`" in said(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_damaged(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    torn = published.changed(folder, tmp_path / "torn")
+    (torn / "current" / "build.json").write_text('{"build": ')
+    app = open_page(torn, name)
+    assert "cannot be read" in said(app)
+
+
+WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
+    "never trained": (
+        published.NEVER_TRAINED,
+        dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build"))
+        | {"overview": ("Cannot tell", "has never been trained")},
+    ),
+    "few rows": (
+        published.FEW_ROWS,
+        dict.fromkeys(("overview", *OF_A_MODEL), ("train has 12 of at least 50 rows", "dbt build")),
+    ),
+    "no champion": (
+        published.NO_CHAMPION,
+        {
+            "overview": ("No version is in use", "not better than the naive baseline"),
+            "performance": ("has no champion", "not better than the naive baseline"),
+            "drift": ("has no champion",),
+            "versions": ("rejected",),
+            "predictions": ("has no champion",),
+        },
+    ),
+    "no labels": (
+        published.NO_LABELS,
+        {
+            "overview": ("Cannot tell", "No outcome is known yet"),
+            "performance": ("No outcome is known yet",),
+            "drift": ("Drift map",),
+            "predictions": ("outcome",),
+        },
+    ),
+    "one window": (
+        published.ONE_WINDOW,
+        {"performance": ("One window only",), "drift": ("Drift map",), "overview": ("rmse per month",)},
+    ),
+    "all skipped": (
+        published.ALL_SKIPPED,
+        {
+            "overview": ("Act", "The last build skipped: "),
+            "runs": ("Builds",),
+            "pipeline": ("nodes were skipped by the last build",),
+        },
+    ),
+    "failed at once": (
+        published.FAILED_AT_ONCE,
+        dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build"))
+        | {"overview": ("Act", "In the last build this failed: "), "runs": ("no such column",)},
+    ),
+    "not measured": (
+        published.NOT_MEASURED,
+        {"overview": ("Nothing measured yet",), "performance": ("Not measured yet", "Error analysis", "Residuals")},
+    ),
+    "no slices": (published.NO_SLICES, {"performance": ("No slices", "monitor: {slices: [")}),
+    "no runs": (published.without("ml_runs"), {"runs": ("No run",), "pipeline": ("never",), "overview": ("Overview",)}),
+}
+
+
+@pytest.mark.parametrize(("case", "name"), [(case, name) for case in WANTING for name in WANTING[case][1]])
+def test_what_is_wanting_is_said(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], case: str, name: str
+) -> None:
+    tables, expected = WANTING[case]
+    app = open_page(published.changed(folder, tmp_path / "wanting", tables), name)
+    for words in expected[name]:
+        assert words in said(app), said(app)
+
+
+def test_the_version_in_use_says_how_much_skill_it_has(folder: Path, open_page: Callable[..., AppTest]) -> None:
+    assert " of the way from baseline to perfect" in said(open_page(folder, "versions", model="amount"))
+
+
+def test_one_window_has_no_window_before(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    one = published.changed(folder, tmp_path / "one", published.ONE_WINDOW)
+    assert "One window only" in said(open_page(one, "drift", baseline="previous"))
+
+
+@pytest.mark.parametrize("name", ["performance", "predictions"])
+def test_a_version_that_answered_another_question(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str
+) -> None:
+    other = published.changed(folder, tmp_path / "other", published.OF_ANOTHER_KIND)
+    app = open_page(other, name, model="amount", version="1")
+    assert "Residuals" not in said(app)
+
+
+def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    many = published.changed(folder, tmp_path / "many", published.many_features(folder, 200))
+    app = open_page(many, "drift")
+    assert "The first 30 of 20" in said(app)
+    app.toggle(key="all_features").set_value(True).run()
+    assert not app.exception
+    assert "The first 30" not in said(app)
+    assert len(app.selectbox(key="feature").options) >= 200
+
+
+def test_an_open_page_shows_a_newer_build(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    """What was asked of a build is kept for that build only."""
+    open_one = published.changed(folder, tmp_path / "published")
+    app = open_page(open_one, "versions", model="amount")
+    assert "newer words" not in said(app)
+    newer = {"ml_decisions": "select * replace ('newer words' as reason) from ml_decisions"}
+    published.changed(folder, open_one, newer)
+    app.run()
+    assert not app.exception
+    assert "newer words" in said(app)
+
+
+def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    many = {
+        "ml_alerts": """
+            select unnest(['basket']) as model, 'drift of f' || i as what, "window", window_end, 2 as version,
+                'drift' as about, since, true as is_current, 'drift of f' || i || ': psi 0.9' as message,
+                case when i < 7 then 'look' else 'note' end as severity, 'ask its source.' as action,
+                'f' || i as feature, 'previous' as baseline, null::varchar as kind, null::varchar as slice
+            from (select * from ml_alerts limit 1), range(9) as t(i)
+        """
+    }
+    app = open_page(published.changed(folder, tmp_path / "alerts", many))
+    assert "7 alerts" in said(app)
+    for number in range(9):
+        assert f"drift of f{number}: psi 0.9, since" in said(app)
+    folded = [each.label for each in app.expander]
+    assert {"The other 2 of 7 alerts", "2 notes: no action needed"} <= set(folded)
+    assert "**Look**: drift of f0: psi 0.9, since " in said(app)
+    assert ". ask its source." in said(app)
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 7.3])
+def test_how_many_are_off_by_at_most(
+    folder: Path, open_page: Callable[..., AppTest], aged_shop: Host, tolerance: float
+) -> None:
+    ((expected,),) = aged_shop.rows(
+        f"select avg((abs(actual_value - prediction_value) <= {tolerance})::int) from main_insight.ml_predictions "
+        "where model = 'amount' and version = 2 and actual_value is not null"
+    )
+    app = open_page(folder, "performance", model="amount", version="2", tolerance=str(tolerance))
+    assert f"{100 * expected:.1f} % of the rows have an absolute error of at most" in said(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_the_data_contain_is_only_text(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str
+) -> None:
+    hostile = published.changed(folder, tmp_path / "hostile", published.HOSTILE_NAMES)
+    app = open_page(hostile, name)
+    for kind in (app.markdown, app.caption, app.info):
+        for each in kind:
+            assert "<script" not in each.value.replace("\\<", "")
+            assert not getattr(each, "allow_html", False)
+
+
+def test_a_link_keeps_the_state(folder: Path, open_page: Callable[..., AppTest]) -> None:
+    app = open_page(folder, "performance", model="amount", metric="mae", version="1", at_least="0.5")
+    assert app.selectbox(key="metric").value == "mae"
+    assert app.selectbox(key="version").value == "1"
+    assert "mae per" in said(app)
+    app = open_page(folder, "performance", model="basket", at_least="0.5")
+    assert app.slider(key="at_least").value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"model": "nobody"}, {"metric": "'; drop table t; --"}, {"version": "99"}, {"feature": "<script>"},
+        {"window": "1900-01-01"}, {"slice": "x=y"}, {"baseline": "none"}, {"threshold": "7"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("name", OF_A_MODEL)
+def test_a_link_to_what_is_not_there(
+    folder: Path, open_page: Callable[..., AppTest], name: str, parameters: dict[str, Any]
+) -> None:
+    app = open_page(folder, name, **parameters)
+    assert app.title[0].value == name.title()

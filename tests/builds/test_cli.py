@@ -1,0 +1,220 @@
+"""The command line over a built warehouse, and over what is not there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from dbt_host import Host
+
+from mlbridge.cli import main
+
+
+@pytest.fixture
+def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+
+    def invoke(*args: str, project: Path = flights.path) -> Result:
+        return CliRunner().invoke(main, [*args, "--project-dir", str(project)])
+
+    return invoke
+
+
+def test_versions_for_people(run: Callable[..., Result]) -> None:
+    shown = run("versions", "late_arrival")
+    assert shown.exit_code == 0
+    assert "champion" in shown.output
+    assert "average_precision" in shown.output
+    assert "of the naive baseline (recent rate by carrier) on the same" in shown.output
+    assert "arrival_delay" not in shown.output
+
+
+def test_versions_for_programs(run: Callable[..., Result]) -> None:
+    rows = json.loads(run("versions", "--format", "json").output)
+    assert {row["model"] for row in rows} == {"late_arrival", "arrival_delay"}
+    assert sum(row["champion"] for row in rows) == 2
+    for row in rows:
+        assert row["low"] < row["value"] < row["high"]
+        assert row["metric"] == {"late_arrival": "average_precision", "arrival_delay": "rmse"}[row["model"]]
+
+
+def test_status_is_the_verdict_and_what_to_do(run: Callable[..., Result], flights: Host) -> None:
+    shown = run("status", "late_arrival")
+    rows = json.loads(run("status", "--format", "json").output)
+    (verdict, reason), *_ = flights.rows("select verdict, reason from ml_health where model = 'late_arrival'")
+    assert {row["model"] for row in rows} == {"late_arrival", "arrival_delay"}
+    assert verdict in shown.output
+    assert reason in shown.output
+    assert shown.exit_code == (1 if verdict == "act" else 0)
+
+
+def test_alerts_are_the_current_ones(run: Callable[..., Result], flights: Host) -> None:
+    rows = json.loads(run("alerts", "--format", "json").output)
+    found = flights.rows("select model, what from ml_alerts where is_current")
+    assert sorted((row["model"], row["what"]) for row in rows) == sorted(found)
+    assert run("alerts").exit_code == (1 if any(row["severity"] != "note" for row in rows) else 0)
+
+
+@pytest.mark.parametrize("command", ["status", "alerts"])
+def test_health_of_a_misspelt_model_is_misuse(run: Callable[..., Result], command: str) -> None:
+    shown = run(command, "late_arival")
+    assert shown.exit_code == 2
+    assert "Did you mean 'late_arrival'?" in shown.output
+
+
+def test_a_misspelt_model_is_misuse(run: Callable[..., Result]) -> None:
+    shown = run("versions", "late_arival")
+    assert shown.exit_code == 2
+    assert "Did you mean 'late_arrival'?" in shown.output
+
+
+def test_no_warehouse_yet(run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(tmp_path / "nothing.duckdb"))
+    shown = run("versions")
+    assert shown.exit_code == 2
+    assert "Run `dbt build` first" in shown.output
+
+
+def test_doctor_is_content_with_the_example(run: Callable[..., Result]) -> None:
+    shown = run("doctor")
+    assert shown.exit_code == 0, shown.output
+    assert "all is well" in shown.output
+
+
+def test_doctor_outside_of_a_project(run: Callable[..., Result], tmp_path: Path) -> None:
+    shown = run("doctor", project=tmp_path)
+    assert shown.exit_code == 1
+    assert "holds no dbt_project.yml" in shown.output
+
+
+def test_doctor_finds_another_version_of_the_package(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlbridge.commands.doctor.__version__", "0.0.9")
+    shown = run("doctor", "--format", "json")
+    assert shown.exit_code == 1
+    (found,) = (each for each in json.loads(shown.output) if each["fine"] != "ok")
+    assert found["check"] == "package"
+    assert "the Python package 0.0.9. Install the same of both." in found["finding"]
+
+
+def test_doctor_finds_who_holds_the_lock(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = tmp_path / "held.duckdb"
+    code = f"import duckdb; writer = duckdb.connect({str(held)!r}); print('held', flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        monkeypatch.setenv("FLIGHTS_DUCKDB", str(held))
+        shown = run("doctor")
+        holder.communicate("\n")
+    assert shown.exit_code == 1
+    assert "another process reads or writes the warehouse" in shown.output
+    assert str(holder.pid) in shown.output
+
+
+@pytest.mark.parametrize("command", ["versions", "backtest", "doctor", "publish"])
+def test_help_shows_an_example(command: str) -> None:
+    shown = CliRunner().invoke(main, [command, "--help"])
+    assert shown.exit_code == 0
+    assert f"Example: mlbridge {command}" in shown.output
+
+
+@pytest.mark.parametrize("model", ["late_arrival", "arrival_delay"])
+def test_a_champion_as_sql_predicts_what_was_predicted(run: Callable[..., Result], flights: Host, model: str) -> None:
+    shown = run("compile", model)
+    assert shown.exit_code == 0
+    value = "probability_true" if model == "late_arrival" else "prediction"
+    known = "probability" if model == "late_arrival" else "prediction_value"
+    ((rows, difference),) = flights.rows(
+        f"select count(*), max(abs(s.{value} - p.{known})) from ({shown.output}\n) s join ml_predictions p "
+        f"on p.model = '{model}' and p.entity = s.flight_id and p.time = s.predicted_at"
+    )
+    assert rows > 50_000
+    assert difference == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("late_arival",), "Did you mean 'late_arrival'?"),
+        (("late_arrival", "--version", "9"), "no version 9"),
+        (("late_arrival", "--dialect", "oracl"), "there is no dialect 'oracl'"),
+    ],
+)
+def test_what_cannot_be_compiled_is_misuse(run: Callable[..., Result], args: tuple[str, ...], words: str) -> None:
+    shown = run("compile", *args)
+    assert shown.exit_code == 2
+    assert words in shown.output
+
+
+HOSTILE = [
+    "",
+    " ",
+    "a'b",
+    '"',
+    "a;b",
+    "x'; drop table ml_versions; --",
+    "../../etc/passwd",
+    "時間",
+    "--",
+    "\\",
+    "a\nb",
+    "a" * 300,
+]
+OUTSIDE = ["0", "-1", "65536", "99999999999999999999", "1e3", "nan", *HOSTILE]
+MOMENTS = ["0001-01-01T00:00:00+14:00", "0000-01-01", "9999-12-31", "2013-02-30", "nan", "2013", *HOSTILE]
+SOME_TIME = ["--from", "2013-07-01", "--to", "2013-08-01"]
+# By the words before a wrong value: the values, of which each is refused.
+WRONG = {
+    ("versions",): HOSTILE,
+    ("versions", "--format"): ["xml", *HOSTILE],
+    ("doctor", "--format"): ["xml", *HOSTILE],
+    ("publish", "--format"): ["xml", *HOSTILE],
+    ("backtest", *SOME_TIME): HOSTILE,
+    ("backtest", *SOME_TIME, "--step"): ["year", *HOSTILE],
+    ("backtest", *SOME_TIME, "--format"): ["xml", *HOSTILE],
+    ("backtest", "--to", "2013-08-01", "--from"): MOMENTS,
+    ("backtest", "--from", "2013-07-01", "--to"): MOMENTS,
+    ("compile",): HOSTILE,
+    ("compile", "late_arrival", "--version"): OUTSIDE,
+    ("compile", "late_arrival", "--dialect"): ["postgress", *HOSTILE],
+    ("compile", "late_arrival", "--relation"): ["", "a'b", '"', "a;b", "x'; drop table ml_versions; --", "/*", "$$"],
+    ("monitor", "--port"): OUTSIDE,
+    ("monitor", "--address"): ["0.0.0.0", "256.1.1.1", "::", *HOSTILE],
+    ("monitor", "--allow-remote", "--address"): ["256.1.1.1", "é" * 80, "a" * 300, "a'b", ".a", "時間"],
+    **{(command, "--target"): ["nope", *filter(None, HOSTILE)] for command in ("versions", "publish", "monitor")},
+    ("compile", "late_arrival", "--target"): ["nope"],
+    **{(command, "--profiles-dir"): HOSTILE for command in ("versions", "doctor", "publish", "monitor")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_a_wrong_value_gets_a_sentence(
+    run: Callable[..., Result], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The app would take the place of this process.
+    monkeypatch.setattr("os.execve", lambda *line: pytest.fail(f"the monitor starts: {line}"))
+    for value in WRONG[words]:
+        shown = run(*words, value)
+        assert isinstance(shown.exception, SystemExit), (value, shown.exception)
+        assert shown.exit_code == 2, (value, shown.output)
+        assert "Error: " in shown.output, value
+        assert "Traceback" not in shown.output
+
+
+@pytest.mark.parametrize("command", [["versions"], ["doctor"], ["publish"], ["monitor"], ["compile", "late_arrival"]])
+@pytest.mark.parametrize("place", ["/nowhere/at/all", __file__, "", "a'b"])
+def test_a_project_that_is_not_there_is_misuse(run: Callable[..., Result], command: list[str], place: str) -> None:
+    shown = CliRunner().invoke(main, [*command, "--project-dir", place])
+    assert isinstance(shown.exception, SystemExit)
+    assert shown.exit_code == 2
+    assert "Error: Invalid value for '--project-dir'" in shown.output

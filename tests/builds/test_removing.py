@@ -1,0 +1,131 @@
+"""What docs/removing.md tells a user to type, typed: nothing is left, and the host is as it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dbt_host import ROOT, clone
+from guides import BLOCK, CUSTOMER_MONTHS, README, section, shell
+
+pytestmark = pytest.mark.slow
+
+PAGE = (ROOT / "docs" / "removing.md").read_text()
+PROGRAMS = Path(sys.executable).parent
+HOST = {
+    "dbt_project.yml": "name: shop\nversion: 1.0.0\nprofile: shop\n\n",
+    "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n",
+    "packages.yml": "packages:\n  - local: utils\n",
+    "utils/dbt_project.yml": "name: utils\nversion: 1.0.0\n",
+    "utils/models/days.sql": "select 1 as day\n",
+    ".gitignore": "target/\n",
+    "models/marts/customer_months.sql": CUSTOMER_MONTHS,
+    "models/marts/_marts.yml": (
+        "models: [{name: customer_months, columns: [{name: month_end, data_tests: [not_null]}]}]\n"
+    ),
+}
+# When and where a node was parsed says nothing about it.
+OF_THE_RUN = ("created_at", "root_path", "build_path")
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(text)
+
+
+def state(host: Path) -> dict[str, Any]:
+    """Read all that a host has: files, nodes, and relations with a hash of their rows."""
+    manifest = json.loads((host / "target" / "manifest.json").read_text())
+    kinds = ("nodes", "sources", "macros", "exposures", "groups", "unit_tests")
+    nodes = {name: each for kind in kinds for name, each in manifest[kind].items() if each["package_name"] != "dbt"}
+    with duckdb.connect(str(host / "shop.duckdb"), read_only=True) as warehouse:
+        named = warehouse.sql("select schema_name from duckdb_schemas() where not internal order by all").fetchall()
+        tables = warehouse.sql("select table_schema, table_name, table_type from information_schema.tables").fetchall()
+        hashed = 'select count(*), sum(hash(rows)::hugeint) from "{}"."{}" as rows'
+        rows = {each: warehouse.sql(hashed.format(*each[:2])).fetchall() for each in tables}
+    files = [path for path in host.rglob("*") if not {"target", "logs"} & set(path.relative_to(host).parts)]
+    return {
+        "files": {
+            str(path.relative_to(host)): path.read_bytes()
+            for path in files
+            if path.is_file() and path.suffix != ".duckdb"
+        },
+        "folders": {str(path.relative_to(host)) for path in files if path.is_dir()},
+        "nodes": {
+            name: {key: said for key, said in each.items() if key not in OF_THE_RUN}
+            for name, each in nodes.items()
+            if not name.startswith(("macro.dbt.", "macro.dbt_duckdb."))
+        },
+        "schemas": named,
+        "rows": rows,
+    }
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    clone(tmp_path / "mlbridge")
+    host = tmp_path / "shop"
+    for name, text in HOST.items():
+        write(host / name, text)
+    shell("dbt deps && dbt build", host, PROGRAMS)
+    before = state(host)
+    for found in BLOCK.finditer(section(README, "Graft it onto your own project in ten minutes")):
+        if found["file"] and found["file"] != "packages.yml":
+            write(host / found["file"], found["text"])
+    write(host / "packages.yml", "  - local: ../mlbridge\n")
+    write(host / ".gitignore", "*.duckdb.published/\n")
+    schema = "models: {mlbridge: {+schema: ml}}\n"
+    write(host / "dbt_project.yml", schema)
+    shell("dbt deps && dbt build", host, PROGRAMS)
+    grafted = state(host)
+    assert len(grafted["rows"]) > len(before["rows"]) + 15
+    assert ("main_ml",) in grafted["schemas"]
+
+    pages = iter(BLOCK.finditer(PAGE))
+    said = shell(next(pages)["text"], host, PROGRAMS)
+    stages = ("features", "split", "training", "predictions")
+    assert {line for line in said.split() if line.startswith("shop.")} == {
+        f"shop.ml.churn.churn_{stage}" for stage in stages
+    }
+    said = shell(next(pages)["text"], host, PROGRAMS)
+    gone = {f'"{schema}"."{name}"' for schema, name, _ in set(grafted["rows"]) - set(before["rows"])}
+    for words in ("would drop", "dropped"):
+        assert {
+            line.split(f"{words} ")[1].split(".", 1)[1] for line in said.splitlines() if f'{words} "' in line
+        } == gone
+    for found in pages:
+        if found["language"] == "diff":
+            taken = "".join(line[1:] + "\n" for line in found["text"].splitlines())
+            text = (host / found["file"]).read_text()
+            assert taken in text
+            (host / found["file"]).write_text(text.replace(taken, "").replace(schema, ""))
+        elif "pip uninstall" in found["text"]:
+            uninstalled(found["text"], tmp_path)
+        else:
+            without = tmp_path / "without" / "mlbridge.py"
+            write(without, "raise ImportError")
+            shell(found["text"], host, PROGRAMS, PYTHONPATH=str(without.parent))
+    assert state(host) == before
+
+
+def uninstalled(commands: str, folder: Path) -> None:
+    """Run the page's commands in an environment with the package, and see that nothing of it is left."""
+
+    def files() -> list[Path]:
+        found = sorted((folder / "venv").rglob("*"))
+        return [path for path in found if not {"__pycache__", ".lock"} & set(path.parts)]  # Python's own, and uv's
+
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    before = files()
+    install = f"uv pip install --quiet --no-deps --python {folder}/venv/bin/python {folder}/mlbridge"
+    shell(install, folder, PROGRAMS)
+    assert (folder / "venv" / "bin" / "mlbridge").exists()
+    said = shell(commands, folder, folder / "venv" / "bin")
+    (needed,) = (line for line in said.splitlines() if line.startswith("Requires: "))
+    assert {"altair", "click", "dbt-core"} <= set(needed.removeprefix("Requires: ").split(", "))
+    assert files() == before

@@ -1,0 +1,50 @@
+"""Each covered estimator, run by a PostgreSQL server over rows that hurt, against scikit-learn."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+from compile_cases import CASES, IDS
+from compiled import TEXTS, answer_function, differences, literals_of, row_answers, rows_that_hurt, sql_of
+from postgres import Postgres
+from stored import check_compiled
+
+
+def load(server: Postgres, rows: pd.DataFrame, nan_is_null: bool) -> None:
+    """Fill the table `t`; a missing number is NULL or NaN, a missing text always NULL."""
+    types = {"id": "INTEGER", **{name: "VARCHAR" if name in TEXTS else "DOUBLE" for name in rows.columns}}
+    with server.connection.cursor() as cursor:
+        cursor.execute("drop table if exists public.t")
+    server.load(
+        "public", "t", types, [(place, *map(value_of(nan_is_null), row)) for place, row in enumerate(plain(rows))]
+    )
+
+
+def plain(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return list(rows.itertuples(index=False, name=None))
+
+
+def value_of(nan_is_null: bool) -> Any:
+    def value(each: Any) -> Any:
+        missing = isinstance(each, float) and math.isnan(each)
+        return None if missing and nan_is_null else each
+
+    return value
+
+
+@pytest.mark.parametrize(("name", "place"), IDS, ids=[f"{name}-{place}" for name, place in IDS])
+def test_parity(name: str, place: int, server: Postgres) -> None:
+    case = CASES[name][place]
+    estimator = case.fitted()
+    sql = sql_of(estimator, "postgres")
+    check_compiled(sql, "postgres")
+    # PostgreSQL refuses a product that is too small for a double.
+    rows = rows_that_hurt(case.frame(), literals_of(sql, most=10), tiniest=1e-75)
+    expected = row_answers(answer_function(estimator), rows)
+    load(server, rows, nan_is_null=any(each in rows.columns for each in TEXTS) or place % 2 == 0)
+    found = [row[1:] for row in server.rows(f"select * from ({sql}\n) as found order by id")]
+    wrong = differences(expected, found, case.tolerance)
+    assert not wrong, (len(wrong), rows.iloc[wrong[0][0]].to_dict(), wrong[:3])

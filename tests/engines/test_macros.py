@@ -1,0 +1,162 @@
+"""What the macros make of what a caller says, and what a type amounts to in SQL and in Python."""
+
+from __future__ import annotations
+
+import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from simulated import Package
+
+from mlbridge.features.columns import family
+
+NODE = "late_training"
+NOW = datetime.datetime(2024, 7, 1, 6, 30, 0, 250_000)
+
+
+def written(macro: str, *args: Any, **said: Any) -> str:
+    """Give what a macro returns for vars of the caller; a refusal is an AssertionError."""
+    package = Package()
+    package.names.update(
+        model=SimpleNamespace(name=NODE), run_started_at=NOW, var=lambda name, default=None: said.get(name, default)
+    )
+    return package.sql(macro, *args)
+
+
+@pytest.mark.parametrize("found", ["true", "True", True, "yes", "1", 1])
+def test_a_wish_trains_always(found: Any) -> None:
+    assert written("retrain_mode", mlbridge_retrain=found) == "always"
+
+
+@pytest.mark.parametrize("found", ["policy", "false", "False", False, "no", "none", None, "0", 0])
+def test_else_the_policy_of_the_spec_decides(found: Any) -> None:
+    assert written("retrain_mode", mlbridge_retrain=found) == "policy"
+    assert written("retrain_mode") == "policy"
+
+
+def test_never_is_never() -> None:
+    assert written("retrain_mode", mlbridge_retrain="never") == "never"
+
+
+@pytest.mark.parametrize(
+    ("found", "shown", "hint"),
+    [
+        ("nevr", "'nevr'", " Did you mean 'never'?"),
+        ("polcy", "'polcy'", " Did you mean 'policy'?"),
+        ("2", "'2'", ""),
+        ([1], "[1]", ""),
+        (float("nan"), ".nan", ""),
+    ],
+)
+def test_another_word_is_refused(found: Any, shown: str, hint: str) -> None:
+    with pytest.raises(AssertionError) as refused:
+        written("retrain_mode", mlbridge_retrain=found)
+    said = f"{NODE}: the var `mlbridge_retrain` says {shown}.{hint} Allowed: true, false, policy, never."
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("found", "moment"),
+    [
+        (None, "2024-07-01 06:30:00.250000"),
+        ("2024-07-01", "2024-07-01 00:00:00"),
+        ("2024-07-01T06:30", "2024-07-01 06:30"),
+        ("2024-07-01 06:30:00.25", "2024-07-01 06:30:00.25"),
+    ],
+)
+def test_a_build_works_on_what_was_known_at_a_moment(found: str | None, moment: str) -> None:
+    assert written("as_of", mlbridge_as_of=found) == moment
+
+
+@pytest.mark.parametrize("found", ["2024-07-01 06:30:00.251", "2024-07-01 06:31", "2024-07-02", "9999-12-31"])
+def test_a_clock_in_the_future_is_refused(found: str) -> None:
+    with pytest.raises(AssertionError, match="lies in the future: it is 2024-07-01 06:30:00 in UTC"):
+        written("as_of", mlbridge_as_of=found)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "2024-02-30",
+        "2024-13-01",
+        "24-01-01",
+        "2024-07-01 25:00",
+        "soon",
+        "0000-01-01",
+        "٣024-07-01",
+        0,
+        False,
+        2024,
+        [],
+        {},
+    ],
+)
+def test_what_is_no_moment_is_refused(found: Any) -> None:
+    with pytest.raises(AssertionError, match="vars: mlbridge_as_of: expected a moment in UTC such as"):
+        written("as_of", mlbridge_as_of=found)
+
+
+ROLES = "the name of a role or a list of names"
+DAYS = "a number of days from 1 to 36500, or 'forever'"
+
+
+@pytest.mark.parametrize(
+    ("macro", "var", "found", "expected", "shown"),
+    [
+        ("models", "mlbridge_models", None, "a list of names such as [late_arrival]", "nothing"),
+        ("models", "mlbridge_models", True, "a list of names such as [late_arrival]", "true"),
+        ("models", "mlbridge_models", 5, "a list of names such as [late_arrival]", "5"),
+        ("models", "mlbridge_models", {"a": 1}, "a list of names such as [late_arrival]", "{'a': 1}"),
+        ("models", "mlbridge_models", [None], "names such as [late_arrival]", "[None]"),
+        ("models", "mlbridge_models", [""], "names such as [late_arrival]", "['']"),
+        ("step", "mlbridge_keep_steps", "maybe", "true or false", "'maybe'"),
+        ("step", "mlbridge_keep_steps", None, "true or false", "nothing"),
+        ("step", "mlbridge_keep_steps", 1, "true or false", "1"),
+        ("granted_roles", "mlbridge_grant_select", 5, ROLES, "5"),
+        ("granted_roles", "mlbridge_grant_select", {"a": 1}, ROLES, "{'a': 1}"),
+        ("granted_roles", "mlbridge_grant_select", [5], ROLES, "[5]"),
+        ("granted_roles", "mlbridge_grant_select", "", ROLES, "''"),
+        ("forget_runs", "mlbridge_keep_runs", "soon", DAYS, "'soon'"),
+        ("forget_runs", "mlbridge_keep_runs", "7", DAYS, "'7'"),
+        ("forget_runs", "mlbridge_keep_runs", 0, DAYS, "0"),
+        ("forget_runs", "mlbridge_keep_runs", -1, DAYS, "-1"),
+        ("forget_runs", "mlbridge_keep_runs", 10**9, DAYS, "1000000000"),
+        ("forget_runs", "mlbridge_keep_runs", 1.5, DAYS, "1.5"),
+        ("forget_runs", "mlbridge_keep_runs", True, DAYS, "true"),
+        ("forget_runs", "mlbridge_keep_runs", None, DAYS, "nothing"),
+        ("forget_runs", "mlbridge_keep_runs", float("nan"), DAYS, ".nan"),
+    ],
+)
+def test_a_var_of_a_wrong_kind_is_refused(macro: str, var: str, found: Any, expected: str, shown: str) -> None:
+    with pytest.raises(AssertionError) as refused:
+        written(macro, **{var: found})
+    assert str(refused.value) == f"vars: {var}: expected {expected}, found {shown}."
+
+
+# Two types of one column, before and now, and whether a version that learnt from the first can read the second.
+TYPES = (
+    ("INTEGER", "BIGINT", True),
+    ("TINYINT", "UHUGEINT", True),
+    ("DECIMAL(9,2)", "DECIMAL(10,2)", True),
+    ("DECIMAL(9,2)", "NUMERIC", True),
+    ("FLOAT", "DOUBLE", True),
+    ("REAL", "DOUBLE PRECISION", True),
+    ("VARCHAR", "ENUM('a', 'b')", True),
+    ("ENUM('a', 'b')", "ENUM('a', 'b', 'c')", True),
+    ("CHARACTER VARYING(20)", "TEXT", True),
+    ("TIMESTAMP", "TIMESTAMP WITHOUT TIME ZONE", True),
+    ("INTEGER", "DOUBLE", False),
+    ("INTEGER", "DECIMAL(9,0)", False),
+    ("DOUBLE", "DECIMAL(9,2)", False),
+    ("BOOLEAN", "INTEGER", False),
+    ("DATE", "TIMESTAMP", False),
+    ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", False),
+    ("INTEGER", "VARCHAR", False),
+)
+
+
+@pytest.mark.parametrize(("before", "now", "same"), TYPES)
+def test_a_type_amounts_to_the_same_in_sql_and_in_python(before: str, now: str, same: bool) -> None:
+    assert (family(before) == family(now)) is same
+    assert (written("family", before) == written("family", now)) is same

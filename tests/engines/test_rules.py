@@ -1,0 +1,255 @@
+"""What SQL decides about versions and rows, on DuckDB and on PostgreSQL: the tables of cases in `tests/expected`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+import yaml
+from dbt_host import ROOT
+from decided import Ask, Decided, RefusedError, asked
+from postgres import Postgres
+
+from mlbridge.features.columns import Feature
+from mlbridge.registry.versions import Version
+from mlbridge.scoring.unscorable_rows import unscorable_reasons
+from mlbridge.spec.reading import read_spec
+from mlbridge.spec.specification import Spec
+
+
+def cases(name: str) -> Any:
+    return yaml.safe_load((ROOT / f"tests/expected/{name}.yml").read_text())
+
+
+CHAMPIONS = cases("champions")
+SPEC = {"task": "classification", "target": "is_late", "entity": "id", "time": "at"}
+LOGBOOK = "version int, outcome text, as_of timestamp, trained_at timestamp"
+
+
+class Warehouse:
+    """A schema with tables to be made by hand, and the package's macros for its engine."""
+
+    def __init__(self, macros: Decided, ask: Ask, execute: Callable[[str], Any]) -> None:
+        self.macros, self.ask, self.execute = macros, ask, execute
+
+    def make(self, table: str, columns: str, rows: Sequence[str]) -> None:
+        """Make a table of `columns`, with rows written as SQL."""
+        name = self.macros.table(table)
+        self.execute(f"drop table if exists {name}")
+        self.execute(f"create table {name} ({columns})")
+        for row in rows:
+            self.execute(f"insert into {name} values ({row})")
+
+    def node(self, node: str, as_of: datetime | None = None, **spec: Any) -> Decided:
+        """Give the macros as a node's build at a moment calls them; `spec` is added to the least one."""
+        return self.macros.of(self.ask, node, as_of, {**SPEC, **spec})
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    if request.param == "duckdb":
+        connection = duckdb.connect()
+        yield Warehouse(Decided(), asked(connection), connection.execute)
+        connection.close()
+        return
+    server: Postgres = request.getfixturevalue("server")
+
+    def execute(statement: str) -> Any:
+        cursor = server.connection.cursor()
+        cursor.execute(statement)
+        return cursor
+
+    def ask(query: str) -> tuple[Sequence[str], Sequence[tuple[Any, ...]]]:
+        cursor = execute(query)
+        return [described[0] for described in cursor.description], cursor.fetchall()
+
+    yield Warehouse(Decided("postgres", "postgres", "public"), ask, execute)
+
+
+# --- which versions are in use ----------------------------------------------------------------------------
+
+
+def written(row: Sequence[Any]) -> str:
+    version, outcome, *days = row
+    return f"{'null' if version is None else version}, '{outcome}', {', '.join(map(moment, days))}"
+
+
+def moment(day: str | None) -> str:
+    return "null" if day is None else f"cast('2024-{day}' as timestamp)"
+
+
+def clock(case: Mapping[str, Any]) -> datetime | None:
+    return datetime.fromisoformat(str(case["as_of"])) if "as_of" in case else None
+
+
+@pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
+def test_which_versions_are_in_use(case: dict[str, Any], warehouse: Warehouse) -> None:
+    node, said = CHAMPIONS["node"], {key: case[key] for key in ("pin", "retire") if key in case}
+    warehouse.make("late_training", LOGBOOK, [written(row) for row in case["logbook"]])
+    macros = warehouse.node(node, clock(case), **said)
+    logbook = macros.table("late_training")
+    if "error" in case:
+        with pytest.raises(RefusedError) as refused:
+            macros.call("in_use", "late", logbook)
+        assert str(refused.value) == f"{node}: {case['error']}"
+    else:
+        assert macros.call("in_use", "late", logbook) == dict(
+            zip(("champion", "challenger", "promoted"), case["in_use"], strict=True)
+        )
+
+
+VERSIONS = (
+    "model text, candidate text, reason text, rows_train bigint, train_from timestamp, train_to timestamp, "
+    f"holdout_from timestamp, artifact_sha256 text, {LOGBOOK}"
+)
+
+
+@pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
+def test_ml_champions_says_the_same(case: dict[str, Any], warehouse: Warehouse) -> None:
+    said = {key: case[key] for key in ("pin", "retire") if key in case}
+    kept = [row for row in case["logbook"] if row[1] not in ("skipped", "not_trained")]
+    rest = "'c', 'r', 1, null, null, null, 's'"
+    rows = [f"'early', {rest}, {written([99, 'promoted', '12-01', '12-01'])}"]
+    warehouse.make("ml_versions", VERSIONS, rows + [f"'late', {rest}, {written(row)}" for row in kept])
+    macros = warehouse.node(CHAMPIONS["node"], clock(case), **said)
+    # How the host may materialize it is no part of the rule.
+    macros.names["mlbridge"].output = lambda *_: ""
+    sql = macros.file(ROOT / "models/register/ml_champions.sql")
+    names, found = warehouse.ask(sql)
+    champions = [dict(zip(names, row, strict=True)) for row in found]
+    champion = case.get("in_use", [None])[0]
+    expected = [] if champion is None else [("late", champion, "pin" in case)]
+    assert [(row["model"], row["version"], row["pinned"]) for row in champions] == expected
+
+
+# --- which rows wait --------------------------------------------------------------------------------------
+
+WAITING = cases("waiting")
+SPLIT = 'id text, part int, "at" timestamp, "the ""x""" double precision, is_late boolean, ml_split text'
+BEFORE = "entity text, time timestamp, version int, prediction text, not_scored_because text"
+
+
+@pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
+def test_which_rows_wait(case: dict[str, Any], warehouse: Warehouse) -> None:
+    rows = [
+        f"'{id_}', {part}, {moment(at)}, {x}, {label}, '{word}'" for id_, part, at, x, label, word in WAITING["rows"]
+    ]
+    warehouse.make("late_split", SPLIT, rows)
+    columns = BEFORE.replace(", not_scored_because text", "") if case.get("without_reasons") else BEFORE
+    before = [f"'{entity}', {moment(at)}, {', '.join(map(str, rest))}" for entity, at, *rest in case.get("before", [])]
+    warehouse.make("late_predictions", columns, before)
+    said = {**WAITING["spec"], **case.get("spec", {})}
+    macros = warehouse.node("late_predictions")
+    then, now = (macros.call("read_spec", "late_training", {**said, **more}) for more in ({}, case.get("now", {})))
+    holdout = case.get("holdout_from")
+    version = {
+        "number": 1,
+        "spec": then,
+        "features": WAITING["features"],
+        "holdout_from": holdout and f"{holdout} 00:00:00",
+    }
+    split = macros.table("late_split")
+    waiting = macros.call("waiting_rows", version, now, split, split)
+    names, found = warehouse.ask(f"select * from ({waiting}) as waiting order by id")
+    assert [row[0] for row in found] == case["waits"]
+    assert names[-2:] == ["ml entity", "ml time"]
+
+
+@pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
+def test_python_sees_the_same_question(case: dict[str, Any]) -> None:
+    """What the champion is compared by in a training."""
+    macros, said = Decided(), {**WAITING["spec"], **case.get("spec", {})}
+    changed = {**said, **case.get("now", {})}
+    by_sql = macros.call(
+        "same_question", *(macros.call("read_spec", "late_training", each) for each in (said, changed))
+    )
+    then, now = (read_spec("late_training", each) for each in (said, changed))
+    assert (version_of(then, {}).same_question(now) and then.split == now.split) is by_sql
+
+
+# --- whether a version can score --------------------------------------------------------------------------
+
+KEYS = cases("keys")
+
+
+@pytest.mark.parametrize("case", KEYS["cases"], ids=lambda case: case["name"])
+def test_what_is_wrong_with_the_keys(case: dict[str, Any], warehouse: Warehouse) -> None:
+    columns = '''id text, "it's a part" int, "the ""time""" timestamp, "group" text'''
+    warehouse.make(
+        "late_split", columns, [f"{id_}, {part}, {moment(at)}, {group}" for id_, part, at, group in case["rows"]]
+    )
+    macros = warehouse.node("late_training")
+    table, entity = macros.table("late_split"), case.get("entity", ["id"])
+    query = macros.call("key_problem", entity, 'the "time"', case.get("group"), table)
+    names, rows = warehouse.ask(query)
+    assert names == ["problem"]
+    assert rows == ([] if case["problem"] is None else [(case["problem"],)])
+
+
+SCHEMAS = cases("schemas")
+
+
+def version_of(spec: Spec, types: Mapping[str, str]) -> Version:
+    features = tuple(Feature(name, type_, "numeric") for name, type_ in types.items())
+    nothing: dict[str, Any] = dict.fromkeys(("classes", "numbers", "holdout_from", "artifact"))
+    return Version("late", 1, datetime(2024, 1, 1), spec, features, trusted=(), **nothing)
+
+
+@pytest.mark.parametrize("case", SCHEMAS["cases"], ids=lambda case: str(case["now"]))
+def test_which_columns_keep_a_version_from_scoring(case: dict[str, Any]) -> None:
+    columns = {name: type_ for name, type_ in {**SCHEMAS["columns"], **case["now"]}.items() if type_ is not None}
+    trained = {name: SCHEMAS["columns"][name] for name in SCHEMAS["features"]}
+    assert (
+        version_of(read_spec("late_training", SCHEMAS["spec"]), trained).schema_difference(columns) == case["problem"]
+    )
+    features = [{"name": name, "type": type_} for name, type_ in trained.items()]
+    version = {"spec": SCHEMAS["spec"], "features": features}
+    assert Decided().call("schema_problem", version, columns) == case["problem"]
+
+
+# --- rows that cannot be scored ---------------------------------------------------------------------------
+
+NUMBERS = (
+    "null", "0", "'nan'", "'infinity'", "'-infinity'", "3.4028234e38", "3.4028235677973362e38", "3.4028235677973366e38",
+    "-3.4028235677973366e38", "-1e300", "1.7976931348623157e308",
+)  # fmt: skip
+
+
+def test_which_numbers_cannot_be_scored() -> None:
+    """Python and SQL ask the same of a feature, in the same words."""
+    connection = duckdb.connect()
+    macros = Decided()
+    features = (
+        Feature("it's", "DOUBLE", "numeric"),
+        Feature("y", "FLOAT", "numeric"),
+        Feature("z", "INTEGER", "numeric"),
+    )
+    listed = ", ".join(f"(cast({value} as double))" for value in NUMBERS)
+    connection.execute(
+        f"""create table rows as select a.n as "it's", try_cast(b.n as float) as y, 1 as z
+        from (values {listed}) as a (n), (values {listed}) as b (n)"""
+    )
+    version = {"features": [{"name": each.name, "type": each.type} for each in features]}
+    types = {each.name: each.type for each in features}
+    by_sql = [macros.call("unscorable_reason_of", version, types, "rows", kind) for kind in ("infinite", "large")]
+    by_python = [each.sql(dialect="duckdb") for each in unscorable_reasons(features).values()]
+    found = connection.sql(f"select {', '.join([*by_sql, *by_python])} from rows").fetchall()
+    assert [row[:2] for row in found] == [row[2:] for row in found]
+    large = "is beyond 3.4e38, which the version's estimator does not take"
+    said = {text for row in found for text in row if text is not None}
+    assert said == {
+        f"the feature '{name}' {why}" for name, why in (("it's", "is infinite"), ("y", "is infinite"), ("it's", large))
+    }
+    alone = connection.sql(f"""select {by_sql[1]} is not null from rows where y = 0""").fetchall()
+    assert [each for (each,) in alone] == [value is not None and large_in_32_bits(value) for value in NUMBERS]
+
+
+def large_in_32_bits(value: str) -> bool:
+    """Ask numpy: finite, but infinite as a 32-bit float."""
+    number = float("nan") if value == "null" else float(value.strip("'"))
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(number) and np.isinf(np.float32(number)))

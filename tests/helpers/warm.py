@@ -1,0 +1,270 @@
+"""dbt in warm processes: one server imports dbt once and forks a child for each command.
+
+A child is a process of its own, so it can be killed, limited, or run beside another one; it starts in a tenth of a
+second where `dbt` itself needs seconds. The server has parsed a project before, so that its children inherit what dbt
+works out anew in each process, and children leave each other the texts into which dbt has put ephemeral models. It
+never builds or fits: a child that is forked from a process with threads may hang.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PARSED = "parsed.msgpack"
+INJECTED = "injected"
+# What the server parses: the package, and nothing of a host's own.
+PROJECT = {
+    "dbt_project.yml": "{name: warm, version: 1.0.0, profile: warm, flags: {send_anonymous_usage_stats: false}}",
+    "packages.yml": f"packages: [{{local: {ROOT}}}]",
+    "profiles.yml": "warm: {target: dev, outputs: {dev: {type: duckdb, path: never_built.duckdb}}}",
+}
+WARM = (
+    "dbt.adapters.duckdb",
+    "dbt.task.build",
+    "mlbridge.nodes.predictions",
+    "mlbridge.nodes.new_version",
+    "mlbridge.nodes.training",
+    "skops.io",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.inspection",
+    "sklearn.linear_model",
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A dbt command that was started in a child; `log` is what it prints."""
+
+    server: Warm
+    pid: int
+    log: Path
+
+    def kill(self) -> None:
+        """End it without a word of warning."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end; gives 0, 1 or 2 as dbt does, or the negative number of the signal that ended it."""
+        return int(self.server.ask({"wait": self.pid}))
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+
+class Warm:
+    """The server; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+
+    def __enter__(self) -> Warm:
+        for name, text in PROJECT.items():
+            (self.folder / name).write_text(text)
+        command = [sys.executable, "-W", "ignore", __file__, str(self.folder)]
+        quiet = {"DO_NOT_TRACK": "1", "DBT_LOG_LEVEL_FILE": "none", "PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, **quiet}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def ask(self, order: dict[str, Any]) -> Any:
+        """Send an order and read the answer."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def parse(self, project: Path) -> None:
+        """Parse a project once; `start(..., parsed=True)` then saves its commands that second."""
+        self.dbt(project, "parse")
+        shutil.copy(project / "target" / "partial_parse.msgpack", project / PARSED)
+
+    def start(self, project: Path, *args: str, **limits: Any) -> Command:
+        """Start a dbt command in a project.
+
+        `kill_at=(pattern, when)` ends it `before` or `after` the first SQL statement that matches, `kill_in` inside
+        the first of the functions that are given as `module.name`; `file_size` is the largest file that it may write,
+        in bytes; `parsed` takes what `parse` found, `env` adds environment variables.
+        """
+        self.count += 1
+        log = self.folder / f"{self.count}.log"
+        log.touch()
+        order = {"project": str(project), "args": args, "log": str(log), **limits}
+        return Command(self, self.ask(order), log)
+
+    def dbt(self, project: Path, *args: str, ok: bool | None = True, **limits: Any) -> str:
+        """Run a dbt command to its end and give what it said; `ok=None` accepts any end."""
+        command = self.start(project, *args, **limits)
+        code = command.wait()
+        assert ok is None or (code == 0) is ok, command.said[-8000:]
+        return command.said
+
+
+def _serve() -> None:
+    for module in WARM:
+        importlib.import_module(module)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _learn(sys.argv[1])
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "wait" in order:
+            _, status = os.waitpid(order["wait"], 0)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _run(order)
+        answers.write(f"{answer}\n")
+        answers.flush()
+
+
+def _learn(project: str) -> None:
+    """Let dbt generate the code that reads and writes its classes, and compile every macro: a second or two."""
+    from dbt.cli.main import dbtRunner
+    from dbt_common.clients.jinja import template_cache
+    from dbt_common.tests import enable_test_caching
+
+    enable_test_caching()  # dbt then reads the text of a macro once
+    _remember_injected(Path(project, INJECTED))
+    _enter(project)
+    for command in ("deps", "parse"):
+        result = dbtRunner().invoke(["--quiet", command])
+        assert result.success, result.exception
+    shutil.copy("target/partial_parse.msgpack", PARSED)
+    for macro in _parsed().macros.values():
+        template_cache.get_node_template(macro)
+    assert threading.active_count() == 1, "a child of a process with threads may hang"
+
+
+def _remember_injected(folder: Path) -> None:
+    """Keep each SQL text into which dbt has put ephemeral models, a fifth of a build's time, for other children."""
+    from dbt import compilation
+
+    inject = compilation.inject_ctes_into_sql
+    folder.mkdir()
+
+    def remembered(sql: str, ctes: list[Any]) -> str:
+        asked = json.dumps([sql, [each.sql for each in ctes]])
+        known = folder / hashlib.sha256(asked.encode()).hexdigest()
+        if not known.exists():
+            unfinished = known.with_suffix(f".{os.getpid()}.{threading.get_ident()}")  # a child may be killed here
+            unfinished.write_text(inject(sql, ctes))
+            unfinished.replace(known)
+        return known.read_text()
+
+    compilation.inject_ctes_into_sql = remembered
+
+
+def _enter(project: str) -> None:
+    os.chdir(project)
+    os.environ["DBT_PROFILES_DIR"] = project
+
+
+def _run(order: dict[str, Any]) -> None:
+    gc.disable()  # it would look through all that the server has made again and again; a child lives for seconds
+    code = 2
+    try:
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for number, end in enumerate((nothing, log, log)):
+            os.dup2(end, number)
+        _enter(order["project"])
+        os.environ.update(order.get("env", {}))
+        if "kill_at" in order:
+            _kill_at(*order["kill_at"])
+        if "kill_in" in order:
+            _kill_in(*order["kill_in"])
+        if "file_size" in order:
+            _limit(order["file_size"])
+        from dbt.cli.main import dbtRunner
+
+        result = dbtRunner(manifest=_parsed() if order.get("parsed") else None).invoke(
+            ["--no-use-colors", *order["args"]]
+        )
+        code = 0 if result.success else 1 if result.exception is None else 2
+        if result.exception is not None:
+            sys.stdout.write(f"{result.exception}\n")
+    except BaseException:
+        sys.stdout.write(traceback.format_exc())
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _parsed() -> Any:
+    from dbt.contracts.graph.manifest import Manifest
+
+    manifest = Manifest.from_msgpack(Path(PARSED).read_bytes())
+    manifest.build_flat_graph()  # what macros see as `graph`
+    return manifest
+
+
+def _kill_at(pattern: str, when: str) -> None:
+    """End this process where a statement goes to the database; only what the database has done by then is done."""
+    from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+    from duckdb import extract_statements
+
+    execute = DuckDBCursorWrapper.execute
+
+    def watched(self: Any, sql: str, bindings: Any = None) -> Any:
+        several = [each.query for each in extract_statements(sql)] if bindings is None else []
+        for statement in several if len(several) > 1 else [sql]:
+            matches = re.search(pattern, statement, re.IGNORECASE) is not None
+            if matches and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            done = execute(self, statement, bindings)
+            if matches:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    DuckDBCursorWrapper.execute = watched
+
+
+def _kill_in(*functions: str) -> None:
+    """End this process when it calls one of the functions."""
+    for function in functions:
+        module, name = function.rsplit(".", 1)
+        setattr(importlib.import_module(module), name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def _limit(size: int) -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write then fails, as it does on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,301 @@
+"""What differs between versions, how they are ranked, and their cards, on tables made by hand from real estimators."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from handmade import published
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from mlbridge.monitor import MonitorError, State
+from mlbridge.monitor.card import card
+from mlbridge.monitor.version_changes import changes
+from mlbridge.monitor.versions import decisions, importances, leaderboard
+from mlbridge.spec.reading import read_spec
+from mlbridge.training.candidates import describe
+
+SPEC: dict[str, Any] = {"task": "regression", "target": "spent", "entity": "id", "time": "at"}
+FEATURES = {"visits": "INTEGER", "city": "VARCHAR", "discount": "DOUBLE"}
+
+
+def pipeline(alpha: float, numbers: list[str], texts: list[str]) -> Any:
+    prepared = make_column_transformer((SimpleImputer(), numbers), (OneHotEncoder(), texts), ("passthrough", []))
+    return make_pipeline(prepared, Ridge(alpha=alpha))
+
+
+RIDGE = pipeline(1.0, ["visits", "discount"], ["city"])
+
+
+def version(number: int, **said: Any) -> dict[str, Any]:
+    """Write a version's row as the logbook has it."""
+    spec = read_spec("spent_training", {**SPEC, **said.pop("spec", {})}).as_dict()
+    features = said.pop("features", FEATURES)
+    stats = {"rows": 90, "nulls": 9, "distinct": 7, "mean": 1.5, "std": 0.5, "min": -1.0, "max": 12.25}
+    documents = {
+        "spec": spec,
+        "features": [
+            {"name": name, "type": type_, "kind": "category" if type_ == "VARCHAR" else "numeric", **stats}
+            for name, type_ in features.items()
+        ],
+        "params": {"estimator": describe(said.pop("estimator", RIDGE)), "seed": 0, "classes": None, "numbers": None},
+        "library_versions": {"mlbridge": "0.3.0", "scikit-learn": "1.9.1", **said.pop("libraries", {})},
+        "calibration": [{"bin": 0, "n": 15, "mean_predicted": 4.5, "observed": 5.25}],
+    }
+    row = {
+        "model": "spent", "version": number, "candidate": "ridge", "outcome": "promoted", "reason": "better",
+        "trained_at": datetime(2024, 5, number, 4), "as_of": datetime(2024, 5, 1), "data_hash": "abc",
+        "rows_train": 1090, "rows_validation": 20, "rows_test": 15, "train_from": datetime(2024, 1, 1),
+        "train_to": datetime(2024, 4, 1, 12, 30), "holdout_from": datetime(2024, 4, 20), "fit_seconds": 1.25,
+        "peak_memory_mb": 512.0, "artifact_format": "skops-1", "artifact_sha256": "f00d", "invocation_id": "i",
+    }  # fmt: skip
+    return {**row, **{key: json.dumps(value) for key, value in documents.items()}, **said}
+
+
+def changed(folder: Path, **said: Any) -> dict[tuple[str, str], tuple[str, str]]:
+    """Compare a version with one that is another in some things."""
+    state = published(folder, ml_versions=[version(1), version(2, **said)])
+    found = changes(state, "spent", 1, 2)
+    assert list(found.columns) == ["what", "key", "before", "after"]
+    assert not found.duplicated(["what", "key"]).any()
+    assert changes(state, "spent", 2, 1)[["what", "key"]].sort_values(["what", "key"]).values.tolist() == sorted(
+        found[["what", "key"]].values.tolist()
+    )
+    return {(each.what, each.key): (each.before, each.after) for each in found.itertuples()}
+
+
+def test_nothing_changed(tmp_path: Path) -> None:
+    assert changed(tmp_path) == {}
+
+
+def test_a_version_beside_itself(tmp_path: Path) -> None:
+    found = changes(published(tmp_path, ml_versions=[version(4)]), "spent", 4, 4)
+    assert found.empty
+    assert list(found.columns) == ["what", "key", "before", "after"]
+
+
+def test_changes_of_the_spec(tmp_path: Path) -> None:
+    said = {
+        "split": {"validation": 0.2, "gap": "3 days"},
+        "candidates": ["ridge", "random_forest"],
+        "retrain": {"max_age": "60 days"},
+        "shadow": True,
+        "monitor": {"thresholds": {"psi": 0.3}},
+        "features": {"exclude": ["id2"]},
+    }
+    assert changed(tmp_path, spec=said) == {
+        ("spec", "exclude"): ("none", "id2"),
+        ("spec", "split.validation"): ("0.15", "0.2"),
+        ("spec", "split.gap"): ("0 days", "3 days"),
+        ("spec", "candidates"): ("ridge, random_forest, hist_gradient_boosting", "ridge, random_forest"),
+        ("spec", "retrain.max_age"): ("none", "60 days"),
+        ("spec", "shadow"): ("false", "true"),
+        ("spec", "monitor.thresholds.psi"): ("\N{EN DASH}", "0.3"),
+    }
+
+
+def test_an_older_spec_has_the_defaults_of_what_it_did_not_know(tmp_path: Path) -> None:
+    row = version(1)
+    spec = json.loads(row["spec"])
+    del spec["shadow"], spec["retrain"]["cool_down"]
+    state = published(tmp_path, ml_versions=[{**row, "spec": json.dumps(spec)}, version(2)])
+    assert changes(state, "spent", 1, 2).empty
+
+
+def test_changes_of_the_features(tmp_path: Path) -> None:
+    features = {"visits": "BIGINT", "city": "VARCHAR", "<b>": "DATE"}
+    assert changed(tmp_path, features=features) == {
+        ("features", "visits"): ("INTEGER", "BIGINT"),
+        ("features", "discount"): ("DOUBLE", "\N{EN DASH}"),
+        ("features", "<b>"): ("\N{EN DASH}", "DATE"),
+    }
+
+
+def test_changes_of_the_parameters(tmp_path: Path) -> None:
+    assert changed(tmp_path, estimator=pipeline(0.1, ["visits"], ["city", "shop"])) == {
+        ("params", "ridge.alpha"): ("1.0", "0.1"),
+        ("params", "columntransformer.simpleimputer.columns"): ("discount", "\N{EN DASH}"),
+        ("params", "columntransformer.onehotencoder.columns"): ("\N{EN DASH}", "shop"),
+    }
+
+
+def test_another_candidate(tmp_path: Path) -> None:
+    other = make_pipeline(RIDGE[0], HistGradientBoostingRegressor(max_iter=7))
+    found = changed(tmp_path, candidate="mine", estimator=other)
+    assert found["params", "candidate"] == ("ridge", "mine")
+    before, after = found["params", "ridge"]
+    assert before.startswith("Ridge(alpha=1.0, copy_X=true, ")
+    assert after == "\N{EN DASH}"
+    before, after = found["params", "histgradientboostingregressor"]
+    assert before == "\N{EN DASH}"
+    assert after.startswith("HistGradientBoostingRegressor(")
+    assert "max_iter=7" in after
+    assert len(found) == 3
+
+
+def test_an_estimator_that_is_no_pipeline(tmp_path: Path) -> None:
+    rows = [version(1, estimator=Ridge()), version(2, estimator=Ridge(alpha=2.5, solver="svd"))]
+    found = changes(published(tmp_path, ml_versions=rows), "spent", 1, 2)
+    assert found.values.tolist() == [["params", "alpha", "1.0", "2.5"], ["params", "solver", "auto", "svd"]]
+
+
+def test_changes_of_data_and_libraries(tmp_path: Path) -> None:
+    said = {"rows_train": 2000, "train_to": datetime(2024, 5, 1), "holdout_from": None, "data_hash": "def"}
+    assert changed(tmp_path, **said, libraries={"scikit-learn": "1.9.2", "numpy": "2.4"}) == {
+        ("data", "rows_train"): ("1,090", "2,000"),
+        ("data", "train_to"): ("2024-04-01 12:30:00", "2024-05-01 00:00:00"),
+        ("data", "holdout_from"): ("2024-04-20 00:00:00", "none"),
+        ("data", "data_hash"): ("abc", "def"),
+        ("libraries", "scikit-learn"): ("1.9.1", "1.9.2"),
+        ("libraries", "numpy"): ("\N{EN DASH}", "2.4"),
+    }
+
+
+# --- the leaderboard, importances, decisions -------------------------------------------------------------------
+
+
+def metric(version: int, candidate: str, split: str, name: str, value: float | None, **more: Any) -> dict[str, Any]:
+    low, high = (None, None) if value is None else (value - 0.5, value + 0.5)
+    said = {"model": "spent", "version": version, "candidate": candidate, "split": split, "metric": name}
+    return {**said, "slice": "all", "value": value, "low": low, "high": high, "n": 15, "baseline": 9.5, **more}
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    rows = [
+        version(1),
+        version(1, candidate="forest", outcome="runner_up"),
+        version(3, outcome="rejected", as_of=datetime(2024, 6, 1)),
+    ]
+    metrics = [
+        metric(number, candidate, split, name, value)
+        for number, candidate, value in ((1, "forest", 6.0), (1, "ridge", 5.0), (3, "ridge", 10.0))
+        for split in ("test", "validation")
+        for name in ("median_absolute_error", "rmse")
+    ]
+    metrics += [
+        metric(1, "ridge", "test", "rmse", 4.0, slice="city=<b>north</b> | *x*"),
+        metric(1, "ridge", "test", "rmse", 7.0, slice="city=NULL", n=4),
+    ]
+    weights = {(1, "visits"): 0.5, (3, "visits"): 0.25, (3, "discount"): 2.0, (1, "discount"): None, (1, "city"): -0.1}
+    return published(
+        tmp_path_factory.mktemp("versions"),
+        ml_versions=rows,
+        ml_metrics=metrics,
+        ml_importances=[
+            {"model": "spent", "version": number, "feature": name, "mean": mean, "std": 0.01, "n": 20}
+            for (number, name), mean in weights.items()
+        ],
+        ml_champions=[{"model": "spent", "version": 3, "candidate": "ridge", "pinned": True}],
+        ml_decisions=[
+            {"model": "spent", "decided_at": datetime(2024, 5, 1), "outcome": "promoted", "version": 1, "reason": "a"},
+            {
+                "model": "spent", "decided_at": datetime(2024, 6, 2), "outcome": "skipped", "reason": "young",
+                "decision": '{"age_days": 3.5, "drifted": {"city": 0.25}}',
+            },
+            {"model": "other", "decided_at": datetime(2024, 6, 3), "outcome": "skipped", "reason": "young"},
+        ],
+    )  # fmt: skip
+
+
+def test_the_leaderboard(state: State) -> None:
+    found = leaderboard(state, "spent")
+    assert list(found.columns) == [
+        "version", "candidate", "outcome", "in_use", "is_retired", "metric", "split", "value", "low", "high",
+        "baseline", "n", "trained_at", "as_of", "rows_train", "rows_validation", "rows_test", "fit_seconds",
+        "peak_memory_mb", "reason",
+    ]  # fmt: skip
+    order = [
+        (version, candidate, outcome, in_use, name, split)
+        for version, candidate, outcome, in_use in (
+            (3, "ridge", "rejected", True), (1, "ridge", "promoted", False), (1, "forest", "runner_up", False),
+        )
+        for name in ("rmse", "median_absolute_error")
+        for split in ("validation", "test")
+    ]  # fmt: skip
+    columns = ["version", "candidate", "outcome", "in_use", "metric", "split"]
+    assert list(found[columns].itertuples(index=False, name=None)) == order
+    assert found["value"].tolist() == [10.0] * 4 + [5.0] * 4 + [6.0] * 4
+    assert set(found["rows_train"]) == {1090}
+    assert not found["is_retired"].any()
+
+
+def test_the_leaderboard_says_what_is_retired(tmp_path: Path) -> None:
+    rows = [{**version(number), "is_retired": number == 2} for number in (1, 2)]
+    metrics = [metric(number, "ridge", "test", "rmse", 4.0) for number in (1, 2)]
+    found = leaderboard(published(tmp_path, ml_versions=rows, ml_metrics=metrics), "spent")
+    assert dict(zip(found["version"], found["is_retired"], strict=True)) == {1: False, 2: True}
+
+
+def test_importances_side_by_side(state: State) -> None:
+    found = importances(state, "spent", (1, 3))
+    assert list(found.columns) == ["feature", "version", "mean", "std", "n"]
+    assert list(zip(found["feature"], found["version"], strict=True)) == [
+        ("discount", 1), ("discount", 3), ("visits", 1), ("visits", 3), ("city", 1),
+    ]  # fmt: skip
+    assert found["mean"].fillna(-9).tolist() == [-9, 2.0, 0.5, 0.25, -0.1]
+    assert set(importances(state, "spent", [3])["version"]) == {3}
+    with pytest.raises(MonitorError, match=r"'spent' has no version 2\. Its versions: '1', '3'"):
+        importances(state, "spent", [1, 2])
+
+
+def test_decisions_newest_first(state: State) -> None:
+    found = decisions(state, "spent")
+    assert list(found.columns) == ["decided_at", "as_of", "outcome", "version", "reason", "figures"]
+    assert found["outcome"].tolist() == ["skipped", "promoted"]
+    assert found["version"].tolist() == [pd.NA, 1]
+    assert found["figures"].tolist() == [{"age_days": 3.5, "drifted": {"city": 0.25}}, {}]
+    with pytest.raises(MonitorError, match=r"'spend'.* Did you mean 'spent'\?"):
+        decisions(state, "spend")
+
+
+# --- the card --------------------------------------------------------------------------------------------------
+
+
+def test_the_card_of_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
+    found = card(state, "spent", 3)
+    assert found.startswith("# Model card: spent, version 3\n")
+    for words in (
+        "**in use, pinned by the spec** as of 2024-07-02 UTC",
+        "- **Estimator**: ridge: ColumnTransformer → Ridge",
+        "- **Decision**: rejected: better",
+        "For each id, at the moment at and from what is known then, it predicts the number spent.",
+        "The outcome is known at the same moment.",
+        "- **Preprocessing**: simpleimputer (SimpleImputer)\\: visits, discount; onehotencoder",
+        "The spec names no slices: whether it does worse for some group of rows was not measured.",
+        "**rmse** decides: the root of the mean squared error, in the unit of the target (lower is better).",
+        "The candidate was chosen on 20 validation rows and evaluated on 15 other test rows.",
+        "which begin at 2024-04-20 UTC",
+        "1,090 rows with a known outcome, from 2024-01-01 to 2024-04-01 12:30 UTC; 3 features",
+        "| rmse | test | 10 | 9.5 to 10.5 | 9.5 | 15 |",
+        "No slice was measured.",
+        "| 4.5 | 5.25 | 15 |",
+        "| discount | DOUBLE | -1 to 12.25 | 10.0 % | 2 | 0.01 |",
+        "| city | VARCHAR | 7 different | 10.0 % | \N{EN DASH} | \N{EN DASH} |",
+        "On the test rows its rmse is not better than that of the naive baseline.",
+        "Not measured. The tables do not say whether rows are about people",
+    ):
+        assert words in found, words
+    assert "It can only predict the outcomes" not in found
+
+
+def test_the_card_of_an_earlier_version(state: State) -> None:
+    found = card(state, "spent", 1)
+    assert "**not in use any more** as of" in found
+    assert "is not better than that of the naive baseline" not in found
+    assert "| all | 5 | 4.5 to 5.5 | 9.5 | 15 |\n| city=&lt;b&gt;north&lt;/b&gt; \\| \\*x\\* | 4 |" in found
+    assert "| city=NULL | 7 | 6.5 to 7.5 | 9.5 | 4 |" in found
+
+
+def test_a_card_that_cannot_be_written(state: State) -> None:
+    with pytest.raises(MonitorError, match="'spent' has no version 2"):
+        card(state, "spent", 2)
