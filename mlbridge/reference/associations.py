@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csc_array
 
 from mlbridge.reference.profile import FOLDED, Bin, bins_of
 from mlbridge.typing import Floats, Integers
@@ -87,7 +88,7 @@ class PartnerSum(NamedTuple):
 class _Sampled(NamedTuple):
     """The numeric features of the sampled rows.
 
-    `ranks` (feature, row) are centred by subtracting their mean, 1/2, and 0 where missing. `known` (feature, row / 8)
+    `ranks` (row, feature) are centred by subtracting their mean, 1/2, and 0 where missing. `known` (feature, row / 8)
     has one bit per row, 1 where the value is not missing. `products` (part, feature, feature) are sums of products of
     centred ranks.
     """
@@ -185,7 +186,7 @@ def _sampled(ranks: Mapping[str, Floats], rows: int) -> _Sampled:
     known = np.packbits(~np.isnan(below), axis=1)
     centred = np.nan_to_num(below - 0.5)
     products = np.stack([part @ part.T for part in np.array_split(centred, BLOCKS, axis=1)])
-    return _Sampled(names, centred, known, _by_part(products))
+    return _Sampled(names, np.ascontiguousarray(centred.T), known, _by_part(products))
 
 
 def _by_part(sums: Floats) -> _ByPart:
@@ -218,13 +219,13 @@ def _weights(name: str, row_bins: _RowBins, sampled: _Sampled) -> dict[str, floa
         return {}
     parts, known = _parts(row_bins, sampled), sampled.known & np.packbits(row_bins > 0)
     single = _correlations(parts, others[:, None])
-    ordered = others[np.argsort(-np.round(single.mean(axis=0), _DIGITS), kind="stable")].tolist()
-    tried = ordered[:_TRIED]
-    limits = _lower_limits(parts, known, [(index,) for index in ordered])
-    chosen, best = _best(limits | _lower_limits(parts, known, combinations(tried, 2)))
+    order = np.argsort(-np.round(single.mean(axis=0), _DIGITS), kind="stable")
+    tried = others[order][:_TRIED].tolist()
+    limits = _lower_limits(single[:, order], known, others[order][:, None])
+    chosen, best = _best(limits | _limits_of(parts, known, combinations(tried, 2)))
     while len(chosen) < MOST_PARTNERS:
         larger = [(*chosen, index) for index in tried if index not in chosen]
-        further, better = _best(_lower_limits(parts, known, larger))
+        further, better = _best(_limits_of(parts, known, larger))
         if better < best + GAIN:
             break
         chosen, best = further, better
@@ -241,20 +242,23 @@ def _best(limits: Mapping[_Set, float]) -> tuple[_Set, float]:
     return found, limits.get(found, -1.0)
 
 
-def _lower_limits(parts: _Parts, known: npt.NDArray[np.uint8], sets: Iterable[_Set]) -> dict[_Set, float]:
+def _limits_of(parts: _Parts, known: npt.NDArray[np.uint8], sets: Iterable[_Set]) -> dict[_Set, float]:
+    """Return the lower limit of each set's correlation; all sets have the same size."""
+    members = np.array(list(sets), dtype=np.int64)
+    return _lower_limits(_correlations(parts, members), known, members) if len(members) else {}
+
+
+def _lower_limits(found: Floats, known: npt.NDArray[np.uint8], sets: Integers) -> dict[_Set, float]:
     """Return a lower limit of each set's correlation: its mean over the blocks minus two standard deviations.
 
-    All sets have the same size. Sets whose partners rarely have values together (`MIN_JOINT_SHARE`) are left out.
+    `found` holds the correlations by block and set, `sets` the partners by set. Sets whose partners rarely have values
+    together (`MIN_JOINT_SHARE`) are left out.
     """
-    tried = list(sets)
-    if not tried:
-        return {}
-    members = np.array(tried)
-    fullest = np.bitwise_count(known).sum(axis=1)[members].max(axis=1)
-    together = np.bitwise_count(np.bitwise_and.reduce(known[members], axis=1)).sum(axis=1)
-    found = _correlations(parts, members)
+    fullest = np.bitwise_count(known).sum(axis=1)[sets].max(axis=1)
+    together = np.bitwise_count(np.bitwise_and.reduce(known[sets], axis=1)).sum(axis=1)
     held = (found.mean(axis=0) - 2 * found.std(axis=0)).round(_DIGITS).tolist()
-    return dict(compress(zip(tried, held, strict=True), together >= MIN_JOINT_SHARE * fullest))
+    enough = together >= MIN_JOINT_SHARE * fullest
+    return dict(compress(zip(map(tuple, sets.tolist()), held, strict=True), enough))
 
 
 def _parts(row_bins: _RowBins, sampled: _Sampled) -> _Parts:
@@ -263,8 +267,9 @@ def _parts(row_bins: _RowBins, sampled: _Sampled) -> _Parts:
     cells = np.repeat(np.arange(BLOCKS), size) * bins + row_bins
     shape = (BLOCKS, bins)
     rows = np.bincount(cells, minlength=BLOCKS * bins).reshape(shape).astype(np.float64)
-    sums = [np.bincount(cells, each, BLOCKS * bins).reshape(shape) for each in sampled.ranks]
-    ranks = np.stack(sums, axis=-1).astype(np.float64, copy=False)
+    # A column of this matrix is a row of the sample: it has a 1 in the line of its cell.
+    placed = csc_array((np.ones(len(cells)), cells, np.arange(len(cells) + 1)), shape=(BLOCKS * bins, len(cells)))
+    ranks = (placed @ sampled.ranks).reshape(*shape, len(sampled.names))
     return _Parts(*map(_Sums, _by_part(rows), _by_part(ranks), sampled.products))
 
 

@@ -8,6 +8,7 @@ never builds or fits: a child that is forked from a process with threads may han
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import hashlib
 import importlib
@@ -28,6 +29,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PARSED = "parsed.msgpack"
 INJECTED = "injected"
+# Seconds after which a command is taken to hang; a busy machine needs a tenth of it for the longest one.
+PATIENCE = 600
 # What the server parses: the package, and nothing of a host's own.
 PROJECT = {
     "dbt_project.yml": "{name: warm, version: 1.0.0, profile: warm, flags: {send_anonymous_usage_stats: false}}",
@@ -200,6 +203,7 @@ def _run(order: dict[str, Any]) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, end in enumerate((nothing, log, log)):
             os.dup2(end, number)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)  # the server would wait for it for ever
         _enter(order["project"])
         os.environ.update(order.get("env", {}))
         if "kill_at" in order:
