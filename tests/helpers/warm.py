@@ -31,6 +31,8 @@ PARSED = "parsed.msgpack"
 INJECTED = "injected"
 # Seconds after which a command is taken to hang; a busy machine needs a tenth of it for the longest one.
 PATIENCE = 600
+# What OpenMP, and pyarrow's allocator, would start threads for.
+SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 # What the server parses: the package, and nothing of a host's own.
 PROJECT = {
     "dbt_project.yml": "{name: warm, version: 1.0.0, profile: warm, flags: {send_anonymous_usage_stats: false}}",
@@ -85,7 +87,7 @@ class Warm:
             (self.folder / name).write_text(text)
         command = [sys.executable, "-W", "ignore", __file__, str(self.folder)]
         quiet = {"DO_NOT_TRACK": "1", "DBT_LOG_LEVEL_FILE": "none", "PYTHONWARNINGS": "ignore"}
-        environment = {**os.environ, **quiet}
+        environment = {**os.environ, **quiet, **SINGLE_THREADED}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -168,7 +170,8 @@ def _learn(project: str) -> None:
     shutil.copy("target/partial_parse.msgpack", PARSED)
     for macro in _parsed().macros.values():
         template_cache.get_node_template(macro)
-    assert threading.active_count() == 1, "a child of a process with threads may hang"
+    threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    assert len(threads) == 1, f"a child of a process with threads may hang: {threads}"
 
 
 def _remember_injected(folder: Path) -> None:
