@@ -212,9 +212,13 @@ def test_the_app_shows_the_last_build_while_the_next_one_runs(browser: Browser, 
             "unit_test",
             "--vars",
         ]
-        said = {"mlbridge_as_of": "2025-02-03", "mlbridge_retrain": "true"}
+        variables = {"mlbridge_as_of": "2025-02-03", "mlbridge_retrain": "true"}
         with subprocess.Popen(
-            [*line, json.dumps(said)], cwd=own_shop.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*line, json.dumps(variables)],
+            cwd=own_shop.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as build:
             during = 0
             while build.poll() is None:

@@ -116,7 +116,7 @@ def test_who_may_not_make_the_schema_is_told(host: Host, server: Postgres, warm:
         cursor.execute("create role builder login; create schema shut authorization builder")
     profile = {**server.profile("shut"), "user": "builder"}
     host.write({"profiles.yml": yaml.safe_dump({"small": {"target": "dev", "outputs": {"dev": profile}}})})
-    asked = ("run", "--select", "ml_runs", "ml_nodes", "--vars", json.dumps({"mlbridge_grant_select": []}))
-    said = warm.dbt(host.path, *asked)
-    assert "this user may not make the schema shut_published. Make it, and give it to this user." in said
+    command = ("run", "--select", "ml_runs", "ml_nodes", "--vars", json.dumps({"mlbridge_grant_select": []}))
+    output = warm.dbt(host.path, *command)
+    assert "this user may not make the schema shut_published. Make it, and give it to this user." in output
     assert server.rows("select count(*) from shut.ml_runs")[0][0] > 0

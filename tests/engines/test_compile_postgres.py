@@ -19,7 +19,7 @@ def load(server: Postgres, rows: pd.DataFrame, nan_is_null: bool) -> None:
     with server.connection.cursor() as cursor:
         cursor.execute("drop table if exists public.t")
     server.load(
-        "public", "t", types, [(place, *map(value_of(nan_is_null), row)) for place, row in enumerate(plain(rows))]
+        "public", "t", types, [(index, *map(value_of(nan_is_null), row)) for index, row in enumerate(plain(rows))]
     )
 
 
@@ -35,16 +35,16 @@ def value_of(nan_is_null: bool) -> Any:
     return value
 
 
-@pytest.mark.parametrize(("name", "place"), IDS, ids=[f"{name}-{place}" for name, place in IDS])
-def test_parity(name: str, place: int, server: Postgres) -> None:
-    case = CASES[name][place]
+@pytest.mark.parametrize(("name", "index"), IDS, ids=[f"{name}-{index}" for name, index in IDS])
+def test_parity(name: str, index: int, server: Postgres) -> None:
+    case = CASES[name][index]
     estimator = case.fitted()
     sql = sql_of(estimator, "postgres")
     check_compiled(sql, "postgres")
     # PostgreSQL refuses a product that is too small for a double.
     rows = rows_that_hurt(case.frame(), literals_of(sql, most=10), tiniest=1e-75)
     expected = row_answers(answer_function(estimator), rows)
-    load(server, rows, nan_is_null=any(each in rows.columns for each in TEXTS) or place % 2 == 0)
+    load(server, rows, nan_is_null=any(each in rows.columns for each in TEXTS) or index % 2 == 0)
     found = [row[1:] for row in server.rows(f"select * from ({sql}\n) as found order by id")]
     wrong = differences(expected, found, case.tolerance)
     assert not wrong, (len(wrong), rows.iloc[wrong[0][0]].to_dict(), wrong[:3])

@@ -184,7 +184,7 @@ def test_a_node_that_is_materialized_as_something_else_is_told_so() -> None:
 @pytest.mark.parametrize("more", [{}, {"a_key_of_tomorrow": 1}])
 def test_another_version_of_the_dbt_package_is_told_first(more: dict[str, Any]) -> None:
     branch = Branch()
-    branch.said = {"package_version": "0.0.1", **more}
+    branch.overrides = {"package_version": "0.0.1", **more}
     branch.refuses(SetupError, "the dbt package mlbridge is 0.0.1, the Python package is", "`dbt deps`, `pip install`")
 
 
@@ -320,8 +320,10 @@ def test_one_more_word_in_an_enum_is_no_other_feature(column: str) -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("entity", ["id", "crew"]), ("time", "later")])
 def test_a_version_of_another_key_is_not_compared_and_scores_nothing_it_may_have_learnt(key: str, value: Any) -> None:
-    word = "case when md5(i::varchar) < '4' then 'validation' when md5(i::varchar) < '8' then 'test' else 'train' end"
-    words = f"case when i >= {LABELLED} then 'score' else {word} end"
+    trained_part = (
+        "case when md5(i::varchar) < '4' then 'validation' when md5(i::varchar) < '8' then 'test' else 'train' end"
+    )
+    words = f"case when i >= {LABELLED} then 'score' else {trained_part} end"
     branch = Branch(
         {"crew": "i % 7", "later": "timestamp '2025-01-01' - to_hours(i)", "ml_split": words},
         split={"by": "hash"},

@@ -15,11 +15,13 @@ NODE = "late_training"
 NOW = datetime.datetime(2024, 7, 1, 6, 30, 0, 250_000)
 
 
-def written(macro: str, *args: Any, **said: Any) -> str:
+def written(macro: str, *args: Any, **variables: Any) -> str:
     """Give what a macro returns for vars of the caller; a refusal is an AssertionError."""
     package = Package()
     package.names.update(
-        model=SimpleNamespace(name=NODE), run_started_at=NOW, var=lambda name, default=None: said.get(name, default)
+        model=SimpleNamespace(name=NODE),
+        run_started_at=NOW,
+        var=lambda name, default=None: variables.get(name, default),
     )
     return package.sql(macro, *args)
 
@@ -52,8 +54,8 @@ def test_never_is_never() -> None:
 def test_another_word_is_refused(found: Any, shown: str, hint: str) -> None:
     with pytest.raises(AssertionError) as refused:
         written("retrain_mode", mlbridge_retrain=found)
-    said = f"{NODE}: the var `mlbridge_retrain` says {shown}.{hint} Allowed: true, false, policy, never."
-    assert str(refused.value) == said
+    message = f"{NODE}: the var `mlbridge_retrain` says {shown}.{hint} Allowed: true, false, policy, never."
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from dbt_host import ROOT
-from decided import Ask, Decided, RefusedError, asked
+from decided import Ask, Decided, RefusedError, ask_of
 from postgres import Postgres
 
 from mlbridge.features.columns import Feature
@@ -53,7 +53,7 @@ class Warehouse:
 def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     if request.param == "duckdb":
         connection = duckdb.connect()
-        yield Warehouse(Decided(), asked(connection), connection.execute)
+        yield Warehouse(Decided(), ask_of(connection), connection.execute)
         connection.close()
         return
     server: Postgres = request.getfixturevalue("server")
@@ -88,9 +88,9 @@ def clock(case: Mapping[str, Any]) -> datetime | None:
 
 @pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
 def test_which_versions_are_in_use(case: dict[str, Any], warehouse: Warehouse) -> None:
-    node, said = CHAMPIONS["node"], {key: case[key] for key in ("pin", "retire") if key in case}
+    node, spec = CHAMPIONS["node"], {key: case[key] for key in ("pin", "retire") if key in case}
     warehouse.make("late_training", LOGBOOK, [written(row) for row in case["logbook"]])
-    macros = warehouse.node(node, clock(case), **said)
+    macros = warehouse.node(node, clock(case), **spec)
     logbook = macros.table("late_training")
     if "error" in case:
         with pytest.raises(RefusedError) as refused:
@@ -110,12 +110,12 @@ VERSIONS = (
 
 @pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
 def test_ml_champions_says_the_same(case: dict[str, Any], warehouse: Warehouse) -> None:
-    said = {key: case[key] for key in ("pin", "retire") if key in case}
+    spec = {key: case[key] for key in ("pin", "retire") if key in case}
     kept = [row for row in case["logbook"] if row[1] not in ("skipped", "not_trained")]
     rest = "'c', 'r', 1, null, null, null, 's'"
     rows = [f"'early', {rest}, {written([99, 'promoted', '12-01', '12-01'])}"]
     warehouse.make("ml_versions", VERSIONS, rows + [f"'late', {rest}, {written(row)}" for row in kept])
-    macros = warehouse.node(CHAMPIONS["node"], clock(case), **said)
+    macros = warehouse.node(CHAMPIONS["node"], clock(case), **spec)
     # How the host may materialize it is no part of the rule.
     macros.names["mlbridge"].output = lambda *_: ""
     sql = macros.file(ROOT / "models/register/ml_champions.sql")
@@ -136,15 +136,15 @@ BEFORE = "entity text, time timestamp, version int, prediction text, not_scored_
 @pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
 def test_which_rows_wait(case: dict[str, Any], warehouse: Warehouse) -> None:
     rows = [
-        f"'{id_}', {part}, {moment(at)}, {x}, {label}, '{word}'" for id_, part, at, x, label, word in WAITING["rows"]
+        f"'{id_}', {part}, {moment(at)}, {x}, {label}, '{split}'" for id_, part, at, x, label, split in WAITING["rows"]
     ]
     warehouse.make("late_split", SPLIT, rows)
     columns = BEFORE.replace(", not_scored_because text", "") if case.get("without_reasons") else BEFORE
     before = [f"'{entity}', {moment(at)}, {', '.join(map(str, rest))}" for entity, at, *rest in case.get("before", [])]
     warehouse.make("late_predictions", columns, before)
-    said = {**WAITING["spec"], **case.get("spec", {})}
+    spec = {**WAITING["spec"], **case.get("spec", {})}
     macros = warehouse.node("late_predictions")
-    then, now = (macros.call("read_spec", "late_training", {**said, **more}) for more in ({}, case.get("now", {})))
+    then, now = (macros.call("read_spec", "late_training", {**spec, **more}) for more in ({}, case.get("now", {})))
     holdout = case.get("holdout_from")
     version = {
         "number": 1,
@@ -162,12 +162,12 @@ def test_which_rows_wait(case: dict[str, Any], warehouse: Warehouse) -> None:
 @pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
 def test_python_sees_the_same_question(case: dict[str, Any]) -> None:
     """What the champion is compared by in a training."""
-    macros, said = Decided(), {**WAITING["spec"], **case.get("spec", {})}
-    changed = {**said, **case.get("now", {})}
+    macros, spec = Decided(), {**WAITING["spec"], **case.get("spec", {})}
+    changed = {**spec, **case.get("now", {})}
     by_sql = macros.call(
-        "same_question", *(macros.call("read_spec", "late_training", each) for each in (said, changed))
+        "same_question", *(macros.call("read_spec", "late_training", each) for each in (spec, changed))
     )
-    then, now = (read_spec("late_training", each) for each in (said, changed))
+    then, now = (read_spec("late_training", each) for each in (spec, changed))
     assert (version_of(then, {}).same_question(now) and then.split == now.split) is by_sql
 
 
@@ -240,8 +240,8 @@ def test_which_numbers_cannot_be_scored() -> None:
     found = connection.sql(f"select {', '.join([*by_sql, *by_python])} from rows").fetchall()
     assert [row[:2] for row in found] == [row[2:] for row in found]
     large = "is beyond 3.4e38, which the version's estimator does not take"
-    said = {text for row in found for text in row if text is not None}
-    assert said == {
+    reasons = {text for row in found for text in row if text is not None}
+    assert reasons == {
         f"the feature '{name}' {why}" for name, why in (("it's", "is infinite"), ("y", "is infinite"), ("it's", large))
     }
     alone = connection.sql(f"""select {by_sql[1]} is not null from rows where y = 0""").fetchall()

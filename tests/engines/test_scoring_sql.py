@@ -50,8 +50,8 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def trained(kind: str, **more: Any) -> Branch:
-    said = {"candidates": ["hist_gradient_boosting"], **KINDS[kind], **more}
-    branch = Branch(said.pop("columns"), **said)
+    spec = {"candidates": ["hist_gradient_boosting"], **KINDS[kind], **more}
+    branch = Branch(spec.pop("columns"), **spec)
     with threadpool_limits(1):  # several OpenMP threads on so few rows wait for each other more than they work
         branch.train()
     return branch
@@ -126,8 +126,8 @@ def test_a_select_that_says_something_else_is_not_kept(
 ) -> None:
     right = gate._in_sql
 
-    def wrong(*asked: Any) -> gate.Rows:
-        found = right(*asked)
+    def wrong(*arguments: Any) -> gate.Rows:
+        found = right(*arguments)
         found[next(iter(found))] |= change
         return found
 
@@ -141,8 +141,8 @@ def test_a_difference_near_nothing_is_measured_by_what_is_usual() -> None:
     def rows(*values: float) -> gate.Rows:
         nothing = {"probability": None, "probabilities": None}
         return {
-            (place, None): {"prediction": str(value), "prediction_value": value, **nothing}
-            for place, value in enumerate(values)
+            (index, None): {"prediction": str(value), "prediction_value": value, **nothing}
+            for index, value in enumerate(values)
         }
 
     worst, note = gate._difference(rows(30.0, 20.0, 1e-14), rows(30.0, 20.0, 0.0))
