@@ -300,12 +300,14 @@ def test_wide_and_deep_models_stay_within_the_engine_s_depth(dialect: str) -> No
         assert not differences(answers(estimator)(frame), found, 1e-12)
 
 
-@pytest.mark.parametrize(("limit", "words"), [("largest", "characters"), ("deepest", "levels")])
+@pytest.mark.parametrize(
+    ("limit", "words"), [("largest", "characters"), ("deepest", "levels"), ("widest", "columns in one of its steps")]
+)
 def test_what_an_engine_does_not_take_is_refused(limit: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = fitted(hist)
     assert to_sql(estimator, "t", "trino")
-    monkeypatch.setitem(DIALECTS, "trino", replace(DIALECTS["trino"], **{limit: 12}))
-    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 12\. Take fewer"):
+    monkeypatch.setitem(DIALECTS, "trino", replace(DIALECTS["trino"], **{limit: 2}))
+    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 2\. Take fewer"):
         to_sql(estimator, "t", "trino")
 
 

@@ -152,11 +152,16 @@ def test_a_difference_near_nothing_is_measured_by_what_is_usual() -> None:
     assert note == "SQL differs from Python by up to 5.0e-12, relatively"
 
 
-def test_a_select_beyond_the_budget_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(dialects.DIALECTS, DIALECT, replace(dialect_of(DIALECT), largest=1_000))
+@pytest.mark.parametrize(
+    ("limit", "most", "words"), [("largest", 1_000, "characters"), ("widest", 5, "columns in one of its steps")]
+)
+def test_a_select_beyond_the_budget_is_not_kept(
+    limit: str, most: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(dialects.DIALECTS, DIALECT, replace(dialect_of(DIALECT), **{limit: most}))
     (row,) = trained("booleans").rows("from late_training")
     assert row["scoring_sql"] is None
-    assert re.search(r"would have [\d,]+ characters; 'duckdb' takes 1,000", row["scoring_sql_note"])
+    assert re.search(rf"would have [\d,]+ {words}; 'duckdb' takes {most:,}", row["scoring_sql_note"])
 
 
 def test_a_compilation_that_takes_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
