@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from dbt_host import ROOT
 from decided import Ask, Decided, RefusedError, ask_of
 from postgres import Postgres
+from rendering import Column
+from sqlglot import exp
 
+from mlbridge.evaluation.long_texts import shortened
 from mlbridge.features.columns import Feature
+from mlbridge.reference.profile import bins_of, profile_rows
 from mlbridge.registry.versions import Version
 from mlbridge.scoring.unscorable_rows import unscorable_reasons
 from mlbridge.spec.reading import read_spec
@@ -68,6 +74,51 @@ def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
         return [described[0] for described in cursor.description], cursor.fetchall()
 
     yield Warehouse(Decided("postgres", "postgres", "public"), ask, execute)
+
+
+# --- long categories -------------------------------------------------------------------------------------
+
+LONG = (
+    "x" * 200,
+    "x" * 201,
+    "x" * 300,
+    "x" * 299 + "y",
+    "é\u2028" * 100,
+    "é\u2028" * 150,
+    "日" * 199 + "🛬",
+    "it's",
+    "",
+)
+
+
+@pytest.mark.parametrize("stored_by", ["this mlbridge", "an earlier one"])
+def test_a_long_category_is_in_the_bin_that_python_counted_it_in(warehouse: Warehouse, stored_by: str) -> None:
+    frame = pd.DataFrame({"text": pd.Series([*LONG[:-1] * 2, None, "x" * 250], dtype="object")})
+    records: list[dict[str, Any]] = [dict(each) for each in profile_rows(frame[:-1], {"text": "category"})]
+    assert max(len(each["category"] or "") for each in records) == 200
+    assert sum(each["rows"] for each in records if each["category"]) == 2 * (len(LONG) - 1)
+    if stored_by != "this mlbridge":
+        whole = {shortened(text): text for text in LONG}
+        records = [{**each, "category": whole.get(each["category"])} for each in records]
+    expected = bins_of(frame["text"], records)
+    assert len({*expected}) == len(LONG) + 1
+    call = warehouse.macros.call
+    warehouse.make("profiles", "version int, profile text", [f"1, {call('text', json.dumps(records))}"])
+    rows = [f"{number}, {call('text', value)}" for number, value in enumerate(frame["text"])]
+    warehouse.make("facts", "number int, category text", rows)
+    documents = {
+        "logbook": warehouse.macros.table("profiles"),
+        "version": 1,
+        "features": [{"name": "text", "kind": "category"}],
+        "profile": {"text": [each for each in records if each["bin"] >= 0]},
+    }
+    column = Column("category", "text", exp.DataType.build("text"))
+    found = (
+        f"with source as (select number, {call('value_of', column, 'category', 'facts')} as value_0 from "
+        f"{warehouse.macros.table('facts')} as facts), listed as ({call('listed', documents)}) "
+        f"select number, bin_0 from ({call('bins_of_features', documents, 100)}) as binned order by number"
+    )
+    assert [row[1] for row in warehouse.ask(found)[1]] == expected.tolist()
 
 
 # --- which versions are in use ----------------------------------------------------------------------------

@@ -52,9 +52,9 @@
 {% endmacro %}
 
 {% macro listed(documents) %}
-  {#- `feature, category, bin`: the categories of all features. -#}
+  {#- `feature, category, bin`: the categories of all features, shortened because an earlier mlbridge stored long texts whole. -#}
   {%- set fields = {'feature': 'text', 'category': 'text', 'bin': 'count'} -%}
-  select item.feature, item.category, item.bin
+  select item.feature, {{ mlbridge.shortened('item.category') }} as category, item.bin
   from {{ mlbridge.unfold(documents.logbook, 'profile', [], fields, 'source.version = ' ~ documents.version) }} as item
   where item.category is not null
 {%- endmacro %}
