@@ -99,6 +99,19 @@ def test_what_is_no_moment_is_refused(found: Any) -> None:
         written("as_of", mlbridge_as_of=found)
 
 
+@pytest.mark.parametrize(
+    ("found", "roles"),
+    [
+        (None, []),
+        ("board", ["board"]),
+        (["Board_2", "bi-reader", 'a "b"'], ["Board_2", '"bi-reader"', '"a ""b"""']),
+        ('"bi-reader"', ['"bi-reader"']),
+    ],
+)
+def test_a_role_is_quoted_where_it_must_be(found: Any, roles: list[str]) -> None:
+    assert written("granted_roles", mlbridge_grant_select=found) == str(roles)
+
+
 ROLES = "the name of a role or a list of names"
 DAYS = "a number of days from 1 to 36500, or 'forever'"
 
