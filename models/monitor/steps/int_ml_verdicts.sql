@@ -1,57 +1,20 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
 -- The verdict on each model. `findings` has everything that may decide it, in the order of `verdict_rank`; the last
 -- one, that all is well, holds for every model.
-with models as (
-    {{ mlbridge.declared_models() }}
-),
-
-trained as (
-    select distinct model
-    from {{ ref('ml_versions') }}
-),
-
-facts as (
+with facts as (
     select
-        models.model,
-        models.window_days,
-        champions.version,
-        builds.state,
-        builds.built_at,
-        builds.as_of,
-        builds.nodes_failed,
-        builds.nodes_skipped,
-        decisions.trained_because,
-        decisions.trained_at,
-        coalesce(decisions.is_withheld, 0) as is_withheld,
-        performance.kind,
-        performance.muted,
-        performance.window_start,
-        performance.window_end,
-        performance.metric || ' ' || {{ mlbridge.figure('performance.value') }}
-        || case when models.unit is null then '' else ' (unit of ' || models.unit || ')' end
+        states.*,
+        states.metric || ' ' || {{ mlbridge.figure('states.value') }}
+        || case when states.unit is null then '' else ' (unit of ' || states.unit || ')' end
         || case
-            when performance.threshold is null then ''
-            else ', threshold ' || {{ mlbridge.figure('performance.threshold') }}
+            when states.threshold is null then ''
+            else ', threshold ' || {{ mlbridge.figure('states.threshold') }}
         end
         || case
-            when performance.baseline is null then ''
-            else ', naive baseline ' || {{ mlbridge.figure('performance.baseline') }}
-        end as figures,
-        newest.newest_at,
-        trained.model is not null as is_trained
-    from models
-    left join {{ ref('ml_champions') }} as champions
-        on models.model = champions.model
-    left join {{ ref('int_ml_last_builds') }} as builds
-        on models.model = builds.model
-    left join {{ ref('int_ml_last_decisions') }} as decisions
-        on models.model = decisions.model
-    left join {{ ref('int_ml_current_performance') }} as performance
-        on models.model = performance.model
-    left join {{ ref('int_ml_newest_rows') }} as newest
-        on models.model = newest.model
-    left join trained
-        on models.model = trained.model
+            when states.baseline is null then ''
+            else ', naive baseline ' || {{ mlbridge.figure('states.baseline') }}
+        end as figures
+    from {{ ref('int_ml_model_states') }} as states
 ),
 
 findings as (
@@ -122,7 +85,7 @@ findings as (
         'Look whether the sources still deliver; all figures are of that time.' as action,
         newest_at as since
     from facts
-    where {{ mlbridge.epoch('as_of') }} - {{ mlbridge.epoch('newest_at') }} > 2 * 86400 * window_days
+    where {{ mlbridge.epoch('built_as_of') }} - {{ mlbridge.epoch('newest_at') }} > 2 * 86400 * window_days
 
     union all
 
