@@ -12,6 +12,7 @@ from dbt_host import Host, copy_of_host, specify
 from warm import Warm
 
 from mlbridge.commands.doctor import run_checks
+from mlbridge.commands.versions import leaderboard
 from mlbridge.project.project import Project
 
 
@@ -236,3 +237,29 @@ def test_targets_of_one_file_publish_beside_each_other(host: Host, warm: Warm) -
     theirs = Project.at(host.path, None, "pr").published_folder
     assert theirs == host.published.with_name("pr")
     assert (theirs / "current" / "ml_versions.parquet").is_file()
+
+
+def test_a_damaged_row_of_a_logbook_takes_no_other_with_it(host: Host, warm: Warm) -> None:
+    read = "select model, version from main_insight.{} group by all order by all"
+    before = {name: host.rows(read.format(name)) for name in ("ml_versions", "ml_metrics", "ml_profiles")}
+    with duckdb.connect(str(host.database)) as connection:
+        connection.execute(
+            "update main_lab.amount_training set metrics = left(metrics, 99), params = '{' where version = 1"
+        )
+        for table in ("ml_distributions", "ml_realized"):
+            connection.execute(f"delete from main_insight.{table} where model = 'amount'")
+    output = " ".join(warm.dbt(host.path, "build", "--select", "ml_versions+").split())
+    left_out = "version 1 of amount is left out, because this is no JSON in its row of amount_training"
+    assert f"ml_distributions: {left_out}: params." in output
+    assert f"ml_realized: {left_out}: metrics, params." in output
+    assert host.rows(read.format("ml_versions")) == before["ml_versions"]
+    assert host.rows(read.format("ml_profiles")) == before["ml_profiles"]
+    assert host.rows(read.format("ml_metrics")) == [each for each in before["ml_metrics"] if each[0] != "amount"]
+    damaged = (
+        "select model, version, damaged_documents from main_insight.ml_versions where damaged_documents is not null"
+    )
+    assert set(host.rows(damaged)) == {("amount", 1, "metrics")}
+    ((verdict, reason),) = host.rows("select verdict, reason from main_insight.ml_health where model = 'amount'")
+    assert (verdict, reason) == ("act", "In the logbook this is no JSON of version 1, which is in use: metrics")
+    shown = leaderboard(Project.at(host.path, None, None), "amount")
+    assert {(row["version"], row["metric"], row["value"]) for row in shown} == {(1, None, None)}

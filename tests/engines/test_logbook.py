@@ -13,7 +13,7 @@ from decided import RefusedError
 from estimators import Steady
 
 from mlbridge.engines.warehouse import Warehouse
-from mlbridge.errors import ArtifactError, SetupError, SpecError
+from mlbridge.errors import ArtifactError, RegistryError, SetupError, SpecError
 from mlbridge.registry import logbook
 from mlbridge.registry.logbook import LOGBOOK, as_table
 
@@ -267,6 +267,19 @@ def test_a_damaged_champion_does_not_stop_a_training() -> None:
     branch.train(pin=1)
     branch.split(where="i < 450")
     branch.refuses_to_predict(ArtifactError, "version 1 is damaged")
+
+
+def test_a_damaged_document_is_refused_by_name() -> None:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady()})
+    branch.execute("update late_training set params = '{'")
+    branch.refuses(
+        RegistryError, "version 1, candidate 'mine': `params` is no JSON (", "Restore the row from a backup."
+    )
+    branch.execute("update late_training set features = left(features, 20)")
+    branch.refuses_to_predict(
+        RefusedError, "version 1 cannot score: its `spec` or its `features` in the logbook is no JSON"
+    )
 
 
 # --- the clock --------------------------------------------------------------------------------------------

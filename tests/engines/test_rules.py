@@ -76,6 +76,38 @@ def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     yield Warehouse(Decided("postgres", "postgres", "public"), ask, execute)
 
 
+# --- documents that are damaged ----------------------------------------------------------------------------
+
+WHOLE = {
+    "[]": [],
+    ' [ { } , {"bin" : -1.5e+2, "feature":"a", "more":[ ["b", 0.5], [] ]} ] ': [(None, None), ("a", -150.0)],
+    r'[{"feature": "\u00e9 \" \\ ]}", "bin": null, "more": [true, 1]}]': [('é " \\ ]}', None)],
+    '[{"feature": "\u2028 日本", "bin": 0}]': [("\u2028 日本", 0.0)],
+}
+DAMAGED = (
+    *('', '[', '[{"feature": "a"', '[{"feature": "a", "bin": 1}', '[{"feature": "a" "bin": 1}]', '[{feature: 1}]'),
+    *("[{'feature': 1}]", '[{"bin": 01}]', '[{"bin": nul}]', '[{"feature": "\\x"}]', '[{"feature": "\x01"}]'),
+    *('[{"more": [1}]', '[{}{}]', '[{}] x'),
+)  # fmt: skip
+# Which DuckDB reads all the same.
+LENIENT = ('[{"feature": "a",}]', '[{"feature": "a"},]', '[{"bin": NaN}]', '[{"more": [1,]}]')
+
+
+def test_a_damaged_document_has_no_rows_and_leaves_those_of_others(warehouse: Warehouse) -> None:
+    texts = [*WHOLE, *DAMAGED, *LENIENT]
+    rows = [f"{number}, {warehouse.macros.call('text', text)}" for number, text in enumerate(texts)]
+    warehouse.make("documents", "number int, metrics text", [*rows, "-1, null"])
+    table, fields = warehouse.macros.table("documents"), {"feature": "text", "bin": "number"}
+    found = warehouse.macros.call("unfold", table, "metrics", ["number"], fields)
+    _, unfolded = warehouse.ask(f"select number, feature, bin from {found} as item")
+    expected = {(number, *row) for number, (_, found) in enumerate(WHOLE.items()) for row in found}
+    strict = len(WHOLE) + len(DAMAGED)
+    assert {row for row in unfolded if row[0] < strict} == expected
+    damaged = warehouse.macros.call("damaged_documents", ["metrics"])
+    _, named = warehouse.ask(f"select {damaged} from {table} where number < {strict} order by number")
+    assert named == [(None,)] * (1 + len(WHOLE)) + [("metrics",)] * len(DAMAGED)
+
+
 # --- long categories -------------------------------------------------------------------------------------
 
 LONG = (

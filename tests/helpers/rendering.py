@@ -135,6 +135,14 @@ def macros_only(text: str) -> str:
     return re.sub(r"(\{%-?\s*macro) ", r"\1 macro__", text)
 
 
+def _fromjson(text: str) -> Any:
+    """Parse as dbt does, which gives None for what is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True)
 class Written:
     """What was written, the queries that were run while it was written, and their answers."""
@@ -280,7 +288,7 @@ class Rendering:
             "exceptions": SimpleNamespace(raise_compiler_error=refuse, warn=lambda _: ""),
             "execute": True,
             "flags": SimpleNamespace(EMPTY=False, WHICH="build"),
-            "fromjson": json.loads,
+            "fromjson": _fromjson,
             "graph": SimpleNamespace(nodes=self.nodes, sources=self.host.manifest["sources"]),
             "load_cached_relation": lambda relation: relation,
             "load_relation": lambda relation: relation,

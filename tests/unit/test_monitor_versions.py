@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from mlbridge.monitor import MonitorError, State
 from mlbridge.monitor.card import card
+from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.version_changes import changes
 from mlbridge.monitor.versions import decisions, importances, leaderboard
 from mlbridge.spec.reading import read_spec
@@ -81,6 +82,12 @@ def test_a_version_beside_itself(tmp_path: Path) -> None:
     found = changes(published(tmp_path, ml_versions=[version(4)]), "spent", 4, 4)
     assert found.empty
     assert list(found.columns) == ["what", "key", "before", "after"]
+
+
+def test_a_damaged_spec_is_named(tmp_path: Path) -> None:
+    state = published(tmp_path, ml_versions=[{**version(1), "spec": "{"}])
+    with pytest.raises(MonitorError, match="a spec or params of 'spent' that are no JSON"):
+        version_facts(state, "spent", 1)
 
 
 def test_changes_of_the_spec(tmp_path: Path) -> None:

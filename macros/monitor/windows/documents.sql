@@ -1,5 +1,7 @@
 {# The JSON documents of a version's logbook row, read while dbt compiles. #}
 
+{% macro compared_documents() %}{#- What `documents` reads, beside the params. -#}{{ return(['features', 'profile', 'estimation', 'importances']) }}{% endmacro %}
+
 {% macro documents(name, version, training, columns) %}
   {#-
     Of a version: the features that the split still has (`columns` by name) and the target, each with `name` and `kind`;

@@ -20,6 +20,7 @@ final as (
         champions.version,
         champions.candidate,
         versions.as_of as trained_as_of,
+        versions.damaged_documents,
         performance.kind,
         performance.value,
         performance.low,

@@ -68,6 +68,19 @@ findings as (
         model,
         4 as verdict_rank,
         'act' as verdict,
+        'In the logbook this is no JSON of version ' || cast(version as {{ dbt.type_string() }})
+        || ', which is in use: ' || damaged_documents as reason,
+        'Restore its row of ' || model || '_training from a backup.' as action,
+        cast(null as timestamp) as since
+    from facts
+    where damaged_documents is not null
+
+    union all
+
+    select
+        model,
+        5 as verdict_rank,
+        'act' as verdict,
         message as reason,
         action,
         since
@@ -78,7 +91,7 @@ findings as (
 
     select
         model,
-        5 as verdict_rank,
+        6 as verdict_rank,
         'look' as verdict,
         'No row is newer than ' || cast(newest_at as {{ dbt.type_string() }})
         || ': more than two windows lie between it and the last build.' as reason,
@@ -91,7 +104,7 @@ findings as (
 
     select
         model,
-        6 as verdict_rank,
+        7 as verdict_rank,
         'look' as verdict,
         'Its newest version is withheld: ' || trained_because as reason,
         'Leave the columns out in `features`, or say why they may stay in `allow_leakage`.' as action,
@@ -103,7 +116,7 @@ findings as (
 
     select
         model,
-        7 as verdict_rank,
+        8 as verdict_rank,
         'look' as verdict,
         message as reason,
         action,
@@ -115,7 +128,7 @@ findings as (
 
     select
         model,
-        8 as verdict_rank,
+        9 as verdict_rank,
         'cannot tell' as verdict,
         case
             when kind is null then 'Nothing is measured yet: no row was scored after the training.'
@@ -139,7 +152,7 @@ findings as (
 
     select
         model,
-        9 as verdict_rank,
+        10 as verdict_rank,
         'fine' as verdict,
         'No alert: ' || coalesce(figures, 'nothing measured') as reason,
         cast(null as {{ dbt.type_string() }}) as action,
