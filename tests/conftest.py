@@ -143,10 +143,10 @@ def aged_flights(flights: Host, warm: Warm, tmp_path_factory: pytest.TempPathFac
         warm.parse(host.path)
         line = ["late_arrival_split+", "arrival_delay_split+", "ml_runs", "ml_nodes"]
         for as_of, retrain in (("2013-07-01", "policy"), ("2013-09-01", "true"), ("2014-01-02", "never")):
-            said = f"{{mlbridge_as_of: '{as_of}', mlbridge_retrain: '{retrain}'}}"
+            variables = f"{{mlbridge_as_of: '{as_of}', mlbridge_retrain: '{retrain}'}}"
             environment = {"FLIGHTS_DUCKDB": str(host.database)}
-            asked = ("build", "--exclude-resource-type", "test", "unit_test", "--select", *line)
-            warm.dbt(host.path, *asked, "--vars", said, env=environment, parsed=True)
+            command = ("build", "--exclude-resource-type", "test", "unit_test", "--select", *line)
+            warm.dbt(host.path, *command, "--vars", variables, env=environment, parsed=True)
         return host
 
     return once(tmp_path_factory, "aged_flights", build)

@@ -24,10 +24,12 @@
   (
     select {{ values | join(', ') }}
     from {{ relation }} as source
-    cross join unnest(json_query_array(source.{{ document }})) as record
+    cross join unnest(json_query_array({{ document }})) as record
     where {{ condition }}
   )
 {%- endmacro %}
+
+{% macro bigquery__can_unfold(text) %}{{ return('safe.parse_json(' ~ text ~ ') is not null') }}{% endmacro %}
 
 {% macro bigquery__json_array(texts) %}{{ return('to_json_string([' ~ texts | join(', ') ~ '])') }}{% endmacro %}
 

@@ -24,6 +24,22 @@
   {{ return("date_trunc('" ~ size ~ "', " ~ moment ~ ')') }}
 {% endmacro %}
 
+{% macro default__can_unfold(text) %}
+  {#-
+    By a regular expression, since a cast that fails ends the query, and PostgreSQL says IS JSON from 16 on only: a list of objects, whose
+    values are scalars or lists of them, also of such lists. jsonb does not take the character 0.
+  -#}
+  {%- set string = '"(?:[^"\\\\\\u0001-\\u001f]|\\\\(?:["\\\\/bfnrt]|u(?!0000)[0-9A-Fa-f]{4}))*"' -%}
+  {%- set number = '-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?' -%}
+  {%- set blank = '[ \\t\\n\\r]*' -%}
+  {%- set scalar = blank ~ '(?:' ~ [string, number, 'true', 'false', 'null'] | join('|') ~ ')' ~ blank -%}
+  {%- set list = blank ~ '\\[' ~ blank ~ '(?:ITEM(?:,(?!' ~ blank ~ '\\])|(?=\\])))*\\]' ~ blank -%}
+  {%- set value = '(?:' ~ scalar ~ '|' ~ list | replace('ITEM', '(?:' ~ scalar ~ '|' ~ list | replace('ITEM', scalar) ~ ')') ~ ')' -%}
+  {%- set pair = blank ~ string ~ blank ~ ':' ~ value -%}
+  {%- set object = blank ~ '\\{' ~ blank ~ '(?:PAIR(?:,(?!' ~ blank ~ '\\})|(?=\\})))*\\}' ~ blank -%}
+  {{ return('cast(' ~ text ~ ' as text) ~ ' ~ mlbridge.text('^' ~ list | replace('ITEM', object | replace('PAIR', pair)) ~ '$')) }}
+{% endmacro %}
+
 {% macro default__unfold(relation, document, keys, fields, condition) %}
   {%- set shape = [] -%}
   {%- for name, type in fields.items() -%}
@@ -32,7 +48,7 @@
   (
     select {{ (mlbridge.columns_of('source', keys) + mlbridge.columns_of('record', fields)) | join(', ') }}
     from {{ relation }} as source
-    cross join lateral jsonb_to_recordset(cast(source.{{ document }} as jsonb)) as record({{ shape | join(', ') }})
+    cross join lateral jsonb_to_recordset(cast({{ document }} as jsonb)) as record({{ shape | join(', ') }})
     where {{ condition }}
   )
 {%- endmacro %}

@@ -46,8 +46,10 @@ def materialize(answer, session): pass
     {%- do shape.update({name: {'text': 'VARCHAR', 'number': 'DOUBLE', 'count': 'BIGINT'}[type]}) -%}
   {%- endfor -%}
   {{ return(mlbridge.unfolded(relation, keys, fields, condition,
-    'unnest(from_json(source.' ~ document ~ ", '" ~ tojson([shape]) ~ "'))")) }}
+    'unnest(from_json(' ~ document ~ ", '" ~ tojson([shape]) ~ "'))")) }}
 {% endmacro %}
+
+{% macro duckdb__can_unfold(text) %}{{ return('json_valid(' ~ text ~ ')') }}{% endmacro %}
 
 {% macro duckdb__json_array(texts) %}
   {{ return('cast(json_array(' ~ texts | join(', ') ~ ') as varchar)') }}

@@ -15,9 +15,15 @@
   {#-
     A relation with a row per object in the column `document`, of the rows of `relation` that meet `condition` (about `source`):
     the columns `keys` of that row, and the object's `fields`, which maps a name to text, number or count. A document that
-    is NULL has no rows.
+    is NULL, or damaged, has no rows; `ml_versions` names the damaged ones.
   -#}
-  {{ return(adapter.dispatch('unfold', 'mlbridge')(relation, document, keys, fields, condition)) }}
+  {%- set readable = '(case when ' ~ mlbridge.can_unfold('source.' ~ document) ~ ' then source.' ~ document ~ ' end)' -%}
+  {{ return(adapter.dispatch('unfold', 'mlbridge')(relation, readable, keys, fields, condition)) }}
+{% endmacro %}
+
+{% macro can_unfold(text) %}
+  {#- Whether a text that is not NULL is JSON that `unfold` takes. -#}
+  {{ return(adapter.dispatch('can_unfold', 'mlbridge')(text)) }}
 {% endmacro %}
 
 {% macro type_of(type) %}

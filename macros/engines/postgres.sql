@@ -18,7 +18,7 @@
     {{ return({}) }}
   {%- endif -%}
   {%- set statements = [] if exists else ['create schema ' ~ schema] -%}
-  {%- set roles = var('mlbridge_grant_select', []) -%}
+  {%- set roles = mlbridge.granted_roles() -%}
   {%- for role in roles -%}
     {%- do statements.append('grant usage on schema ' ~ schema ~ ' to ' ~ role) -%}
   {%- endfor -%}

@@ -13,12 +13,14 @@
   (
     select {{ values | join(', ') }}
     from (
-      select {{ (mlbridge.columns_of('source', keys) + ['json_parse(source.' ~ document ~ ') as records']) | join(', ') }}
+      select {{ (mlbridge.columns_of('source', keys) + ['json_parse(' ~ document ~ ') as records']) | join(', ') }}
       from {{ relation }} as source
       where {{ condition }}
     ) as parsed, parsed.records as record
   )
 {%- endmacro %}
+
+{% macro redshift__can_unfold(text) %}{{ return('(is_valid_json(' ~ text ~ ') or is_valid_json_array(' ~ text ~ '))') }}{% endmacro %}
 
 {% macro redshift__json_array(texts) %}{{ return('json_serialize(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
 

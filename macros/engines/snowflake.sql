@@ -15,10 +15,12 @@
   (
     select {{ values | join(', ') }}
     from {{ relation }} as source
-    cross join lateral flatten(input => parse_json(source.{{ document }})) as record
+    cross join lateral flatten(input => parse_json({{ document }})) as record
     where {{ condition }}
   )
 {%- endmacro %}
+
+{% macro snowflake__can_unfold(text) %}{{ return('check_json(' ~ text ~ ') is null') }}{% endmacro %}
 
 {% macro snowflake__json_array(texts) %}{{ return('to_json(array_construct(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
 

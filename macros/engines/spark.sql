@@ -17,8 +17,10 @@
     {%- do shape.append(mlbridge.quoted(name) ~ ': ' ~ {'text': 'string', 'number': 'double', 'count': 'bigint'}[type]) -%}
   {%- endfor -%}
   {{ return(mlbridge.unfolded(relation, keys, fields, condition,
-    'explode(from_json(source.' ~ document ~ ", 'array<struct<" ~ shape | join(', ') ~ ">>'))")) }}
+    'explode(from_json(' ~ document ~ ", 'array<struct<" ~ shape | join(', ') ~ ">>'))")) }}
 {% endmacro %}
+
+{% macro spark__can_unfold(text) %}{{ return('get_json_object(' ~ text ~ ", '$') is not null") }}{% endmacro %}
 
 {% macro spark__json_array(texts) %}{{ return('to_json(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
 

@@ -19,16 +19,6 @@
   {{ mlbridge.configured(needs) }}
 {% endmacro %}
 
-{% macro granted_roles() %}
-  {#- The roles that the var `mlbridge_grant_select` names: one, a list, or none. -#}
-  {%- set found = var('mlbridge_grant_select', []) -%}
-  {%- set roles = [] if found is none else [found] if found is string else found -%}
-  {%- if roles is mapping or roles is not iterable or roles | reject('string') | list or '' in roles -%}
-    {{ mlbridge.refuse_var('mlbridge_grant_select', 'the name of a role or a list of names', found) }}
-  {%- endif -%}
-  {{ return(roles) }}
-{% endmacro %}
-
 {% macro configured(needs) %}
   {#- Grants, and the settings that the table works with: `needs` maps each to the values that are allowed. -#}
   {{ config(meta={'mlbridge_needs': needs}) }}

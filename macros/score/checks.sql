@@ -21,6 +21,9 @@
 
 {% macro scoring_problem(version, group, split) %}
   {#- Why a version cannot score the rows of the split; none where it can. -#}
+  {%- if version.spec is none or version.features is none -%}
+    {{ return('its `spec` or its `features` in the logbook is no JSON. Restore the row from a backup.') }}
+  {%- endif -%}
   {%- set schema = mlbridge.schema_problem(version, mlbridge.types_of(split)) -%}
   {%- if schema is not none -%}
     {{ return(schema ~ '. Restore the column in the features node, or build the training node so that a new version learns without it.') }}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlglot import exp
 
+from mlbridge.engines.records import read_document
 from mlbridge.engines.warehouse import Warehouse, parse_query
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project.project import Project
-from mlbridge.typing import Row
+from mlbridge.typing import Document, Row
 
 FIGURES = (
     "model", "version", "candidate", "outcome", "reason", "trained_at", "fit_seconds", "champion", "retired",
@@ -21,10 +20,15 @@ select
     c.version is not null and v.outcome <> 'runner_up' as champion, v.is_retired as retired,
     m.metric, m.value, m.low, m.high, m.baseline, m.baseline_name, m.n
 from ml_versions as v
-inner join ml_metrics as m
+left join ml_metrics as m
     on v.model = m.model and v.version = m.version and v.candidate = m.candidate
     and m.split = 'test' and m.slice = 'all'
 left join ml_champions as c on v.model = c.model and v.version = c.version
+where
+    m.metric is not null
+    or not exists (
+        select 1 from ml_metrics as f where f.model = v.model and f.version = v.version and f.candidate = v.candidate
+    )
 order by v.model, v.as_of desc, v.version desc, v.outcome = 'runner_up', v.candidate
 """
 # The last decision of each model, other than `skipped`, if it was `not_trained`.
@@ -57,9 +61,10 @@ order by l.model, l.level desc, l.feature, l."check"
 def leaderboard(project: Project, model: str | None) -> list[Row]:
     """Return one row per model, version and candidate: the spec's metric on the test rows with its 95 % interval.
 
-    Newest version first, the champion marked; `strength` describes the skill on the test rows. A model with too
-    few rows for a training has one row with the outcome `not_trained`, the reason, and no figures. Raises SetupError
-    when there is no such model, or no warehouse.
+    Newest version first, the champion marked; `strength` describes the skill on the test rows. A candidate whose
+    metrics are damaged has no figures. A model with too few rows for a training has one row with the outcome
+    `not_trained`, the reason, and no figures. Raises SetupError when there is no such model, or no warehouse, and
+    RegistryError for a damaged spec.
     """
     warehouse = project.connect()
     rows, lacking = query_tables(project, warehouse, QUERY), models_without_training(project, warehouse)
@@ -67,14 +72,19 @@ def leaderboard(project: Project, model: str | None) -> list[Row]:
     if model is not None and model not in known:
         raise SetupError(f"there is no model '{model}'.{nearest(model, known)} Models with versions: {listed(known)}.")
     versions = [
-        {**row, "strength": json.loads(row["promotion"] or "{}").get("strength")}
+        {**row, "strength": _document(row, "promotion").get("strength")}
         for row in rows
-        if row["metric"] == json.loads(row["spec"])["metric"]
+        if row["metric"] in (None, _document(row, "spec")["metric"])
     ]
     nothing = dict.fromkeys(FIGURES) | {"outcome": "not_trained", "champion": False, "retired": False}
     every = [*({**nothing, **row} for row in lacking), *({key: row[key] for key in FIGURES} for row in versions)]
     chosen = [row for row in every if model in (None, row["model"])]
     return sorted(chosen, key=lambda row: str(row["model"]))
+
+
+def _document(row: Row, name: str) -> Document:
+    where = f"{row['model']}_training: version {row['version']}, candidate '{row['candidate']}': `{name}`"
+    return dict(read_document(row[name] or "{}", where))
 
 
 def models_without_training(project: Project, warehouse: Warehouse) -> list[Row]:

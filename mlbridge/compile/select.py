@@ -99,10 +99,14 @@ def _written(
     query = Assembler(_relation(relation, dialect), keep, engine, outputs).select(outputs)
     comment = [described(pipeline), f"{columns} columns in, {len(outputs)} out", *header]
     lines = [f"-- {' '.join(line.split())}" for line in comment]
-    deepest = _depth(query)
+    deepest, widest = _extent(query)
     written = query.sql(dialect=dialect, pretty=True, normalize_functions=False, max_text_width=110, copy=False)
     sql = "\n".join([*lines, written])
-    for found, allowed, what in ((len(sql), engine.largest, "characters"), (deepest, engine.deepest, "levels")):
+    for found, allowed, what in (
+        (len(sql), engine.largest, "characters"),
+        (deepest, engine.deepest, "levels"),
+        (widest, engine.widest, "columns in one of its steps"),
+    ):
         if found > allowed:
             raise CompileError(
                 f"the SELECT of {described(pipeline)} would have {found:,} {what}; '{dialect}' takes {allowed:,}. "
@@ -124,14 +128,16 @@ def _types(types: Mapping[str, str], names: Sequence[str], dialect: str) -> dict
     return {name: exp.DataType.build(type_, dialect=dialect, udt=True) for name, type_ in types.items()}
 
 
-def _depth(query: exp.Expr) -> int:
-    """Give how deep the deepest expression is."""
-    deepest, waiting = 0, [(query, 0)]
+def _extent(query: exp.Expr) -> tuple[int, int]:
+    """Give how deep the deepest expression is, and how many columns the widest SELECT has."""
+    deepest, widest, waiting = 0, 0, [(query, 0)]
     while waiting:
         part, depth = waiting.pop()
         deepest = max(deepest, depth)
+        if isinstance(part, exp.Select):
+            widest = max(widest, len(part.selects))
         waiting.extend((each, 0 if isinstance(each, exp.Query) else depth + 1) for each in part.iter_expressions())
-    return deepest
+    return deepest, widest
 
 
 def feature_names(pipeline: Any) -> list[str]:

@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, TypeVar, get_args, get_type_hints
 
-from mlbridge.typing import Value
+from mlbridge.errors import RegistryError
+from mlbridge.typing import Json, Value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,10 +76,21 @@ def _written(value: object, column: Column) -> object:
     return json.dumps(value, allow_nan=False, sort_keys=True, default=str)
 
 
-def read_values(record: type[DataclassInstance], row: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the values of a table's row by column, documents parsed; NULL is None."""
+def read_values(record: type[DataclassInstance], row: Mapping[str, Value], where: str) -> dict[str, Value]:
+    """Return the values of a table's row by column, documents parsed; NULL is None.
+
+    Raises RegistryError for a document that is no JSON; `where` names the row in it.
+    """
     columns = columns_of(record)
     return {
-        name: json.loads(value) if columns[name].document and value is not None else value
+        name: read_document(value, f"{where}: `{name}`") if columns[name].document and value is not None else value
         for name, value in row.items()
     }
+
+
+def read_document(text: str, where: str) -> Json:
+    """Parse a stored document; raises RegistryError if it is no JSON; `where` names it in the error."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RegistryError(f"{where} is no JSON ({error}). Restore the row from a backup.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypedDict
 
@@ -12,14 +11,13 @@ from mlbridge.catalogue.metrics import metrics_for
 from mlbridge.evaluation.baselines import strongest_by_metric
 from mlbridge.evaluation.blocks import Blocks, too_few_blocks
 from mlbridge.evaluation.intervals import interval, sampling_error
+from mlbridge.evaluation.long_texts import shortened
 from mlbridge.evaluation.metrics import measure
 from mlbridge.evaluation.sample import Sample, same_rows
 from mlbridge.typing import Array, Floats, Integers
 
 SLICE_VALUES: Final = 50
 """How many values of a slice column are measured at most, the most frequent first."""
-LONGEST_VALUE, KEPT_OF_LONG = 200, 160
-"""How many characters of a slice's value its name has, and of a longer value."""
 
 FLAGGED: Final = "as many at random"
 """The baseline of recall: as many rows as the model predicts positive, chosen at random."""
@@ -146,15 +144,14 @@ def slice_rows(rows: int, slices: Mapping[str, Array]) -> Iterator[tuple[str, In
 def _slice_name(column: str, text: str | None) -> str:
     """Name a slice so that no two share a name: a text that reads NULL, for one, is put in quotes.
 
-    Of a long text it has the beginning and the MD5: a name is stored once for each metric and window. `slice_of` in
+    A long text is shortened: a name is stored once for each metric and window. `slice_of` in
     `macros/monitor/windows/entries.sql` says the same.
     """
     if "=" in column or column.startswith('"'):
         column = '"' + column.replace('"', '""') + '"'
     if text is None:
         return f"{column}=NULL"
-    if len(text) > LONGEST_VALUE:
-        text = f"{text[:KEPT_OF_LONG]}... {hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}"
+    text = shortened(text)
     if text == "NULL" or text.startswith("'"):
         text = "'" + text.replace("'", "''") + "'"
     return f"{column}={text}"

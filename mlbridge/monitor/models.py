@@ -45,7 +45,7 @@ def models(state: State) -> pd.DataFrame:
     `model, task, metric, greater_is_better, window_size, version (the champion), classes (list of texts), positive`.
     Without a version all columns but `model` are NULL. They are those of the champion, else of the newest version;
     `version` is NULL without a champion. `classes` is None for a regression, `positive` for a regression and for many
-    classes.
+    classes. Raises MonitorError where the logbook is damaged.
     """
     import pandas as pd
 
@@ -55,7 +55,7 @@ def models(state: State) -> pd.DataFrame:
         row: Row = {"model": name, **dict.fromkeys(MODEL_FIELDS)}
         if name in trained:
             used = trained[name]
-            row |= model_fields(json.loads(used["spec"]), json.loads(used["params"]))
+            row |= model_fields(*_documents(name, used["spec"], used["params"]))
             row["version"] = None if pd.isna(used["champion"]) else int(used["champion"])
         rows.append(row)
     answer = pd.DataFrame(rows, columns=["model", *MODEL_FIELDS], dtype=object)  # None stays None
@@ -97,7 +97,18 @@ def version_facts(state: State, model: str, version: int) -> Row:
     found = state.ask(DOCUMENTS, model=model, version=version)
     if found.empty:
         checked_version(state, model, version)
-    return model_fields(json.loads(found["spec"].iloc[0]), json.loads(found["params"].iloc[0]))
+    return model_fields(*_documents(model, found["spec"].iloc[0], found["params"].iloc[0]))
+
+
+def _documents(model: str, spec: str, params: str) -> tuple[Document, Document]:
+    """Parse the spec and the params of a version."""
+    try:
+        return json.loads(spec), json.loads(params)
+    except ValueError as error:
+        raise MonitorError(
+            f"`ml_versions` has a spec or params of '{model}' that are no JSON ({error}). Restore the row of "
+            f"'{model}_training' from a backup."
+        ) from error
 
 
 def check_choice(value: object, allowed: Iterable[object], what: str) -> None:

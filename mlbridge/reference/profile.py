@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 import numpy as np
 
+from mlbridge.evaluation.long_texts import shortened
 from mlbridge.typing import Floats, Integers
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def profile_rows(frame: pd.DataFrame, kinds: Mapping[str, str], role: str = "fea
       each value. In other columns, the first and the last bin are halved, repeatedly, while they are too wide for their
       rows (`WIDE`), so that the area between two distribution functions is known in a long tail too; such halves may be
       empty. If the first bin holds the minimum only, `lower` equals `upper`. An infinite edge is None;
-    - category: bins 0.. hold the `CATEGORIES` most frequent values as text (ties by name) in `category`; the
+    - category: bins 0.. hold the `CATEGORIES` most frequent values as text (ties by name) in `category`, a long text
+      `shortened`; the
       bin after them, always present, counts every other value, and its `category` is None.
 
     Raises ValueError on a kind that is neither.
@@ -146,11 +148,12 @@ def _bins_of_categories(column: pd.Series, known: Sequence[Bin]) -> Integers:
     import pandas as pd
 
     *named, others = known
-    listed = {record["category"]: record["bin"] for record in named}
+    # An earlier mlbridge stored long texts whole.
+    listed = {shortened(str(record["category"])): record["bin"] for record in named}
     unlisted = others["bin"] if others["rows"] else UNSEEN_BIN
     codes, texts = pd.factorize(column)
     # The code of a missing value is -1, which indexes the last element.
-    return np.array([*(listed.get(str(text), unlisted) for text in texts), NULL_BIN])[codes]
+    return np.array([*(listed.get(shortened(str(text)), unlisted) for text in texts), NULL_BIN])[codes]
 
 
 def feature_stats(frame: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, Stats]:
@@ -203,11 +206,12 @@ def _numbers(column: pd.Series) -> Floats:
 
 
 def _texts(column: pd.Series) -> dict[str, int]:
-    """Count the values that are not NULL by their text."""
+    """Count the values that are not NULL by their text, a long one shortened."""
     counts: dict[str, int] = {}
     for found, rows in column.value_counts(dropna=True).items():
         if rows:
-            counts[str(found)] = counts.get(str(found), 0) + int(rows)
+            text = shortened(str(found))
+            counts[text] = counts.get(text, 0) + int(rows)
     return counts
 
 

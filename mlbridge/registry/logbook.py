@@ -116,22 +116,27 @@ Row = TypeVar("Row", bound=LogbookRow)
 
 
 def history(warehouse: Warehouse, logbook: exp.Expression) -> list[LogbookRow]:
-    """Read the logbook without its deferred columns, oldest first; a column that it does not have yet is NULL."""
+    """Read the logbook without its deferred columns, oldest first; a column that it does not have yet is NULL.
+
+    Raises RegistryError for a document that is no JSON.
+    """
     query = _select(warehouse, logbook, [name for name, each in LOGBOOK.items() if not each.deferred])
     query = query.order_by(*(column(name) for name in ("as_of", "trained_at", "version", "candidate")))
     found = []
     for row in warehouse.rows(query):
         kind = LogbookRow if row["version"] is None else CandidateRow
-        found.append(kind(**records.read_values(LogbookRow, row)))
+        where = f"{row['model_name']}_training: version {row['version']}, candidate '{row['candidate']}'"
+        found.append(kind(**records.read_values(LogbookRow, row, where)))
     return found
 
 
 def with_deferred(warehouse: Warehouse, logbook: exp.Expression, row: CandidateRow, *names: str) -> CandidateRow:
-    """Return a version's row with the named deferred columns read."""
+    """Return a version's row with the named deferred columns read; raises RegistryError for a damaged document."""
     query = _select(warehouse, logbook, names).where(
         column("version").eq(exp.Literal.number(row.version)), column("outcome").isin(*VERSION_OUTCOMES)
     )
-    return replace(row, **records.read_values(LogbookRow, warehouse.row(query)))
+    where = f"{row.model_name}_training: version {row.version}"
+    return replace(row, **records.read_values(LogbookRow, warehouse.row(query), where))
 
 
 def _select(warehouse: Warehouse, logbook: exp.Expression, names: Iterable[str]) -> exp.Select:

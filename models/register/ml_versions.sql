@@ -36,7 +36,8 @@ select
     fit_seconds,
     peak_memory_mb,
     library_versions,
-    {{ mlbridge.is_retired(name) }} as is_retired
+    {{ mlbridge.is_retired(name) }} as is_retired,
+    {{ mlbridge.damaged_documents() }} as damaged_documents
 from {{ ref(name ~ '_training') }}
 where outcome not in ('skipped', 'not_trained')
 {% endcall %}

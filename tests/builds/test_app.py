@@ -42,13 +42,13 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         app.run()
         assert not app.exception, [each.value for each in app.exception]
         assert not app.error
-        assert not re.search(r"\b(nan|NaN|NaT|<NA>)\b", said(app)), said(app)
+        assert not re.search(r"\b(nan|NaN|NaT|<NA>)\b", text_of(app)), text_of(app)
         return app
 
     return opened
 
 
-def said(app: AppTest) -> str:
+def text_of(app: AppTest) -> str:
     """Give all words on the page."""
     kinds = (
         app.title,
@@ -69,8 +69,8 @@ def said(app: AppTest) -> str:
 def test_every_page(folder: Path, open_page: Callable[..., AppTest], name: str) -> None:
     app = open_page(folder, name)
     assert app.title[0].value == name.title()
-    assert "Nothing to show" not in said(app)
-    assert len(said(app)) > 400
+    assert "Nothing to show" not in text_of(app)
+    assert len(text_of(app)) > 400
 
 
 @pytest.mark.parametrize("model", ["basket", "amount"])
@@ -83,8 +83,8 @@ def test_every_page_of_each_model(folder: Path, open_page: Callable[..., AppTest
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_published(tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
     app = open_page(tmp_path / "nothing", name)
-    assert "Nothing to show yet" in said(app)
-    assert "Run `dbt build`" in said(app)
+    assert "Nothing to show yet" in text_of(app)
+    assert "Run `dbt build`" in text_of(app)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -92,7 +92,7 @@ def test_damaged(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]
     torn = published.changed(folder, tmp_path / "torn")
     (torn / "current" / "build.json").write_text('{"build": ')
     app = open_page(torn, name)
-    assert "cannot be read" in said(app)
+    assert "cannot be read" in text_of(app)
 
 
 WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
@@ -157,16 +157,16 @@ def test_what_is_wanting_is_said(
     tables, expected = WANTING[case]
     app = open_page(published.changed(folder, tmp_path / "wanting", tables), name)
     for words in expected[name]:
-        assert words in said(app), said(app)
+        assert words in text_of(app), text_of(app)
 
 
 def test_the_version_in_use_says_how_much_skill_it_has(folder: Path, open_page: Callable[..., AppTest]) -> None:
-    assert " of the way from baseline to perfect" in said(open_page(folder, "versions", model="amount"))
+    assert " of the way from baseline to perfect" in text_of(open_page(folder, "versions", model="amount"))
 
 
 def test_one_window_has_no_window_before(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
     one = published.changed(folder, tmp_path / "one", published.ONE_WINDOW)
-    assert "One window only" in said(open_page(one, "drift", baseline="previous"))
+    assert "One window only" in text_of(open_page(one, "drift", baseline="previous"))
 
 
 @pytest.mark.parametrize("name", ["performance", "predictions"])
@@ -175,16 +175,16 @@ def test_a_version_that_answered_another_question(
 ) -> None:
     other = published.changed(folder, tmp_path / "other", published.OF_ANOTHER_KIND)
     app = open_page(other, name, model="amount", version="1")
-    assert "Residuals" not in said(app)
+    assert "Residuals" not in text_of(app)
 
 
 def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
     many = published.changed(folder, tmp_path / "many", published.many_features(folder, 200))
     app = open_page(many, "drift")
-    assert "The first 30 of 20" in said(app)
+    assert "The first 30 of 20" in text_of(app)
     app.toggle(key="all_features").set_value(True).run()
     assert not app.exception
-    assert "The first 30" not in said(app)
+    assert "The first 30" not in text_of(app)
     assert len(app.selectbox(key="feature").options) >= 200
 
 
@@ -192,12 +192,12 @@ def test_an_open_page_shows_a_newer_build(folder: Path, tmp_path: Path, open_pag
     """What was asked of a build is kept for that build only."""
     open_one = published.changed(folder, tmp_path / "published")
     app = open_page(open_one, "versions", model="amount")
-    assert "newer words" not in said(app)
+    assert "newer words" not in text_of(app)
     newer = {"ml_decisions": "select * replace ('newer words' as reason) from ml_decisions"}
     published.changed(folder, open_one, newer)
     app.run()
     assert not app.exception
-    assert "newer words" in said(app)
+    assert "newer words" in text_of(app)
 
 
 def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
@@ -211,13 +211,13 @@ def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_p
         """
     }
     app = open_page(published.changed(folder, tmp_path / "alerts", many))
-    assert "7 alerts" in said(app)
+    assert "7 alerts" in text_of(app)
     for number in range(9):
-        assert f"drift of f{number}: psi 0.9, since" in said(app)
+        assert f"drift of f{number}: psi 0.9, since" in text_of(app)
     folded = [each.label for each in app.expander]
     assert {"The other 2 of 7 alerts", "2 notes: no action needed"} <= set(folded)
-    assert "**Look**: drift of f0: psi 0.9, since " in said(app)
-    assert ". ask its source." in said(app)
+    assert "**Look**: drift of f0: psi 0.9, since " in text_of(app)
+    assert ". ask its source." in text_of(app)
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 7.3])
@@ -229,7 +229,7 @@ def test_how_many_are_off_by_at_most(
         "where model = 'amount' and version = 2 and actual_value is not null"
     )
     app = open_page(folder, "performance", model="amount", version="2", tolerance=str(tolerance))
-    assert f"{100 * expected:.1f} % of the rows have an absolute error of at most" in said(app)
+    assert f"{100 * expected:.1f} % of the rows have an absolute error of at most" in text_of(app)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -248,7 +248,7 @@ def test_a_link_keeps_the_state(folder: Path, open_page: Callable[..., AppTest])
     app = open_page(folder, "performance", model="amount", metric="mae", version="1", at_least="0.5")
     assert app.selectbox(key="metric").value == "mae"
     assert app.selectbox(key="version").value == "1"
-    assert "mae per" in said(app)
+    assert "mae per" in text_of(app)
     app = open_page(folder, "performance", model="basket", at_least="0.5")
     assert app.slider(key="at_least").value == pytest.approx(0.5)
 

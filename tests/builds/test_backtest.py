@@ -37,8 +37,8 @@ SAID = "split: {validation: 0.2, test: 0.2}, retrain: {max_age: 40 days}"
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a backtest printed, and what it said on standard error."""
+class Finished:
+    """What a backtest printed, and what it printed on standard error."""
 
     code: int
     out: str
@@ -54,10 +54,10 @@ def command(host: Host, *args: str) -> list[str]:
     return [str(Path(sys.executable).with_name("mlbridge")), "backtest", *args, "--project-dir", str(host.path)]
 
 
-def backtest(host: Host, *args: str) -> Told:
+def backtest(host: Host, *args: str) -> Finished:
     """Run it from another folder, as a user may."""
     done = subprocess.run(command(host, *args), cwd=host.path.parent, capture_output=True, text=True, check=False)
-    return Told(done.returncode, done.stdout, done.stderr)
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 def bytes_of(host: Host) -> tuple[str, int]:
@@ -105,7 +105,7 @@ def before(host: Host) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="module")
-def told(host: Host, before: tuple[str, int]) -> Told:
+def finished(host: Host, before: tuple[str, int]) -> Finished:
     """The backtest, never disturbed, while somebody reads the warehouse."""
     with duckdb.connect(str(host.database), read_only=True):
         done = backtest(host, "churned", *ASKED, "--format", "json")
@@ -114,7 +114,7 @@ def told(host: Host, before: tuple[str, int]) -> Told:
 
 
 @pytest.fixture(scope="module")
-def by_hand(host: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory, told: Told) -> Mapping[str, Host]:
+def by_hand(host: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory, finished: Finished) -> Mapping[str, Host]:
     """The same history built with dbt by hand, trained once (`never`), or at each step (`always`)."""
     built = {}
     for policy, words in (("never", ["never"]), ("always", ["never", "true"])):
@@ -127,42 +127,44 @@ def by_hand(host: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory, to
             connection.execute("drop table churned_training; drop table churned_predictions")
         warm.parse(copy.path)
         for moment in MOMENTS:
-            for word in words[:1] if moment == MOMENTS[0] else words:
-                said = f"{{mlbridge_as_of: {moment}, mlbridge_retrain: '{word}'}}"
-                warm.dbt(copy.path, "run", "--select", *NODES, "--vars", said, parsed=True)
+            for retrain in words[:1] if moment == MOMENTS[0] else words:
+                variables = f"{{mlbridge_as_of: {moment}, mlbridge_retrain: '{retrain}'}}"
+                warm.dbt(copy.path, "run", "--select", *NODES, "--vars", variables, parsed=True)
         built[policy] = copy
     return built
 
 
-def test_a_step_says_what_was_known(told: Told) -> None:
-    assert [(row["step"], row["policy"]) for row in told.rows("ml_backtest")] == [
+def test_a_step_says_what_was_known(finished: Finished) -> None:
+    assert [(row["step"], row["policy"]) for row in finished.rows("ml_backtest")] == [
         (f"{moment} 00:00:00", policy) for moment in MOMENTS for policy in ("spec", "never", "always")
     ]
-    for row in told.rows("ml_backtest"):
+    for row in finished.rows("ml_backtest"):
         hours = (datetime.fromisoformat(row["step"]) - START) // timedelta(hours=1)
         assert row["known_rows"] == hours + 1
         assert row["labels"] == sum(number % 11 != 0 for number in range(hours + 1))
 
 
-def test_the_policies_decide(told: Told) -> None:
+def test_the_policies_decide(finished: Finished) -> None:
     decisions = {
-        policy: [row["decision"] for row in told.rows("ml_backtest", policy=policy)]
+        policy: [row["decision"] for row in finished.rows("ml_backtest", policy=policy)]
         for policy in ("spec", "never", "always")
     }
     assert decisions["spec"] == ["promoted", "skipped", "promoted"]
     assert decisions["never"] == ["promoted", "skipped", "skipped"]
     assert decisions["always"] == ["promoted", "promoted", "promoted"]
-    assert [row["version"] for row in told.rows("ml_backtest", policy="always")] == [1, 2, 3]
-    assert [row["version"] for row in told.rows("ml_backtest", policy="never")] == [1, 1, 1]
-    counted = {row["policy"]: (row["trainings"], row["promotions"]) for row in told.rows("ml_backtest_policies")}
+    assert [row["version"] for row in finished.rows("ml_backtest", policy="always")] == [1, 2, 3]
+    assert [row["version"] for row in finished.rows("ml_backtest", policy="never")] == [1, 1, 1]
+    counted = {row["policy"]: (row["trainings"], row["promotions"]) for row in finished.rows("ml_backtest_policies")}
     assert counted == {"spec": (2, 2), "never": (1, 1), "always": (3, 3)}
     for policy, reason in (("spec", "max_age is exceeded"), ("never", "says never"), ("always", "requested by")):
-        assert reason in told.rows("ml_backtest", policy=policy)[-1]["reason"]
+        assert reason in finished.rows("ml_backtest", policy=policy)[-1]["reason"]
 
 
 @pytest.mark.parametrize("policy", ["never", "always"])
-def test_what_was_realized_is_what_builds_by_hand_come_to(told: Told, by_hand: Mapping[str, Host], policy: str) -> None:
-    rows = told.rows("ml_backtest", policy=policy)
+def test_what_was_realized_is_what_builds_by_hand_come_to(
+    finished: Finished, by_hand: Mapping[str, Host], policy: str
+) -> None:
+    rows = finished.rows("ml_backtest", policy=policy)
     query = """
         select scored.probability, split.churned
         from churned_predictions as scored
@@ -180,31 +182,31 @@ def test_what_was_realized_is_what_builds_by_hand_come_to(told: Told, by_hand: M
         every += came
     assert (rows[-1]["until"], rows[-1]["n"], rows[-1]["value"]) == (None, 0, None)
     scores, truth = zip(*every, strict=True)
-    (together,) = told.rows("ml_backtest_policies", policy=policy)
+    (together,) = finished.rows("ml_backtest_policies", policy=policy)
     assert together["n"] == len(every)
     assert together["value"] == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
 
 
-def test_training_again_was_worth_it_here(told: Told) -> None:
-    worth = {row["policy"]: row["value"] for row in told.rows("ml_backtest_policies")}
+def test_training_again_was_worth_it_here(finished: Finished) -> None:
+    worth = {row["policy"]: row["value"] for row in finished.rows("ml_backtest_policies")}
     assert worth["always"] > worth["never"] + 0.02
     assert worth["spec"] == worth["never"]  # it trained at the last step only
-    seconds = {row["policy"]: row["training_seconds"] for row in told.rows("ml_backtest_policies")}
+    seconds = {row["policy"]: row["training_seconds"] for row in finished.rows("ml_backtest_policies")}
     assert seconds["always"] > seconds["never"] > 0
 
 
-def test_nothing_but_the_work_folder_is_touched(host: Host, told: Told, before: tuple[str, int]) -> None:
+def test_nothing_but_the_work_folder_is_touched(host: Host, finished: Finished, before: tuple[str, int]) -> None:
     assert bytes_of(host) == before
     assert not (host.path / "published.csv").exists()
     assert host.rows("select count(*) from churned_training") == [(2,)]
-    folder = Path(json.loads(told.out)["file"]).parent
+    folder = Path(json.loads(finished.out)["file"]).parent
     assert folder.parent == host.path / "target" / "mlbridge_backtest"
     assert {each.name for each in folder.iterdir()} == {"backtest.duckdb", "logs"}
     assert "churned_training" in (folder / "logs" / "dbt.log").read_text()
 
 
-def test_the_results_are_tables(told: Told) -> None:
-    with duckdb.connect(json.loads(told.out)["file"], read_only=True) as connection:
+def test_the_results_are_tables(finished: Finished) -> None:
+    with duckdb.connect(json.loads(finished.out)["file"], read_only=True) as connection:
         stored = connection.sql("from ml_backtest").fetchall()
         grain = connection.sql("select count(distinct (model, policy, step)) from ml_backtest").fetchall()
         best = connection.sql("select policy from ml_backtest_policies order by value desc limit 1").fetchall()
@@ -212,7 +214,7 @@ def test_the_results_are_tables(told: Told) -> None:
     assert best == [("always",)]
 
 
-def test_asked_again_it_shows_what_is_stored(host: Host, told: Told) -> None:
+def test_asked_again_it_shows_what_is_stored(host: Host, finished: Finished) -> None:
     again = backtest(host, "churned", *ASKED)
     assert again.code == 0, again.err
     assert again.err.splitlines() == ["[0/1] parsing the project"]
@@ -223,10 +225,10 @@ def test_asked_again_it_shows_what_is_stored(host: Host, told: Told) -> None:
     assert lines[2].split() == " ".join(titles).split()
     assert lines[3].split()[:4] == ["2024-01-20", "spec", "457", "415"]
     assert any(line.startswith("2024-01-20 spec promoted: no version yet") for line in lines)
-    assert lines[-1].endswith(f"are in {json.loads(told.out)['file']}")
+    assert lines[-1].endswith(f"are in {json.loads(finished.out)['file']}")
 
 
-def test_killed_at_any_moment_it_goes_on_where_it_was(host: Host, told: Told, tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_where_it_was(host: Host, finished: Finished, tmp_path: Path) -> None:
     copy = copy_of_host(host, tmp_path)
     assert copy.database.stat().st_mtime_ns == host.database.stat().st_mtime_ns
     for folder in (copy.path / "target" / "mlbridge_backtest").glob("*/backtest.duckdb"):
@@ -242,22 +244,22 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(host: Host, told: Told, tm
             words, cwd=copy.path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
         ) as running:
             assert running.stderr
-            said = []
+            output = []
             for line in running.stderr:
-                said.append(line)
+                output.append(line)
                 if line.startswith(moment):
                     os.killpg(running.pid, signal.SIGKILL)
-        assert running.returncode == -signal.SIGKILL, said
-        assert said[1].startswith(f"[{begun}/7]")
+        assert running.returncode == -signal.SIGKILL, output
+        assert output[1].startswith(f"[{begun}/7]")
         begun = int(moment[1])
     last = backtest(copy, "churned", *ASKED, "--format", "json")
     assert last.code == 0, last.err
     assert last.err.splitlines()[1].startswith(f"[{begun}/7]")
     for table in ("ml_backtest", "ml_backtest_policies"):
-        assert facts(last.rows(table)) == facts(told.rows(table))
+        assert facts(last.rows(table)) == facts(finished.rows(table))
 
 
-def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, told: Told) -> None:
+def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, finished: Finished) -> None:
     done = backtest(host, "--from", "2023-11-01", "--to", "2024-02-01")
     assert done.code == 0, done.err
     first = [line.split() for line in done.out.splitlines() if line.startswith("2023-11-01") and "not_trained" in line]
@@ -266,7 +268,7 @@ def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, told
     assert "Traceback" not in done.err
 
 
-def test_a_warehouse_that_somebody_writes_to_is_misuse(host: Host, told: Told, tmp_path: Path) -> None:
+def test_a_warehouse_that_somebody_writes_to_is_misuse(host: Host, finished: Finished, tmp_path: Path) -> None:
     copy = copy_of_host(host, tmp_path)
     code = f"import duckdb; writer = duckdb.connect({str(copy.database)!r}); print('held', flush=True); input()"
     pipe = subprocess.PIPE
@@ -279,7 +281,7 @@ def test_a_warehouse_that_somebody_writes_to_is_misuse(host: Host, told: Told, t
     assert "another process is writing to the warehouse" in done.err
 
 
-def test_a_node_in_an_attached_file_is_misuse(host: Host, told: Told, tmp_path: Path) -> None:
+def test_a_node_in_an_attached_file_is_misuse(host: Host, finished: Finished, tmp_path: Path) -> None:
     copy = copy_of_host(host, tmp_path)
     spec = copy.path / "models/churned/churned.yml"
     spec.write_text(spec.read_text().replace("{materialized: mlbridge}", "{materialized: mlbridge, database: other}"))

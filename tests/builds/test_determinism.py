@@ -42,8 +42,8 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list
             warm.dbt(host.path, "deps")
             warm.parse(host.path)
             for name, threads in (("first", 2), ("again", 2), ("one thread", 1)):
-                asked = ("--vars", "{rows: 6000, mlbridge_as_of: '2024-08-01'}", "--threads", str(threads))
-                warm.dbt(host.path, "build", "--exclude-resource-type", "test", *asked, parsed=True)
+                options = ("--vars", "{rows: 6000, mlbridge_as_of: '2024-08-01'}", "--threads", str(threads))
+                warm.dbt(host.path, "build", "--exclude-resource-type", "test", *options, parsed=True)
                 found[name] = contents(host)
                 host.database.unlink()
     return found

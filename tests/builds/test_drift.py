@@ -19,10 +19,10 @@ from dbt_host import Host, copy_of_host
 from expected.chance import level
 from expected.drift import CASES, CHECKS, FILE, HOSTILE, INJECTED, JUNE, ROWS, TRAINING_MONTHS, rules, written
 from expected.windows import (
+    DriftRow,
     Feature,
     Key,
     Rules,
-    Said,
     Windows,
     companions,
     drift,
@@ -106,11 +106,11 @@ def cases() -> pa.Table:
     starts = [*(f"2024-{month:02}-01 00:00:00" for month in range(1, TRAINING_MONTHS + 2)), *ROWS]
     rng = np.random.default_rng(3)
     columns: dict[str, list[Any]] = {name: [] for name in ("at", "word", "signal", *CASES)}
-    for place, start in enumerate(starts):
+    for index, start in enumerate(starts):
         rows = ROWS.get(start, ROWS[JUNE])
-        word = "train" if place < TRAINING_MONTHS else "validation" if start not in ROWS else "test"
+        part = "train" if index < TRAINING_MONTHS else "validation" if start not in ROWS else "test"
         columns["at"] += [np.datetime64(start, "us") + np.timedelta64(minute, "m") for minute in range(rows)]
-        columns["word"] += [word if start <= JUNE else "score"] * rows
+        columns["word"] += [part if start <= JUNE else "score"] * rows
         orders = {name: rng.permutation(rows) for name in CASES}
         for name, case in CASES.items():
             values = [
@@ -206,16 +206,16 @@ def reference(host: Host, feature: Feature, size: str) -> dict[Any, Any]:
     }
 
 
-def said(host: Host, model: str) -> dict[Key, Said]:
+def rows_of(host: Host, model: str) -> dict[Key, DriftRow]:
     """Read `ml_drift`."""
     rows = host.rows(
         'select feature, "window"::varchar, baseline, metric, value, threshold, threshold_from, alert, rows_used, '
         f"rows_unused, rows_baseline, is_comparable from ml_drift where model = '{model}'"
     )
-    return {row[:4]: Said(*row[4:]) for row in rows}
+    return {row[:4]: DriftRow(*row[4:]) for row in rows}
 
 
-def compare(found: dict[Key, Said], expected: dict[Key, Said]) -> None:
+def compare(found: dict[Key, DriftRow], expected: dict[Key, DriftRow]) -> None:
     """Compare rows of `ml_drift`; a distance of nothing is nothing but for rounding, of which a root makes more."""
     assert found.keys() == expected.keys()
     for key, mine in expected.items():
@@ -231,7 +231,7 @@ def compare(found: dict[Key, Said], expected: dict[Key, Said]) -> None:
         assert [getattr(theirs, each) for each in rows] == [getattr(mine, each) for each in rows], key
 
 
-def calculated(host: Host, size: str, floors: Any, fixed: bool = True) -> dict[Key, Said]:
+def calculated(host: Host, size: str, floors: Any, fixed: bool = True) -> dict[Key, DriftRow]:
     """Give what `ml_drift` must say of the world."""
     rows = dict(
         host.rows(
@@ -243,7 +243,7 @@ def calculated(host: Host, size: str, floors: Any, fixed: bool = True) -> dict[K
     every = list(windows(host, size))
     at = level(checks(host, "world"), size)
     judged = Rules(floors, at, relative_deviations([training for _, training in every]), over)
-    expected: dict[Key, Said] = {}
+    expected: dict[Key, DriftRow] = {}
     for scored, training in every:
         own = {**FIXED, **FIXED_OF.get(scored.feature.name, {})} if fixed else {}
         expected |= drift(scored, training, own, rows, judged)
@@ -252,8 +252,8 @@ def calculated(host: Host, size: str, floors: Any, fixed: bool = True) -> dict[K
 
 def checks(host: Host, model: str) -> int:
     """Count what is watched of a model in a window."""
-    asked = f"select count(*) from (select distinct feature, baseline, metric from ml_drift where model = '{model}')"
-    ((found,),) = host.rows(asked)
+    sql = f"select count(*) from (select distinct feature, baseline, metric from ml_drift where model = '{model}')"
+    ((found,),) = host.rows(sql)
     return int(found)
 
 
@@ -264,11 +264,11 @@ def test_the_expected_file_is_what_its_script_makes() -> None:
     assert FILE.read_text() == written()
 
 
-def counted_by_hand() -> dict[Key, Said]:
+def counted_by_hand() -> dict[Key, DriftRow]:
     """Read the file of expected rows."""
     with FILE.open() as file:
         return {
-            (row["feature"], row["window"], row["baseline"], row["metric"]): Said(
+            (row["feature"], row["window"], row["baseline"], row["metric"]): DriftRow(
                 float(row["value"]) if row["value"] else None,
                 float(row["threshold"]) if row["value"] else math.nan,
                 row["threshold_from"],
@@ -295,18 +295,18 @@ def test_values_counted_by_hand(feature: str, built: Built) -> None:
     """What each case is about stands beside it in tests/expected/drift.py."""
     expected = {key: row for key, row in counted_by_hand().items() if key[0] == feature}
     assert {key[1] for key in expected} == set(ROWS)
-    found = {key: row for key, row in said(built.host, "cases").items() if key[0] == feature}
+    found = {key: row for key, row in rows_of(built.host, "cases").items() if key[0] == feature}
     compare({key: row for key, row in found.items() if not key[3].startswith("association")}, expected)
 
 
 def test_a_window_of_three_rows_has_values_and_no_alert(built: Built) -> None:
-    rows = [row for key, row in said(built.host, "cases").items() if key[1].startswith("2024-09")]
+    rows = [row for key, row in rows_of(built.host, "cases").items() if key[1].startswith("2024-09")]
     assert max(row.value for row in rows if row.value is not None) > 3
     assert not any(row.alert for row in rows)
 
 
 def test_an_open_window_alerts_of_missing_and_unseen_values_only(built: Built) -> None:
-    alerts = {key[3] for key, row in said(built.host, "cases").items() if key[1].startswith("2024-10") and row.alert}
+    alerts = {key[3] for key, row in rows_of(built.host, "cases").items() if key[1].startswith("2024-10") and row.alert}
     assert alerts == {"null_share_change", "unseen_share"}
 
 
@@ -318,11 +318,11 @@ def test_values_and_thresholds_are_those_of_scipy(built: Built) -> None:
     assert {key[3] for key in expected} == set(DRIFT_METRICS)
     assert {row.threshold_from for row in expected.values()} == {"reference", "bound", "floor", "noise", "fixed"}
     assert {feature for feature, *_ in expected} == {*NUMBERS, *CATEGORIES, "ml_prediction", "ml_target"}
-    compare(said(built.host, "world"), expected)
+    compare(rows_of(built.host, "world"), expected)
 
 
 def test_the_changes_are_found(built: Built) -> None:
-    found = said(built.host, "world")
+    found = rows_of(built.host, "world")
     alerts = {
         (feature, window[:7], metric)
         for (feature, window, baseline, metric), row in found.items()
@@ -340,7 +340,7 @@ def test_the_changes_are_found(built: Built) -> None:
 
 def test_raw_values_differ_by_no_more_than_their_bins(built: Built) -> None:
     """KS at most by the greatest share of a bin, Wasserstein by the sum of width times greater share."""
-    found = said(built.host, "world")
+    found = rows_of(built.host, "world")
     rows = frame(
         built.host,
         f"select {columns()}, date_trunc('month', moment)::timestamp as start from world_split "
@@ -393,9 +393,11 @@ def test_of_outcomes_only_those_that_are_known_count(built: Built) -> None:
             "where time >= (select holdout_from from world_training where version = 1) group by 1"
         )
     )
-    used = {key[1]: row.rows_used for key, row in said(built.host, "world").items() if key[0] == "ml_target"}
+    used = {key[1]: row.rows_used for key, row in rows_of(built.host, "world").items() if key[0] == "ml_target"}
     assert used == known
-    predicted = {key[1]: row.rows_unused for key, row in said(built.host, "world").items() if key[0] == "ml_prediction"}
+    predicted = {
+        key[1]: row.rows_unused for key, row in rows_of(built.host, "world").items() if key[0] == "ml_prediction"
+    }
     assert set(predicted.values()) == {0}
 
 
@@ -435,7 +437,7 @@ class Stages:
     host: Host
     contents: dict[str, dict[str, dict[tuple[Any, ...], list[float]]]]
     marks: dict[str, dict[str, set[str]]]
-    drift: dict[Key, Said]
+    drift: dict[Key, DriftRow]
 
 
 @pytest.fixture(scope="module")
@@ -458,7 +460,7 @@ def stages(built: Built, tmp_path_factory: pytest.TempPathFactory, warm: Warm) -
         for table in TABLES:
             connection.execute(f"drop table {table}")
     stage("fresh")
-    monthly = said(host, "world")
+    monthly = rows_of(host, "world")
     with_days_and_own_floors(host)
     warm.parse(host.path)
     stage("days")
@@ -539,4 +541,4 @@ def test_days_and_floors_of_the_hosts_own(stages: Stages) -> None:
     expected = calculated(stages.host, "day", floors, fixed=False)
     assert len({key[1] for key in expected}) > 130
     assert {row.threshold for row in expected.values() if row.threshold_from == "floor"} >= {1.5}
-    compare(said(stages.host, "world"), expected)
+    compare(rows_of(stages.host, "world"), expected)

@@ -12,6 +12,7 @@ from dbt_host import Host, copy_of_host, specify
 from warm import Warm
 
 from mlbridge.commands.doctor import run_checks
+from mlbridge.commands.versions import leaderboard
 from mlbridge.project.project import Project
 
 
@@ -38,9 +39,9 @@ def test_a_split_of_another_spec_is_neither_trained_nor_scored(
 ) -> None:
     before = logged(host, f"amount_{stage}")
     specify(host, "amount", **changed)
-    said = warm.dbt(host.path, "build", "--select", f"amount_{stage}", ok=False)
-    assert f"amount_{stage}: amount_split was made from another spec: {words}" in said
-    assert "Build it as well: `dbt build --select amount_split+`" in said
+    output = warm.dbt(host.path, "build", "--select", f"amount_{stage}", ok=False)
+    assert f"amount_{stage}: amount_split was made from another spec: {words}" in output
+    assert "Build it as well: `dbt build --select amount_split+`" in output
     assert logged(host, f"amount_{stage}") == before
 
 
@@ -55,10 +56,10 @@ def test_the_split_built_as_well_is_trained_on(host: Host, warm: Warm) -> None:
 
 
 def test_a_split_of_a_later_clock_is_not_trained_on(host: Host, warm: Warm) -> None:
-    asked = "{mlbridge_as_of: 2024-05-15, mlbridge_retrain: true}"
-    said = warm.dbt(host.path, "run", "--select", "amount_training", "--vars", asked, ok=False)
-    assert "it holds what was not known then" in said
-    warm.dbt(host.path, "run", "--select", "amount_split", "amount_training", "--vars", asked)
+    variables = "{mlbridge_as_of: 2024-05-15, mlbridge_retrain: true}"
+    output = warm.dbt(host.path, "run", "--select", "amount_training", "--vars", variables, ok=False)
+    assert "it holds what was not known then" in output
+    warm.dbt(host.path, "run", "--select", "amount_split", "amount_training", "--vars", variables)
 
 
 HISTORY = ("ml_runs", "ml_distributions", "ml_realized")
@@ -88,13 +89,13 @@ def test_a_setting_that_would_destroy_history_is_refused(
 ) -> None:
     before = {name: host.rows(f"from main_insight.{name} order by all") for name in HISTORY}
     configured(host, **settings)
-    said = warm.dbt(host.path, "run", "--select", *HISTORY, "ml_windows", ok=False)
+    output = warm.dbt(host.path, "run", "--select", *HISTORY, "ml_windows", ok=False)
     (by_doctor,) = (
         each.finding for each in run_checks(lambda: Project.at(host.path, None, None)) if each.check == "configuration"
     )
     (key,) = settings
     for name in refusing:
-        assert f"{name}: `{key}` is {settings[key]} by the configuration of this project; mlbridge needs" in said
+        assert f"{name}: `{key}` is {settings[key]} by the configuration of this project; mlbridge needs" in output
         assert f"{name}: `{key}` is {settings[key]} by the configuration" in by_doctor
     for name, rows in before.items():
         there = set(host.rows(f"from main_insight.{name}"))
@@ -148,13 +149,13 @@ def test_a_command_before_anything_is_built(
 
 def test_one_model_of_two_in_a_new_schema(empty_shop: Host, tmp_path: Path, warm: Warm) -> None:
     host = copy_of_host(empty_shop, tmp_path)
-    said = warm.dbt(host.path, "run", "--select", "+amount_predictions+")
-    assert "ml_predictions: nothing is shown of the model basket yet" in said
-    assert "basket_split, basket_predictions" in said
-    assert " reads ml_versions, which has not been built here yet, so it stays empty" in said
+    output = warm.dbt(host.path, "run", "--select", "+amount_predictions+")
+    assert "ml_predictions: nothing is shown of the model basket yet" in output
+    assert "basket_split, basket_predictions" in output
+    assert " reads ml_versions, which has not been built here yet, so it stays empty" in output
     assert shown(host, "ml_predictions") == {"amount"}
-    said = warm.dbt(host.path, "build", "--select", "package:mlbridge")
-    assert "ml_versions: nothing is shown of the model basket yet" in said
+    output = warm.dbt(host.path, "build", "--select", "package:mlbridge")
+    assert "ml_versions: nothing is shown of the model basket yet" in output
     assert shown(host, "ml_versions") == shown(host, "ml_distributions") == {"amount"}
     warm.dbt(host.path, "build", "--exclude-resource-type", "test")
     assert shown(host, "ml_versions") == shown(host, "ml_distributions") == {"amount", "basket"}
@@ -182,8 +183,8 @@ def in_pr(host: Host, tmp_path: Path, warm: Warm) -> tuple[str, ...]:
 
 def test_a_pull_request_scores_with_the_champion_of_production(host: Host, warm: Warm, in_pr: tuple[str, ...]) -> None:
     before = logged(host, "amount_training")
-    said = warm.dbt(host.path, "build", "--select", "state:modified+", "--exclude", "*_training", "--defer", *in_pr)
-    assert "version 1 scored 1,000 new rows" in said
+    output = warm.dbt(host.path, "build", "--select", "state:modified+", "--exclude", "*_training", "--defer", *in_pr)
+    assert "version 1 scored 1,000 new rows" in output
     assert logged(host, "amount_training") == before
     tables = {
         name for (name,) in host.rows("select table_name from information_schema.tables where table_schema = 'pr_lab'")
@@ -217,15 +218,15 @@ def test_runs_of_long_ago_are_forgotten_whole(host: Host, warm: Warm) -> None:
                 f"insert into main_insight.ml_runs by name select * replace ('{name}' as invocation_id, "
                 f"now() - interval '{second}' as started_at) from main_insight.ml_runs limit 1"
             )
-    asked = ("run", "--select", "ml_nodes", "--vars")
+    command = ("run", "--select", "ml_nodes", "--vars")
     warm.parse(host.path)
-    warm.dbt(host.path, *asked, "{mlbridge_keep_runs: forever}", parsed=True)
+    warm.dbt(host.path, *command, "{mlbridge_keep_runs: forever}", parsed=True)
     counted = "select invocation_id, count(*) from main_insight.ml_runs where length(invocation_id) < 6 group by all"
     assert dict(host.rows(counted)) == {"old": 3, "young": 3}
-    warm.dbt(host.path, *asked, "{}", parsed=True)
+    warm.dbt(host.path, *command, "{}", parsed=True)
     assert dict(host.rows(counted)) == {"young": 3}
-    said = warm.dbt(host.path, *asked, "{mlbridge_keep_runs: soon}", ok=False, parsed=True)
-    assert "mlbridge_keep_runs: expected a number of days from 1 to 36500, or 'forever', found 'soon'." in said
+    output = warm.dbt(host.path, *command, "{mlbridge_keep_runs: soon}", ok=False, parsed=True)
+    assert "mlbridge_keep_runs: expected a number of days from 1 to 36500, or 'forever', found 'soon'." in output
 
 
 def test_targets_of_one_file_publish_beside_each_other(host: Host, warm: Warm) -> None:
@@ -236,3 +237,29 @@ def test_targets_of_one_file_publish_beside_each_other(host: Host, warm: Warm) -
     theirs = Project.at(host.path, None, "pr").published_folder
     assert theirs == host.published.with_name("pr")
     assert (theirs / "current" / "ml_versions.parquet").is_file()
+
+
+def test_a_damaged_row_of_a_logbook_takes_no_other_with_it(host: Host, warm: Warm) -> None:
+    read = "select model, version from main_insight.{} group by all order by all"
+    before = {name: host.rows(read.format(name)) for name in ("ml_versions", "ml_metrics", "ml_profiles")}
+    with duckdb.connect(str(host.database)) as connection:
+        connection.execute(
+            "update main_lab.amount_training set metrics = left(metrics, 99), params = '{' where version = 1"
+        )
+        for table in ("ml_distributions", "ml_realized"):
+            connection.execute(f"delete from main_insight.{table} where model = 'amount'")
+    output = " ".join(warm.dbt(host.path, "build", "--select", "ml_versions+").split())
+    left_out = "version 1 of amount is left out, because this is no JSON in its row of amount_training"
+    assert f"ml_distributions: {left_out}: params." in output
+    assert f"ml_realized: {left_out}: metrics, params." in output
+    assert host.rows(read.format("ml_versions")) == before["ml_versions"]
+    assert host.rows(read.format("ml_profiles")) == before["ml_profiles"]
+    assert host.rows(read.format("ml_metrics")) == [each for each in before["ml_metrics"] if each[0] != "amount"]
+    damaged = (
+        "select model, version, damaged_documents from main_insight.ml_versions where damaged_documents is not null"
+    )
+    assert set(host.rows(damaged)) == {("amount", 1, "metrics")}
+    ((verdict, reason),) = host.rows("select verdict, reason from main_insight.ml_health where model = 'amount'")
+    assert (verdict, reason) == ("act", "In the logbook this is no JSON of version 1, which is in use: metrics")
+    shown = leaderboard(Project.at(host.path, None, None), "amount")
+    assert {(row["version"], row["metric"], row["value"]) for row in shown} == {(1, None, None)}

@@ -31,9 +31,9 @@ def world(*far: float) -> pa.Table:
     moment = np.arange(np.datetime64("2024-01-01", "us"), np.datetime64("2024-07-01", "us"), np.timedelta64(3, "h"))
     x, z = rng.normal(size=(2, len(moment)))
     y = x + z + rng.normal(size=len(moment))
-    place = int(np.flatnonzero(moment >= np.datetime64("2024-02-01"))[0])
-    y[place : place + 3] = np.nan
-    x[place : place + len(far)] = far
+    index = int(np.flatnonzero(moment >= np.datetime64("2024-02-01"))[0])
+    y[index : index + 3] = np.nan
+    x[index : index + len(far)] = far
     known = pa.array(y, from_pandas=True)
     return pa.table({"id": np.arange(len(moment)), "moment": moment, "x": x, "z": z, "y": known})
 

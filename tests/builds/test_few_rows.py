@@ -35,10 +35,10 @@ def run(host: Host) -> Callable[..., Result]:
 
 
 def test_the_build_is_green_and_warns(host: Host) -> None:
-    said = (host.path / "first.txt").read_text()
-    assert " ERROR=0 " in said
-    assert "churned_training: no version yet; not trained, because the rows do not suffice yet: train has " in said
-    assert "churned_predictions: churned has no champion yet, so nothing is scored; see `ml_decisions`" in said
+    output = (host.path / "first.txt").read_text()
+    assert " ERROR=0 " in output
+    assert "churned_training: no version yet; not trained, because the rows do not suffice yet: train has " in output
+    assert "churned_predictions: churned has no champion yet, so nothing is scored; see `ml_decisions`" in output
 
 
 def test_every_table_is_there_and_empty_where_nothing_is_known(host: Host) -> None:

@@ -60,7 +60,7 @@ def test_no_row_of_the_training_is_scored(flights: Host, model: str) -> None:
         f"select ml_split, count(*) from {model}_predictions p join {model}_split s "
         "on s.flight_id = p.entity group by ml_split"
     )
-    assert {word for word, _ in found} == {"test", "score"}
+    assert {part for part, _ in found} == {"test", "score"}
 
 
 def test_cancelled_flights_are_scored_and_have_no_outcome(flights: Host) -> None:
@@ -87,8 +87,8 @@ def test_a_second_build_has_nothing_to_do(flights: Host, warm: Warm, tmp_path: P
     before = {model: again.rows(f"from {model}_predictions order by all") for model in MODELS}
     tables = again.rows("select table_name from information_schema.tables order by all")
     environment = {"FLIGHTS_DUCKDB": str(again.database)}
-    asked = ("build", "--exclude-resource-type", "test", "unit_test", "--target-path", str(tmp_path / "target"))
-    warm.dbt(again.path, *asked, env=environment)
+    command = ("build", "--exclude-resource-type", "test", "unit_test", "--target-path", str(tmp_path / "target"))
+    warm.dbt(again.path, *command, env=environment)
     assert again.rows("select table_name from information_schema.tables order by all") == tables
     for model in MODELS:
         assert again.rows(f"from {model}_predictions order by all") == before[model]

@@ -284,8 +284,8 @@ def test_a_version_is_made_on_request_and_a_pin_rolls_forth_and_back(
     assert host.rows(latest) == [(rows, rows)]
 
     spec.write_text(unpinned.replace("candidates: [ridge]", "candidates: [ridge]\n          pin: 9"))
-    said = warm.dbt(host.path, *REGISTER, ok=False)
-    assert "there is no version 9" in said
+    output = warm.dbt(host.path, *REGISTER, ok=False)
+    assert "there is no version 9" in output
     assert [version for version, _ in host.rows(made)] == [1, 2]
 
 
@@ -298,8 +298,10 @@ def test_a_past_day_is_built_from_what_was_known_on_it(
     host, as_of = copied(empty_shop), datetime(2024, 4, 17, 12)
     warm.dbt(host.path, "seed")
     warm.dbt(host.path, *REGISTER, "--vars", "{mlbridge_as_of: '2024-04-17 12:00:00'}")
-    for said, train_to, holdout_from in host.rows("select as_of, train_to, holdout_from from main_insight.ml_versions"):
-        assert said == as_of
+    for moment, train_to, holdout_from in host.rows(
+        "select as_of, train_to, holdout_from from main_insight.ml_versions"
+    ):
+        assert moment == as_of
         assert train_to < as_of
         assert holdout_from is None or train_to < holdout_from < as_of
     predictions = host.rows("select time, actual, scored_at from main_insight.ml_predictions")

@@ -23,9 +23,9 @@ def trunk(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
     shutil.rmtree(host.path / BRANCH)
     (host.path / "packages.yml").unlink()
     project = host.path / "dbt_project.yml"
-    said = yaml.safe_load(project.read_text())
-    said["vars"] = {key: value for key, value in said["vars"].items() if not key.startswith("mlbridge")}
-    project.write_text(yaml.safe_dump(said))
+    config = yaml.safe_load(project.read_text())
+    config["vars"] = {key: value for key, value in config["vars"].items() if not key.startswith("mlbridge")}
+    project.write_text(yaml.safe_dump(config))
     warm.dbt(host.path, "build", env={"FLIGHTS_DUCKDB": str(host.database)})
     return host
 

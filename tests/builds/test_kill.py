@@ -73,14 +73,14 @@ class Warehouse:
         return [*self.host.path.glob("small.duckdb*")]
 
     def start(self, rows: int, retrain: bool, *more: str, **limits: Any) -> Command:
-        asked = f"{{rows: {rows}, mlbridge_retrain: {retrain}}}"
-        return self.warm.start(self.host.path, *BUILD, "--vars", asked, *more, parsed=True, **limits)
+        variables = f"{{rows: {rows}, mlbridge_retrain: {retrain}}}"
+        return self.warm.start(self.host.path, *BUILD, "--vars", variables, *more, parsed=True, **limits)
 
     def build(self, rows: int, *more: str, retrain: bool = False) -> int:
         """Build to the end; gives how many lines that printed."""
         command = self.start(rows, retrain, *more)
-        assert command.wait() == 0, command.said[-8000:]
-        return command.said.count("\n")
+        assert command.wait() == 0, command.output[-8000:]
+        return command.output.count("\n")
 
     def keep(self) -> None:
         self.whole_build.mkdir()
@@ -168,7 +168,7 @@ def killed_then_built(warehouse: Warehouse, rows: int, before: Facts, killed: Co
     left = whole(host)
     assert before.logbook <= left.logbook
     assert before.predictions <= left.predictions
-    warehouse.build(rows, "--select", *LINE, *BEGUN.findall(killed.said))
+    warehouse.build(rows, "--select", *LINE, *BEGUN.findall(killed.output))
     after = whole(host)
     assert left.logbook <= after.logbook
     assert left.predictions <= after.predictions
@@ -189,8 +189,8 @@ def test_killed_at(moment: int, warehouse: Warehouse) -> None:
         warehouse.start_built()
     before, rows = Facts.of(warehouse.host), next(MORE_ROWS)
     command = warehouse.start(rows, retrain=True)
-    while command.said.count("\n") < warehouse.lines * moment // MOMENTS:
-        assert "Completed" not in command.said
+    while command.output.count("\n") < warehouse.lines * moment // MOMENTS:
+        assert "Completed" not in command.output
         time.sleep(0.001)
     time.sleep(moment % 5 * 0.02)
     command.kill()
@@ -242,7 +242,7 @@ def test_killed_while_the_runs_are_logged(warehouse: Warehouse) -> None:
     warehouse.start_built()
     before, rows = Facts.of(warehouse.host), next(MORE_ROWS)
     command = warehouse.start(rows, retrain=True)
-    while "START hook" not in command.said:
+    while "START hook" not in command.output:
         time.sleep(0.001)
     command.kill()
     assert command.wait() in (KILLED, 0)

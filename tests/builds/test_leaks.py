@@ -38,7 +38,7 @@ TABLES = ("ml_leaks", "ml_versions", "ml_champions", "ml_decisions")
 WHY = "the clerk writes it down before the customer is asked"
 
 
-def said(host: Host, by: str = "mlbridge", **spec: Any) -> Host:
+def specified(host: Host, by: str = "mlbridge", **spec: Any) -> Host:
     """Write the branch's YAML; `by` is the materialization of the predictions."""
     models: list[dict[str, Any]] = [
         {"name": "churned_features", "config": {"materialized": "table"}},
@@ -68,7 +68,7 @@ def scored_by(host: Host) -> dict[int, int]:
 @pytest.fixture(scope="module")
 def withheld(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> tuple[Host, str]:
     """A host whose first training saw the copy, and what dbt said."""
-    host = said(small_host(tmp_path_factory.mktemp("withheld"), ["churned"]))
+    host = specified(small_host(tmp_path_factory.mktemp("withheld"), ["churned"]))
     host.write(
         {
             "models/churned_features.sql": FEATURES,
@@ -85,9 +85,9 @@ def withheld(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> tuple[Host
 def leaked(withheld: tuple[Host, str], warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The same host with an honest second version, and a third that rests on the copy, which the spec allows."""
     host = copy_of_host(withheld[0], tmp_path_factory.mktemp("leaked"))
-    said(host, features={"exclude": ["echo"]})
+    specified(host, features={"exclude": ["echo"]})
     run(host, warm)
-    said(host, allow_leakage={"echo": WHY})
+    specified(host, allow_leakage={"echo": WHY})
     assert f"'echo' is allowed to look like a leak: {WHY}" in run(host, warm)
     return host
 
@@ -137,13 +137,13 @@ def test_a_withheld_version_is_not_trained_again_and_cannot_be_pinned(
 ) -> None:
     host = copy_of_host(withheld[0], tmp_path)
     assert "nothing to do: version 1 was trained on this spec" in run(host, warm)
-    said(host, pin=1)
+    specified(host, pin=1)
     assert "`mlbridge.pin`: version 1 is withheld, because of what looks like a leak" in run(host, warm, ok=False)
-    said(host, retire=3)
+    specified(host, retire=3)
     assert "expected a list of versions such as [3], found 3." in warm.dbt(
         host.path, "run", "--select", "ml_versions", ok=False
     )
-    said(host, allow_leakage={"ecko": "why"})
+    specified(host, allow_leakage={"ecko": "why"})
     output = run(host, warm, ok=False)
     assert (
         "`mlbridge.allow_leakage` names the column 'ecko', which the split does not have. Did you mean 'echo'?"
@@ -154,7 +154,7 @@ def test_a_withheld_version_is_not_trained_again_and_cannot_be_pinned(
 def test_sql_says_of_a_withheld_version_that_is_pinned_what_python_says(
     withheld: tuple[Host, str], warm: Warm, tmp_path: Path
 ) -> None:
-    host = said(copy_of_host(withheld[0], tmp_path), "sql", pin=1)
+    host = specified(copy_of_host(withheld[0], tmp_path), "sql", pin=1)
     (host.path / "models" / "churned_predictions.py").unlink()
     host.write({"models/churned_predictions.sql": CALL})
     output = " ".join(warm.dbt(host.path, "run", "--select", "churned_predictions", ok=False).split())
@@ -176,7 +176,7 @@ def test_an_honest_challenger_is_not_measured_against_a_champion_with_what_the_s
     leaked: Host, warm: Warm, tmp_path: Path
 ) -> None:
     host = copy_of_host(leaked, tmp_path)
-    said(host, features={"exclude": ["echo"]})
+    specified(host, features={"exclude": ["echo"]})
     assert "not compared with the champion (version 3): the spec now excludes 'echo'" in run(host, warm)
     assert outcomes(host)[-1] == (4, "promoted", False)
 
@@ -191,7 +191,7 @@ def test_a_retired_champion_makes_room_for_the_version_before_it(
         (host.path / "models" / "churned_predictions.py").unlink()
         host.write({"models/churned_predictions.sql": CALL})
     before = scored_by(host)
-    said(host, by, allow_leakage={"echo": WHY}, retire=[3])
+    specified(host, by, allow_leakage={"echo": WHY}, retire=[3])
     output = run(host, warm, rows=2100)
     assert "churned_training: retired, neither scored with nor compared with: version 3" in output
     assert "churned_predictions: retired" in output
@@ -203,9 +203,9 @@ def test_a_retired_champion_makes_room_for_the_version_before_it(
         monkeypatch.chdir(host.path)
         shown = CliRunner().invoke(main, ["versions", "--format", "json"])
         assert [(row["version"], row["retired"]) for row in json.loads(shown.output)][:2] == [(3, True), (2, False)]
-    said(host, by, allow_leakage={"echo": WHY}, retire=[3, 7])
+    specified(host, by, allow_leakage={"echo": WHY}, retire=[3, 7])
     assert "`mlbridge.retire`: there is no version 7; the logbook has" in run(host, warm, ok=False)
-    said(host, by, allow_leakage={"echo": WHY}, retire=[3], pin=3)
+    specified(host, by, allow_leakage={"echo": WHY}, retire=[3], pin=3)
     assert "names version 3, which `pin` names as well" in run(host, warm, ok=False)
 
 
@@ -213,11 +213,11 @@ def test_with_every_version_retired_there_is_no_champion_and_a_training_is_due(
     leaked: Host, warm: Warm, tmp_path: Path
 ) -> None:
     host = copy_of_host(leaked, tmp_path)
-    said(host, features={"exclude": ["echo"]}, retire=[2, 3])
+    specified(host, features={"exclude": ["echo"]}, retire=[2, 3])
     output = run(host, warm)
     assert outcomes(host)[-1] == (4, "promoted", False)
     assert "not compared" not in output
-    said(host, features={"exclude": ["echo"]}, retire=[2, 3, 4])
+    specified(host, features={"exclude": ["echo"]}, retire=[2, 3, 4])
     # The newest is retired and none is left in use: that alone is a reason.
     assert "training version 5: version 2, 3, 4 are retired, and no other is in use" in run(host, warm)
     assert host.rows("select version from ml_champions") == [(5,)]

@@ -49,23 +49,23 @@ def assert_kept(before: dict[str, set[tuple[Any, ...]]], after: dict[str, set[tu
 
 
 def test_a_second_build_at_once_is_told_who_has_the_warehouse(host: Host, warm: Warm) -> None:
-    node, told = host.path / "models" / "churned" / "churned_training.py", host.path / "told"
-    wait = f"    while not os.path.exists({str(told)!r}):\n        time.sleep(0.01)\n"
+    node, go_on = host.path / "models" / "churned" / "churned_training.py", host.path / "go_on"
+    wait = f"    while not os.path.exists({str(go_on)!r}):\n        time.sleep(0.01)\n"
     node.write_text(
         node.read_text().replace("    own =", f"{wait}    own =").replace("import", "import os\nimport time\nimport", 1)
     )
     before = facts(host)
     first = warm.start(host.path, *BUILD, "--vars", "{mlbridge_retrain: true}")
-    while "START python mlbridge model main.churned_training" not in first.said:
-        assert "Completed" not in first.said
+    while "START python mlbridge model main.churned_training" not in first.output:
+        assert "Completed" not in first.output
         time.sleep(0.01)
 
     second = warm.dbt(host.path, *BUILD, "--target-path", "target_of_the_second", ok=False)
     assert str(host.database) in second
     assert re.search(rf"lock is held in .*PID {first.pid}", second, re.IGNORECASE)
 
-    told.touch()
-    assert first.wait() == 0, first.said
+    go_on.touch()
+    assert first.wait() == 0, first.output
     after = facts(host)
     assert_kept(before, after)
     assert {version for (version,) in host.rows("select distinct version from churned_training")} == {1, 2}
@@ -91,9 +91,9 @@ def test_a_full_disk_is_named_and_the_next_build_goes_on(node: str, host: Host, 
     rows = ("--vars", "{rows: 400000}") if node == "churned_features" else more
 
     room = host.database.stat().st_size + 2**16
-    said = warm.dbt(host.path, "run", "--select", node, *rows, file_size=room, ok=False, parsed=True)
-    assert f"Failure in model {node}" in said
-    assert re.search(r"Could not write file .*small\.duckdb.*File too large", said)
+    output = warm.dbt(host.path, "run", "--select", node, *rows, file_size=room, ok=False, parsed=True)
+    assert f"Failure in model {node}" in output
+    assert re.search(r"Could not write file .*small\.duckdb.*File too large", output)
 
     assert_kept(before, facts(host))
     assert {name: len(kept) for name, kept in facts(host).items()} == {name: len(kept) for name, kept in before.items()}

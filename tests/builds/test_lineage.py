@@ -129,8 +129,8 @@ def test_ml_decisions_is_what_the_logbooks_say(aged_shop: Host) -> None:
         for row in dicts(aged_shop, f"from main_lab.{model}_training")
         if row["outcome"] != "runner_up"
     ]
-    asked = ", ".join(("model", *columns)).replace("trained_at", "decided_at")
-    found = aged_shop.rows(f"select {asked} from main_insight.ml_decisions")
+    columns_sql = ", ".join(("model", *columns)).replace("trained_at", "decided_at")
+    found = aged_shop.rows(f"select {columns_sql} from main_insight.ml_decisions")
     assert sorted(found, key=str) == sorted(expected, key=str)
     assert {(model, outcome) for model, _, _, _, outcome, *_ in found} >= {
         (model, outcome) for model in MODELS for outcome in ("promoted", "skipped")
@@ -175,19 +175,25 @@ def test_ml_runs_is_what_dbt_wrote_down(shop: Host, warm: Warm, tmp_path: Path) 
     warm.dbt(host.path, "build", ok=False)
     written = json.loads((host.path / "target" / "run_results.json").read_text())
     manifest, counts = host.manifest, Counter[tuple[str, str]]()
-    expected, told = {}, dict[str, list[str]]()
+    expected, messages = {}, dict[str, list[str]]()
     for result in written["results"]:
         id_ = result["unique_id"]
         if id_.startswith(("test.", "unit_test.")) and result["status"] in WORDS:
             counts[node_of(manifest, id_), WORDS[result["status"]]] += 1
             if WORDS[result["status"]] == "failed":
-                told.setdefault(node_of(manifest, id_), []).append(f"{id_.split('.')[2]}: {result['message']}")
+                messages.setdefault(node_of(manifest, id_), []).append(f"{id_.split('.')[2]}: {result['message']}")
     for result in written["results"]:
         id_ = result["unique_id"]
         if id_.startswith(("model.", "seed.")):
-            numbers = [counts[id_, word] for word in ("passed", "warned", "failed")]
-            said = "\n".join(told[id_]) if id_ in told else None if result["status"] == "success" else result["message"]
-            expected[manifest["nodes"][id_]["name"]] = (result["status"], result["execution_time"], *numbers, said)
+            numbers = [counts[id_, state] for state in ("passed", "warned", "failed")]
+            message = (
+                "\n".join(messages[id_])
+                if id_ in messages
+                else None
+                if result["status"] == "success"
+                else result["message"]
+            )
+            expected[manifest["nodes"][id_]["name"]] = (result["status"], result["execution_time"], *numbers, message)
     found = host.rows(f"""
         select node, status, seconds, tests_passed, tests_warned, tests_failed, message
         from main_insight.ml_runs where invocation_id = '{written["metadata"]["invocation_id"]}'
@@ -212,12 +218,12 @@ def test_a_failed_test_of_our_tables_says_what_is_wrong(shop: Host, warm: Warm, 
         "outcome is none of promoted, rejected, runner_up, withheld in 1 row(s), such as lost",
         "reason is NULL in 1 row(s)",
     ]
-    told = warm.dbt(host.path, "build", "--select", "ml_versions", ok=False)
-    assert all(f"{test}: {each}\n" in told for each in wrong)
+    output = warm.dbt(host.path, "build", "--select", "ml_versions", ok=False)
+    assert all(f"{test}: {each}\n" in output for each in wrong)
     ((message,),) = host.rows("select message from main_insight.ml_runs order by started_at desc limit 1")
     assert sorted(message.removeprefix(f"{test}: ").split("; ")) == wrong
-    told = warm.dbt(host.path, "test", "--select", "ml_versions", ok=False)
-    assert all(f"{test}: {each}\n" in told for each in wrong)
+    output = warm.dbt(host.path, "test", "--select", "ml_versions", ok=False)
+    assert all(f"{test}: {each}\n" in output for each in wrong)
 
 
 def test_a_table_of_an_earlier_mlbridge_gets_what_it_has_columns_for(shop: Host, warm: Warm, tmp_path: Path) -> None:

@@ -171,21 +171,21 @@ def psi(n: pd.Series[Any], m: pd.Series[Any]) -> float:
 @pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize("feature", [*FEATURES, "ml_prediction", "ml_target"])
 def test_the_metrics_follow_from_the_distribution(built: Built, feature: str, baseline: str) -> None:
-    said = drift_history(built.state, "world", 1, feature, baseline).set_index(["window", "metric"])["value"]
+    history = drift_history(built.state, "world", 1, feature, baseline).set_index(["window", "metric"])["value"]
     checked = 0
-    for window in said.index.unique("window"):
+    for window in history.index.unique("window"):
         n, m = compared(distribution(built.state, "world", 1, feature, window, baseline))
         if not (n.sum() and m.sum()):
-            assert np.isnan(said[window, "psi"])
+            assert np.isnan(history[window, "psi"])
             continue
-        assert said[window, "psi"] == pytest.approx(psi(n, m), rel=1e-9)
-        assert said[window, "js_distance"] == pytest.approx(jensenshannon(n, m), rel=1e-7)
-        if (window, "ks") in said:
+        assert history[window, "psi"] == pytest.approx(psi(n, m), rel=1e-9)
+        assert history[window, "js_distance"] == pytest.approx(jensenshannon(n, m), rel=1e-7)
+        if (window, "ks") in history:
             gaps = (n.cumsum() / n.sum() - m.cumsum() / m.sum()).abs()
-            assert said[window, "ks"] == pytest.approx(gaps.max(), rel=1e-9)
-        if (window, "chi_square") in said:
+            assert history[window, "ks"] == pytest.approx(gaps.max(), rel=1e-9)
+        if (window, "chi_square") in history:
             statistic = chi2_contingency([n, m], correction=False).statistic
-            assert said[window, "chi_square"] == pytest.approx(statistic, rel=1e-9)
+            assert history[window, "chi_square"] == pytest.approx(statistic, rel=1e-9)
         checked += 1
     assert checked >= (2 if baseline == "training" else 1)
 

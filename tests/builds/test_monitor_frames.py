@@ -47,54 +47,54 @@ def questions(state: State) -> Iterator[Question]:
 
 def of_a_model(state: State, model: str) -> Iterator[Question]:
     """Ask what is asked of a model as a whole."""
-    said = {"model": model}
+    arguments = {"model": model}
     for name in ("decisions", "leaderboard", "leaks", "metrics", "pipeline", "promotions", "runs", "slices", "volumes"):
-        yield name, said
-    yield "importances", {**said, "versions": sorted({*monitor.leaderboard(state, model)["version"]})}
+        yield name, arguments
+    yield "importances", {**arguments, "versions": sorted({*monitor.leaderboard(state, model)["version"]})}
     for metric in monitor.metrics(state, model):
         for part in monitor.slices(state, model):
-            yield "history", {**said, "metric": metric, "slice": part}
-    yield "prediction_bins", said
+            yield "history", {**arguments, "metric": metric, "slice": part}
+    yield "prediction_bins", arguments
     found = monitor.entities(state, model, "")
     for starting in ("", *(entity[:3] for entity in found["entity"][:2])):
-        yield "entities", {**said, "starting": starting}
+        yield "entities", {**arguments, "starting": starting}
     for entity in (*found["entity"][:3], "it's not there"):
-        yield "lookup", {**said, "entity": entity}
+        yield "lookup", {**arguments, "entity": entity}
     for since, until in ((None, None), (SINCE, UNTIL)):
-        yield "rows", {**said, "since": since, "until": until}
+        yield "rows", {**arguments, "since": since, "until": until}
 
 
 def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
     """Ask what is asked of one version."""
-    said: dict[str, Any] = {"model": model, "version": version}
+    arguments: dict[str, Any] = {"model": model, "version": version}
     for name in ("card", "drift_metrics", "prediction_bins", "rows", "stored_calibration", "version_facts", "windows"):
-        yield name, said
+        yield name, arguments
     for name in OF_A_PERIOD:
         for since, until in ((None, None), (SINCE, None), (SINCE, UNTIL)):
-            yield name, {**said, "since": since, "until": until}
-    yield "confusion_classes", {**said, "at_least": 0.6}
+            yield name, {**arguments, "since": since, "until": until}
+    yield "confusion_classes", {**arguments, "at_least": 0.6}
     for since, until in ((None, None), (SINCE, UNTIL)):
-        yield "within", {**said, "tolerance": 2.5, "since": since, "until": until}
+        yield "within", {**arguments, "tolerance": 2.5, "since": since, "until": until}
     for window in monitor.windows(state, model, version)["window"]:
         for metric in monitor.metrics(state, model):
-            yield "by_slice", {**said, "metric": metric, "window": window}
+            yield "by_slice", {**arguments, "metric": metric, "window": window}
     if version > 1:
         yield "changes", {"model": model, "before": 1, "after": version}
-    yield from of_its_drift(state, said)
+    yield from of_its_drift(state, arguments)
 
 
-def of_its_drift(state: State, said: dict[str, Any]) -> Iterator[Question]:
+def of_its_drift(state: State, arguments: dict[str, Any]) -> Iterator[Question]:
     """Ask what is asked of a version's map, and of each feature in it."""
-    profiled = state.ask("select distinct feature from ml_profiles where model = :model", model=said["model"])[
+    profiled = state.ask("select distinct feature from ml_profiles where model = :model", model=arguments["model"])[
         "feature"
     ]
     for baseline in ("training", "previous"):
-        found = monitor.drift(state, **said, baseline=baseline)
-        for metric in ("worst", *monitor.drift_metrics(state, **said)):
-            yield "drift", {**said, "baseline": baseline, "metric": metric, "last": 2}
-        yield "drift", {**said, "baseline": baseline}
+        found = monitor.drift(state, **arguments, baseline=baseline)
+        for metric in ("worst", *monitor.drift_metrics(state, **arguments)):
+            yield "drift", {**arguments, "baseline": baseline, "metric": metric, "last": 2}
+        yield "drift", {**arguments, "baseline": baseline}
         for cell in found.drop_duplicates("feature").to_dict("records"):
-            of_cell = {**said, "feature": cell["feature"], "baseline": baseline}
+            of_cell = {**arguments, "feature": cell["feature"], "baseline": baseline}
             yield "drift_history", of_cell
             if cell["feature"] in set(profiled):
                 yield "distribution", {**of_cell, "window": cell["window"]}
@@ -138,19 +138,19 @@ def both(
 def test_the_server_says_the_same(both: tuple[State, State]) -> None:
     # A server does not publish, and a model card says when that was.
     ours, theirs = both[0], replace(both[1], build=both[0].build)
-    for name, said in questions(ours):
+    for name, frame in questions(ours):
         function = getattr(monitor, name)
         try:
-            assert_same(function(ours, **said), function(theirs, **said))
+            assert_same(function(ours, **frame), function(theirs, **frame))
         except Exception as error:
-            error.add_note(f"{name}({said})")
+            error.add_note(f"{name}({frame})")
             raise
 
 
 def test_everything_is_asked(aged_shop: Host) -> None:
-    asked = {name for name, _ in questions(open_folder(folder_of(aged_shop)).state())}
+    names = {name for name, _ in questions(open_folder(folder_of(aged_shop)).state())}
     functions = {name: getattr(monitor, name) for name in monitor.__all__}
-    assert asked == {
+    assert names == {
         name
         for name, function in functions.items()
         if inspect.isfunction(function) and "state" in inspect.signature(function).parameters
@@ -185,10 +185,10 @@ def test_a_reader_gives_way_to_a_build(server: Postgres, both: tuple[State, Stat
         cursor.execute("rollback")
         with ThreadPoolExecutor(1) as pool:
             cursor.execute(holding)
-            asked = pool.submit(monitor.runs, both[1])
+            future = pool.submit(monitor.runs, both[1])
             time.sleep(0.5)
             cursor.execute("rollback")
-            assert_same(monitor.runs(both[0]), asked.result(30))
+            assert_same(monitor.runs(both[0]), future.result(30))
 
 
 def test_a_question_writes_nothing_either(server: Postgres, both: tuple[State, State]) -> None:

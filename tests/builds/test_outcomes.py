@@ -59,8 +59,8 @@ def in_may(rows: pa.Table) -> Any:
 
 
 def relabelled(rows: pa.Table, late: Any) -> pa.Table:
-    place = rows.schema.get_field_index("late")
-    return rows.set_column(place, "late", pa.array(late, type=pa.string(), from_pandas=True))
+    index = rows.schema.get_field_index("late")
+    return rows.set_column(index, "late", pa.array(late, type=pa.string(), from_pandas=True))
 
 
 def accuracies(host: Host) -> dict[str, tuple[Any, int]]:
@@ -90,10 +90,10 @@ def changed(built: Host, folder: Path, warm: Warm, rows: pa.Table, *more: str) -
 def withdrawn(rows: pa.Table) -> pa.Table:
     """Take back every third outcome of May, and turn as many others."""
     late = rows["late"].to_numpy(zero_copy_only=False).astype(object)
-    place = np.arange(len(late))
+    index = np.arange(len(late))
     other = np.where(late == "yes", "no", "yes")
-    late = np.where(in_may(rows) & (place % 3 == 1), other, late)
-    late[in_may(rows) & (place % 3 == 0)] = None
+    late = np.where(in_may(rows) & (index % 3 == 1), other, late)
+    late[in_may(rows) & (index % 3 == 0)] = None
     return relabelled(rows, late)
 
 
@@ -129,8 +129,8 @@ def test_where_all_outcomes_were_withdrawn_no_figure_is_left(built: Host, tmp_pa
     host = changed(built, tmp_path, warm, relabelled(rows, late))
     assert accuracies(host)["05"] == (None, 0)
     assert frame(host, "select * from ml_realized where month(window_start) = 5 and slice <> 'all'").empty
-    said = frame(host, "select distinct muted, alert, low from ml_performance where n = 0 and kind = 'realized'")
-    assert said.to_dict("records") == [
+    found = frame(host, "select distinct muted, alert, low from ml_performance where n = 0 and kind = 'realized'")
+    assert found.to_dict("records") == [
         {"muted": "its outcomes were withdrawn", "alert": False, "low": pytest.approx(np.nan, nan_ok=True)}
     ]
     write_rows(host, "trip", rows)
@@ -230,7 +230,7 @@ def test_a_version_of_before_is_judged_by_its_test_as_a_whole(built: Host, tmp_p
     host = copy_of_host(built, tmp_path)
     with duckdb.connect(str(host.database)) as connection:
         ((text,),) = connection.execute("select reference from trip_training where version = 1").fetchall()
-        old = [{key: said for key, said in each.items() if key != "baseline"} for each in json.loads(text)]
+        old = [{key: value for key, value in each.items() if key != "baseline"} for each in json.loads(text)]
         connection.execute("update trip_training set reference = ?", [json.dumps(old)])
         ((stated,),) = connection.execute(
             "select value from ml_metrics where version = 1 and split = 'test' and slice = 'all' "

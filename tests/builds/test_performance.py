@@ -113,12 +113,12 @@ WRONG = {
 
 @dataclass(frozen=True)
 class Built:
-    """A host built thrice; the alerts when all was well, and what dbt said of its data tests then and at the end."""
+    """A host built thrice; the alerts when all was well, and the output of its data tests then and at the end."""
 
     host: Host
     well: list[tuple[Any, ...]]
-    told_well: str
-    told: str
+    output_well: str
+    output: str
 
 
 def world(minutes: int, seed: int) -> pa.Table:
@@ -168,9 +168,9 @@ def built(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Built:
     build(warm, host, TRAINED)
     build(warm, host, WELL)
     well = host.rows("select what, message from ml_alerts")
-    told_well = data_tests(warm, host, WELL)
+    output_well = data_tests(warm, host, WELL)
     build(warm, host, NOW)
-    return Built(host, well, told_well, data_tests(warm, host, NOW))
+    return Built(host, well, output_well, data_tests(warm, host, NOW))
 
 
 def data_tests(warm: Warm, host: Host, as_of: str) -> str:
@@ -441,7 +441,7 @@ def test_expected_losses_are_those_of_the_leaves(built: Built) -> None:
     inputs = {
         "x": rows["x"],
         "z": rows["z"],
-        "shop": shop.places(rows["shop"]),
+        "shop": shop.bins_of(rows["shop"]),
         "ml_prediction": rows["prediction_value"],
     }
     reached = leaves(
@@ -574,7 +574,7 @@ def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], 
     moved = what_moved(host)
     drift = frame(host, "select *, 'drift of ' || feature as what from ml_drift where value is not null")
     drift["place"] = np.where(drift["baseline"] == "training", "1", "2") + drift["metric"]
-    drift["said"] = [
+    drift["sentence"] = [
         f"{row.metric} {row.value:.4f} against {row.baseline} (threshold {row.threshold:.4f})"
         for row in drift.itertuples()
     ]
@@ -585,14 +585,14 @@ def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], 
     deciding = measures["model"].map({"amount": "rmse"}).fillna("average_precision")
     is_deciding = measures["metric"] == deciding
     measures["place"] = np.where(is_deciding, "1", "2") + measures["metric"]
-    measures["said"] = [
+    measures["sentence"] = [
         f"{row.metric} {row.value:.4f} ({row.low:.4f} to {row.high:.4f} on {row.n} rows; threshold {row.threshold:.4f}"
         f", usually {row.reference:.4f})".replace("nan", "unknown")
         for row in measures.itertuples()
     ]
     group = [measures[each] for each in ("model", "version", "what", "window")]
     named = (is_deciding & measures["alert"]).groupby(group).transform("any") & ~is_deciding
-    measures.loc[named, "said"] = "also " + measures["metric"]
+    measures.loc[named, "sentence"] = "also " + measures["metric"]
     can = measures["muted"].isna()
     for about, table, speaks in (("drift", drift, drift["is_comparable"]), ("performance", measures, can)):
         silent = ~(speaks | table["alert"]).groupby([table["model"], table["what"], table["window"]]).transform("any")
@@ -602,7 +602,7 @@ def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], 
             for start, rows in windows.groupby("window"):
                 since = (since or start.to_pydatetime()) if rows["alert"].any() else None
                 if since is not None:
-                    figures = ", ".join(rows[rows["alert"]].sort_values("place")["said"])
+                    figures = ", ".join(rows[rows["alert"]].sort_values("place")["sentence"])
                     more = moved.get((model, start), "") if about == "performance" else ""
                     yield (
                         (model, what, start.to_pydatetime()),
@@ -620,8 +620,8 @@ def what_moved(host: Host) -> dict[tuple[str, pd.Timestamp], str]:
     )
     found = {}
     for key, part in rows.groupby(["model", "window"]):
-        said = (f"{row.feature} (psi {row.value:.4f})" for row in part.head(3).itertuples())
-        found[key] = "; largest drift times importance: " + ", ".join(said)
+        sentences = (f"{row.feature} (psi {row.value:.4f})" for row in part.head(3).itertuples())
+        found[key] = "; largest drift times importance: " + ", ".join(sentences)
     return found
 
 
@@ -650,15 +650,17 @@ def test_alerts_say_what_they_mean(built: Built) -> None:
 
 
 def test_the_generic_tests_pass_warn_fail_and_refuse(built: Built) -> None:
-    def ends(said: str) -> dict[str, str]:
-        return {name: end for end, name in re.findall(r"\d+ of \d+ (PASS|WARN|FAIL|ERROR)(?: \d+)? (\w+) \.+ \[", said)}
+    def ends(output: str) -> dict[str, str]:
+        return {
+            name: end for end, name in re.findall(r"\d+ of \d+ (PASS|WARN|FAIL|ERROR)(?: \d+)? (\w+) \.+ \[", output)
+        }
 
     fine = dict.fromkeys((next(iter(each.values()))["name"] for each in (*TESTS, *TESTS_OF_AMOUNT)), "PASS")
     refused = {"on_the_wrong_node": "ERROR"}
-    assert ends(built.told_well) == {**fine, **refused}
+    assert ends(built.output_well) == {**fine, **refused}
     failed = dict.fromkeys(("performance_alert", "to_act_on", "auc", "auc_of_quoted", "mae_below"), "FAIL")
-    assert ends(built.told) == {**fine, "any_alert": "WARN", **failed, **refused}
-    assert "bought_description: this test is for a `<model>_predictions` node. Put it there." in built.told
+    assert ends(built.output) == {**fine, "any_alert": "WARN", **failed, **refused}
+    assert "bought_description: this test is for a `<model>_predictions` node. Put it there." in built.output
 
 
 # --- outcomes that change ----------------------------------------------------------------------------------
@@ -676,7 +678,7 @@ def test_corrected_outcomes_are_measured_again(
         for row in wrong.itertuples()
     }
     rows = world(30, 2)
-    kinds = [other.get(place, kind) for place, kind in enumerate(rows["kind"].to_pylist())]
+    kinds = [other.get(index, kind) for index, kind in enumerate(rows["kind"].to_pylist())]
     write_rows(host, "sort", rows.set_column(rows.schema.get_field_index("kind"), "kind", pa.array(kinds)))
     build(warm, host, NOW)
 

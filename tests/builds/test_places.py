@@ -26,10 +26,10 @@ OWN_SCHEMAS = """
 """
 
 
-def configure(host: Host, **said: object) -> None:
+def configure(host: Host, **settings: object) -> None:
     """Add to the host's dbt_project.yml."""
     file = host.path / "dbt_project.yml"
-    file.write_text(file.read_text() + "".join(f"{key}: {json.dumps(value)}\n" for key, value in said.items()))
+    file.write_text(file.read_text() + "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items()))
 
 
 def finding(host: Host, check: str) -> tuple[bool, str]:
@@ -126,9 +126,19 @@ def test_a_build_says_there_what_it_did(elsewhere: Host, warehouse: duckdb.DuckD
 @pytest.mark.slow
 def test_backtest_finds_what_it_needs(elsewhere: Host) -> None:
     kept = (elsewhere.path / "kept.duckdb").read_bytes()
-    said = ("churned", "--from", "2024-02-20", "--to", "2024-03-20", "--step", "month", "--project-dir", elsewhere.path)
+    command = (
+        "churned",
+        "--from",
+        "2024-02-20",
+        "--to",
+        "2024-03-20",
+        "--step",
+        "month",
+        "--project-dir",
+        elsewhere.path,
+    )
     program = Path(sys.executable).with_name("mlbridge")
-    done = subprocess.run([program, "backtest", *said], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "backtest", *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "always" in done.stdout
     assert (elsewhere.path / "kept.duckdb").read_bytes() == kept
@@ -157,11 +167,11 @@ def crowded(plain: Host, tmp_path: Path) -> Host:
 
 
 def test_a_strange_table_is_not_replaced(crowded: Host, warm: Warm) -> None:
-    said = warm.dbt(crowded.path, "run", ok=False)
+    output = warm.dbt(crowded.path, "run", ok=False)
     for name, lacking in (("ml_runs", "'invocation_id', 'node'"), ("ml_predictions", "'time', 'version'")):
-        if name in said.split("is there already")[0]:
-            assert f"is there already, and is not mlbridge's: it lacks {lacking}" in " ".join(said.split())
-    assert "`models: {mlbridge: {+schema: ml}}`" in " ".join(said.split())
+        if name in output.split("is there already")[0]:
+            assert f"is there already, and is not mlbridge's: it lacks {lacking}" in " ".join(output.split())
+    assert "`models: {mlbridge: {+schema: ml}}`" in " ".join(output.split())
     assert crowded.rows("select run_id from ml_runs") == [(1,)]
     assert crowded.rows("select entity from ml_predictions") == [(7,)]
     assert crowded.rows("select table_name from duckdb_tables() order by all") == [("ml_predictions",), ("ml_runs",)]
@@ -191,8 +201,8 @@ def test_the_ways_out_lead_out(crowded: Host, warm: Warm) -> None:
 def test_a_model_of_the_same_name(plain: Host, tmp_path: Path, warm: Warm) -> None:
     host = copy_of_host(plain, tmp_path)
     host.write({"models/ml_runs.sql": "select 1 as own\n", "models/mine.sql": "select * from {{ ref('ml_runs') }}\n"})
-    said = warm.dbt(host.path, "run", ok=False)
-    assert "two resources with the database representation" in said
+    output = warm.dbt(host.path, "run", ok=False)
+    assert "two resources with the database representation" in output
     fine, words = finding(host, "names")
     assert not fine
     assert "'models/ml_runs.sql' has the name of a table of mlbridge. Rename it, or give" in words
@@ -201,8 +211,10 @@ def test_a_model_of_the_same_name(plain: Host, tmp_path: Path, warm: Warm) -> No
     project = host.path / "dbt_project.yml"
     project.write_text(project.read_text().replace("node_package_before_root: true", "node_package_before_root: false"))
     host.write({"models/ml_versions.sql": "select 1 as own\n"})
-    said = " ".join(warm.dbt(host.path, "run", ok=False).split())
-    assert "it would read 'model.small.ml_versions', this project's own model, for mlbridge's of the same name" in said
+    output = " ".join(warm.dbt(host.path, "run", ok=False).split())
+    assert (
+        "it would read 'model.small.ml_versions', this project's own model, for mlbridge's of the same name" in output
+    )
     assert host.rows("select count(*) from duckdb_tables()") == [(0,)]
     fine, words = finding(host, "names")
     assert (fine, "require_ref_searches_node_package_before_root: true" in words) == (False, True)

@@ -26,7 +26,7 @@ NUMBERS = WEATHER + SCHEDULE + FLEET
 CATEGORIES = ("carrier", "origin", "destination", "route")
 FEATURES = NUMBERS + CATEGORIES
 # In which month something is done to a feature: another one than to those that it goes with.
-PLANTED = {name: MONTHS[place % len(MONTHS)] for place, name in enumerate(FEATURES)}
+PLANTED = {name: MONTHS[index % len(MONTHS)] for index, name in enumerate(FEATURES)}
 # How many of these may go without an alert.
 MOST_MISSES = {"shifted": 1, "scaled": 1, "emptied": 0, "shuffled": 1}
 
@@ -36,14 +36,14 @@ def host(flights: Host, tmp_path_factory: pytest.TempPathFactory, warm: Warm) ->
     """The flights with one version, trained on what was known on the first of September."""
     copied = copy_of_flights(tmp_path_factory.mktemp("planted"))
     spec = copied.path / "models" / "ml" / "late_arrival" / "_late_arrival.yml"
-    said = yaml.safe_load(spec.read_text())
-    (training,) = (each for each in said["models"] if each["name"] == "late_arrival_training")
+    config = yaml.safe_load(spec.read_text())
+    (training,) = (each for each in config["models"] if each["name"] == "late_arrival_training")
     training["config"]["meta"]["mlbridge"] |= {"candidates": ["logistic_regression"], "monitor": {"window": "month"}}
-    spec.write_text(yaml.safe_dump(said))
+    spec.write_text(yaml.safe_dump(config))
     project = copied.path / "dbt_project.yml"
-    said = yaml.safe_load(project.read_text())
-    said["vars"]["mlbridge_models"] = ["late_arrival"]
-    project.write_text(yaml.safe_dump(said))
+    config = yaml.safe_load(project.read_text())
+    config["vars"]["mlbridge_models"] = ["late_arrival"]
+    project.write_text(yaml.safe_dump(config))
     warm.dbt(copied.path, "deps")
     warm.parse(copied.path)
     shutil.copy(flights.database, copied.database)
@@ -57,9 +57,9 @@ def host(flights: Host, tmp_path_factory: pytest.TempPathFactory, warm: Warm) ->
 
 
 def build(host: Host, warm: Warm, nodes: tuple[str, ...], as_of: str = "2014-02-01", *more: str) -> None:
-    said = f"{{mlbridge_as_of: '{as_of}'}}"
+    variables = f"{{mlbridge_as_of: '{as_of}'}}"
     environment = {"FLIGHTS_DUCKDB": str(host.database)}
-    warm.dbt(host.path, "run", "--select", *nodes, "--vars", said, *more, env=environment, parsed=True)
+    warm.dbt(host.path, "run", "--select", *nodes, "--vars", variables, *more, env=environment, parsed=True)
 
 
 def alarmed(host: Host) -> set[tuple[str, str]]:

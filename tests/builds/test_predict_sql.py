@@ -130,11 +130,11 @@ def test_the_champion_that_is_pinned_and_the_challenger_in_shadow(aged_shop: Hos
         ).fetchone() or (None,)
     assert note is None
     # The second version is pinned, but was rejected, so nobody wrote it as a SELECT.
-    said = warm.dbt(host.path, "run", "--select", "amount_predictions", ok=False)
-    assert "version 2 is no SELECT: it was not compiled when it was trained" in said
+    output = warm.dbt(host.path, "run", "--select", "amount_predictions", ok=False)
+    assert "version 2 is no SELECT: it was not compiled when it was trained" in output
     specify(host, "amount", pin=1, shadow=True)
-    said = warm.dbt(host.path, "run", "--select", "amount_predictions")
-    assert "the challenger (version 2) does not score in shadow: it is no SELECT" in said
+    output = warm.dbt(host.path, "run", "--select", "amount_predictions")
+    assert "the challenger (version 2) does not score in shadow: it is no SELECT" in output
     by_sql = {(row["entity"], row["time"]): read(row) for row in predictions(host, "amount", "version = 1")}
     assert len(by_sql) >= len(by_python) > 0
     assert [by_sql[row["entity"], row["time"]] for row in by_python] == [alike(row) for row in by_python]
@@ -167,8 +167,8 @@ def test_a_challenger_that_is_a_select_scores_beside_the_champion(shop: Host, wa
         with duckdb.connect(str(host.database)) as warehouse:
             warehouse.execute(f"update main_lab.amount_training set {change} where version = 2")
             warehouse.execute("delete from main_lab.amount_predictions")
-        said = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions").split())
-        assert words in said
+        output = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions").split())
+        assert words in output
         assert len([row for row in predictions(host, "amount") if row["version"] == 1]) == len(first)
 
 
@@ -254,16 +254,16 @@ BY_DOCTOR = {
 
 @pytest.mark.parametrize("problem", WRONG)
 def test_what_is_wrong_is_said(problem: str, scored: Host, warm: Warm, tmp_path: Path) -> None:
-    statements, said_in_yaml, words, ok = WRONG[problem]
+    statements, changes, words, ok = WRONG[problem]
     host = copy_of_host(scored, tmp_path)
-    if said_in_yaml:
-        specify(host, "amount", **said_in_yaml)
+    if changes:
+        specify(host, "amount", **changes)
     with duckdb.connect(str(host.database)) as warehouse:
         for statement in filter(None, statements.split("; ")):
             warehouse.execute(statement)
     before = predictions(host, "amount")
-    said = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions", ok=ok).split())
-    assert words in said
+    output = " ".join(warm.dbt(host.path, "run", "--select", "amount_predictions", ok=ok).split())
+    assert words in output
     assert predictions(host, "amount") == before
     (by_doctor,) = (
         each for each in run_checks(lambda: Project.at(host.path, None, None)) if each.check == "scoring_sql"
@@ -293,9 +293,9 @@ def change(host: Host, *statements: str) -> None:
             warehouse.execute(statement)
 
 
-def warning(said: str) -> str:
+def warning(output: str) -> str:
     """What a node warns of, in one line."""
-    found = re.search(r"version 1 gives no prediction.*?a later build then scores the rows\.", " ".join(said.split()))
+    found = re.search(r"version 1 gives no prediction.*?a later build then scores the rows\.", " ".join(output.split()))
     return found[0] if found else ""
 
 
@@ -311,8 +311,8 @@ def odd(shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> dic
         features.write_text(features.read_text().replace("    visits,", "    cast(visits as decimal(9, 2)) as visits,"))
         warm.dbt(host.path, "run", "--select", "+amount_training")
         change(host, ODD)
-        said = warm.dbt(host.path, "run", "--select", "amount_predictions")
-        found[candidate] = (host, warning(said))
+        output = warm.dbt(host.path, "run", "--select", "amount_predictions")
+        found[candidate] = (host, warning(output))
     return found
 
 
@@ -325,14 +325,14 @@ def test_rows_that_cannot_be_scored_are_the_same_in_the_same_words(
     expected = predictions(by_python, "amount")
     host = as_sql(copy_of_host(by_python, tmp_path), "amount")
     change(host, "drop table main_lab.amount_predictions")
-    said = warm.dbt(host.path, "run", "--select", "amount_predictions")
+    output = warm.dbt(host.path, "run", "--select", "amount_predictions")
     found = predictions(host, "amount")
     assert {row["scored_by"] for row in found} == {"sql"}
     assert [read(row) for row in found] == [alike(row) for row in expected]
     why = {name: words for name, words in WHY.items() if candidate == "random_forest" or "beyond" not in words}
     without = {(row["entity"], row["time"]): row["not_scored_because"] for row in found if row["prediction"] is None}
     assert {entity: words for (entity, _), words in without.items()} == why
-    assert warning(said) == warned
+    assert warning(output) == warned
     assert f"no prediction for {len(why)} row(s)" in warned
     # Nothing is told twice, and what is mended is scored.
     assert "gives no prediction" not in warm.dbt(host.path, "run", "--select", "amount_predictions")
@@ -344,11 +344,11 @@ def test_rows_that_cannot_be_scored_are_the_same_in_the_same_words(
     assert {entity for entity, _ in scored & set(without)} == set(why) - {"north/8"}
     with duckdb.connect(str(host.database), read_only=True) as warehouse:
         for table in ("ml_predictions", "ml_predictions_latest"):
-            told = warehouse.execute(
+            reasons = warehouse.execute(
                 f"select entity, not_scored_because from main_insight.{table} "
                 "where model = 'amount' and prediction is null"
             ).fetchall()
-            assert told == [("north/8", WHY["north/8"])]
+            assert reasons == [("north/8", WHY["north/8"])]
         (counted,) = warehouse.execute(
             "select sum(rows_scored) from main_insight.ml_windows where model = 'amount'"
         ).fetchone() or (None,)
@@ -379,8 +379,8 @@ def test_rows_that_the_select_refuses_are_told_once_beside_the_others(
             "update main_lab.amount_training set scoring_sql_md5 = null, scoring_sql = ? || scoring_sql || ?",
             [before, after],
         )
-    said = warning(warm.dbt(host.path, "run", "--select", "amount_predictions"))
-    assert f"{REFUSED} (north/5" in said
+    output = warning(warm.dbt(host.path, "run", "--select", "amount_predictions"))
+    assert f"{REFUSED} (north/5" in output
     found = predictions(host, "amount")
     why = {row["entity"]: row["not_scored_because"] for row in found if row["not_scored_because"]}
     assert why["north/5"] == REFUSED
@@ -400,11 +400,11 @@ def test_predictions_of_before_the_column_are_kept_as_they_are(
         "alter table main_lab.amount_predictions drop column not_scored_because",
     )
     before = predictions(host, "amount")
-    said = warm.dbt(host.path, "build", "--select", "amount_predictions+")
-    assert f"no prediction for {len(WHY)} row(s)" in warning(said)
+    output = warm.dbt(host.path, "build", "--select", "amount_predictions+")
+    assert f"no prediction for {len(WHY)} row(s)" in warning(output)
     found = predictions(host, "amount")
-    told = {row["entity"]: row["not_scored_because"] for row in found if row["prediction"] is None}
-    assert told == WHY
+    reasons = {row["entity"]: row["not_scored_because"] for row in found if row["prediction"] is None}
+    assert reasons == WHY
     old = [{name: row[name] for name in before[0]} for row in found if row["prediction"] is not None]
     assert old == before
     assert types_of(host, "amount")["not_scored_because"] == "VARCHAR"
@@ -413,8 +413,8 @@ def test_predictions_of_before_the_column_are_kept_as_they_are(
 def test_a_node_of_another_name_is_refused(scored: Host, warm: Warm, tmp_path: Path) -> None:
     host = copy_of_host(scored, tmp_path)
     (host.path / "models" / "ml" / "amount" / "amount_guesses.sql").write_text(CALL.format(name="amount"))
-    said = warm.dbt(host.path, "run", "--select", "amount_guesses", ok=False)
-    assert "amount_guesses: the node of this stage must be called `<model>_predictions`" in said
+    output = warm.dbt(host.path, "run", "--select", "amount_guesses", ok=False)
+    assert "amount_guesses: the node of this stage must be called `<model>_predictions`" in output
 
 
 # --- on a server -----------------------------------------------------------------------------------------------
@@ -495,8 +495,8 @@ def test_postgres_leaves_out_the_rows_that_cannot_be_scored(
     assert {row["entity"] for row in expected if row["prediction"] is None} == set(WHY)
     host = on_server(by_python, "amount", server, tmp_path / "host")
     warm.dbt(host.path, "deps")
-    said = warm.dbt(host.path, "run", "--select", "+amount_predictions")
+    output = warm.dbt(host.path, "run", "--select", "+amount_predictions")
     assert scored_there(server, "amount") == expected
-    assert warning(said) == warned
+    assert warning(output) == warned
     assert "gives no prediction" not in warm.dbt(host.path, "run", "--select", "+amount_predictions")
     assert scored_there(server, "amount") == expected

@@ -54,7 +54,7 @@ def folder_of(host: Host) -> Path:
     return host.published
 
 
-def said_of(host: Host) -> dict[str, Any]:
+def facts_of(host: Host) -> dict[str, Any]:
     """Read what the newest published build says of itself."""
     found: dict[str, Any] = json.loads((folder_of(host) / "current" / "build.json").read_text())
     return found
@@ -74,7 +74,7 @@ def published(host: Host, table: str) -> str:
 
 def assert_published(host: Host, schema: str = "main_insight", tables: set[str] = TABLES) -> None:
     """Assert that these tables are published, and that files and views hold exactly what the warehouse does."""
-    assert set(said_of(host)["tables"]) == tables
+    assert set(facts_of(host)["tables"]) == tables
     files = {file.stem for file in (folder_of(host) / "current").glob("*.parquet")}
     assert files == tables
     assert {each.name for each in folder_of(host).iterdir()} == {"builds", "current", "bi.duckdb"}
@@ -101,13 +101,13 @@ def contents(host: Host) -> dict[str, bytes]:
 
 def test_a_build_publishes_what_the_tables_hold(shop: Host) -> None:
     assert_published(shop)
-    said = said_of(shop)
-    assert said["build"] == invocation(shop)
-    assert said["version"] == mlbridge.__version__
-    assert shop.rows("select distinct as_of from main_insight.ml_runs") == [(datetime.fromisoformat(said["as_of"]),)]
+    facts = facts_of(shop)
+    assert facts["build"] == invocation(shop)
+    assert facts["version"] == mlbridge.__version__
+    assert shop.rows("select distinct as_of from main_insight.ml_runs") == [(datetime.fromisoformat(facts["as_of"]),)]
     began = shop.rows("select max(started_at) from main_insight.ml_runs")[0][0]
-    assert 0 < (datetime.fromisoformat(said["published_at"]) - began).total_seconds() < 600
-    assert said["format"] == 2
+    assert 0 < (datetime.fromisoformat(facts["published_at"]) - began).total_seconds() < 600
+    assert facts["format"] == 2
 
 
 def test_it_is_also_of_what_the_build_says_of_itself(shop: Host) -> None:
@@ -126,8 +126,8 @@ def test_a_build_and_the_one_before_are_kept(parsed: Host, warm: Warm, copied: C
     for _ in range(3):
         warm.dbt(host.path, *RUN, "--vars", "{mlbridge_as_of: 2024-06-30}", parsed=True)
         assert_published(host)
-        assert said_of(host)["build"] == invocation(host)
-        assert said_of(host)["as_of"] == "2024-06-30 00:00:00"
+        assert facts_of(host)["build"] == invocation(host)
+        assert facts_of(host)["as_of"] == "2024-06-30 00:00:00"
         assert {file: Path(file).read_bytes() for file in known[-1]} == known[-1], "what readers read was written"
         known.append(contents(host))
         assert len(list((left / "builds").iterdir())) == 2
@@ -193,8 +193,8 @@ def test_a_transaction_left_open_by_dbt_takes_nothing_back(
     host = copied(parsed)
     warm.dbt(host.path, "--no-populate-cache", "run", "--select", "amount_features", parsed=True)
     assert_published(host)
-    asked = f"select node from main_insight.ml_runs where invocation_id = '{invocation(host)}'"
-    assert host.rows(asked) == [("amount_features",)]
+    sql = f"select node from main_insight.ml_runs where invocation_id = '{invocation(host)}'"
+    assert host.rows(sql) == [("amount_features",)]
 
 
 def test_a_failing_node_is_published_and_a_retry_too(
@@ -202,7 +202,7 @@ def test_a_failing_node_is_published_and_a_retry_too(
 ) -> None:
     host = copied(failed_shop)
     assert_published(host)
-    assert said_of(host)["build"] == invocation(host)
+    assert facts_of(host)["build"] == invocation(host)
     runs = f"select node, status from {published(host, 'ml_runs')} where invocation_id = '{invocation(host)}'"
     status = dict(host.rows(runs))
     assert status["amount_features"] == "error"
@@ -210,7 +210,7 @@ def test_a_failing_node_is_published_and_a_retry_too(
 
     warm.dbt(host.path, "retry", "--vars", "{closed: false}")
     assert_published(host)
-    assert dict(host.rows(runs.replace(said_of(host)["build"], invocation(host))))["amount_features"] == "error"
+    assert dict(host.rows(runs.replace(facts_of(host)["build"], invocation(host))))["amount_features"] == "error"
     again = f"select distinct status from {published(host, 'ml_runs')} where invocation_id = '{invocation(host)}'"
     assert host.rows(again) == [("success",)]
 
@@ -226,9 +226,9 @@ def test_a_view_that_a_failed_build_left_behind_is_left_out(
     training = host.path / "models" / "ml" / "amount" / "amount_training.py"
     written = training.read_text()
     training.write_text(written.replace("    return", '    raise RuntimeError("not today")\n    return'))
-    said = warm.dbt(host.path, "run", ok=False)
-    assert "ml_predictions cannot be read, and is not published: " in said
-    assert "Failure in hook" not in said
+    output = warm.dbt(host.path, "run", ok=False)
+    assert "ml_predictions cannot be read, and is not published: " in output
+    assert "Failure in hook" not in output
     assert_published(host, tables=TABLES - {"ml_predictions"})
     runs = f"select status from {published(host, 'ml_runs')} where node = 'amount_training' order by started_at"
     assert host.rows(runs) == [("success",), ("error",)]
@@ -359,7 +359,7 @@ def test_a_build_killed_while_it_publishes(
         shutil.rmtree(folder_of(host))
     before = {} if first else contents(host)
     running = warm.start(host.path, *RUN, parsed=True, **moment)  # type: ignore[arg-type]
-    assert running.wait() == KILLED, running.said
+    assert running.wait() == KILLED, running.output
     if "_clear" in str(moment) or "new_views" in str(moment):
         assert contents(host) != before
     elif first:
@@ -385,7 +385,7 @@ def test_a_build_killed_within_a_file(parsed: Host, warm: Warm, copied: Callable
         not list(folder_of(host).glob("builds/*/tmp_*"))
         and len(list(folder_of(host).glob("builds/*/ml_predictions.parquet"))) < 2
     ):
-        assert "Completed" not in command.said
+        assert "Completed" not in command.output
         time.sleep(0.001)
     command.kill()
     assert command.wait() == KILLED
@@ -403,9 +403,9 @@ def test_what_cannot_be_written_is_said_and_the_earlier_build_stays(
     builds = folder_of(host) / "builds"
     builds.rename(folder_of(host) / "aside")
     builds.write_text("in the way")
-    said = warm.dbt(host.path, *RUN, ok=False, parsed=True)
-    assert "on-run-end.2 failed" in said
-    assert f"nothing was published: [Errno 17] File exists: '{builds}'" in " ".join(said.split())
+    output = warm.dbt(host.path, *RUN, ok=False, parsed=True)
+    assert "on-run-end.2 failed" in output
+    assert f"nothing was published: [Errno 17] File exists: '{builds}'" in " ".join(output.split())
     builds.unlink()
     (folder_of(host) / "aside").rename(builds)
     assert contents(host) == before
@@ -417,7 +417,7 @@ def test_what_cannot_be_written_is_said_and_the_earlier_build_stays(
 READER = """
 import json, os, sys, threading, duckdb
 
-def asked(name, query):
+def rows_of(name, query):
     return duckdb.sql(query.format(f"'{place}/{name}.parquet'")).fetchall()
 
 folder, seen = sys.argv[1], []
@@ -428,9 +428,9 @@ while not ended.is_set():
     place = os.path.realpath(f"{folder}/current")
     now = json.load(open(f"{place}/build.json"))
     answer = [
-        *asked("ml_runs", "select invocation_id, as_of::varchar from {} order by started_at desc limit 1"),
-        *asked("ml_predictions", "select count(*) from {}"),
-        *asked("ml_decisions", "select invocation_id, as_of::varchar from {} order by decided_at desc limit 2"),
+        *rows_of("ml_runs", "select invocation_id, as_of::varchar from {} order by started_at desc limit 1"),
+        *rows_of("ml_predictions", "select count(*) from {}"),
+        *rows_of("ml_decisions", "select invocation_id, as_of::varchar from {} order by decided_at desc limit 2"),
     ]
     if not seen or seen[-1] != [now, answer]:
         seen.append([now, answer])
@@ -456,8 +456,8 @@ def test_a_reader_sees_one_build_or_the_next_and_no_build_minds(
             nodes = ("basket_training", "amount_training", "ml_runs")
             warm.dbt(host.path, "run", "--select", *nodes, "--vars", as_of, parsed=True)
             built.append(invocation(host))
-        said, _ = reader.communicate("", timeout=60)
-    seen = json.loads(said)
+        output, _ = reader.communicate("", timeout=60)
+    seen = json.loads(output)
     assert [now["build"] for now, _ in seen] == built
     ((rows,),) = host.rows("select count(*) from main_insight.ml_predictions")
     for now, answer in seen:
@@ -483,14 +483,14 @@ def test_by_hand(shop: Host, copied: Callable[[Host], Host]) -> None:
     shown = publish(host)
     assert shown.returncode == 0, shown.stderr
     assert_published(host)
-    assert said_of(host)["build"] != invocation(host)
-    assert said_of(host)["as_of"] == "2024-06-30 00:00:00"
+    assert facts_of(host)["build"] != invocation(host)
+    assert facts_of(host)["as_of"] == "2024-06-30 00:00:00"
     assert (host.path / "target" / "run_results.json").read_bytes() == results
-    for word in (*TABLES, said_of(host)["build"], str(folder_of(host))):
-        assert word in shown.stdout
+    for text in (*TABLES, facts_of(host)["build"], str(folder_of(host))):
+        assert text in shown.stdout
 
     shown = publish(host, "--format", "json")
-    assert json.loads(shown.stdout) | {"format": 2} == {**said_of(host), "folder": str(folder_of(host))}
+    assert json.loads(shown.stdout) | {"format": 2} == {**facts_of(host), "folder": str(folder_of(host))}
     assert_published(host)
 
 

@@ -24,10 +24,10 @@ def host(server: Postgres, warm: Warm, tmp_path_factory: pytest.TempPathFactory)
     target = {"target": "dev", "outputs": {"dev": server.profile("served")}}
     host.write({"profiles.yml": yaml.safe_dump({"small": target})})
     project = host.path / "dbt_project.yml"
-    granted = '"mlbridge_grant_select": ["board"], "mlbridge_models": []'
+    granted = '"mlbridge_grant_select": ["board", "bi-reader"], "mlbridge_models": []'
     project.write_text(project.read_text().replace("mlbridge_models: []", granted))
     with server.connection.cursor() as cursor:
-        cursor.execute("create role board login")
+        cursor.execute('create role board login; create role "bi-reader" login')
     warm.dbt(host.path, "deps")
     warm.dbt(host.path, "run", "--select", "package:mlbridge")
     return host
@@ -49,9 +49,11 @@ def test_a_build_publishes_every_table(host: Host, server: Postgres) -> None:
     )
 
 
-def test_a_dashboard_reads_it_and_nothing_else(host: Host, server: Postgres) -> None:
+@pytest.mark.parametrize("role", ["board", "bi-reader"])
+def test_a_dashboard_reads_it_and_nothing_else(host: Host, server: Postgres, role: str) -> None:
     login = {"host": "127.0.0.1", "port": server.port, "dbname": "postgres", "sslmode": "disable"}
-    with psycopg2.connect(user="board", **login) as board, board.cursor() as cursor:
+    assert server.rows(f"select has_table_privilege('{role}', 'served.ml_decisions', 'select')") == [(True,)]
+    with psycopg2.connect(user=role, **login) as board, board.cursor() as cursor:
         cursor.execute("select count(*) from served_published.ml_runs")
         assert cursor.fetchall()[0][0] > 10
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
@@ -116,7 +118,7 @@ def test_who_may_not_make_the_schema_is_told(host: Host, server: Postgres, warm:
         cursor.execute("create role builder login; create schema shut authorization builder")
     profile = {**server.profile("shut"), "user": "builder"}
     host.write({"profiles.yml": yaml.safe_dump({"small": {"target": "dev", "outputs": {"dev": profile}}})})
-    asked = ("run", "--select", "ml_runs", "ml_nodes", "--vars", json.dumps({"mlbridge_grant_select": []}))
-    said = warm.dbt(host.path, *asked)
-    assert "this user may not make the schema shut_published. Make it, and give it to this user." in said
+    command = ("run", "--select", "ml_runs", "ml_nodes", "--vars", json.dumps({"mlbridge_grant_select": []}))
+    output = warm.dbt(host.path, *command)
+    assert "this user may not make the schema shut_published. Make it, and give it to this user." in output
     assert server.rows("select count(*) from shut.ml_runs")[0][0] > 0

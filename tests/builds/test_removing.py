@@ -58,7 +58,7 @@ def state(host: Path) -> dict[str, Any]:
         },
         "folders": {str(path.relative_to(host)) for path in files if path.is_dir()},
         "nodes": {
-            name: {key: said for key, said in each.items() if key not in OF_THE_RUN}
+            name: {key: value for key, value in each.items() if key not in OF_THE_RUN}
             for name, each in nodes.items()
             if not name.startswith(("macro.dbt.", "macro.dbt_duckdb."))
         },
@@ -87,16 +87,16 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     assert ("main_ml",) in grafted["schemas"]
 
     pages = iter(BLOCK.finditer(PAGE))
-    said = shell(next(pages)["text"], host, PROGRAMS)
+    output = shell(next(pages)["text"], host, PROGRAMS)
     stages = ("features", "split", "training", "predictions")
-    assert {line for line in said.split() if line.startswith("shop.")} == {
+    assert {line for line in output.split() if line.startswith("shop.")} == {
         f"shop.ml.churn.churn_{stage}" for stage in stages
     }
-    said = shell(next(pages)["text"], host, PROGRAMS)
+    output = shell(next(pages)["text"], host, PROGRAMS)
     gone = {f'"{schema}"."{name}"' for schema, name, _ in set(grafted["rows"]) - set(before["rows"])}
     for words in ("would drop", "dropped"):
         assert {
-            line.split(f"{words} ")[1].split(".", 1)[1] for line in said.splitlines() if f'{words} "' in line
+            line.split(f"{words} ")[1].split(".", 1)[1] for line in output.splitlines() if f'{words} "' in line
         } == gone
     for found in pages:
         if found["language"] == "diff":
@@ -125,7 +125,7 @@ def uninstalled(commands: str, folder: Path) -> None:
     install = f"uv pip install --quiet --no-deps --python {folder}/venv/bin/python {folder}/mlbridge"
     shell(install, folder, PROGRAMS)
     assert (folder / "venv" / "bin" / "mlbridge").exists()
-    said = shell(commands, folder, folder / "venv" / "bin")
-    (needed,) = (line for line in said.splitlines() if line.startswith("Requires: "))
+    output = shell(commands, folder, folder / "venv" / "bin")
+    (needed,) = (line for line in output.splitlines() if line.startswith("Requires: "))
     assert {"altair", "click", "dbt-core"} <= set(needed.removeprefix("Requires: ").split(", "))
     assert files() == before

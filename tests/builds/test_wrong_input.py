@@ -91,7 +91,7 @@ def _files(case: str, spec: dict[str, Any], columns: dict[str, str | None]) -> d
     listed = ", ".join(f"{sql} as {name}" for name, sql in {**COLUMNS, **columns}.items() if sql)
     training: dict[str, Any] = {"materialized": "table" if case == "plain" else "mlbridge"}
     if case != "no_spec":
-        training["meta"] = {"mlbridge": {key: said for key, said in {**SPEC, **spec}.items() if said is not None}}
+        training["meta"] = {"mlbridge": {key: value for key, value in {**SPEC, **spec}.items() if value is not None}}
     nodes = [{"name": _node(case, "training"), "config": training}]
     return {
         f"models/{_node(case, 'features')}.sql": f"select {listed} from range(240) as t(i)\n",
@@ -181,9 +181,9 @@ def test_the_log_says_that_a_moment_is_read_as_a_number(host: Host) -> None:
 @pytest.mark.parametrize("moment", ["yesterday", "2024-02-30", "2024-01-01T10:00:00+01:00"])
 def test_a_malformed_clock_is_refused_and_nothing_is_lost(host: Host, warm: Warm, moment: str) -> None:
     before = host.rows("from right_training")
-    said = warm.dbt(host.path, "build", "--select", "right_split+", "--vars", f"mlbridge_as_of: '{moment}'", ok=False)
+    output = warm.dbt(host.path, "build", "--select", "right_split+", "--vars", f"mlbridge_as_of: '{moment}'", ok=False)
     expected = "a moment in UTC such as '2013-07-01' or '2013-07-01 12:00:00'"
-    assert f"vars: mlbridge_as_of: expected {expected}, found '{moment}'." in said
+    assert f"vars: mlbridge_as_of: expected {expected}, found '{moment}'." in output
     assert host.rows("from right_training") == before
 
 
@@ -196,15 +196,15 @@ def test_a_malformed_clock_is_refused_and_nothing_is_lost(host: Host, warm: Warm
     ],
 )
 def test_models_that_are_no_list_of_names_are_refused(host: Host, warm: Warm, declared: str, problem: str) -> None:
-    asked = ("--vars", f"mlbridge_models: {declared}")
-    said = warm.dbt(host.path, "build", "--select", "ml_versions", *asked, ok=False)
-    assert f"mlbridge_models: {problem}" in said
+    options = ("--vars", f"mlbridge_models: {declared}")
+    output = warm.dbt(host.path, "build", "--select", "ml_versions", *options, ok=False)
+    assert f"mlbridge_models: {problem}" in output
 
 
 def test_a_declared_model_without_nodes_is_named(host: Host, warm: Warm) -> None:
-    said = warm.dbt(host.path, "build", "--select", "ml_versions", "--vars", "mlbridge_models: [ghost]", ok=False)
-    assert "'ghost_training'" in said
-    assert "was not found" in said
+    output = warm.dbt(host.path, "build", "--select", "ml_versions", "--vars", "mlbridge_models: [ghost]", ok=False)
+    assert "'ghost_training'" in output
+    assert "was not found" in output
 
 
 def test_a_training_without_its_split_is_named(tmp_path: Path, warm: Warm) -> None:
@@ -212,9 +212,9 @@ def test_a_training_without_its_split_is_named(tmp_path: Path, warm: Warm) -> No
     files = _files("lone", {}, {})
     host.write({name: text for name, text in files.items() if "_split" not in name and "_features" not in name})
     warm.dbt(host.path, "deps")
-    said = warm.dbt(host.path, "build", "--select", "small", ok=False)
-    assert "lone_training" in said
-    assert "'lone_split' which was not found" in said
+    output = warm.dbt(host.path, "build", "--select", "small", ok=False)
+    assert "lone_training" in output
+    assert "'lone_split' which was not found" in output
 
 
 def test_a_prediction_that_fails_in_its_stream_says_why_and_writes_nothing(host: Host, warm: Warm) -> None:
@@ -228,8 +228,10 @@ def test_a_prediction_that_fails_in_its_stream_says_why_and_writes_nothing(host:
     before = host.rows("from right_predictions order by entity, version")
     assert before
     host.write(_files("right", {}, {**columns, "id": "'n' || i"}))
-    said = warm.dbt(host.path, "build", "--select", "right_features+", "--exclude", "right_parts", "orphan_split")
-    assert "right_predictions: version 2 gives no prediction for 1 row(s): the feature 'x' is infinite (n230)." in said
+    output = warm.dbt(host.path, "build", "--select", "right_features+", "--exclude", "right_parts", "orphan_split")
+    assert (
+        "right_predictions: version 2 gives no prediction for 1 row(s): the feature 'x' is infinite (n230)." in output
+    )
     after = host.rows("from right_predictions order by entity, version")
     assert set(before) < set(after)
     assert [row[0:5] for row in after]

@@ -68,7 +68,7 @@ def split(**values: int) -> Craft:
     return craft
 
 
-def told(**values: Any) -> Craft:
+def with_attributes(**values: Any) -> Craft:
     return lambda estimator: vars(estimator).update(values)
 
 
@@ -98,19 +98,27 @@ CRAFTED: dict[str, tuple[str, Craft, str]] = {
     "a circle": ("forest", node("left_child", 0), "leads back to a node before"),
     "a feature far away": ("forest", node("feature", 2**40), "the feature of a node is 1099511627776, of 3"),
     "a negative feature": ("boosting", lambda each: node("feature", -1)(each.estimators_[0, 0]), "is -1, of 3"),
-    "rows narrower than the tree": ("tree", told(n_features_in_=1), "a tree reads 3 features of 1"),
-    "rows narrower than the forest": ("forest", told(n_features_in_=1), "a tree of an ensemble reads 3 features of 1"),
+    "rows narrower than the tree": ("tree", with_attributes(n_features_in_=1), "a tree reads 3 features of 1"),
+    "rows narrower than the forest": (
+        "forest",
+        with_attributes(n_features_in_=1),
+        "a tree of an ensemble reads 3 features of 1",
+    ),
     "a tree wider than the forest": ("forest", of_fewer_features, "a tree of an ensemble reads 6 features of 3"),
     "stages wider than the guess": ("boosting", with_a_narrow_guess, "has stages of (3, 3), for 1 scores"),
-    "members that read more": ("isolation", told(estimators_features_=[[0]] * 3), "reads 2 features of 1"),
-    "members that read what is not there": ("bagging", told(estimators_features_=[[0, 9]] * 3), "is 9, of 3"),
+    "members that read more": ("isolation", with_attributes(estimators_features_=[[0]] * 3), "reads 2 features of 1"),
+    "members that read what is not there": (
+        "bagging",
+        with_attributes(estimators_features_=[[0, 9]] * 3),
+        "is 9, of 3",
+    ),
     "histograms: a child far away": ("histograms", split(left=2**30), "the child of a node is 1073741824, of "),
     "histograms: a circle": ("histograms", split(right=0), "leads back to a node before"),
     "histograms: a feature far away": ("histograms", split(feature_idx=10**6), "is 1000000, of 3"),
     "histograms: a bitset far away": ("histograms", split(is_categorical=1, bitset_idx=2**31), "is 2147483648, of "),
     "histograms: no categories": ("histograms", split(is_categorical=1, feature_idx=1), "of a feature that has none"),
     "histograms: a category far away": ("histograms", with_category(2.0**31), "a category is 2147483648.0, of 256"),
-    "histograms: rows narrower": ("histograms", told(n_features_in_=1), "reads 3 features of 1"),
+    "histograms: rows narrower": ("histograms", with_attributes(n_features_in_=1), "reads 3 features of 1"),
     "histograms: an encoder that drops": ("histograms", of_fewer_columns, "has the steps [('str', 3)]"),
 }
 
@@ -255,7 +263,9 @@ def test_bombs_are_refused_before_they_take_memory(tmp_path: Path) -> None:
     for name, (content, _) in found.items():
         assert len(content) < 2**21
         (tmp_path / name).write_bytes(content)
-    said = subprocess.run([sys.executable, "-c", LIMITED, tmp_path], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path], capture_output=True, text=True, check=True
+    ).stdout
     for name, (_, words) in found.items():
-        (line,) = (each for each in said.splitlines() if each.startswith(name))
+        (line,) = (each for each in output.splitlines() if each.startswith(name))
         assert words in line

@@ -96,14 +96,15 @@ def test_a_relation_is_a_name_or_a_query(relation: Any) -> None:
 def test_names_are_only_names() -> None:
     """In the relation, in keep, among the features and the classes."""
     nasty = ['a"b', "select 1; --", "'); drop table t; --", "ml_rows", "Tree", "tree", "prediction_value"]
-    frame = pd.DataFrame({name: np.arange(8) % (place + 2) for place, name in enumerate(nasty)}, dtype=float)
+    frame = pd.DataFrame({name: np.arange(8) % (index + 2) for index, name in enumerate(nasty)}, dtype=float)
     frame = frame.drop(columns="Tree")
     classes = np.array(['x"', "y'; --", "z\n"], dtype=object)[np.arange(8) % 3]
     estimator = RandomForestClassifier(25, random_state=0).fit(frame, classes)
     sql = to_sql(estimator, '"t"', keep=['a"b', "tree"])
     found = run(sql, frame)
     expected = [
-        (*row, *said) for row, said in zip(frame[['a"b', "tree"]].to_numpy(), answers(estimator)(frame), strict=True)
+        (*row, *outputs)
+        for row, outputs in zip(frame[['a"b', "tree"]].to_numpy(), answers(estimator)(frame), strict=True)
     ]
     assert not differences(expected, found, 0)
 
@@ -283,7 +284,7 @@ def test_the_docs_list_what_is_covered() -> None:
 @pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
 def test_wide_and_deep_models_stay_within_the_engine_s_depth(dialect: str) -> None:
     rng = np.random.default_rng(0)
-    wide = pd.DataFrame(rng.normal(size=(60, 1200)), columns=[f"c{place}" for place in range(1200)])
+    wide = pd.DataFrame(rng.normal(size=(60, 1200)), columns=[f"c{index}" for index in range(1200)])
     chained = pd.DataFrame({"x": np.arange(600.0)})
     for frame, estimator in (
         (wide, LogisticRegression().fit(wide, wide["c0"] > 0)),
@@ -299,12 +300,14 @@ def test_wide_and_deep_models_stay_within_the_engine_s_depth(dialect: str) -> No
         assert not differences(answers(estimator)(frame), found, 1e-12)
 
 
-@pytest.mark.parametrize(("limit", "words"), [("largest", "characters"), ("deepest", "levels")])
+@pytest.mark.parametrize(
+    ("limit", "words"), [("largest", "characters"), ("deepest", "levels"), ("widest", "columns in one of its steps")]
+)
 def test_what_an_engine_does_not_take_is_refused(limit: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = fitted(hist)
     assert to_sql(estimator, "t", "trino")
-    monkeypatch.setitem(DIALECTS, "trino", replace(DIALECTS["trino"], **{limit: 12}))
-    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 12\. Take fewer"):
+    monkeypatch.setitem(DIALECTS, "trino", replace(DIALECTS["trino"], **{limit: 2}))
+    with pytest.raises(CompileError, match=rf"would have [\d,]+ {words}; 'trino' takes 2\. Take fewer"):
         to_sql(estimator, "t", "trino")
 
 

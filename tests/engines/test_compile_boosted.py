@@ -86,7 +86,7 @@ def test_a_new_pandas_category_is_missing_to_lightgbm_and_refused_by_xgboost() -
     with pytest.raises(ValueError, match="Found a category not in the training set"):
         refusing.predict(new)
     known = row_answers(answers(refusing), frame.iloc[1:50:2])
-    expected = [None if place % 2 == 0 else known[place // 2] for place in range(50)]
+    expected = [None if index % 2 == 0 else known[index // 2] for index in range(50)]
     assert not differences(expected, run(to_sql(refusing, "t", keep=["id"]), new), 0)
 
 

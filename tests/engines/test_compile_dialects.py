@@ -153,8 +153,8 @@ def test_sqlite_says_the_same(name: str) -> None:
         names = ", ".join('"' + each.replace('"', '""') + '"' for each in columns)
         connection.execute(f"create table t ({names})")
         values = [
-            [place, *(None if isinstance(each, float) and math.isnan(each) else each for each in row)]
-            for place, row in enumerate(rows.itertuples(index=False, name=None))
+            [index, *(None if isinstance(each, float) and math.isnan(each) else each for each in row)]
+            for index, row in enumerate(rows.itertuples(index=False, name=None))
         ]
         connection.executemany(f"insert into t values ({', '.join('?' * len(columns))})", values)
         found = connection.execute(f"select * from ({sql_of(estimator, 'sqlite')}\n) order by id").fetchall()

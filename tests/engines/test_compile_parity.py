@@ -22,9 +22,9 @@ def engine() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@pytest.mark.parametrize(("name", "place"), IDS, ids=[f"{name}-{place}" for name, place in IDS])
-def test_parity(name: str, place: int, engine: duckdb.DuckDBPyConnection) -> None:
-    case = CASES[name][place]
+@pytest.mark.parametrize(("name", "index"), IDS, ids=[f"{name}-{index}" for name, index in IDS])
+def test_parity(name: str, index: int, engine: duckdb.DuckDBPyConnection) -> None:
+    case = CASES[name][index]
     estimator = case.fitted()
     sql = sql_of(estimator)
     check_compiled(sql)

@@ -32,7 +32,7 @@ EVERY = {**REFUSALS, **OVERFLOWS}
 def wrong(case: Fitted, estimator: Any, found: list[Any]) -> list[Any]:
     rows = case.rows()
     expected = row_answers(answers(estimator), rows)
-    return [(rows.iloc[place].to_dict(), *each) for place, *each in differences(expected, found, case.tolerance)]
+    return [(rows.iloc[index].to_dict(), *each) for index, *each in differences(expected, found, case.tolerance)]
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -54,7 +54,7 @@ def test_postgres(name: str, server: Postgres) -> None:
         cursor.execute("drop table if exists public.t")
     types = {"id": "INTEGER", **{str(each): type_of(rows[each]) for each in rows}}
     booleans = {each: "boolean" for each, type_ in types.items() if type_ == "BOOLEAN"}
-    values = [(place, *map(plain, row)) for place, row in enumerate(rows.itertuples(index=False, name=None))]
+    values = [(index, *map(plain, row)) for index, row in enumerate(rows.itertuples(index=False, name=None))]
     server.load("public", "t", types, values)
     sql = to_sql(estimator, "public.t", "postgres", ["id"], {**case.types, **booleans})
     found = [row[1:] for row in server.rows(f"select * from ({sql}\n) as found order by id")]
@@ -105,12 +105,12 @@ def test_a_moment_must_be_called_one() -> None:
         to_sql(estimator, "t")
 
 
-@pytest.mark.parametrize(("types", "said"), [
+@pytest.mark.parametrize(("types", "message"), [
     ({"amout": "double"}, "Did you mean 'amount'"), ({"amount": "duoble"}, "the type 'duoble'"),
 ])  # fmt: skip
-def test_a_misspelt_column_or_type_is_refused(types: dict[str, str], said: str) -> None:
+def test_a_misspelt_column_or_type_is_refused(types: dict[str, str], message: str) -> None:
     estimator = lm.LinearRegression().fit(amounts(), np.arange(120))
-    with pytest.raises(CompileError, match=said):
+    with pytest.raises(CompileError, match=message):
         to_sql(estimator, "t", types=types)
 
 
@@ -124,18 +124,18 @@ def test_one_class_is_refused_by_name(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: OneVsRestClassifier(logistic()), "a class or label that no row had, or every row, has no estimator"),
         (lambda: ClassifierChain(forest()), "scikit-learn gives no probabilities where an output had one class"),
     ],
 )
-def test_a_label_that_every_row_has_is_refused(make: Any, said: str) -> None:
+def test_a_label_that_every_row_has_is_refused(make: Any, message: str) -> None:
     known = amounts()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = make().fit(known, np.column_stack([np.ones(len(known), dtype=int), known["amount"] > 5]))
-    with pytest.raises(CompileError, match=said):
+    with pytest.raises(CompileError, match=message):
         to_sql(fitted, "t")
 
 
@@ -166,7 +166,7 @@ def test_an_infinite_moment_is_missing(type_: str, server: Postgres) -> None:
     estimator = HistGradientBoostingClassifier(min_samples_leaf=5).fit(known, [0, 1, 1, 0] * 20)
     expected = answers(estimator)(seconds)
     literals = ["null" if each is None else repr(each) for each in moments]
-    values = ", ".join(f"({place}, {each}::{type_})" for place, each in enumerate(literals))
+    values = ", ".join(f"({index}, {each}::{type_})" for index, each in enumerate(literals))
     rows = f"select * from (values {values}) as v(id, d)"
     with duckdb.connect() as connection:
         connection.execute(f"set timezone = 'UTC'; create table t as {rows}")

@@ -104,7 +104,7 @@ def load(spark: SparkSession, rows: pd.DataFrame, texts: Sequence[str] = (), nan
         return None if missing and (nan_is_null or name in texts) else each
 
     values = [
-        (place, *map(value_of, row, rows.columns)) for place, row in enumerate(rows.itertuples(index=False, name=None))
+        (index, *map(value_of, row, rows.columns)) for index, row in enumerate(rows.itertuples(index=False, name=None))
     ]
     frame = spark.createDataFrame(values, sp.StructType([sp.StructField("id", sp.IntegerType()), *fields]))
     frame.createOrReplaceTempView("t")
@@ -115,36 +115,36 @@ def answered(spark: SparkSession, sql: str) -> list[Any]:
     return [values for _, *values in sorted(map(tuple, spark.sql(sql).collect()), key=lambda row: row[0])]
 
 
-def check(name: str, place: int, spark: SparkSession) -> None:
-    case = CASES[name][place]
+def check(name: str, index: int, spark: SparkSession) -> None:
+    case = CASES[name][index]
     estimator = case.fitted()
     sql = sql_of(estimator, "spark")
     rows = rows_that_hurt(case.frame(), literals_of(sql, most=20))
     expected = row_answers(answer_function(estimator), rows)
-    load(spark, rows, TEXTS, nan_is_null=place % 2 == 0)
+    load(spark, rows, TEXTS, nan_is_null=index % 2 == 0)
     # Java's StrictMath.exp is not the C library's: every tenth number or so is the double beside it.
     tolerance = max(case.tolerance, ROUNDED) if "EXP(" in sql else case.tolerance
     wrong = differences(expected, answered(spark, sql), tolerance)
     assert not wrong, (len(wrong), rows.iloc[wrong[0][0]].to_dict(), wrong[:3])
 
 
-@pytest.mark.parametrize(("name", "place"), FIRST + MORE)
-def test_parity(name: str, place: int, spark: SparkSession) -> None:
-    check(name, place, spark)
+@pytest.mark.parametrize(("name", "index"), FIRST + MORE)
+def test_parity(name: str, index: int, spark: SparkSession) -> None:
+    check(name, index, spark)
 
 
-@pytest.mark.parametrize(("name", "place"), FIRST)
-def test_parity_where_errors_are_null(name: str, place: int, spark: SparkSession) -> None:
+@pytest.mark.parametrize(("name", "index"), FIRST)
+def test_parity_where_errors_are_null(name: str, index: int, spark: SparkSession) -> None:
     with told_to(spark, "spark.sql.ansi.enabled", "false"):
-        check(name, place, spark)
+        check(name, index, spark)
 
 
 def test_names_and_texts_are_only_what_they_are(spark: SparkSession) -> None:
     names = ['a"b', "a`b", "a.b", "select 1; --", "back\\slash", "new\nline", "Straße", "tree", "ml_step_2"]
     classes = ['x"', "y'; --", "z\n", "b\\", "b`k", "\\n", "%", "\\%", "\\u0041"]
-    place = np.arange(60)
-    numbers = pd.DataFrame({name: place % (each + 2) for each, name in enumerate(names)}, dtype=float)
-    target = np.array(classes, dtype=object)[place % len(classes)]
+    index = np.arange(60)
+    numbers = pd.DataFrame({name: index % (each + 2) for each, name in enumerate(names)}, dtype=float)
+    target = np.array(classes, dtype=object)[index % len(classes)]
     estimator: Any = tr.DecisionTreeClassifier().fit(numbers, target)
     load(spark, numbers)
     found = answered(spark, to_sql(estimator, "t", "spark", ["id"]))
@@ -192,15 +192,15 @@ from range(120)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
 def test_types_are_read_as_a_frame_reads_them(zone: str, spark: SparkSession) -> None:
     """Booleans, dates, moments, decimals, whole numbers beyond 2^53, and an hour that the session's zone leaves out."""
-    place = np.arange(120)
+    index = np.arange(120)
     read = pd.DataFrame(
         {
-            "flag": np.where(place % 7 > 0, place % 3 == 0, np.nan),
-            "day": np.where(place % 11 > 0, (place - 12) * 86400.0, np.nan),
-            "moment": (1711846800123456 + place * 900000000) / 1e6,
-            "clock": (1710028800123456 + place * 900000000) / 1e6,
-            "price": np.where(place % 5 > 0, place / 100, np.nan),
-            "big": (9007199254740993 + place).astype(np.float64),
+            "flag": np.where(index % 7 > 0, index % 3 == 0, np.nan),
+            "day": np.where(index % 11 > 0, (index - 12) * 86400.0, np.nan),
+            "moment": (1711846800123456 + index * 900000000) / 1e6,
+            "clock": (1710028800123456 + index * 900000000) / 1e6,
+            "price": np.where(index % 5 > 0, index / 100, np.nan),
+            "big": (9007199254740993 + index).astype(np.float64),
         }
     )
     types = {"flag": "boolean", "day": "date", "moment": "timestamp", "clock": "timestamp_ntz"}
@@ -208,7 +208,7 @@ def test_types_are_read_as_a_frame_reads_them(zone: str, spark: SparkSession) ->
         spark.sql(TYPED).createOrReplaceTempView("t")
         for name in read.columns:
             estimator: Any = en.HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, max_leaf_nodes=200)
-            estimator.fit(read[[name]], place)
+            estimator.fit(read[[name]], index)
             found = answered(spark, to_sql(estimator, "t", "spark", ["id"], types))
             assert not differences(answers(estimator)(read[[name]]), found, 0), name
 
@@ -221,12 +221,12 @@ def test_what_java_cannot_compile_is_right_as_well(spark: SparkSession) -> None:
     sql = to_sql(estimator, "t", "spark", ["id"])
     assert not differences(answers(estimator)(frame), answered(spark, sql), 0)
     compiled = spark.sql(sql)._jdf.queryExecution().debug().codegenToSeq()
-    assert [compiled.apply(place)._3().maxMethodCodeSize() for place in range(compiled.size())] == [-1]
+    assert [compiled.apply(index)._3().maxMethodCodeSize() for index in range(compiled.size())] == [-1]
 
 
 def test_wide_and_deep_models_are_read(spark: SparkSession) -> None:
     rng = np.random.default_rng(0)
-    wide = pd.DataFrame(rng.normal(size=(60, 600)), columns=[f"c{place}" for place in range(600)])
+    wide = pd.DataFrame(rng.normal(size=(60, 600)), columns=[f"c{index}" for index in range(600)])
     chained = pd.DataFrame({"x": np.arange(600.0)})
     models: list[tuple[pd.DataFrame, Any, float]] = [
         (wide, LogisticRegression().fit(wide, wide["c0"] > 0), ROUNDED),

@@ -31,18 +31,18 @@ def written(rendering: Rendering, host: Host) -> Iterator[tuple[str, str]]:
         yield name, rendering.model(name).sql
     for name in INCREMENTAL:
         yield f"{name}, incremental", rendering.model(name, incremental=True).sql
-        for number, query in enumerate(rendering.model(name, incremental=True).asked):
+        for number, query in enumerate(rendering.model(name, incremental=True).queries):
             yield f"{name} asks, {number}", query
     for model in ("basket", "amount"):
         predictions = rendering.ref(f"{model}_predictions")
         yield f"{model}_split", rendering.model(f"{model}_split").sql
-        for number, query in enumerate(rendering.macro("drift_facts", model, 1, within=f"{model}_training").asked):
+        for number, query in enumerate(rendering.macro("drift_facts", model, 1, within=f"{model}_training").queries):
             yield f"drift_facts of {model}, {number}", query
         yield from decided(rendering, model)
         limits = {"metric": "mae", "value": 3}
         tests = {"no_alerts": {"about": "drift", "what": "visits"}, "performance_at_least": limits}
-        for test, said in tests.items():
-            found = rendering.macro(f"test_{test}", predictions, within=f"{model}_predictions", **said)
+        for test, test_sql in tests.items():
+            found = rendering.macro(f"test_{test}", predictions, within=f"{model}_predictions", **test_sql)
             yield f"{test} on {model}", found.sql
     checks = {"not_null": ["model", "rows"], "accepted_values": {"kind": ["it's"]}, "conditions": ["share <= 1"]}
     keys = [["model", "bin"], ["feature"]]
@@ -65,7 +65,7 @@ def decided(rendering: Rendering, model: str) -> Iterator[tuple[str, str]]:
         f"{model}_predictions",
         *(rendering.ref(f"{model}_{each}") for each in ("split", "training")),
     )
-    for number, query in enumerate(rendering.macro("in_use", model, training, within=node).asked):
+    for number, query in enumerate(rendering.macro("in_use", model, training, within=node).queries):
         yield f"in_use of {model}, {number}", query
     spec = rendering.macro("spec", model, within=node).sql
     keys = (["customer", "it's"], spec["time"], "group")

@@ -189,5 +189,5 @@ def test_wasserstein_is_that_of_the_raw_values_for_heavy_tails(
         for name in HEAVY:
             values = rows[name].to_numpy()
             now, past = values[windows == 3], values[windows < 3]
-            said = drift.loc[(f"m{seed}", name), "value"]
-            assert said == pytest.approx(wasserstein_distance(now, past) / past.std(), rel=0.1), name
+            in_sql = drift.loc[(f"m{seed}", name), "value"]
+            assert in_sql == pytest.approx(wasserstein_distance(now, past) / past.std(), rel=0.1), name

@@ -180,7 +180,7 @@ NAMES = ('select "x"', HOSTILE, "🛫", " ", "rows", "word", "n_0", "low_1", "la
 
 
 def test_whatever_a_column_is_called_it_is_only_a_name() -> None:
-    branch = Branch({name: f"other * {place + 1}" for place, name in enumerate(NAMES)}, monitor={"slices": [*NAMES]})
+    branch = Branch({name: f"other * {index + 1}" for index, name in enumerate(NAMES)}, monitor={"slices": [*NAMES]})
     assert set(_features(branch.train())) == {"x", "carrier", *NAMES}
     assert len(branch.predict()) == 100
     assert branch.train()["outcome"] == "skipped"

@@ -175,14 +175,14 @@ def test_a_verdict_names_columns_and_the_way_out() -> None:
     held, fine = Suspicion("x", "alone", WITHHOLD, "it does all"), Suspicion("y", "alone", NONE, "little")
     assert verdict([fine], True, "better") == ("promoted", "better")
     assert verdict([fine], False, "worse") == ("rejected", "worse")
-    outcome, said = verdict([held, fine], True, "better")
+    outcome, reason = verdict([held, fine], True, "better")
     assert outcome == "withheld"
-    assert said == (
+    assert reason == (
         "withheld: 'x' looks like a leak (it does all). Exclude 'x' (`features: {exclude: [...]}`), or say in "
         "`allow_leakage` why it is known at the prediction. Without that it would be promoted: better"
     )
-    told = verdict([Suspicion("x", "alone", WITHHOLD, "it does all", "known"), fine], True, "better")
-    assert told == ("promoted", "better; 'x' is allowed to look like a leak: known")
+    after = verdict([Suspicion("x", "alone", WITHHOLD, "it does all", "known"), fine], True, "better")
+    assert after == ("promoted", "better; 'x' is allowed to look like a leak: known")
 
 
 def test_a_copy_of_the_target_is_withheld_and_never_scores_not_even_in_shadow() -> None:

@@ -13,7 +13,7 @@ from decided import RefusedError
 from estimators import Steady
 
 from mlbridge.engines.warehouse import Warehouse
-from mlbridge.errors import ArtifactError, SetupError, SpecError
+from mlbridge.errors import ArtifactError, RegistryError, SetupError, SpecError
 from mlbridge.registry import logbook
 from mlbridge.registry.logbook import LOGBOOK, as_table
 
@@ -184,7 +184,7 @@ def test_a_node_that_is_materialized_as_something_else_is_told_so() -> None:
 @pytest.mark.parametrize("more", [{}, {"a_key_of_tomorrow": 1}])
 def test_another_version_of_the_dbt_package_is_told_first(more: dict[str, Any]) -> None:
     branch = Branch()
-    branch.said = {"package_version": "0.0.1", **more}
+    branch.overrides = {"package_version": "0.0.1", **more}
     branch.refuses(SetupError, "the dbt package mlbridge is 0.0.1, the Python package is", "`dbt deps`, `pip install`")
 
 
@@ -269,6 +269,19 @@ def test_a_damaged_champion_does_not_stop_a_training() -> None:
     branch.refuses_to_predict(ArtifactError, "version 1 is damaged")
 
 
+def test_a_damaged_document_is_refused_by_name() -> None:
+    branch = Branch(candidates=[], trusted=["estimators.Steady"])
+    branch.train({"mine": Steady()})
+    branch.execute("update late_training set params = '{'")
+    branch.refuses(
+        RegistryError, "version 1, candidate 'mine': `params` is no JSON (", "Restore the row from a backup."
+    )
+    branch.execute("update late_training set features = left(features, 20)")
+    branch.refuses_to_predict(
+        RefusedError, "version 1 cannot score: its `spec` or its `features` in the logbook is no JSON"
+    )
+
+
 # --- the clock --------------------------------------------------------------------------------------------
 
 
@@ -320,8 +333,10 @@ def test_one_more_word_in_an_enum_is_no_other_feature(column: str) -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("entity", ["id", "crew"]), ("time", "later")])
 def test_a_version_of_another_key_is_not_compared_and_scores_nothing_it_may_have_learnt(key: str, value: Any) -> None:
-    word = "case when md5(i::varchar) < '4' then 'validation' when md5(i::varchar) < '8' then 'test' else 'train' end"
-    words = f"case when i >= {LABELLED} then 'score' else {word} end"
+    trained_part = (
+        "case when md5(i::varchar) < '4' then 'validation' when md5(i::varchar) < '8' then 'test' else 'train' end"
+    )
+    words = f"case when i >= {LABELLED} then 'score' else {trained_part} end"
     branch = Branch(
         {"crew": "i % 7", "later": "timestamp '2025-01-01' - to_hours(i)", "ml_split": words},
         split={"by": "hash"},

@@ -15,11 +15,13 @@ NODE = "late_training"
 NOW = datetime.datetime(2024, 7, 1, 6, 30, 0, 250_000)
 
 
-def written(macro: str, *args: Any, **said: Any) -> str:
+def written(macro: str, *args: Any, **variables: Any) -> str:
     """Give what a macro returns for vars of the caller; a refusal is an AssertionError."""
     package = Package()
     package.names.update(
-        model=SimpleNamespace(name=NODE), run_started_at=NOW, var=lambda name, default=None: said.get(name, default)
+        model=SimpleNamespace(name=NODE),
+        run_started_at=NOW,
+        var=lambda name, default=None: variables.get(name, default),
     )
     return package.sql(macro, *args)
 
@@ -52,8 +54,8 @@ def test_never_is_never() -> None:
 def test_another_word_is_refused(found: Any, shown: str, hint: str) -> None:
     with pytest.raises(AssertionError) as refused:
         written("retrain_mode", mlbridge_retrain=found)
-    said = f"{NODE}: the var `mlbridge_retrain` says {shown}.{hint} Allowed: true, false, policy, never."
-    assert str(refused.value) == said
+    message = f"{NODE}: the var `mlbridge_retrain` says {shown}.{hint} Allowed: true, false, policy, never."
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,19 @@ def test_a_clock_in_the_future_is_refused(found: str) -> None:
 def test_what_is_no_moment_is_refused(found: Any) -> None:
     with pytest.raises(AssertionError, match="vars: mlbridge_as_of: expected a moment in UTC such as"):
         written("as_of", mlbridge_as_of=found)
+
+
+@pytest.mark.parametrize(
+    ("found", "roles"),
+    [
+        (None, []),
+        ("board", ["board"]),
+        (["Board_2", "bi-reader", 'a "b"'], ["Board_2", '"bi-reader"', '"a ""b"""']),
+        ('"bi-reader"', ['"bi-reader"']),
+    ],
+)
+def test_a_role_is_quoted_where_it_must_be(found: Any, roles: list[str]) -> None:
+    assert written("granted_roles", mlbridge_grant_select=found) == str(roles)
 
 
 ROLES = "the name of a role or a list of names"

@@ -69,16 +69,16 @@ UNKNOWN: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_an_unknown_model_is_named_with_the_nearest(state: State, name: str) -> None:
-    function, said = UNKNOWN[name]
+    function, message = UNKNOWN[name]
     with pytest.raises(MonitorError, match=r"no model 'binry'\. Did you mean 'binary'\? There are: 'binary', 'it's"):
-        function(state, "binry", **said)
+        function(state, "binry", **message)
 
 
-@pytest.mark.parametrize("name", [name for name, (_, said) in UNKNOWN.items() if "version" in said])
+@pytest.mark.parametrize("name", [name for name, (_, message) in UNKNOWN.items() if "version" in message])
 def test_an_unknown_version_is_named_with_those_there_are(state: State, name: str) -> None:
-    function, said = UNKNOWN[name]
+    function, message = UNKNOWN[name]
     with pytest.raises(MonitorError, match=r"'binary' has no version 9\. Its versions: '1', '2', '3'"):
-        function(state, BINARY, **{**said, "version": 9})
+        function(state, BINARY, **{**message, "version": 9})
 
 
 def test_unknown_metrics_and_slices_are_named(state: State) -> None:
@@ -250,8 +250,8 @@ def test_promotions(state: State) -> None:
 
 def test_slices_side_by_side(state: State) -> None:
     found = monitor.by_slice(state, BINARY, 2, "roc_auc", datetime(2024, 6, 1))
-    said = list(found[["column", "value_of", "kind", "n"]].itertuples(index=False, name=None))
-    assert said == [
+    found_rows = list(found[["column", "value_of", "kind", "n"]].itertuples(index=False, name=None))
+    assert found_rows == [
         (column, value, kind, n)
         for column, value, n in (
             (np.nan, np.nan, 90), ("place", "", 90), ("carrier", "AA", 50), ("carrier", f"a={HOSTILE}", 40)

@@ -210,8 +210,8 @@ def test_residuals_are_counted_exactly(
     found = monitor.residuals(state, NUMBER, 1, since=since, until=until)
     edges = [*found["lower"], found["upper"].iloc[-1]]
     assert list(found["upper"][:-1]) == list(found["lower"][1:])
-    place = (np.searchsorted(edges, residual, side="right") - 1).clip(0, len(found) - 1)
-    assert list(found["n"]) == list(np.bincount(place, minlength=len(found)))
+    index = (np.searchsorted(edges, residual, side="right") - 1).clip(0, len(found) - 1)
+    assert list(found["n"]) == list(np.bincount(index, minlength=len(found)))
     # The one value of ten million is in the outer bin, and the others are told apart.
     assert 24 <= len(found) <= 61
     low, high = np.quantile(residual, [0.005, 0.995])
@@ -284,7 +284,7 @@ FINITE = st.floats(-1e300, 1e300)
 def test_any_range_gets_bins(one: float, other: float, bins: int) -> None:
     low, high = min(one, other), max(one, other)
     grid = nice(low, high, bins)
-    edges = [grid.edge(place) for place in range(grid.bins + 1)]
+    edges = [grid.edge(index) for index in range(grid.bins + 1)]
     assert 1 <= grid.bins <= bins + 1
     assert all(left < right for left, right in itertools.pairwise(edges))
     slack = 1e-8 * max(abs(low), abs(high), 1e-90)

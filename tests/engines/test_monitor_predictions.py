@@ -45,8 +45,8 @@ def test_volumes(state: State, rows: pd.DataFrame, model: str, unit: str) -> Non
 def test_bins_of_probabilities(state: State, rows: pd.DataFrame, version: int | None) -> None:
     own = rows[(rows["model"] == BINARY) & ((version is None) | (rows["version"] == version))]
     edges = np.append(np.arange(20) / 20, 1.1)
-    place = pd.cut(own["probability"], edges, right=False, labels=range(20)).astype(int)
-    expected = own.groupby([own["time"].dt.to_period("M").dt.start_time, place]).size()
+    index = pd.cut(own["probability"], edges, right=False, labels=range(20)).astype(int)
+    expected = own.groupby([own["time"].dt.to_period("M").dt.start_time, index]).size()
     found = monitor.prediction_bins(state, BINARY, version=version)
     assert found.set_index(["window", "bin"])["n"].to_dict() == expected.to_dict()
     assert list(found["lower"]) == list(found["bin"] / 20)
@@ -59,8 +59,8 @@ def test_bins_of_numbers(state: State, rows: pd.DataFrame) -> None:
     found = monitor.prediction_bins(state, NUMBER)
     edges = sorted({*found["lower"], *found["upper"]})
     assert 8 <= found["bin"].nunique() <= 21
-    place = (np.searchsorted(edges, own["prediction_value"].astype(float), side="right") - 1).clip(0, len(edges) - 2)
-    expected = own.groupby([own["time"].dt.floor("D"), place]).size()
+    index = (np.searchsorted(edges, own["prediction_value"].astype(float), side="right") - 1).clip(0, len(edges) - 2)
+    expected = own.groupby([own["time"].dt.floor("D"), index]).size()
     shift = found["bin"].min()
     assert found.assign(bin=found["bin"] - shift).set_index(["window", "bin"])["n"].to_dict() == expected.to_dict()
 
@@ -130,7 +130,7 @@ def test_entities_are_suggested(state: State, rows: pd.DataFrame, starting: str)
 
 def test_a_row_without_a_prediction_is_none_of_an_entity(tmp_path: Any) -> None:
     frame = watched.predictions(NUMBER, 1, 1, 60)
-    frame["entity"] = [f"e{place % 3}" for place in range(len(frame))]
+    frame["entity"] = [f"e{index % 3}" for index in range(len(frame))]
     unscored = frame["entity"].eq("e1") | (frame.index == 0)
     frame.loc[unscored, ["prediction", "prediction_value"]] = [None, np.nan]
     state = watched.published(tmp_path, ml_predictions=frame)
@@ -141,7 +141,7 @@ def test_a_row_without_a_prediction_is_none_of_an_entity(tmp_path: Any) -> None:
 
 def test_entities_with_very_many_predictions_are_suggested(tmp_path: Any) -> None:
     frame = watched.predictions(NUMBER, 1, 1, 20_000)
-    frame["entity"] = [f"e{place // 4_000}" for place in range(len(frame))]
+    frame["entity"] = [f"e{index // 4_000}" for index in range(len(frame))]
     found = monitor.entities(watched.published(tmp_path, ml_predictions=frame), NUMBER, "e", limit=3)
     assert list(found["entity"]) == ["e0", "e1", "e2"]
     assert list(found["n"]) == [4_000] * 3

@@ -32,17 +32,17 @@ TOGETHER = " union all ".join(
 
 def publish(folder: Path, build: int) -> None:
     """Publish a build as the package's macro does: all rows hold its number; odd builds have one row more."""
-    with duckdb.connect() as connection, new_build(folder, Path(__file__)) as place:
+    with duckdb.connect() as connection, new_build(folder, Path(__file__)) as staging:
         for name in sorted(NEEDED):
             rows = f"select {build}::integer as version, i from range({ROWS + build % 2}) as t(i)"
-            connection.execute(f"copy ({rows}) to '{file_of(place, name)}' (format parquet, row_group_size 2048)")
-        Facts(str(build), "2024-07-02 03:04:05", "2024-07-02 00:00:00", "0.3.0", tuple(sorted(NEEDED))).write(place)
+            connection.execute(f"copy ({rows}) to '{file_of(staging, name)}' (format parquet, row_group_size 2048)")
+        Facts(str(build), "2024-07-02 03:04:05", "2024-07-02 00:00:00", "0.3.0", tuple(sorted(NEEDED))).write(staging)
 
 
-def say(folder: Path, **said: object) -> None:
+def say(folder: Path, **changes: object) -> None:
     """Change what the newest build says of itself."""
     facts = folder / "current" / "build.json"
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), **said}))
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), **changes}))
 
 
 @pytest.fixture

@@ -75,13 +75,13 @@ def test_a_version_of_before_the_texts_were_kept_scores_as_it_did() -> None:
         "select ['a', 'c', 'e', 'g'][1 + i % 4], avg((i % 4 > 1 and noise < 0.6 or noise > 0.9)::int) "
         "from base where i < 280 group by 1").fetchall())  # fmt: skip
 
-    def told() -> list[float]:
+    def probabilities() -> list[float]:
         return sorted({row["probability"] for row in branch.arrow_of_predict().to_pylist()})
 
     branch.split({**columns, "text": "['c', 'g'][1 + i % 2]"})
-    assert told() == pytest.approx(sorted([shares["c"], shares["g"]]))
+    assert probabilities() == pytest.approx(sorted([shares["c"], shares["g"]]))
     branch.execute("alter table late_training drop column categories")
-    assert told() == pytest.approx(sorted([shares["a"], shares["c"]]))
+    assert probabilities() == pytest.approx(sorted([shares["a"], shares["c"]]))
 
 
 @pytest.mark.parametrize(

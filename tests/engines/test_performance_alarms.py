@@ -49,9 +49,9 @@ def connection() -> duckdb.DuckDBPyConnection:
 def worlds(connection: duckdb.DuckDBPyConnection) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Rows that are watched, what was measured of the reference, and what is said of the model as it is."""
     rng = np.random.default_rng(0)
-    said = {"worlds": 60, "rate": 0.3, "slope": 1.2, "shock": 0.5}
-    reference = measured(connection, two_classes(rng, windows=months(0, 4, 500), **said), CLASSES)
-    watched = two_classes(rng, windows=months(4, 3, 500), **said)
+    parameters = {"worlds": 60, "rate": 0.3, "slope": 1.2, "shock": 0.5}
+    reference = measured(connection, two_classes(rng, windows=months(0, 4, 500), **parameters), CLASSES)
+    watched = two_classes(rng, windows=months(4, 3, 500), **parameters)
     return watched, reference, judged(connection, measured(connection, watched, CLASSES), reference)
 
 
@@ -90,7 +90,7 @@ def test_many_classes_that_stand_still_hardly_alarm(
     rows: int, rates: tuple[float, ...], slope: float, can: bool, connection: duckdb.DuckDBPyConnection
 ) -> None:
     """Where next to all rows are of one class nothing can be told; 1 % of 90 windows is 0.9."""
-    rng, classes = np.random.default_rng(7), [str(place) for place in range(len(rates))]
+    rng, classes = np.random.default_rng(7), [str(index) for index in range(len(rates))]
     reference = measured(connection, many_classes(rng, 30, months(0, 4, rows), rates, slope), classes)
     watched = many_classes(rng, 30, months(4, 3, rows), rates, slope)
     fine = judged(connection, measured(connection, watched, classes), reference)
@@ -143,8 +143,8 @@ def test_heavy_tails_that_stand_still_hardly_alarm(
 
 def test_slices_that_stand_still_hardly_alarm(connection: duckdb.DuckDBPyConnection) -> None:
     """Any of six slices in 1 % of 60 windows is 0.6; the limit of each is wider than that of one alone."""
-    rng, said = np.random.default_rng(12), (80, 0.1, 2.0, 0.0)
-    size, *world = said
+    rng, parameters = np.random.default_rng(12), (80, 0.1, 2.0, 0.0)
+    size, *world = parameters
     before = measured(connection, two_classes(rng, 120, months(0, 4, size), *world), CLASSES)
     watched = two_classes(rng, 120, months(4, 3, size), *world)
     found = measured(connection, watched, CLASSES)
@@ -273,9 +273,9 @@ def test_no_interval_has_the_width_zero(connection: duckdb.DuckDBPyConnection) -
     """All right, none found, or one class only; what cannot be stated is NULL."""
     rows = pd.DataFrame({"window_start": months(0, 1, 48), "slice": "0", "block": 0, "probabilities": ""})
     truth = np.where(np.arange(48) < 12, "yes", "no")
-    for told in (truth, np.full(48, "no"), np.full(48, "yes")):
-        said = rows.assign(truth=truth, prediction=told, probability=np.where(told == "yes", 0.9, 0.1))
-        found = measured(connection, said, CLASSES)
+    for label in (truth, np.full(48, "no"), np.full(48, "yes")):
+        measured_rows = rows.assign(truth=truth, prediction=label, probability=np.where(label == "yes", 0.9, 0.1))
+        found = measured(connection, measured_rows, CLASSES)
         judgement = judged(connection, found, found).set_index("metric")
         assert (judgement["low"] < judgement["high"])[judgement["low"].notna()].all()
         assert judgement.loc[["accuracy", "recall"], "low"].notna().all()

@@ -107,9 +107,9 @@ def reading(kind: str, folder: Path) -> Iterator[list[Any]]:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "reading\n"
         yield seen
-        said, problem = reader.communicate("", timeout=60)
+        output, problem = reader.communicate("", timeout=60)
         assert reader.returncode == 0, problem
-        seen.extend(json.loads(said))
+        seen.extend(json.loads(output))
 
 
 @pytest.mark.parametrize("builds", [10, pytest.param(50, marks=pytest.mark.slow)])
@@ -133,8 +133,8 @@ def test_readers_see_whole_builds_and_at_last_the_newest(builds: int, warehouse:
 def test_every_file_says_what_it_is_of(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     folder = build(warehouse, 1)
     assert folder == folder_of(tmp_path / "it's a warehouse.duckdb", "dev")
-    said = json.loads((folder / "current" / FACTS).read_text())
-    assert said["tables"] == list(TABLES)
+    facts = json.loads((folder / "current" / FACTS).read_text())
+    assert facts["tables"] == list(TABLES)
     assert {each.name for each in (folder / "current").iterdir()} == {FACTS, *(f"{name}.parquet" for name in TABLES)}
 
 

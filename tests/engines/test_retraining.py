@@ -110,10 +110,12 @@ def test_the_age_is_that_of_the_newest_training_whatever_became_of_it() -> None:
 def test_drift_above_the_limit_trains_and_names_the_features(value: float, trains: bool) -> None:
     branch = _branch(retrain={"max_drift": 0.31})
     branch.as_of += timedelta(days=8)
-    branch.said = {"drift": {**DRIFT, "value": value}}
+    branch.overrides = {"drift": {**DRIFT, "value": value}}
     row = branch.train()
-    said = f"drift {value} of at most 0.31 (mostly carrier 0.9, b 0.25, c 0.2)"
-    assert row["reason"].startswith(f"max_drift is exceeded: {said}; not better" if trains else f"{SAME}; {said}")
+    sentence = f"drift {value} of at most 0.31 (mostly carrier 0.9, b 0.25, c 0.2)"
+    assert row["reason"].startswith(
+        f"max_drift is exceeded: {sentence}; not better" if trains else f"{SAME}; {sentence}"
+    )
     assert (row["version"] == 2) is trains
     assert _figures(row) == {
         "drift": value, "max_drift": 0.31, "drift_rows": 440,
@@ -133,11 +135,11 @@ def test_of_many_features_those_that_drifted_most_are_kept() -> None:
     branch = _branch(retrain={"max_drift": 9})
     branch.as_of += timedelta(days=8)
     features = {f"x{number}": number / 100 for number in range(300)}
-    branch.said = {"drift": {"value": 0.0, "rows": 7, "features": features}}
+    branch.overrides = {"drift": {"value": 0.0, "rows": 7, "features": features}}
     row = branch.train()
     assert row["reason"].endswith("; drift 0 of at most 9 (mostly x299 2.99, x298 2.98, x297 2.97)")
     assert _figures(row)["drifted"] == {f"x{number}": number / 100 for number in range(290, 300)}
-    branch.said = {"drift": {"value": 0.0, "rows": 7, "features": {"x": 0.0}}}
+    branch.overrides = {"drift": {"value": 0.0, "rows": 7, "features": {"x": 0.0}}}
     assert branch.train()["reason"].endswith("; drift 0 of at most 9")
 
 
@@ -389,7 +391,7 @@ def test_a_metric_that_the_test_rows_did_not_define_is_no_measure() -> None:
 
 
 def _all(branch: Branch, **changes: Any) -> dict[str, Any]:
-    branch.said = {"drift": DRIFT}
+    branch.overrides = {"drift": DRIFT}
     limits = {"max_age": "90 days", "max_drift": 0.5, "max_decay": 0.9, CONDITION: 199}
     return branch.train(retrain={**limits, **changes})
 
@@ -465,7 +467,7 @@ def test_nothing_is_trained_again_before_it_has_cooled_down(first: Any, own: Any
     _grow(branch, 400)
     branch.train({"mine": first})
     assert branch.train({"mine": own})["outcome"] == outcome
-    branch.said = {"drift": DRIFT}
+    branch.overrides = {"drift": DRIFT}
     branch.as_of = _at(400 + 71)
     row = branch.train({"mine": own})
     assert row["outcome"] == "skipped"
@@ -490,7 +492,7 @@ def test_midnight_is_said_as_a_day_and_a_week_is_the_default() -> None:
 
 def test_the_same_knowledge_trains_once_however_short_the_time_to_cool_down() -> None:
     branch = _branch(retrain={"max_drift": 0.3, "cool_down": "0 days"})
-    branch.said = {"drift": DRIFT}
+    branch.overrides = {"drift": DRIFT}
     assert branch.train()["reason"].endswith("; cooling down until 2024-01-17 16:00:00")
     branch.as_of += timedelta(microseconds=1)
     assert branch.train()["version"] == 2
@@ -517,7 +519,7 @@ def test_the_end_of_time_is_no_obstacle() -> None:
 
 def test_a_wish_trains() -> None:
     branch = _branch()
-    branch.said = {"retrain": "always"}
+    branch.overrides = {"retrain": "always"}
     assert branch.train()["version"] == 2
 
 
@@ -530,7 +532,7 @@ def test_else_the_policy_decides() -> None:
 
 def test_never_trains_the_first_version_and_no_other() -> None:
     branch = Branch({"y": "other"}, retrain={"max_age": "1 day", "max_drift": 0.1})
-    branch.said = {"retrain": "never", "drift": DRIFT}
+    branch.overrides = {"retrain": "never", "drift": DRIFT}
     assert branch.train()["version"] == 1
     branch.as_of += timedelta(days=9)
     row = branch.train()
@@ -580,8 +582,8 @@ def test_the_challenger_meets_the_champion_on_the_newest_outcomes_that_neither_h
         for part in (found[:300], found[300:])
     )
     compared = "of the champion (version 1) on the same 300 rows of 14 days"
-    said = f"roc_auc {new:.3f} against {old:.3f} {compared}: +{new - old:.3f} ("
-    assert f"; {said}" in row["reason"]
+    sentence = f"roc_auc {new:.3f} against {old:.3f} {compared}: +{new - old:.3f} ("
+    assert f"; {sentence}" in row["reason"]
 
 
 def test_thresholds_of_a_feature_that_is_none_are_refused() -> None:

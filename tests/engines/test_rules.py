@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from dbt_host import ROOT
-from decided import Ask, Decided, RefusedError, asked
+from decided import Ask, Decided, RefusedError, ask_of
 from postgres import Postgres
+from rendering import Column
+from sqlglot import exp
 
+from mlbridge.evaluation.long_texts import shortened
 from mlbridge.features.columns import Feature
+from mlbridge.reference.profile import bins_of, profile_rows
 from mlbridge.registry.versions import Version
 from mlbridge.scoring.unscorable_rows import unscorable_reasons
 from mlbridge.spec.reading import read_spec
@@ -53,7 +59,7 @@ class Warehouse:
 def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     if request.param == "duckdb":
         connection = duckdb.connect()
-        yield Warehouse(Decided(), asked(connection), connection.execute)
+        yield Warehouse(Decided(), ask_of(connection), connection.execute)
         connection.close()
         return
     server: Postgres = request.getfixturevalue("server")
@@ -68,6 +74,83 @@ def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
         return [described[0] for described in cursor.description], cursor.fetchall()
 
     yield Warehouse(Decided("postgres", "postgres", "public"), ask, execute)
+
+
+# --- documents that are damaged ----------------------------------------------------------------------------
+
+WHOLE = {
+    "[]": [],
+    ' [ { } , {"bin" : -1.5e+2, "feature":"a", "more":[ ["b", 0.5], [] ]} ] ': [(None, None), ("a", -150.0)],
+    r'[{"feature": "\u00e9 \" \\ ]}", "bin": null, "more": [true, 1]}]': [('é " \\ ]}', None)],
+    '[{"feature": "\u2028 日本", "bin": 0}]': [("\u2028 日本", 0.0)],
+}
+DAMAGED = (
+    *('', '[', '[{"feature": "a"', '[{"feature": "a", "bin": 1}', '[{"feature": "a" "bin": 1}]', '[{feature: 1}]'),
+    *("[{'feature': 1}]", '[{"bin": 01}]', '[{"bin": nul}]', '[{"feature": "\\x"}]', '[{"feature": "\x01"}]'),
+    *('[{"more": [1}]', '[{}{}]', '[{}] x'),
+)  # fmt: skip
+# Which DuckDB reads all the same.
+LENIENT = ('[{"feature": "a",}]', '[{"feature": "a"},]', '[{"bin": NaN}]', '[{"more": [1,]}]')
+
+
+def test_a_damaged_document_has_no_rows_and_leaves_those_of_others(warehouse: Warehouse) -> None:
+    texts = [*WHOLE, *DAMAGED, *LENIENT]
+    rows = [f"{number}, {warehouse.macros.call('text', text)}" for number, text in enumerate(texts)]
+    warehouse.make("documents", "number int, metrics text", [*rows, "-1, null"])
+    table, fields = warehouse.macros.table("documents"), {"feature": "text", "bin": "number"}
+    found = warehouse.macros.call("unfold", table, "metrics", ["number"], fields)
+    _, unfolded = warehouse.ask(f"select number, feature, bin from {found} as item")
+    expected = {(number, *row) for number, (_, found) in enumerate(WHOLE.items()) for row in found}
+    strict = len(WHOLE) + len(DAMAGED)
+    assert {row for row in unfolded if row[0] < strict} == expected
+    damaged = warehouse.macros.call("damaged_documents", ["metrics"])
+    _, named = warehouse.ask(f"select {damaged} from {table} where number < {strict} order by number")
+    assert named == [(None,)] * (1 + len(WHOLE)) + [("metrics",)] * len(DAMAGED)
+
+
+# --- long categories -------------------------------------------------------------------------------------
+
+LONG = (
+    "x" * 200,
+    "x" * 201,
+    "x" * 300,
+    "x" * 299 + "y",
+    "é\u2028" * 100,
+    "é\u2028" * 150,
+    "日" * 199 + "🛬",
+    "it's",
+    "",
+)
+
+
+@pytest.mark.parametrize("stored_by", ["this mlbridge", "an earlier one"])
+def test_a_long_category_is_in_the_bin_that_python_counted_it_in(warehouse: Warehouse, stored_by: str) -> None:
+    frame = pd.DataFrame({"text": pd.Series([*LONG[:-1] * 2, None, "x" * 250], dtype="object")})
+    records: list[dict[str, Any]] = [dict(each) for each in profile_rows(frame[:-1], {"text": "category"})]
+    assert max(len(each["category"] or "") for each in records) == 200
+    assert sum(each["rows"] for each in records if each["category"]) == 2 * (len(LONG) - 1)
+    if stored_by != "this mlbridge":
+        whole = {shortened(text): text for text in LONG}
+        records = [{**each, "category": whole.get(each["category"])} for each in records]
+    expected = bins_of(frame["text"], records)
+    assert len({*expected}) == len(LONG) + 1
+    call = warehouse.macros.call
+    warehouse.make("profiles", "version int, profile text", [f"1, {call('text', json.dumps(records))}"])
+    rows = [f"{number}, {call('text', value)}" for number, value in enumerate(frame["text"])]
+    warehouse.make("facts", "number int, category text", rows)
+    documents = {
+        "logbook": warehouse.macros.table("profiles"),
+        "version": 1,
+        "features": [{"name": "text", "kind": "category"}],
+        "profile": {"text": [each for each in records if each["bin"] >= 0]},
+    }
+    column = Column("category", "text", exp.DataType.build("text"))
+    found = (
+        f"with source as (select number, {call('value_of', column, 'category', 'facts')} as value_0 from "
+        f"{warehouse.macros.table('facts')} as facts), listed as ({call('listed', documents)}) "
+        f"select number, bin_0 from ({call('bins_of_features', documents, 100)}) as binned order by number"
+    )
+    assert [row[1] for row in warehouse.ask(found)[1]] == expected.tolist()
 
 
 # --- which versions are in use ----------------------------------------------------------------------------
@@ -88,9 +171,9 @@ def clock(case: Mapping[str, Any]) -> datetime | None:
 
 @pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
 def test_which_versions_are_in_use(case: dict[str, Any], warehouse: Warehouse) -> None:
-    node, said = CHAMPIONS["node"], {key: case[key] for key in ("pin", "retire") if key in case}
+    node, spec = CHAMPIONS["node"], {key: case[key] for key in ("pin", "retire") if key in case}
     warehouse.make("late_training", LOGBOOK, [written(row) for row in case["logbook"]])
-    macros = warehouse.node(node, clock(case), **said)
+    macros = warehouse.node(node, clock(case), **spec)
     logbook = macros.table("late_training")
     if "error" in case:
         with pytest.raises(RefusedError) as refused:
@@ -110,12 +193,12 @@ VERSIONS = (
 
 @pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
 def test_ml_champions_says_the_same(case: dict[str, Any], warehouse: Warehouse) -> None:
-    said = {key: case[key] for key in ("pin", "retire") if key in case}
+    spec = {key: case[key] for key in ("pin", "retire") if key in case}
     kept = [row for row in case["logbook"] if row[1] not in ("skipped", "not_trained")]
     rest = "'c', 'r', 1, null, null, null, 's'"
     rows = [f"'early', {rest}, {written([99, 'promoted', '12-01', '12-01'])}"]
     warehouse.make("ml_versions", VERSIONS, rows + [f"'late', {rest}, {written(row)}" for row in kept])
-    macros = warehouse.node(CHAMPIONS["node"], clock(case), **said)
+    macros = warehouse.node(CHAMPIONS["node"], clock(case), **spec)
     # How the host may materialize it is no part of the rule.
     macros.names["mlbridge"].output = lambda *_: ""
     sql = macros.file(ROOT / "models/register/ml_champions.sql")
@@ -136,15 +219,15 @@ BEFORE = "entity text, time timestamp, version int, prediction text, not_scored_
 @pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
 def test_which_rows_wait(case: dict[str, Any], warehouse: Warehouse) -> None:
     rows = [
-        f"'{id_}', {part}, {moment(at)}, {x}, {label}, '{word}'" for id_, part, at, x, label, word in WAITING["rows"]
+        f"'{id_}', {part}, {moment(at)}, {x}, {label}, '{split}'" for id_, part, at, x, label, split in WAITING["rows"]
     ]
     warehouse.make("late_split", SPLIT, rows)
     columns = BEFORE.replace(", not_scored_because text", "") if case.get("without_reasons") else BEFORE
     before = [f"'{entity}', {moment(at)}, {', '.join(map(str, rest))}" for entity, at, *rest in case.get("before", [])]
     warehouse.make("late_predictions", columns, before)
-    said = {**WAITING["spec"], **case.get("spec", {})}
+    spec = {**WAITING["spec"], **case.get("spec", {})}
     macros = warehouse.node("late_predictions")
-    then, now = (macros.call("read_spec", "late_training", {**said, **more}) for more in ({}, case.get("now", {})))
+    then, now = (macros.call("read_spec", "late_training", {**spec, **more}) for more in ({}, case.get("now", {})))
     holdout = case.get("holdout_from")
     version = {
         "number": 1,
@@ -162,12 +245,12 @@ def test_which_rows_wait(case: dict[str, Any], warehouse: Warehouse) -> None:
 @pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
 def test_python_sees_the_same_question(case: dict[str, Any]) -> None:
     """What the champion is compared by in a training."""
-    macros, said = Decided(), {**WAITING["spec"], **case.get("spec", {})}
-    changed = {**said, **case.get("now", {})}
+    macros, spec = Decided(), {**WAITING["spec"], **case.get("spec", {})}
+    changed = {**spec, **case.get("now", {})}
     by_sql = macros.call(
-        "same_question", *(macros.call("read_spec", "late_training", each) for each in (said, changed))
+        "same_question", *(macros.call("read_spec", "late_training", each) for each in (spec, changed))
     )
-    then, now = (read_spec("late_training", each) for each in (said, changed))
+    then, now = (read_spec("late_training", each) for each in (spec, changed))
     assert (version_of(then, {}).same_question(now) and then.split == now.split) is by_sql
 
 
@@ -240,8 +323,8 @@ def test_which_numbers_cannot_be_scored() -> None:
     found = connection.sql(f"select {', '.join([*by_sql, *by_python])} from rows").fetchall()
     assert [row[:2] for row in found] == [row[2:] for row in found]
     large = "is beyond 3.4e38, which the version's estimator does not take"
-    said = {text for row in found for text in row if text is not None}
-    assert said == {
+    reasons = {text for row in found for text in row if text is not None}
+    assert reasons == {
         f"the feature '{name}' {why}" for name, why in (("it's", "is infinite"), ("y", "is infinite"), ("it's", large))
     }
     alone = connection.sql(f"""select {by_sql[1]} is not null from rows where y = 0""").fetchall()

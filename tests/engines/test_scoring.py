@@ -274,9 +274,9 @@ def test_a_key_that_is_missing_or_stands_twice_is_refused_without_a_training(
 @pytest.fixture
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what the predictions node warns of."""
-    said: list[str] = []
-    monkeypatch.setattr("mlbridge.nodes.predictions.warn", lambda node, text: said.append(f"{node}: {text}"))
-    return said
+    warnings: list[str] = []
+    monkeypatch.setattr("mlbridge.nodes.predictions.warn", lambda node, text: warnings.append(f"{node}: {text}"))
+    return warnings
 
 
 def _challenged(columns: dict[str, str] | None = None, **spec: Any) -> Branch:

@@ -50,8 +50,8 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def trained(kind: str, **more: Any) -> Branch:
-    said = {"candidates": ["hist_gradient_boosting"], **KINDS[kind], **more}
-    branch = Branch(said.pop("columns"), **said)
+    spec = {"candidates": ["hist_gradient_boosting"], **KINDS[kind], **more}
+    branch = Branch(spec.pop("columns"), **spec)
     with threadpool_limits(1):  # several OpenMP threads on so few rows wait for each other more than they work
         branch.train()
     return branch
@@ -126,8 +126,8 @@ def test_a_select_that_says_something_else_is_not_kept(
 ) -> None:
     right = gate._in_sql
 
-    def wrong(*asked: Any) -> gate.Rows:
-        found = right(*asked)
+    def wrong(*arguments: Any) -> gate.Rows:
+        found = right(*arguments)
         found[next(iter(found))] |= change
         return found
 
@@ -141,8 +141,8 @@ def test_a_difference_near_nothing_is_measured_by_what_is_usual() -> None:
     def rows(*values: float) -> gate.Rows:
         nothing = {"probability": None, "probabilities": None}
         return {
-            (place, None): {"prediction": str(value), "prediction_value": value, **nothing}
-            for place, value in enumerate(values)
+            (index, None): {"prediction": str(value), "prediction_value": value, **nothing}
+            for index, value in enumerate(values)
         }
 
     worst, note = gate._difference(rows(30.0, 20.0, 1e-14), rows(30.0, 20.0, 0.0))
@@ -152,11 +152,16 @@ def test_a_difference_near_nothing_is_measured_by_what_is_usual() -> None:
     assert note == "SQL differs from Python by up to 5.0e-12, relatively"
 
 
-def test_a_select_beyond_the_budget_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(dialects.DIALECTS, DIALECT, replace(dialect_of(DIALECT), largest=1_000))
+@pytest.mark.parametrize(
+    ("limit", "most", "words"), [("largest", 1_000, "characters"), ("widest", 5, "columns in one of its steps")]
+)
+def test_a_select_beyond_the_budget_is_not_kept(
+    limit: str, most: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(dialects.DIALECTS, DIALECT, replace(dialect_of(DIALECT), **{limit: most}))
     (row,) = trained("booleans").rows("from late_training")
     assert row["scoring_sql"] is None
-    assert re.search(r"would have [\d,]+ characters; 'duckdb' takes 1,000", row["scoring_sql_note"])
+    assert re.search(rf"would have [\d,]+ {words}; 'duckdb' takes {most:,}", row["scoring_sql_note"])
 
 
 def test_a_compilation_that_takes_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,17 +16,17 @@ FIGURES = {
 FULL = "{} 0.2000 (0.1000 to 0.3000 on 500 rows; threshold 0.4000, usually 0.5000)"
 
 
-def told(monkeypatch: pytest.MonkeyPatch, *said: dict[str, object]) -> pd.DataFrame:
+def alerts_of(monkeypatch: pytest.MonkeyPatch, *rows: dict[str, object]) -> pd.DataFrame:
     """Give what is said of the metrics of a window that are lost, as rows of `int_ml_performance_candidates`."""
     monkeypatch.setattr(package().names["mlbridge"], "declared_models", lambda: DECIDING)
     with duckdb.connect() as connection:
-        connection.register("ml_performance", pd.DataFrame([{**FIGURES, **each} for each in said]))
+        connection.register("ml_performance", pd.DataFrame([{**FIGURES, **each} for each in rows]))
         found = connection.sql(package().file(STEPS / "int_ml_performance_candidates.sql")).df()
     return found[found["alert"]].sort_values("sort_key")
 
 
 @pytest.mark.parametrize(
-    ("deciding", "lost", "severity", "said"),
+    ("deciding", "lost", "severity", "sentences"),
     [
         ({"alert": True}, {}, 3, [FULL.format("average_precision"), "also f1"]),
         ({}, {}, 2, [FULL.format("f1")]),
@@ -43,19 +43,19 @@ def test_only_the_deciding_metric_asks_to_act(
     deciding: dict[str, object],
     lost: dict[str, object],
     severity: int,
-    said: list[str],
+    sentences: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Average precision decides; F1 is lost too, or alone."""
-    found = told(monkeypatch, {"metric": "average_precision", **deciding}, {"metric": "f1", **lost, "alert": True})
-    assert found["sentence"].tolist() == said
+    found = alerts_of(monkeypatch, {"metric": "average_precision", **deciding}, {"metric": "f1", **lost, "alert": True})
+    assert found["sentence"].tolist() == sentences
     assert set(found["severity"]) == {severity}
 
 
 def test_what_to_do_says_that_the_deciding_metric_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     fine, lost = {"metric": "average_precision"}, {"metric": "f1", "alert": True}
-    (action,) = told(monkeypatch, fine, lost)["action"]
+    (action,) = alerts_of(monkeypatch, fine, lost)["action"]
     assert "average_precision, by which versions are chosen, is within its threshold" in action
-    (action, other) = told(monkeypatch, {**fine, "alert": True}, lost)["action"]
+    (action, other) = alerts_of(monkeypatch, {**fine, "alert": True}, lost)["action"]
     assert action == other
     assert "Do not rely on these predictions" in action

@@ -60,7 +60,7 @@ def _not_trained(branch: Branch, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("case", LACKING)
 def test_all_that_is_lacking_is_logged_at_once_and_warned_of(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     warned: list[tuple[str, str]] = []
-    monkeypatch.setattr("mlbridge.nodes.new_version.warn", lambda *said: warned.append(said))
+    monkeypatch.setattr("mlbridge.nodes.new_version.warn", lambda *arguments: warned.append(arguments))
     columns, words = LACKING[case]
     branch = Branch(columns)
     row = _not_trained(branch)
@@ -73,8 +73,8 @@ def test_all_that_is_lacking_is_logged_at_once_and_warned_of(case: str, monkeypa
 
 def test_the_numbers_found_and_needed_stand_in_the_decision() -> None:
     figures = json.loads(_not_trained(Branch({"ml_split": FEW}))["decision"])
-    found = {word: figures[f"rows_{word}"] for word in ("train", "validation", "test")}
-    needed = {word: figures[f"rows_{word}_needed"] for word in found}
+    found = {part: figures[f"rows_{part}"] for part in ("train", "validation", "test")}
+    needed = {part: figures[f"rows_{part}_needed"] for part in found}
     assert found == {"train": 40, "validation": 300, "test": 12}
     assert needed == {"train": 50, "validation": 20, "test": 20}
     assert sum(figures["classes_train"].values()) == 40
@@ -105,7 +105,7 @@ def test_every_build_tries_again_and_trains_once_the_rows_suffice() -> None:
     branch = Branch({"ml_split": FEW}, retrain={"max_age": "900 days"})
     reasons = {_not_trained(branch)["reason"] for _ in range(2)}
     assert len(reasons) == 1
-    branch.said = {"retrain": "never"}
+    branch.overrides = {"retrain": "never"}
     _not_trained(branch)
     branch.split()
     row = branch.train()

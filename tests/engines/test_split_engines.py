@@ -85,8 +85,8 @@ def expected(rows: list[Row], case: Mapping[str, Any]) -> dict[int, tuple[str, f
     for row in there:
         if row[known_at] is None or row[known_at] > AS_OF:
             row[TARGET] = None
-    word = by_time(there, split, known_at) if split["by"] == "time" else by_key(split, case["entity"])
-    return {row[ROW]: ("score" if row[TARGET] is None else word(row), row[TARGET]) for row in there}
+    part = by_time(there, split, known_at) if split["by"] == "time" else by_key(split, case["entity"])
+    return {row[ROW]: ("score" if row[TARGET] is None else part(row), row[TARGET]) for row in there}
 
 
 def by_time(rows: list[Row], split: Mapping[str, Any], known_at: str) -> Callable[[Row], str]:
@@ -101,7 +101,7 @@ def by_time(rows: list[Row], split: Mapping[str, Any], known_at: str) -> Callabl
     count, unit = split["gap"].split()
     gap = timedelta(**{unit.rstrip("s") + "s": int(count)})
 
-    def word(row: Row) -> str:
+    def part(row: Row) -> str:
         time, known = row[TIME], row[known_at]
         if time is None or known is None:
             return "score"
@@ -110,7 +110,7 @@ def by_time(rows: list[Row], split: Mapping[str, Any], known_at: str) -> Callabl
         end, name = (test_from, "validation") if time >= validation_from else (validation_from, "train")
         return name if known <= end and time < end - gap else "score"
 
-    return word
+    return part
 
 
 def by_key(split: Mapping[str, Any], entity: str | list[str]) -> Callable[[Row], str]:
@@ -119,18 +119,18 @@ def by_key(split: Mapping[str, Any], entity: str | list[str]) -> Callable[[Row],
     def digits(text: str) -> str:
         return hashlib.md5(text.encode()).hexdigest()
 
-    def word(row: Row) -> str:
+    def part(row: Row) -> str:
         if split["by"] == FOLD:
             return str(row[FOLD])
         if any(row[name] is None for name in key):
             return "train"
         hashes = [digits(str(row[name])) for name in key]
-        place = int((hashes[0] if len(hashes) == 1 else digits("".join(hashes)))[:8], 16) / 2**32
-        if place < split["validation"]:
+        fraction = int((hashes[0] if len(hashes) == 1 else digits("".join(hashes)))[:8], 16) / 2**32
+        if fraction < split["validation"]:
             return "validation"
-        return "test" if place < split["validation"] + split["test"] else "train"
+        return "test" if fraction < split["validation"] + split["test"] else "train"
 
-    return word
+    return part
 
 
 # --- the two engines -------------------------------------------------------------------------------------------
@@ -173,8 +173,8 @@ def splits(
     host = host_on_both(tmp_path_factory.mktemp("splits"), server, [], "splits")
     declared = [{"name": "raw", "schema": "raw", "tables": [{"name": "rows"}]}]
     models: list[dict[str, Any]] = [{"name": f"{case}_split", "config": {"materialized": "table"}} for case in CASES]
-    for case, said in CASES.items():
-        spec = {"task": "regression", "target": TARGET, "time": TIME, **said}
+    for case, case_spec in CASES.items():
+        spec = {"task": "regression", "target": TARGET, "time": TIME, **case_spec}
         models.append({"name": f"{case}_training", "config": {"meta": {"mlbridge": spec}}})
         host.write(
             {
@@ -193,13 +193,13 @@ def splits(
         connection.execute("create schema raw")
         connection.from_arrow(pa.Table.from_pylist(rows, schema=schema)).create("raw.rows")
     server.load("raw", "rows", COLUMNS, [list(row.values()) for row in rows])
-    asked = ("run", "--exclude", "package:mlbridge", "--vars", f"{{mlbridge_as_of: '{AS_OF}'}}", "--target")
+    command = ("run", "--exclude", "package:mlbridge", "--vars", f"{{mlbridge_as_of: '{AS_OF}'}}", "--target")
     for engine in ("duckdb", "postgres"):
-        warm.dbt(host.path, *asked, engine)
+        warm.dbt(host.path, *command, engine)
     query = f'select "{ROW}", ml_split, "{TARGET}" from splits.%s_split'
     ask = {"duckdb": host.rows, "postgres": server.rows}
     return {
-        engine: {case: {row: (word, target) for row, word, target in ask[engine](query % case)} for case in CASES}
+        engine: {case: {row: (part, target) for row, part, target in ask[engine](query % case)} for case in CASES}
         for engine in ask
     }
 
@@ -214,9 +214,9 @@ def test_each_row_gets_the_word_that_python_gives_it(
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_word_occurs(case: str, splits: dict[str, dict[str, dict[int, tuple[str, float | None]]]]) -> None:
-    found = [word for word, _ in splits["duckdb"][case].values()]
+    found = [part for part, _ in splits["duckdb"][case].values()]
     words = ("train", "validation", "score") if case == "hash_of_two" else ("train", "validation", "test", "score")
-    assert all(found.count(word) >= 5 for word in words)
+    assert all(found.count(part) >= 5 for part in words)
 
 
 # --- the published tables --------------------------------------------------------------------------------------
@@ -270,16 +270,16 @@ def copied(
     }
 
 
-def said_exactly(row: tuple[Any, ...]) -> list[str]:
+def exact_texts(row: tuple[Any, ...]) -> list[str]:
     # The engines write the same double differently as text: 90.0 and 90.
     return [str(value).removesuffix(".0") for value in row if not isinstance(value, float)]
 
 
 @pytest.mark.parametrize("table", PUBLISHED)
 def test_a_published_table_is_the_same_on_both(table: str, copied: dict[str, Tables]) -> None:
-    ours, theirs = (sorted(copied[engine][table], key=said_exactly) for engine in ("duckdb", "postgres"))
+    ours, theirs = (sorted(copied[engine][table], key=exact_texts) for engine in ("duckdb", "postgres"))
     assert ours
-    assert [said_exactly(row) for row in theirs] == [said_exactly(row) for row in ours]
+    assert [exact_texts(row) for row in theirs] == [exact_texts(row) for row in ours]
     for one, other in zip(ours, theirs, strict=True):
         numbers = [value for value in one if isinstance(value, float)]
         assert [value for value in other if isinstance(value, float)] == pytest.approx(numbers, rel=1e-9, abs=1e-12)
@@ -289,15 +289,15 @@ def test_verdicts_rest_on_the_same_figures_on_both(
     aged_shop: Host, server: Postgres, copied: dict[str, Tables]
 ) -> None:
     """What tells of the last build differs, because each engine had its own."""
-    asked = """
+    sql = """
         select
             model, metric, unit, greater_is_better, version, candidate, trained_as_of, kind, value, low, high, n,
             baseline, threshold, reference, window_start, window_end, alerts_act, alerts_look, alerts_note,
             newest_row_at
         from {}.ml_health order by model
     """
-    ours, theirs = aged_shop.rows(asked.format("main_insight")), server.rows(asked.format("published"))
-    assert [said_exactly(row) for row in theirs] == [said_exactly(row) for row in ours]
+    ours, theirs = aged_shop.rows(sql.format("main_insight")), server.rows(sql.format("published"))
+    assert [exact_texts(row) for row in theirs] == [exact_texts(row) for row in ours]
     assert {row[0] for row in ours} == set(SHOP_MODELS)
     for (verdict,) in server.rows("select verdict from published.ml_health"):
         assert verdict in ("act", "look", "cannot tell", "fine")
@@ -319,13 +319,13 @@ def test_what_is_compared_is_there(aged_shop: Host) -> None:
 
 
 def test_a_window_of_an_old_version_gains_the_outcomes_that_come_later(aged_shop: Host) -> None:
-    asked = """
+    sql = """
         select model, rows_labelled from main_insight.ml_realized
         where version = 1 and window_start = '2024-06-01' and slice = 'all' and metric in ('accuracy', 'mae')
     """
     earlier = Host(aged_shop.path, aged_shop.path / "earlier.duckdb")
-    assert dict(earlier.rows(asked)) == {"amount": 200, "basket": 48}
-    assert dict(aged_shop.rows(asked)) == {"amount": 400, "basket": 248}
+    assert dict(earlier.rows(sql)) == {"amount": 200, "basket": 48}
+    assert dict(aged_shop.rows(sql)) == {"amount": 400, "basket": 248}
 
 
 def test_runs_are_logged_on_postgres(server: Postgres, copied: dict[str, Any]) -> None:

@@ -60,8 +60,8 @@ def test_what_is_no_candidate_is_refused_before_any_fit(own: Any, words: list[st
 
 def test_a_classifier_cannot_do_a_regression() -> None:
     branch = Branch({"is_late": "case when i < 400 then x end"}, task="regression", metric="rmse", candidates=[])
-    said = "'mine' is no scikit-learn estimator for regression: LogisticRegression"
-    branch.refuses(TrainingError, said, own={"mine": LogisticRegression()})
+    message = "'mine' is no scikit-learn estimator for regression: LogisticRegression"
+    branch.refuses(TrainingError, message, own={"mine": LogisticRegression()})
 
 
 def test_a_stock_name_is_taken() -> None:
@@ -97,11 +97,11 @@ def test_a_type_that_is_not_trusted_is_refused_before_any_fit_and_let_in_by_the_
 
 def test_a_function_without_a_name_cannot_be_read_back_and_is_refused_before_any_fit() -> None:
     own = {"mine": make_pipeline(FunctionTransformer(lambda frame: frame[["x"]]), LogisticRegression())}
-    said = Branch(candidates=[]).refuses(
+    message = Branch(candidates=[]).refuses(
         ArtifactError, "'mine' cannot be read back", "in an installed module",
         own={"tripwire": estimators.Tripwire(), **own}, trusted=[f"{__name__}.<lambda>", *TRUSTED],
     )  # fmt: skip
-    assert "<lambda>" in said
+    assert "<lambda>" in message
 
 
 # --- the choice -------------------------------------------------------------------------------------------
@@ -333,9 +333,9 @@ LIFTED = {
 }
 
 
-def _lifted(**said: Any) -> dict[str, Any]:
+def _lifted(**changes: Any) -> dict[str, Any]:
     spec = {"task": "regression", "metric": "r2", "candidates": ["ridge"], "label_time": "known", "features": ["x"]}
-    branch = Branch(**spec, **said)
+    branch = Branch(**spec, **changes)
     branch.split({**LIFTED, "season": LIFTED["ml_split"]}, where="i < 1700")
     branch.as_of = START + timedelta(days=900)
     return branch.train()

@@ -32,7 +32,7 @@ def _trained(candidate: str = "random_forest", **spec: Any) -> Branch:
     return branch
 
 
-def _told(rows: list[dict[str, Any]]) -> dict[str, str]:
+def _reasons(rows: list[dict[str, Any]]) -> dict[str, str]:
     """Give why the rows without a prediction have none; all that a prediction consists of is NULL there."""
     nothing = [row for row in rows if row["not_scored_because"] is not None]
     for row in rows:
@@ -43,18 +43,18 @@ def _told(rows: list[dict[str, Any]]) -> dict[str, str]:
 @pytest.fixture
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what scoring warns of."""
-    said: list[str] = []
-    monkeypatch.setattr("mlbridge.scoring.python.warn", lambda node, text: said.append(f"{node}: {text}"))
-    return said
+    warnings: list[str] = []
+    monkeypatch.setattr("mlbridge.scoring.python.warn", lambda node, text: warnings.append(f"{node}: {text}"))
+    return warnings
 
 
 # --- before a fit -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", [3, 300, 390])
+@pytest.mark.parametrize("index", [3, 300, 390])
 @pytest.mark.parametrize("value", ["1e39", "-1e300", "3.4028235677973366e38"])
-def test_a_number_beyond_a_float_is_refused_by_name_before_a_forest_is_fitted(place: int, value: str) -> None:
-    branch = Branch({"y": f"case when i in ({place}, {place + 1}) then {value}::double else other end"})
+def test_a_number_beyond_a_float_is_refused_by_name_before_a_forest_is_fitted(index: int, value: str) -> None:
+    branch = Branch({"y": f"case when i in ({index}, {index + 1}) then {value}::double else other end"})
     branch.refuses(
         FeatureError,
         "the candidate 'random_forest' takes no number beyond 3.4e38",
@@ -74,7 +74,7 @@ def test_the_greatest_float_is_no_obstacle() -> None:
 def test_an_estimator_that_takes_them_is_trained_and_scores_them() -> None:
     branch = Branch(_y(k3="1e39", k350="-1e300", k410="1e39"), candidates=["hist_gradient_boosting"])
     assert branch.train()["outcome"] == "promoted"
-    assert _told(branch.predict()) == {}
+    assert _reasons(branch.predict()) == {}
 
 
 def test_a_tree_of_ones_own_is_refused_and_one_behind_a_scaler_is_tried() -> None:
@@ -99,7 +99,7 @@ def test_rows_that_cannot_be_scored_say_why_and_the_others_are_scored(warned: li
     before = {row["entity"]: row["probability"] for row in branch.arrow_of_predict().to_pylist()}
     branch.split(_y(k410="1e39", k412="'-inf'", k414="-1e300", k416="'inf'", k418="'nan'"))
     rows = branch.predict()
-    assert _told(rows) == {"k410": LARGE, "k412": INFINITE, "k414": LARGE, "k416": INFINITE}
+    assert _reasons(rows) == {"k410": LARGE, "k412": INFINITE, "k414": LARGE, "k416": INFINITE}
     changed = {"k410", "k412", "k414", "k416", "k418"}
     assert {row["entity"]: row["probability"] for row in rows if row["entity"] not in changed} == {
         entity: value for entity, value in before.items() if entity not in changed
@@ -121,14 +121,14 @@ def test_only_the_first_rows_are_named(warned: list[str]) -> None:
 def test_every_row_may_be_one_that_cannot_be_scored() -> None:
     branch = _trained()
     branch.split({"y": "'inf'::double"})
-    assert len(_told(branch.predict())) == 100
+    assert len(_reasons(branch.predict())) == 100
 
 
 @pytest.mark.parametrize("candidate", ["logistic_regression", "hist_gradient_boosting"])
 def test_an_estimator_that_takes_large_numbers_scores_them_and_no_infinite_ones(candidate: str) -> None:
     branch = _trained(candidate)
     branch.split(_y(k410="1e39", k412="'inf'"))
-    assert _told(branch.predict()) == {"k412": INFINITE}
+    assert _reasons(branch.predict()) == {"k412": INFINITE}
 
 
 def test_a_row_is_told_once_and_scored_when_its_value_is_mended(warned: list[str]) -> None:
@@ -140,24 +140,24 @@ def test_a_row_is_told_once_and_scored_when_its_value_is_mended(warned: list[str
     # Another reason is news; and the row that is mended gets its prediction.
     branch.split(_y(k410="'inf'"))
     rows = branch.predict()
-    assert _told(rows) == {"k410": INFINITE}
+    assert _reasons(rows) == {"k410": INFINITE}
     assert [(row["entity"], row["prediction"] is None) for row in rows] == [("k410", True), ("k412", False)]
     branch.split(_y())
-    assert _told(branch.predict()) == {}
+    assert _reasons(branch.predict()) == {}
     assert branch.predict() == []
     assert len(branch.predictions()) == 103
 
 
 def test_the_challenger_in_shadow_scores_around_them_too() -> None:
     branch = _trained("logistic_regression")
-    branch.said = {"retrain": "always"}
+    branch.overrides = {"retrain": "always"}
     assert branch.train(candidates=["random_forest"])["version"] == 2
-    branch.said = {}
+    branch.overrides = {}
     branch.spec |= {"shadow": True, "pin": 1}
     branch.split(_y(k410="1e39", k412="'inf'"))
     rows = branch.predict()
-    assert _told([row for row in rows if row["version"] == 1]) == {"k412": INFINITE}
-    assert _told([row for row in rows if row["version"] == 2]) == {"k410": LARGE, "k412": INFINITE}
+    assert _reasons([row for row in rows if row["version"] == 1]) == {"k412": INFINITE}
+    assert _reasons([row for row in rows if row["version"] == 2]) == {"k410": LARGE, "k412": INFINITE}
 
 
 def test_predictions_of_before_the_column_are_taken_as_they_are() -> None:
@@ -179,11 +179,11 @@ def test_another_failure_still_ends_the_build() -> None:
 
 @pytest.mark.parametrize("task", ["regression", "classes"])
 def test_a_regression_and_many_classes_have_such_rows_too(task: str) -> None:
-    said: dict[str, Any] = {"task": "regression", "metric": "rmse"}
+    spec: dict[str, Any] = {"task": "regression", "metric": "rmse"}
     target = "case when i < 400 then x + noise end"
     if task == "classes":
-        said, target = {"metric": "log_loss"}, "case when i < 400 then 'c' || (x + noise > 0)::int + (x > 0)::int end"
-    branch = Branch({"is_late": target, **_y()}, candidates=["random_forest"], **said)
+        spec, target = {"metric": "log_loss"}, "case when i < 400 then 'c' || (x + noise > 0)::int + (x > 0)::int end"
+    branch = Branch({"is_late": target, **_y()}, candidates=["random_forest"], **spec)
     assert branch.train()["outcome"] == "promoted"
     branch.split({"is_late": target, **_y(k410="1e39", k412="'inf'")})
     rows = branch.predict()

@@ -33,7 +33,7 @@ def test_no_rows_have_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "messages"),
     [
         ("(null, 7, 'promoted', 0.5, 9)", ["model is NULL in 1 row(s)"]),
         ("('a', 7, 'promoted', 0.5, null), ('b', null, 'promoted', 0.5, 9), ('c', null, 'promoted', 0.5, 10)",
@@ -49,8 +49,8 @@ def test_no_rows_have_no_problem() -> None:
          ["model is NULL in 2 row(s)", "model, version: the same in several rows, 1 time(s), such as NULL, 1"]),
     ],
 )  # fmt: skip
-def test_each_problem_is_a_sentence(wrong: str, said: list[str]) -> None:
-    assert problems(f"{SOUND}, {wrong}", [["model", "version"], ["rows"]], **CHECKS) == said
+def test_each_problem_is_a_sentence(wrong: str, messages: list[str]) -> None:
+    assert problems(f"{SOUND}, {wrong}", [["model", "version"], ["rows"]], **CHECKS) == messages
 
 
 def test_a_key_alone_is_a_check() -> None:

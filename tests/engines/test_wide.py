@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from decided import Decided, asked
+from decided import Decided, ask_of
 
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.features.columns import features_of, split_summary_query
@@ -97,16 +97,16 @@ def test_the_checks_of_the_rows_are_linear() -> None:
 def drift(features: int) -> tuple[dict[str, Any], str, str]:
     """Give what is said of the drift, its query, and the plan of that."""
     connection = warehouse(features)
-    ask, said = asked(connection), []
+    ask, seconds = ask_of(connection), []
 
     def watched(query: str) -> Any:
-        said.append(query)
+        seconds.append(query)
         return ask(query)
 
     node = f"{NAME}_training"
     facts = Decided().of(watched, node, datetime(2025, 1, 1), SPEC).call("drift_facts", NAME, 1)
-    ((_, plan),) = connection.execute(f"explain {said[-1]}").fetchall()
-    return facts, said[-1], plan
+    ((_, plan),) = connection.execute(f"explain {seconds[-1]}").fetchall()
+    return facts, seconds[-1], plan
 
 
 def test_the_drift_is_linear() -> None:

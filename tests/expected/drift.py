@@ -61,8 +61,8 @@ def _each(values: Sequence[Any], rows: int) -> dict[Any, int]:
     return dict.fromkeys(values, rows)
 
 
-COMMON = [f"k{place:03}" for place in range(100)]
-RARE = [f"d{place:02}" for place in range(50)]
+COMMON = [f"k{index:03}" for index in range(100)]
+RARE = [f"d{index:02}" for index in range(50)]
 FOUR = _each((1, 2, 3, 4), 100)
 DAY = 86_400
 
@@ -174,12 +174,12 @@ def binned(case: Case, counts: Counts, times: int = 1) -> Binned:
             n[min(uppers.index(value) if value in uppers else last, FOLDED)] += rows
             sums["unseen"] += 0 if value in uppers else rows
         else:
-            place, least = (
+            index, least = (
                 min(np.searchsorted(uppers, value), last),
                 min(each for each in case.month if not _missing(each)),
             )
-            n[place] += rows
-            inside[place] += min(max(value, least), uppers[-1]) * rows
+            n[index] += rows
+            inside[index] += min(max(value, least), uppers[-1]) * rows
             sums["unseen"] += rows if value < least or value > uppers[-1] else 0
             sums["below"] += max(min(case.month) - value, 0) * rows if value < uppers[0] else 0
             sums["above"] += max(value - uppers[-1], 0) * rows
@@ -211,14 +211,14 @@ def expected() -> Iterator[list[Any]]:
                     counts = [DRIFT_METRICS[metric].rows(each) for each in (now, before, usual)]
                     enough = min(counts[:2]) >= 30
                     comparable = window != OPEN and enough and min(counts[:2]) >= counts[2] / 10
-                    heard = comparable or (enough and floors[metric]["while_open"] == "true")
-                    said = _said(floors[metric], value, now, before, heard, case)
+                    judged = comparable or (enough and floors[metric]["while_open"] == "true")
+                    verdict = _verdict(floors[metric], value, now, before, judged, case)
                     rows = [int(counts[0]), int(now.rows - counts[0]), int(counts[1])]
-                    yield [name, window, baseline, metric, *said, *rows, comparable]
+                    yield [name, window, baseline, metric, *verdict, *rows, comparable]
 
 
-def _said(
-    rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, heard: bool, case: Case
+def _verdict(
+    rule: Mapping[str, str], value: float | None, now: Binned, before: Binned, judged: bool, case: Case
 ) -> list[Any]:
     """Give value, threshold, its source and alert; the months of the training are all alike, so that only floor and
     noise count, and any distance is farther than theirs."""
@@ -228,7 +228,7 @@ def _said(
     floor = float(rule["floor"]) * (measure.scale(now, before) if rule["relative"] == "true" else 1.0)
     chance = measure.noise(Sampled(now, before, level(CHECKS, "month"), category=case.kind == "category"))
     limit, source = max((floor, "floor"), (chance, "noise"), key=lambda each: each[0])
-    may = measure.may_alarm(limit, before, fixed=False, heard=heard, bins=len(now.n), few=False)
+    may = measure.may_alarm(limit, before, fixed=False, judged=judged, bins=len(now.n), few=False)
     return [repr(float(value)), repr(limit), source, abs(value) > limit and may]
 
 

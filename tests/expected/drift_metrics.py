@@ -86,12 +86,12 @@ def wasserstein(of: Compared) -> float:
     ends = np.append(0.0, of.gaps)
     ends[-1] = 0.0
     area = 0.0
-    for place, (width, left, right) in enumerate(zip(np.diff(edges), ends[:-1], ends[1:], strict=True)):
+    for index, (width, left, right) in enumerate(zip(np.diff(edges), ends[:-1], ends[1:], strict=True)):
         crosses = left * right < 0 and min(abs(left), abs(right)) > 1e-9
         found = []
         if now.inside is not None and before.inside is not None:
             mine, theirs = (
-                (each.n[place] * edges[place + 1] - each.inside[place]) / each.used for each in (now, before)
+                (each.n[index] * edges[index + 1] - each.inside[index]) / each.used for each in (now, before)
             )
             found.append(abs(left * width + mine - theirs))
         elif not crosses:
@@ -171,11 +171,11 @@ class Measure:
         """Give the most that may be called usual."""
         return self.greatest(before) * self.usual_share
 
-    def may_alarm(self, limit: float, before: Binned, *, fixed: bool, heard: bool, bins: int, few: bool) -> bool:
+    def may_alarm(self, limit: float, before: Binned, *, fixed: bool, judged: bool, bins: int, few: bool) -> bool:
         """Say whether a value above `limit` is an alert: not with too few rows, nor where none can be above it."""
         reachable = not self.is_out_of_reach(limit, self.greatest(before), fixed)
         constant = bins <= 1 and self.needs_bins
-        return heard and reachable and not constant and not (self.forgives_few_values and few and not fixed)
+        return judged and reachable and not constant and not (self.forgives_few_values and few and not fixed)
 
 
 DRIFT_METRICS = {

@@ -38,8 +38,8 @@ def delong(truth: npt.NDArray[np.bool_], scores: Floats) -> float:
 def calibrated(scores: Floats, steps: Sequence[Mapping[str, Any]]) -> tuple[npt.NDArray[np.int64], Floats]:
     """Give the step of each score, and its calibrated probability."""
     uppers = np.array([step["upper"] for step in steps[:-1]], dtype=float)
-    places = np.searchsorted(uppers, scores, side="left")
-    return places, np.array([step["value"] for step in steps])[places]
+    step_indices = np.searchsorted(uppers, scores, side="left")
+    return step_indices, np.array([step["value"] for step in steps])[step_indices]
 
 
 def expected(scores: Floats, estimation: Sequence[Mapping[str, Any]]) -> Figures:
@@ -53,34 +53,34 @@ def expected(scores: Floats, estimation: Sequence[Mapping[str, Any]]) -> Figures
     areas, precisions, cells, brier = [], [], [], 0.0
     for number in numbers:
         steps = [record for record in estimation if record["class_no"] == number]
-        places, chance = calibrated(scores[:, number], steps)
+        step_indices, chance = calibrated(scores[:, number], steps)
         twice = {
             "y_true": np.repeat([1, 0], n),
-            "y_score": np.tile(places, 2),
+            "y_score": np.tile(step_indices, 2),
             "sample_weight": np.concatenate([chance, 1 - chance]),
         }
         areas.append(metrics.roc_auc_score(**twice))
-        precisions.append(_precision_within(places, chance))
+        precisions.append(_precision_within(step_indices, chance))
         cells.append((chance[predicted == number].sum(), float((predicted == number).sum()), chance.sum()))
         brier += float((chance * (1 - scores[:, number]) ** 2 + (1 - chance) * scores[:, number] ** 2).mean())
-    hits, said, there = np.array(cells).T
-    right = hits.sum() + (n - said[0] - there[0] + hits[0] if count == 2 else 0.0)
+    hits, predicted_rows, there = np.array(cells).T
+    right = hits.sum() + (n - predicted_rows[0] - there[0] + hits[0] if count == 2 else 0.0)
     return {
         "average_precision": float(np.mean(precisions)),
         "roc_auc": float(np.mean(areas)),
         "brier": brier,
         "accuracy": float(right) / n,
-        "precision": float(np.mean(np.divide(hits, said, out=np.zeros_like(hits), where=said > 0))),
+        "precision": float(np.mean(np.divide(hits, predicted_rows, out=np.zeros_like(hits), where=predicted_rows > 0))),
         "recall": float(np.mean(hits / there)),
-        "f1": float(np.mean(2 * hits / (said + there))),
+        "f1": float(np.mean(2 * hits / (predicted_rows + there))),
     }
 
 
-def _precision_within(places: npt.NDArray[np.int64], chance: Floats) -> float:
+def _precision_within(step_indices: npt.NDArray[np.int64], chance: Floats) -> float:
     """Give the average precision of rows whose order within a step is not known: any is as likely as another."""
     above = positives = total = 0.0
-    for place in np.unique(places)[::-1]:
-        rows, share = float((places == place).sum()), float(chance[places == place][0])
+    for step in np.unique(step_indices)[::-1]:
+        rows, share = float((step_indices == step).sum()), float(chance[step_indices == step][0])
         grown = np.log((above + rows + 0.5) / (above + 0.5))
         total += share * (share * rows + (positives - share * above) * grown)
         above, positives = above + rows, positives + share * rows

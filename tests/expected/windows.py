@@ -55,7 +55,7 @@ class Feature:
         """How many categories training had once."""
         return sum(record["category"] is not None and record["rows"] == 1 for record in self.known)
 
-    def places(self, values: pd.Series[Any]) -> npt.NDArray[np.int64]:
+    def bins_of(self, values: pd.Series[Any]) -> npt.NDArray[np.int64]:
         """Give the bin of each value: -1 of a missing one; what training had not in the outer bins."""
         if self.edges is not None:
             inner = np.searchsorted(self.edges[1:-1], values.to_numpy(dtype=float), side="left")
@@ -77,28 +77,28 @@ class Feature:
 
     def counted(self, values: pd.Series[Any], companions: Floats) -> Counted:
         """Count the rows of a window."""
-        places, known = self.places(values), np.isfinite(companions)
+        bins, known = self.bins_of(values), np.isfinite(companions)
         size = min(self.known[-1]["bin"], FOLDED) + 2
         sides: dict[str, Any] = {"below": 0.0, "above": 0.0, "unseen": 0.0}
         if self.edges is not None:
             numbers = values.dropna().to_numpy(dtype=float)
             sides["unseen"] = float(((numbers < self.edges[0]) | (numbers > self.edges[-1])).sum())
             inside = np.clip(values.fillna(0.0).to_numpy(dtype=float), self.edges[0], self.edges[-1])
-            sides["inside"] = np.bincount(places + 1, inside, size)[1:]
+            sides["inside"] = np.bincount(bins + 1, inside, size)[1:]
             sides["below"] = np.maximum(self.edges[0] - numbers, 0).sum()
             sides["above"] = np.maximum(numbers - self.edges[-1], 0).sum()
         else:
             listed = values.dropna().isin([record["category"] for record in self.known[:-1]])
             sides["unseen"] = float((~listed).sum())
             sides["categories"] = values.dropna()[listed].value_counts().to_dict()
-        by_bin = np.bincount(places + 1, minlength=size).astype(float)
+        by_bin = np.bincount(bins + 1, minlength=size).astype(float)
         return Counted(
             by_bin[1:],
             nulls=by_bin[0],
             **sides,
-            companions=np.bincount(places[known] + 1, minlength=size).astype(float),
-            sums=np.bincount(places[known] + 1, companions[known], size),
-            squares=np.bincount(places[known] + 1, companions[known] ** 2, size),
+            companions=np.bincount(bins[known] + 1, minlength=size).astype(float),
+            sums=np.bincount(bins[known] + 1, companions[known], size),
+            squares=np.bincount(bins[known] + 1, companions[known] ** 2, size),
         )
 
     def ranks(self, values: pd.Series[Any]) -> Floats:
@@ -107,7 +107,7 @@ class Feature:
         numbers = values.to_numpy(dtype=float)
         rows = self.training().n
         middles = np.append((np.cumsum(rows) - rows / 2) / rows.sum(), np.nan)
-        found = middles[self.places(values)]
+        found = middles[self.bins_of(values)]
         found[numbers < self.edges[0]] = 0.0
         found[numbers > self.edges[-1]] = 1.0
         return found
@@ -163,11 +163,11 @@ class Windows:
             others = [each for start, each in self.counted.items() if start != window]
             before = _together(others) if self.leave_out else whole
             if before is not None:
-                said = self._said("training", self._beside(now, others), before)
-                said.update(self._association(now, others))
-                found[window, "training"] = said, now, before
+                values = self._metrics("training", self._beside(now, others), before)
+                values.update(self._association(now, others))
+                found[window, "training"] = values, now, before
             if earlier is not None:
-                found[window, "previous"] = self._said("previous", now, earlier), now, earlier
+                found[window, "previous"] = self._metrics("previous", now, earlier), now, earlier
             earlier = now
         return found
 
@@ -178,7 +178,7 @@ class Windows:
         new = [rows for name, rows in now.categories.items() if not any(each.categories.get(name) for each in others)]
         return replace(now, unseen=now.unseen + sum(new))
 
-    def _said(self, baseline: str, now: Counted, before: Counted) -> dict[str, float | None]:
+    def _metrics(self, baseline: str, now: Counted, before: Counted) -> dict[str, float | None]:
         feature = self.feature
         compared = Compared(now, before, feature.edges, feature.records[0]["std"])
         return measured(feature.name, feature.kind, baseline, compared)
@@ -214,7 +214,7 @@ def _together(windows: list[Counted]) -> Counted | None:
 
 
 @dataclass(frozen=True)
-class Said:
+class DriftRow:
     """A row of `ml_drift`."""
 
     value: float | None
@@ -280,11 +280,11 @@ def design_effect(training: Windows) -> float:
 
 def drift(
     scored: Windows, training: Windows, fixed: Mapping[str, float], rows: Mapping[Any, int], rules: Rules
-) -> dict[Key, Said]:
+) -> dict[Key, DriftRow]:
     """Give what `ml_drift` must say of one feature; `rows` is how many were scored by window."""
     typical, design, feature = usual(training), design_effect(training), scored.feature
     category = feature.kind == "category"
-    said: dict[Key, Said] = {}
+    rows_by_key: dict[Key, DriftRow] = {}
     for (window, baseline), (values, now, before) in scored.distances().items():
         few, ks_usual = False, 0.0
         trained = feature.records[0]["partner_correlation"]
@@ -306,17 +306,17 @@ def drift(
             enough = min(used, compared) >= 30
             whole = min(used, compared) >= past.rows / 10 if past.windows >= 2 else True
             comparable = enough and window < rules.over and whole
-            heard = comparable or (enough and rule["while_open"] == "true")
+            judged = comparable or (enough and rule["while_open"] == "true")
             far = (
                 past.windows >= 2
                 and value is not None
                 and value > past.farthest(min(used, compared), rules.level.alpha)
             )
             may = value is not None and measure.may_alarm(
-                limit, before, fixed=metric in fixed, heard=heard, bins=len(now.n), few=few and not far
+                limit, before, fixed=metric in fixed, judged=judged, bins=len(now.n), few=few and not far
             )
             amount = None if value is None else measure.size(value)
-            said[feature.name, str(window), baseline, metric] = Said(
+            rows_by_key[feature.name, str(window), baseline, metric] = DriftRow(
                 value,
                 limit,
                 source,
@@ -326,7 +326,7 @@ def drift(
                 int(compared),
                 comparable,
             )
-    return said
+    return rows_by_key
 
 
 def _limit(fixed: float | None, floor: float, chance: float, swing: float, limited: float) -> tuple[float, str]:
@@ -350,8 +350,8 @@ def _swing(past: Usual, metric: str, used: float, compared: float, rules: Rules,
 def usual(training: Windows) -> dict[tuple[str, str], Usual]:
     """Give by baseline and metric what windows with at least half the average rows say."""
     values: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for (_, baseline), (said, now, before) in training.distances().items():
-        for metric, value in said.items():
+    for (_, baseline), (metrics_of_window, now, before) in training.distances().items():
+        for metric, value in metrics_of_window.items():
             if value is not None:
                 measure = DRIFT_METRICS[metric]
                 size = measure.size(value) / measure.scale(now, before)

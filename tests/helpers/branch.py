@@ -66,7 +66,7 @@ class Branch:
         self.as_of = START + timedelta(days=60)
         self.builds = 0
         # What the materialization says of a build, where a test wants it otherwise.
-        self.said: dict[str, Any] = {}
+        self.overrides: dict[str, Any] = {}
         rng = np.random.default_rng(7)
         drawn = {name: rng.normal(size=2000) for name in ("x", "noise", "other")}
         drawn["noise"] = drawn["noise"] * 0.5
@@ -117,9 +117,9 @@ class Branch:
 
     def retrain(self, own: Any = None) -> dict[str, Any]:
         """Build the training node as with `--vars 'mlbridge_retrain: true'`."""
-        self.said = {"retrain": "always"}
+        self.overrides = {"retrain": "always"}
         row = self.train(own)
-        self.said = {}
+        self.overrides = {}
         return row
 
     def arrow_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> pa.Table:
@@ -143,12 +143,12 @@ class Branch:
             self.arrow_of_predict()
         return self._checked(f"{NAME}_predictions", str(caught.value), words, before)
 
-    def _checked(self, node: str, said: str, words: tuple[str, ...], before: list[dict[str, Any]]) -> str:
+    def _checked(self, node: str, message: str, words: tuple[str, ...], before: list[dict[str, Any]]) -> str:
         assert (self.logbook() if node.endswith("_training") else self.predictions()) == before
-        assert said.startswith(f"{node}: ")
+        assert message.startswith(f"{node}: ")
         for word in words:
-            assert word in said
-        return said
+            assert word in message
+        return message
 
     def predict(self, *, node: str = f"{NAME}_predictions") -> list[dict[str, Any]]:
         """Build the predictions node; gives the new rows."""
@@ -190,7 +190,7 @@ class Branch:
             "spec": self.spec,
             "package_version": mlbridge.__version__,
         }
-        return SimpleNamespace(this=This(node), mlbridge={**run, **self._decided(node), **self.said})
+        return SimpleNamespace(this=This(node), mlbridge={**run, **self._decided(node), **self.overrides})
 
     def _decided(self, node: str) -> dict[str, Any]:
         """Give what SQL decides; nothing where the verb refuses the spec or the node's name."""

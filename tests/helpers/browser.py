@@ -43,8 +43,8 @@ def monitor(project: Path, *args: str, env: dict[str, str] | None = None) -> Ite
     """Run `mlbridge monitor` over a project as a user does; gives its address."""
     port = free_port()
     command = [Path(sys.executable).with_name("mlbridge"), "monitor", "--headless", "--port", str(port), *args]
-    said = project / "monitor.log"
-    with said.open("w") as log:
+    log_file = project / "monitor.log"
+    with log_file.open("w") as log:
         process = subprocess.Popen(
             command, cwd=project, stdout=log, stderr=log, env={**os.environ, **(env or {})}, start_new_session=True
         )
@@ -52,7 +52,7 @@ def monitor(project: Path, *args: str, env: dict[str, str] | None = None) -> Ite
             address = f"http://localhost:{port}"
             for _ in range(120):
                 if process.poll() is not None:
-                    raise AssertionError(said.read_text())
+                    raise AssertionError(log_file.read_text())
                 try:
                     with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
                         break
@@ -131,8 +131,8 @@ class Visit:
         assert not self.complaints, self.complaints
         # The parameters of an estimator, on its card, may well be None.
         card = self.page.locator(".st-key-card_text")
-        said = self.text().replace(card.inner_text() if card.count() else "", "")
-        assert not re.search(r"\b(nan|NaN|NaT|None|undefined|<NA>)\b", said), said
+        text = self.text().replace(card.inner_text() if card.count() else "", "")
+        assert not re.search(r"\b(nan|NaN|NaT|None|undefined|<NA>)\b", text), text
         main = self.page.locator("[data-testid=stMain]")
         for _ in range(20):  # a chart that has just been drawn may not have been fitted in yet
             wide, seen = main.evaluate("e => [e.scrollWidth, e.clientWidth]")

@@ -420,4 +420,4 @@ REFUSED: dict[str, Callable[[], Any]] = {
     ),
     "GradientBoostingClassifier(init=LogisticRegression)": lambda: boosted(init=lm.LogisticRegression()),
 }
-IDS = [(name, place) for name, cases in CASES.items() for place in range(len(cases))]
+IDS = [(name, index) for name, cases in CASES.items() for index in range(len(cases))]

@@ -54,7 +54,7 @@ def column(draw: Draw, kind: str, rows: int, known: bool) -> pd.Series:
     """Draw a column; the known rows hold nothing that scikit-learn cannot be fitted on."""
     if kind in ("text", "flag", "moment"):
         choices: list[Any] = {"text": WORDS, "flag": [True, False], "moment": list(MOMENTS)}[kind]
-        values = [choices[place] for place in draw.integers(0, len(choices) - (known and kind != "flag"), rows)]
+        values = [choices[index] for index in draw.integers(0, len(choices) - (known and kind != "flag"), rows)]
         missing = draw.random(rows) < 0.15
         if kind == "moment":
             return pd.Series(pd.DatetimeIndex(values)).astype("datetime64[us]").mask(missing)
@@ -73,15 +73,15 @@ def column(draw: Draw, kind: str, rows: int, known: bool) -> pd.Series:
 
 
 def chain(draw: Draw, steps: Sequence[Step], least: int, most: int) -> list[Step]:
-    return [steps[place] for place in draw.integers(0, len(steps), draw.integers(least, most + 1))]
+    return [steps[index] for index in draw.integers(0, len(steps), draw.integers(least, most + 1))]
 
 
 def drawn(number: int, huge: bool = False) -> Drawn | None:
     """Draw the pipeline of a number and fit it; None where scikit-learn cannot be fitted."""
     draw = np.random.default_rng(number)
     numeric = ["whole", "double", "positive", "constant", "empty", "holes"]
-    kinds = {f"n{place} {kind}": kind for place, kind in enumerate(draw.choice(numeric, draw.integers(1, 4)))}
-    coded = {f"c{place}": kind for place, kind in enumerate(draw.choice(list(TYPES), draw.integers(0, 3)))}
+    kinds = {f"n{index} {kind}": kind for index, kind in enumerate(draw.choice(numeric, draw.integers(1, 4)))}
+    coded = {f"c{index}": kind for index, kind in enumerate(draw.choice(list(TYPES), draw.integers(0, 3)))}
     columns = {**kinds, **coded}
     known = pd.DataFrame({name: column(draw, kind, KNOWN, True) for name, kind in columns.items()})
     new = pd.DataFrame({name: column(draw, kind, NEW, False) for name, kind in columns.items()})
@@ -105,7 +105,7 @@ def drawn(number: int, huge: bool = False) -> Drawn | None:
     steps.append(chosen(NUMERIC, 0, 1))
     model = MODELS[draw.integers(0, len(MODELS))]
     used.append(model)
-    pipeline = Pipeline([(str(place), step) for place, step in enumerate([*steps, model.make()])])
+    pipeline = Pipeline([(str(index), step) for index, step in enumerate([*steps, model.make()])])
     answer = targets(draw, known, model.target)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -139,7 +139,7 @@ def values_of(rows: pd.DataFrame, nan_is_null: bool) -> list[tuple[Any, ...]]:
             return None
         return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
 
-    return [(place, *map(plain, row)) for place, row in enumerate(rows.itertuples(index=False, name=None))]
+    return [(index, *map(plain, row)) for index, row in enumerate(rows.itertuples(index=False, name=None))]
 
 
 def in_duckdb(found: Drawn, sql: str) -> list[Any]:
@@ -172,18 +172,18 @@ def compared(number: int, server: Postgres | None, huge: bool = False) -> tuple[
         check_compiled(text, dialect)
     expected = row_answers(answers(found.pipeline), found.rows)
     least = 1e-290 if found.tolerance == 0 else scale(expected)
-    said = {"duckdb": in_duckdb(found, sql["duckdb"])}
+    answers_by_engine = {"duckdb": in_duckdb(found, sql["duckdb"])}
     if server is not None:
         try:
-            said["postgres"] = in_postgres(server, found, sql["postgres"])
+            answers_by_engine["postgres"] = in_postgres(server, found, sql["postgres"])
         except psycopg2.errors.NumericValueOutOfRange:
             return "too large for postgres", None
-    for engine, rows in said.items():
+    for engine, rows in answers_by_engine.items():
         wrong = differences(expected, rows, found.tolerance, least)
         if wrong:
             rounding = " after rounding" if found.rounds else ""
             return f"differs on {engine}{rounding}", [
-                (found.rows.iloc[place].to_dict(), *rest) for place, *rest in wrong[:2]
+                (found.rows.iloc[index].to_dict(), *rest) for index, *rest in wrong[:2]
             ]
     return "the same", None
 
@@ -196,11 +196,11 @@ def scale(expected: Sequence[Any]) -> float:
 
 def main() -> None:
     """Draw pipelines for some minutes."""
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--minutes", type=float, default=1.0)
-    asked.add_argument("--first", type=int, default=0)
-    asked.add_argument("--huge", action="store_true", help="with numbers whose products are no doubles, DuckDB only")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--huge", action="store_true", help="with numbers whose products are no doubles, DuckDB only")
+    options = parser.parse_args()
     programs, counts, end = binaries(), Counter[str](), time.monotonic() + 60 * options.minutes
     if programs is None or options.huge:
         run(options, None, counts, end)

@@ -65,7 +65,7 @@ def amounts(seed: int = 0) -> pd.DataFrame:
 
 def objects(values: Sequence[Any]) -> pd.DataFrame:
     """Give a column of objects beside numbers; None stays None."""
-    column = pd.Series([values[place % len(values)] for place in range(ROWS)], dtype=object)
+    column = pd.Series([values[index % len(values)] for index in range(ROWS)], dtype=object)
     return pd.DataFrame({"c": column, "amount": amounts()["amount"]})
 
 

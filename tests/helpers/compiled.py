@@ -115,7 +115,7 @@ def row_answers(ask: Callable[[pd.DataFrame], Any], rows: pd.DataFrame) -> list[
         warnings.simplefilter("ignore")
         for part in (np.flatnonzero(usual), np.flatnonzero(~usual)):
             found |= dict(zip(part, _row_answers(ask, rows.iloc[part]), strict=True)) if len(part) else {}
-    return [found[place] for place in range(len(rows))]
+    return [found[index] for index in range(len(rows))]
 
 
 def _row_answers(ask: Callable[[pd.DataFrame], Any], rows: pd.DataFrame) -> Iterator[Any]:
@@ -143,8 +143,8 @@ def answers(estimator: Any) -> Callable[[pd.DataFrame], list[tuple[Any, ...]]]:
             several = found if isinstance(found, list) else [found]
             if predicted.ndim > 1 and not isinstance(found, list):  # only the shares of those that have the label
                 several = [np.column_stack([1 - share, share]) for share in found.T]
-            for place, shares in enumerate(several):
-                columns.append(predicted[:, place] if predicted.ndim > 1 else predicted)
+            for index, shares in enumerate(several):
+                columns.append(predicted[:, index] if predicted.ndim > 1 else predicted)
                 columns.extend(shares.T)
         elif hasattr(estimator, "decision_function"):
             decided = np.atleast_2d(estimator.decision_function(rows).T)
@@ -156,8 +156,8 @@ def answers(estimator: Any) -> Callable[[pd.DataFrame], list[tuple[Any, ...]]]:
             )
         else:
             columns = list(np.atleast_2d(predicted.T)) if predicted.ndim > 1 else [predicted]
-        rows_said = zip(*(np.asarray(each).tolist() for each in columns), strict=True)
-        return [tuple(None if _has_nan(row) else each for each in row) for row in rows_said]
+        output_rows = zip(*(np.asarray(each).tolist() for each in columns), strict=True)
+        return [tuple(None if _has_nan(row) else each for each in row) for row in output_rows]
 
     return ask
 
@@ -173,9 +173,9 @@ def columns_sql(transformer: Any, names: Sequence[str], dialect: str, keep: Sequ
     assert isinstance(table, Table)
     refused = Named("refused", either([ref(each) for each in table.refused])) if table.refused else None
     outputs = {}
-    for place, column in enumerate(table.columns):
+    for index, column in enumerate(table.columns):
         value = ref(number_of(column).node)
-        outputs[f"out_{place}"] = value if refused is None else case([(ref(refused), exp.null())], value)
+        outputs[f"out_{index}"] = value if refused is None else case([(ref(refused), exp.null())], value)
     query = Assembler(exp.to_table("t"), list(keep), dialect_of(dialect), outputs).select(outputs)
     return str(query.sql(dialect=dialect, pretty=True))
 
@@ -207,10 +207,10 @@ def differences(
     """Find the rows that differ; a row that scikit-learn refuses is NULL throughout."""
     assert len(expected) == len(found)
     wrong = []
-    for place, (one, other) in enumerate(zip(expected, found, strict=True)):
+    for index, (one, other) in enumerate(zip(expected, found, strict=True)):
         wanted = (None,) * len(other) if one is None else one
         if not all(same(mine, its, tolerance, least) for mine, its in zip(wanted, other, strict=True)):
-            wrong.append((place, wanted, other))
+            wrong.append((index, wanted, other))
     return wrong
 
 

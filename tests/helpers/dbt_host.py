@@ -70,12 +70,12 @@ def copy_of_host(host: Host, folder: Path) -> Host:
     return Host(path, path / host.database.name)
 
 
-def specify(host: Host, model: str, **said: Any) -> None:
+def specify(host: Host, model: str, **changes: Any) -> None:
     """Change the spec of one of the second host's models."""
     path = host.path / "models" / "ml" / model / f"{model}.yml"
     declared = yaml.safe_load(path.read_text())
     (training,) = (each["config"] for each in declared["models"] if "meta" in each["config"])
-    training["meta"]["mlbridge"].update(said)
+    training["meta"]["mlbridge"].update(changes)
     path.write_text(yaml.safe_dump(declared))
 
 

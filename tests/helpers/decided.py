@@ -32,7 +32,7 @@ class Decided(Package):
 
     def __init__(self, engine: str = "duckdb", database: str = "memory", schema: str = "main") -> None:
         super().__init__(engine)
-        self.place = {"database": database, "schema": schema}
+        self.location = {"database": database, "schema": schema}
 
     def of(self, ask: Ask, node: str, as_of: datetime | None, raw: Any) -> Decided:
         """Turn to a node in a warehouse, as a build at `as_of` (UTC) sees it; `raw` is the model's spec in YAML."""
@@ -54,7 +54,7 @@ class Decided(Package):
 
     def table(self, name: str) -> Relation:
         """Name a table of the warehouse."""
-        return self._relation(**self.place, identifier=name)
+        return self._relation(**self.location, identifier=name)
 
     def call(self, macro: str, *args: Any) -> Any:
         """Give what a macro returns."""
@@ -70,7 +70,7 @@ class Decided(Package):
     def _node(self, name: str, raw: Any) -> dict[str, Any]:
         meta = {"mlbridge": raw} if name.endswith("_training") else {}
         return {
-            "resource_type": "model", "name": name, "alias": name, "config": SimpleNamespace(meta=meta), **self.place
+            "resource_type": "model", "name": name, "alias": name, "config": SimpleNamespace(meta=meta), **self.location
         }  # fmt: skip
 
     def _context(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Decided(Package):
     def _described(self, name: str) -> Sequence[Any]:
         query = (
             "select column_name, data_type from information_schema.columns "
-            f"where table_schema = '{self.place['schema']}' and table_name = '{name}' order by ordinal_position"
+            f"where table_schema = '{self.location['schema']}' and table_name = '{name}' order by ordinal_position"
         )
         return self.ask(query)[1]
 
@@ -112,7 +112,7 @@ def _warn(message: str) -> str:
     return ""
 
 
-def asked(connection: duckdb.DuckDBPyConnection) -> Ask:
+def ask_of(connection: duckdb.DuckDBPyConnection) -> Ask:
     """Ask a DuckDB, beside whatever its connection still holds open."""
 
     def ask(query: str) -> tuple[Sequence[str], Sequence[tuple[Any, ...]]]:
@@ -134,4 +134,4 @@ def decided(
     connection: duckdb.DuckDBPyConnection, node: str, as_of: datetime, raw: Any, exists: bool
 ) -> Mapping[str, Any]:
     """Give what a build at `as_of` (UTC) passes to a node in a DuckDB; raises RefusedError as dbt ends the node."""
-    return _nodes().of(asked(connection), node, as_of, raw).facts(exists)
+    return _nodes().of(ask_of(connection), node, as_of, raw).facts(exists)

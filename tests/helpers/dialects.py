@@ -21,10 +21,10 @@ EVERYWHERE = {
     "max", "md5", "min", "mod", "nullif", "power", "replace", "row_number", "sqrt", "stddev_samp", "substring", "sum",
 }  # fmt: skip
 FUNCTIONS = {
-    "postgres": {"date_trunc", "extract", "jsonb_to_recordset", "string_agg", "to_json"},
+    "postgres": {"date_trunc", "extract", "jsonb_to_recordset", "regexp_replace", "string_agg", "to_json"},
     "snowflake": {
-        "array_construct", "date_part", "date_trunc", "dateadd", "flatten", "get", "listagg", "parse_json", "to_json",
-        "to_number",
+        "array_construct", "check_json", "date_part", "date_trunc", "dateadd", "flatten", "get", "listagg",
+        "parse_json", "to_json", "to_number",
     },
     "bigquery": {
         "datetime_add", "format", "if", "is_nan", "json_query_array", "json_value", "string_agg", "timestamp",
@@ -36,8 +36,8 @@ FUNCTIONS = {
         "unix_micros",
     },
     "redshift": {
-        "array", "date_trunc", "dateadd", "extract", "json_extract_array_element_text", "json_parse", "json_serialize",
-        "listagg", "strtol",
+        "array", "date_trunc", "dateadd", "extract", "is_valid_json", "is_valid_json_array",
+        "json_extract_array_element_text", "json_parse", "json_serialize", "listagg", "strtol",
     },
 }  # fmt: skip
 # What may stand before a bracket and is no function.

@@ -29,7 +29,7 @@ SWING = 1.0  # of a season, in standard deviations
 
 
 def _words(shares: Floats) -> Callable[[Floats], Any]:
-    names = np.array([f"c{place:04}" for place in range(len(shares))], dtype=object)
+    names = np.array([f"c{index:04}" for index in range(len(shares))], dtype=object)
     ends = np.cumsum(shares / shares.sum())
     return lambda share: names[np.minimum(np.searchsorted(ends, share), len(names) - 1)]
 
@@ -72,7 +72,7 @@ class World:
 
     def names(self) -> list[str]:
         kinds = list(KINDS)
-        return [f"{kinds[place % len(kinds)]}_{place}" for place in range(self.features)]
+        return [f"{kinds[index % len(kinds)]}_{index}" for index in range(self.features)]
 
 
 def draw(world: World, seed: int) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
@@ -82,15 +82,15 @@ def draw(world: World, seed: int) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
     windows = np.repeat(np.arange(len(sizes)), sizes)
     days = windows * DAYS + rng.integers(0, DAYS, len(windows))
     columns, before = {}, np.zeros(len(windows))
-    for place, name in enumerate(world.names()):
+    for index, name in enumerate(world.names()):
         latent = rng.normal(size=len(windows))
-        if place % 3 == 1:
+        if index % 3 == 1:
             latent = 0.9 * before + np.sqrt(1 - 0.81) * latent
         elif world.days:
             latent = np.sqrt(1 - SHARED) * latent + np.sqrt(SHARED) * rng.normal(size=days.max() + 1)[days]
         before = latent
         if world.season:
-            latent = latent + SWING * np.sin(2 * np.pi * (days / DAYS / 12 + place / 7))
+            latent = latent + SWING * np.sin(2 * np.pi * (days / DAYS / 12 + index / 7))
         values = KINDS[name.rsplit("_", 1)[0]](norm.cdf(latent))
         if name in world.planted:
             values = values.copy()
@@ -108,24 +108,24 @@ def counted(world: World, seed: int) -> tuple[list[dict[str, Any]], pd.DataFrame
     kinds = {name: "category" if name.startswith(WORDS) else "numeric" for name in rows}
     profile = with_partners(rows[past].reset_index(drop=True), profile_rows(rows[past], kinds), seed)
     by_feature = {name: [each for each in profile if each["feature"] == name] for name in rows}
-    places = {name: bins_of(rows[name], by_feature[name]) for name in rows}
+    bin_of_row = {name: bins_of(rows[name], by_feature[name]) for name in rows}
     for name in kinds:
         if kinds[name] == "category":
-            places[name] = np.where(past, places[name], np.minimum(places[name], FOLDED))
-    ranks = {name: _ranks(places[name], by_feature[name]) for name, kind in kinds.items() if kind == "numeric"}
-    found = [_by_bin(name, kinds[name], rows[name], windows, places[name], by_feature, ranks) for name in rows]
+            bin_of_row[name] = np.where(past, bin_of_row[name], np.minimum(bin_of_row[name], FOLDED))
+    ranks = {name: _ranks(bin_of_row[name], by_feature[name]) for name, kind in kinds.items() if kind == "numeric"}
+    found = [_by_bin(name, kinds[name], rows[name], windows, bin_of_row[name], by_feature, ranks) for name in rows]
     return profile, pd.concat(found, ignore_index=True)
 
 
-def _ranks(places: npt.NDArray[np.int64], records: Sequence[Mapping[str, Any]]) -> Floats:
+def _ranks(bin_of_row: npt.NDArray[np.int64], records: Sequence[Mapping[str, Any]]) -> Floats:
     known = [each["rows"] for each in records if each["bin"] >= 0]
     middles = (np.cumsum(known) - np.array(known) / 2) / sum(known)
     found = np.append(middles, [1.0, 0.0, np.nan])  # above, below, missing: the last two read by their bins -2 and -1
-    return found[places]
+    return found[bin_of_row]
 
 
 def _by_bin(
-    name: str, kind: str, values: Any, windows: Any, places: Any, by_feature: Mapping[str, Any], ranks: Any
+    name: str, kind: str, values: Any, windows: Any, bin_of_row: Any, by_feature: Mapping[str, Any], ranks: Any
 ) -> pd.DataFrame:
     records = by_feature[name]
     numbers = values.to_numpy(dtype=float) if kind == "numeric" else np.full(len(values), np.nan)
@@ -136,13 +136,13 @@ def _by_bin(
         companion = np.sum([weight * ranks[partner] for partner, weight in records[0]["partners"]], axis=0)
     outside = np.zeros(len(values)) * np.nan
     if kind == "numeric":
-        outside = np.where(places == UNSEEN_BIN, known[0]["lower"] - numbers, outside)
-        outside = np.where(places > last, numbers - known[-1]["upper"], outside)
+        outside = np.where(bin_of_row == UNSEEN_BIN, known[0]["lower"] - numbers, outside)
+        outside = np.where(bin_of_row > last, numbers - known[-1]["upper"], outside)
     frame = pd.DataFrame(
         {
             "window_start": windows,
-            "bin": places,
-            "value_sum": np.where(places == NULL_BIN, np.nan, numbers),
+            "bin": bin_of_row,
+            "value_sum": np.where(bin_of_row == NULL_BIN, np.nan, numbers),
             "overshoot": outside,
             "companions": np.isfinite(companion),
             "companion_sum": companion,

@@ -30,9 +30,9 @@ def section(page: str, title: str) -> str:
     return page.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def shell(command: str, folder: Path, programs: Path, **said: str) -> str:
+def shell(command: str, folder: Path, programs: Path, **variables: str) -> str:
     """Run commands in a folder with the programs of an environment; gives what they print."""
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "DO_NOT_TRACK": "1", **said}
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "DO_NOT_TRACK": "1", **variables}
     environment.pop("DBT_PROFILES_DIR", None)
     done = subprocess.run(
         ["bash", "-euc", command], cwd=folder, env=environment, capture_output=True, text=True, check=False

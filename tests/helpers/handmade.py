@@ -31,16 +31,16 @@ def published(folder: Path, **tables: Rows) -> State:
     """Publish a build; a table that is not given is empty, a column that rows do not have is NULL."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = declared()
-    with duckdb.connect() as connection, new_build(folder, Path(__file__)) as place:
+    with duckdb.connect() as connection, new_build(folder, Path(__file__)) as staging:
         for name, types in columns.items():
-            said = ", ".join(f'"{column}" {type_}' for column, type_ in types.items())
-            connection.execute(f"create table {name} ({said})")
+            columns_sql = ", ".join(f'"{column}" {type_}' for column, type_ in types.items())
+            connection.execute(f"create table {name} ({columns_sql})")
             rows = pd.DataFrame(tables.get(name, []))
             if len(rows):
                 connection.register("given", rows)
                 connection.execute(f"insert into {name} by name select * from given")
                 connection.unregister("given")
-            connection.execute(f"copy {name} to '{place / name}.parquet'")
+            connection.execute(f"copy {name} to '{staging / name}.parquet'")
         moments = "2024-07-02 03:04:05", "2024-07-02 00:00:00"
-        Facts("made by hand", *moments, "0.3.0", tuple(sorted(columns))).write(place)
+        Facts("made by hand", *moments, "0.3.0", tuple(sorted(columns))).write(staging)
     return open_folder(folder).state()

@@ -20,7 +20,7 @@ def changed(folder: Path, into: Path, tables: Mapping[str, str] | None = None) -
     """
     facts = read_facts(folder / CURRENT)
     into.mkdir(exist_ok=True)
-    with duckdb.connect() as connection, new_build(into, folder / CURRENT / FACTS) as place:
+    with duckdb.connect() as connection, new_build(into, folder / CURRENT / FACTS) as staging:
         for name in facts["tables"]:
             connection.execute(f"create table {name} as from '{folder / CURRENT / name}.parquet'")
         new = {name: f"from {name}" for name in facts["tables"]} | (tables or {})
@@ -34,9 +34,9 @@ def changed(folder: Path, into: Path, tables: Mapping[str, str] | None = None) -
         if "ml_health" not in (tables or {}):
             connection.execute(f"create or replace table new.ml_health as {health_query(folder)}")
         for name in new:
-            connection.execute(f"copy new.{name} to '{place / name}.parquet' (format parquet)")
-        said = f"{facts['build']} {place.name}", facts["as_of"], facts["version"], tuple(facts["tables"])
-        Facts.now(*said).write(place)
+            connection.execute(f"copy new.{name} to '{staging / name}.parquet' (format parquet)")
+        build_facts = f"{facts['build']} {staging.name}", facts["as_of"], facts["version"], tuple(facts["tables"])
+        Facts.now(*build_facts).write(staging)
     return into
 
 

@@ -135,12 +135,20 @@ def macros_only(text: str) -> str:
     return re.sub(r"(\{%-?\s*macro) ", r"\1 macro__", text)
 
 
+def _fromjson(text: str) -> Any:
+    """Parse as dbt does, which gives None for what is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True)
 class Written:
-    """What was written, what was asked while it was written, and what the answers were."""
+    """What was written, the queries that were run while it was written, and their answers."""
 
     sql: Any
-    asked: list[str]
+    queries: list[str]
     answers: list[Answer]
 
 
@@ -149,16 +157,16 @@ class Settings:
 
     def __init__(self) -> None:
         """Begin without any."""
-        self.said: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}
 
     def __call__(self, **settings: Any) -> str:
         """Keep settings."""
-        self.said |= settings
+        self.settings |= settings
         return ""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Give a setting."""
-        return self.said.get(key, default)
+        return self.settings.get(key, default)
 
 
 class Rendering:
@@ -239,7 +247,7 @@ class Rendering:
 
     def _run_query(self, query: str) -> Answer:
         answer = self._ask(query) if self.answers is None else next(self.answers)
-        self.writing.asked.append(query)
+        self.writing.queries.append(query)
         self.writing.answers.append(answer)
         return answer
 
@@ -280,7 +288,7 @@ class Rendering:
             "exceptions": SimpleNamespace(raise_compiler_error=refuse, warn=lambda _: ""),
             "execute": True,
             "flags": SimpleNamespace(EMPTY=False, WHICH="build"),
-            "fromjson": json.loads,
+            "fromjson": _fromjson,
             "graph": SimpleNamespace(nodes=self.nodes, sources=self.host.manifest["sources"]),
             "load_cached_relation": lambda relation: relation,
             "load_relation": lambda relation: relation,

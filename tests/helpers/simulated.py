@@ -114,8 +114,8 @@ def judged(
         each: pd.Series(dtype="float64")
         for each in ("class_no", "calibration_step", "probability", "n", "is_predicted", *LEARNT)
     }
-    place = {"window_start": pd.Series(dtype="datetime64[us]"), "slice": pd.Series(dtype="str")}
-    connection.register("steps", pd.DataFrame({**place, **nothing}) if expected is None else expected)
+    window = {"window_start": pd.Series(dtype="datetime64[us]"), "slice": pd.Series(dtype="str")}
+    connection.register("steps", pd.DataFrame({**window, **nothing}) if expected is None else expected)
     connection.register("seen", watched)
     connection.register("before", reference)
     freedom = package().sql("freedom", "block_count", "n", None)
@@ -227,8 +227,8 @@ def two_classes(
 
 def scored(rows: pd.DataFrame, score: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> pd.DataFrame:
     """Give rows a score and what was predicted by it."""
-    said = {"probability": score, "probabilities": "", "prediction": np.where(score >= 0.5, *reversed(CLASSES))}
-    return rows.assign(truth=np.where(truth, *reversed(CLASSES)), **said)
+    scores = {"probability": score, "probabilities": "", "prediction": np.where(score >= 0.5, *reversed(CLASSES))}
+    return rows.assign(truth=np.where(truth, *reversed(CLASSES)), **scores)
 
 
 def replaced(rows: pd.DataFrame, how: str, rng: np.random.Generator) -> pd.DataFrame:
@@ -253,8 +253,8 @@ def many_classes(
     odds = np.exp(np.log(rates) + slope * rng.normal(size=(len(world), len(rates))))
     chance = odds / odds.sum(axis=1, keepdims=True)
     truth = (rng.random(len(world))[:, None] > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    said = {"probability": chance.max(axis=1), "probabilities": [json.dumps(each) for each in chance.tolist()]}
-    rows = pd.DataFrame({"window_start": start, "slice": world.astype(str), "block": 0, **said})
+    scores = {"probability": chance.max(axis=1), "probabilities": [json.dumps(each) for each in chance.tolist()]}
+    rows = pd.DataFrame({"window_start": start, "slice": world.astype(str), "block": 0, **scores})
     return rows.assign(truth=truth.astype(str), prediction=chance.argmax(axis=1).astype(str))
 
 

@@ -70,8 +70,8 @@ class Command:
         return int(self.server.ask({"wait": self.pid}))
 
     @property
-    def said(self) -> str:
-        """What it has printed so far."""
+    def output(self) -> str:
+        """Its output so far."""
         return self.log.read_text()
 
 
@@ -129,11 +129,11 @@ class Warm:
         return Command(self, self.ask(order), log)
 
     def dbt(self, project: Path, *args: str, ok: bool | None = True, **limits: Any) -> str:
-        """Run a dbt command to its end and give what it said; `ok=None` accepts any end."""
+        """Run a dbt command to its end and return its output; `ok=None` accepts any end."""
         command = self.start(project, *args, **limits)
         code = command.wait()
-        assert ok is None or (code == 0) is ok, command.said[-8000:]
-        return command.said
+        assert ok is None or (code == 0) is ok, command.output[-8000:]
+        return command.output
 
 
 def _serve() -> None:
@@ -182,8 +182,8 @@ def _remember_injected(folder: Path) -> None:
     folder.mkdir()
 
     def remembered(sql: str, ctes: list[Any]) -> str:
-        asked = json.dumps([sql, [each.sql for each in ctes]])
-        known = folder / hashlib.sha256(asked.encode()).hexdigest()
+        inputs = json.dumps([sql, [each.sql for each in ctes]])
+        known = folder / hashlib.sha256(inputs.encode()).hexdigest()
         if not known.exists():
             unfinished = known.with_suffix(f".{os.getpid()}.{threading.get_ident()}")  # a child may be killed here
             unfinished.write_text(inject(sql, ctes))

@@ -34,20 +34,20 @@ SINCE, UNTIL = datetime(2024, 5, 3, 4, 5, 6), datetime(2024, 6, 10)
 PERIODS = [(None, None), (SINCE, None), (None, UNTIL), (SINCE, UNTIL)]
 
 
-def spec(task: str, **said: Any) -> str:
+def spec(task: str, **options: Any) -> str:
     """Write a spec as the logbook keeps it."""
-    declared = {"task": task, "target": "t", "entity": "id", "time": "at", **said}
+    declared = {"task": task, "target": "t", "entity": "id", "time": "at", **options}
     return json.dumps(read_spec("a", declared).as_dict())
 
 
-def version(model: str, number: int, outcome: str, as_of: datetime, **said: Any) -> dict[str, Any]:
+def version(model: str, number: int, outcome: str, as_of: datetime, **options: Any) -> dict[str, Any]:
     """Give a row of `ml_versions`."""
-    classes = said.pop("classes", CLASSES.get(model))
+    classes = options.pop("classes", CLASSES.get(model))
     task = "regression" if classes is None else "classification"
     return {
         "model": model, "version": number, "candidate": f"candidate {number}", "outcome": outcome,
         "reason": f"reason {number}", "trained_at": as_of + timedelta(days=200), "as_of": as_of,
-        "spec": spec(task, **said),
+        "spec": spec(task, **options),
         "params": json.dumps({"classes": classes, "estimator": {"class": "sklearn.dummy.Dummy"}, "seed": 0}),
         "features": "[]", "decision": "{}", "library_versions": "{}", "data_hash": "d", "artifact_format": "a",
         "artifact_sha256": "s", "fit_seconds": 1.5, "peak_memory_mb": 100.0, "rows_train": 100, "rows_validation": 20,
@@ -66,7 +66,7 @@ def predictions(model: str, number: int, seed: int, rows: int = ROWS) -> pd.Data
         {
             "model": model,
             "version": number,
-            "entity": [f"{'kAé<'[place % 4]}-{place % (rows // 3):04d}" for place in range(rows)],
+            "entity": [f"{'kAé<'[index % 4]}-{index % (rows // 3):04d}" for index in range(rows)],
             "time": [START + timedelta(minutes=int(each)) for each in rng.integers(0, 92 * 24 * 60, rows)],
             "scored_at": AS_OF,
         }
@@ -100,8 +100,8 @@ def _classes(rng: np.random.Generator, rows: int, classes: Sequence[str]) -> dic
         predicted = names[(probability >= 0.5).astype(int)]
         actual = names[(rng.random(rows) < probability).astype(int)]
     else:
-        place = rng.integers(0, len(classes), rows)
-        predicted, probability = names[place], rng.uniform(1 / len(classes), 1, rows)
+        index = rng.integers(0, len(classes), rows)
+        predicted, probability = names[index], rng.uniform(1 / len(classes), 1, rows)
         right = rng.random(rows) < probability
         actual = np.where(right, predicted, names[rng.integers(0, len(classes), rows)])
     numbers = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
@@ -129,18 +129,18 @@ def measured(models: Iterable[tuple[str, int, str]]) -> tuple[list[dict[str, Any
     performance, windows = [], []
     moments = [datetime(2024, month, 1) for month in range(4, 9)]
     for model, number, metric in models:
-        for place, (start, end) in enumerate(itertools.pairwise(moments)):
+        for index, (start, end) in enumerate(itertools.pairwise(moments)):
             key = {"model": model, "version": number, "window_end": end}
-            windows.append({**key, "window_start": start, "rows_scored": 100 + place, "rows_labelled": 80 + place})
+            windows.append({**key, "window_start": start, "rows_scored": 100 + index, "rows_labelled": 80 + index})
             for name in (metric, "another"):
                 for part, n in (("all", 90), ("carrier=AA", 50), (f"carrier=a={HOSTILE}", 40), ("place=", 90)):
                     for kind in ("realized", "estimated"):
-                        value = None if kind == "realized" and place == 3 else 0.5 + place / 10 + n / 1000
+                        value = None if kind == "realized" and index == 3 else 0.5 + index / 10 + n / 1000
                         performance.append(
                             {**key, "window": start, "slice": part, "kind": kind, "metric": name, "n": n,
                              "value": value, "low": value and value - 0.1, "high": value and value + 0.1,
                              "threshold": 0.45, "reference": 0.55, "baseline": 0.5,
-                             "muted": None if part == "all" else "few rows", "alert": place == 2 and part == "all"}
+                             "muted": None if part == "all" else "few rows", "alert": index == 2 and part == "all"}
                         )  # fmt: skip
     return performance, windows
 

@@ -32,6 +32,10 @@ def is_retired(_model: str) -> str:
     return "version in (3)"
 
 
+def damaged_documents() -> str:
+    return "nullif(substring(metrics, 3), '')"
+
+
 def enough_rows() -> int:
     return 30
 

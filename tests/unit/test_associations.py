@@ -57,7 +57,7 @@ def partners(records: Records) -> dict[str, float]:
     return dict(records[0]["partners"] or {})
 
 
-def places(frame: pd.DataFrame, records: Records) -> Array:
+def bins_of_rows(frame: pd.DataFrame, records: Records) -> Array:
     """Give the bins of a column, a category's folded."""
     return np.minimum(bins_of(frame[records[0]["feature"]], records), FOLDED)
 
@@ -87,7 +87,7 @@ def eta(bins: Array, total: Array) -> float:
 
 def holds(frame: pd.DataFrame, records: dict[str, Records], name: str, others: Iterable[str]) -> float:
     """Give what the correlation of a feature with others stays above, block by block from the rows."""
-    bins = places(frame, records[name])
+    bins = bins_of_rows(frame, records[name])
     beside = np.column_stack([np.nan_to_num(ranks(frame, records[other]), nan=0.5) for other in others])
     correlations = []
     for block in np.array_split(np.arange(len(frame)), BLOCKS):
@@ -163,9 +163,9 @@ def test_mean_and_correlation_are_those_of_the_rows(rows: pd.DataFrame) -> None:
         total, bins = sums(rows, records, name), bins_of(rows[name], records[name])
         by_bin = {each["bin"]: each["partner_mean"] for each in records[name]}
         expected = pd.Series(total).groupby(bins).mean()
-        assert {place: mean for place, mean in by_bin.items() if mean is not None} == pytest.approx(expected.to_dict())
+        assert {bin_: mean for bin_, mean in by_bin.items() if mean is not None} == pytest.approx(expected.to_dict())
         known = ~np.isnan(total)
-        means = np.array([by_bin[place] for place in bins[known]])
+        means = np.array([by_bin[bin_] for bin_ in bins[known]])
         correlation = partner(records[name])[1]
         assert correlation == pytest.approx(stats.pearsonr(means, total[known]).statistic)
         assert correlation == pytest.approx(eta(bins, total))
@@ -194,7 +194,7 @@ def test_the_weights_are_those_of_the_linear_discriminant(rows: pd.DataFrame) ->
     assert weighed
     for name, its in weighed.items():
         beside = np.column_stack([ranks(rows, records[other]) for other in its])
-        expected = LinearDiscriminantAnalysis().fit(beside, places(rows, records[name])).scalings_[:, 0]
+        expected = LinearDiscriminantAnalysis().fit(beside, bins_of_rows(rows, records[name])).scalings_[:, 0]
         expected *= np.sign(expected[0]) / np.abs(expected).sum()
         assert list(partners(records[name]).values()) == pytest.approx(expected, abs=1e-5)
 
@@ -232,7 +232,7 @@ def now(frame: pd.DataFrame, records: dict[str, Records], name: str, column: Any
     by_bin = {each["bin"]: each["partner_mean"] for each in records[name]}
     bins, total = bins_of(pd.Series(column), records[name]), sums(frame, records, name)
     known = ~np.isnan(total)
-    return float(stats.pearsonr([by_bin[place] for place in bins[known]], total[known]).statistic)
+    return float(stats.pearsonr([by_bin[bin_] for bin_ in bins[known]], total[known]).statistic)
 
 
 def test_a_shuffled_feature_keeps_its_distribution_and_loses_its_correlation(rows: pd.DataFrame) -> None:
@@ -329,7 +329,7 @@ def test_what_only_grows_at_the_same_time_is_no_partner() -> None:
     level = np.repeat(np.arange(BLOCKS), 500)
     frame = pd.DataFrame({"a": level + rng.normal(size=3000), "b": level + rng.normal(size=3000)})
     records = found(frame)
-    assert eta(places(frame, records["a"]), ranks(frame, records["b"])) > 0.6
+    assert eta(bins_of_rows(frame, records["a"]), ranks(frame, records["b"])) > 0.6
     assert {partner(each)[0] for each in records.values()} == {None}
     assert {partner(each)[0] for each in found(in_any_order(frame)).values()} == {"a", "b"}
 
@@ -390,7 +390,7 @@ def test_chance_makes_no_partner_among_few_rows(rows: int, columns: int) -> None
     records = found(frame)
     assert {partner(each)[0] for each in records.values()} == {None}
     # By the correlation ratio alone any other would do.
-    assert eta(places(frame, records["0"]), ranks(frame, records["1"])) > MIN_CORRELATION
+    assert eta(bins_of_rows(frame, records["0"]), ranks(frame, records["1"])) > MIN_CORRELATION
 
 
 def test_constant_and_missing_columns_are_nobodys_partner() -> None:
@@ -426,17 +426,17 @@ def test_what_is_no_feature_has_no_partner() -> None:
 
 def test_categories_from_the_hundredth_on_count_as_one() -> None:
     rng = np.random.default_rng(0)
-    place = np.concatenate([np.repeat(np.arange(150), 20), rng.integers(0, 100, 2000)])
-    frame = pd.DataFrame({"n": place + rng.normal(size=len(place)), "word": [f"w{i:03d}" for i in place]})
+    codes = np.concatenate([np.repeat(np.arange(150), 20), rng.integers(0, 100, 2000)])
+    frame = pd.DataFrame({"n": codes + rng.normal(size=len(codes)), "word": [f"w{i:03d}" for i in codes]})
     frame = in_any_order(frame)
     records = found(frame)
     by_bin = {each["bin"]: each["partner_mean"] for each in records["word"]}
     rank, bins = ranks(frame, records["n"]), bins_of(frame["word"], records["word"])
     assert max(by_bin) == 150
-    (folded,) = {by_bin[place] for place in range(FOLDED, 151)}
+    (folded,) = {by_bin[bin_] for bin_ in range(FOLDED, 151)}
     assert folded == pytest.approx(rank[bins >= FOLDED].mean())
-    assert [by_bin[place] for place in range(FOLDED)] == pytest.approx(
-        [rank[bins == place].mean() for place in range(FOLDED)]
+    assert [by_bin[bin_] for bin_ in range(FOLDED)] == pytest.approx(
+        [rank[bins == bin_].mean() for bin_ in range(FOLDED)]
     )
     assert partner(records["word"]) == ("n", pytest.approx(eta(np.minimum(bins, FOLDED), rank)))
 

@@ -23,23 +23,23 @@ from mlbridge.project.project import Project
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def backtest_of_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Ask for a backtest of a host that declares models and has a warehouse, if an empty one, but no nodes."""
     monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
     host = small_host(tmp_path / "small", ["churned", "spent"])
     duckdb.connect(str(host.database)).close()
 
-    def ask(*args: str, **said: str) -> Result:
-        options = {"from": "2024-01-01", "to": "2024-02-01", **said}
+    def ask(*args: str, **changes: str) -> Result:
+        options = {"from": "2024-01-01", "to": "2024-02-01", **changes}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         return CliRunner().invoke(main, ["backtest", *args, *words, "--project-dir", str(host.path)])
 
     return ask
 
 
-def days(*said: str) -> list[datetime]:
-    return [datetime.fromisoformat(each) for each in said]
+def days(*texts: str) -> list[datetime]:
+    return [datetime.fromisoformat(each) for each in texts]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_moment_is_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said", "sentence"),
+    ("args", "options", "sentence"),
     [
         ((), {"from": "2024-02-01"}, "--from 2024-02-01 00:00:00 does not come before --to 2024-02-01 00:00:00"),
         ((), {"from": "2024-02-30"}, "--from: found '2024-02-30'; expected a moment in UTC such as '2013-07-01'"),
@@ -73,44 +73,46 @@ def test_a_moment_is_utc() -> None:
         (("chruned",), {}, "there is no model 'chruned'. Did you mean 'churned'? Declared: 'churned', 'spent'."),
     ],
 )
-def test_misuse(asked: Callable[..., Result], args: Sequence[str], said: dict[str, str], sentence: str) -> None:
-    shown = asked(*args, **said)
+def test_misuse(
+    backtest_of_host: Callable[..., Result], args: Sequence[str], options: dict[str, str], sentence: str
+) -> None:
+    shown = backtest_of_host(*args, **options)
     assert shown.exit_code == 2
     assert sentence in " ".join(shown.output.split())
 
 
-def test_no_models_are_declared(asked: Callable[..., Result], tmp_path: Path) -> None:
+def test_no_models_are_declared(backtest_of_host: Callable[..., Result], tmp_path: Path) -> None:
     file = tmp_path / "small" / "dbt_project.yml"
     file.write_text(file.read_text().replace('["churned", "spent"]', "[]"))
-    shown = asked()
+    shown = backtest_of_host()
     assert shown.exit_code == 2
     assert "no model is declared. Name yours in dbt_project.yml below `vars: mlbridge_models`" in shown.output
 
 
-def test_no_warehouse_yet(asked: Callable[..., Result], tmp_path: Path) -> None:
+def test_no_warehouse_yet(backtest_of_host: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "small" / "small.duckdb").unlink()
-    shown = asked()
+    shown = backtest_of_host()
     assert shown.exit_code == 2
     assert "there is no warehouse at" in shown.output
     assert "Run `dbt build` first" in shown.output
 
 
-def test_a_server_is_no_file(asked: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_server_is_no_file(backtest_of_host: Callable[..., Result], tmp_path: Path) -> None:
     server = "{type: postgres, host: h, port: 5432, user: u, password: p, dbname: d, schema: s}"
     (tmp_path / "small" / "profiles.yml").write_text(f"small: {{target: dev, outputs: {{dev: {server}}}}}\n")
-    shown = asked()
+    shown = backtest_of_host()
     assert shown.exit_code == 2
     assert "the profile's warehouse is no file; this command reads 'duckdb' files only so far" in shown.output
 
 
-def test_another_backtest_is_running(asked: Callable[..., Result], tmp_path: Path) -> None:
+def test_another_backtest_is_running(backtest_of_host: Callable[..., Result], tmp_path: Path) -> None:
     home = tmp_path / "small" / "target" / "mlbridge_backtest"
     home.mkdir(parents=True)
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("4321")
         lock.flush()
-        shown = asked()
+        shown = backtest_of_host()
     assert shown.exit_code == 2
     assert "another backtest of this project is running (process 4321)" in shown.output
 
@@ -206,7 +208,7 @@ def test_a_warehouse_that_changes_while_it_is_copied_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "sentence"),
     [
         (
             "Compilation Error in model late_split (a.sql)\n  late_training: no.\n  \n  > in macro refuse (b.sql)",
@@ -227,5 +229,5 @@ def test_a_warehouse_that_changes_while_it_is_copied_is_refused(
         ),
     ],
 )
-def test_an_error_of_dbt_is_told_without_its_frame(message: str, said: str) -> None:
-    assert error_message("late_split", message) == said
+def test_an_error_of_dbt_is_told_without_its_frame(message: str, sentence: str) -> None:
+    assert error_message("late_split", message) == sentence

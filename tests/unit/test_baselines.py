@@ -29,18 +29,18 @@ def _moments(days: Any) -> np.ndarray[Any, Any]:
     return START + (np.asarray(days, dtype=float) * 86_400e6).astype("timedelta64[us]")
 
 
-def _outcomes(truth: Any, classes: int, sizes: tuple[int, int, int], **said: Any) -> Outcomes:
+def _outcomes(truth: Any, classes: int, sizes: tuple[int, int, int], **options: Any) -> Outcomes:
     """Put outcomes one a day, known half a day later, into words of these sizes."""
     truth = np.asarray(truth)
     ends = np.cumsum(sizes)
-    days = np.asarray(said.pop("days", np.arange(len(truth))), dtype=float)
-    known = np.asarray(said.pop("known", days + 0.5), dtype=float)
+    days = np.asarray(options.pop("days", np.arange(len(truth))), dtype=float)
+    known = np.asarray(options.pop("known", days + 0.5), dtype=float)
     bounds = {
-        word: slice(int(end - size), int(end))
-        for word, end, size in zip(("train", "validation", "test"), ends, sizes, strict=True)
+        part: slice(int(end - size), int(end))
+        for part, end, size in zip(("train", "validation", "test"), ends, sizes, strict=True)
     }
-    said = {"categories": {}, "by_time": True, **said}
-    return Outcomes(truth, classes, bounds, _moments(days), _moments(known), **said)
+    options = {"categories": {}, "by_time": True, **options}
+    return Outcomes(truth, classes, bounds, _moments(days), _moments(known), **options)
 
 
 def _drawn(classes: int, rows: int = 400, seed: int = 0) -> Outcomes:
@@ -73,11 +73,11 @@ def test_constants_are_the_dummies_of_scikit_learn(name: str, classes: int, dumm
     rows = _drawn(classes)
     known = rows.truth[rows.bounds["train"]]
     dummy.fit(np.zeros((len(known), 1)), known)
-    for word, sample in zip(("validation", "test"), baselines(rows)[name], strict=True):
+    for part, sample in zip(("validation", "test"), baselines(rows)[name], strict=True):
         nothing = np.zeros((len(sample), 1))
         scores = dummy.predict_proba(nothing) if classes else dummy.predict(nothing)
         assert np.allclose(sample.scores, scores, rtol=1e-12, atol=0)
-        assert np.array_equal(sample.truth, rows.truth[rows.bounds[word]])
+        assert np.array_equal(sample.truth, rows.truth[rows.bounds[part]])
 
 
 @pytest.mark.parametrize("metric", metrics_for("regression"))
@@ -140,13 +140,13 @@ def test_every_metric_has_a_baseline_of_its_own() -> None:
 # --- recent outcomes --------------------------------------------------------------------------------------
 
 
-def _by_hand(rows: Outcomes, name: str, place: int, column: str | None) -> Any:
+def _by_hand(rows: Outcomes, name: str, index: int, column: str | None) -> Any:
     """Find the figure of one row by looking at every other."""
-    known = (rows.label_times <= rows.times[place]) & (rows.label_times < rows.label_times[place])
-    recent = known & (rows.label_times > rows.times[place] - 30 * DAY)
+    known = (rows.label_times <= rows.times[index]) & (rows.label_times < rows.label_times[index])
+    recent = known & (rows.label_times > rows.times[index] - 30 * DAY)
     kinds = [recent, known]
     if column is not None:
-        same = rows.categories[column] == rows.categories[column][place]
+        same = rows.categories[column] == rows.categories[column][index]
         kinds = [recent & same, known & same, *kinds]
     shares = np.bincount(rows.truth[rows.bounds["train"]].astype(int), minlength=max(rows.classes, 1))
     for chosen in kinds:
@@ -171,10 +171,10 @@ def test_recent_outcomes_are_those_known_then(classes: int, seed: int) -> None:
     for name in ("recent rate",) if classes else ("recent mean", "recent median"):
         for column in (None, "carrier"):
             found = _recent(rows, name, None if column is None else rows.categories[column])
-            for word, sample in zip(("validation", "test"), found, strict=True):
-                for place in range(rows.bounds[word].start, rows.bounds[word].stop):
-                    score = sample.scores[place - rows.bounds[word].start]
-                    assert np.allclose(score, _by_hand(rows, name, place, column), rtol=1e-9)
+            for part, sample in zip(("validation", "test"), found, strict=True):
+                for index in range(rows.bounds[part].start, rows.bounds[part].stop):
+                    score = sample.scores[index - rows.bounds[part].start]
+                    assert np.allclose(score, _by_hand(rows, name, index, column), rtol=1e-9)
 
 
 def test_an_outcome_known_at_its_own_moment_is_not_told_in_advance() -> None:
@@ -196,12 +196,12 @@ def test_a_category_stands_beside_where_it_helps_on_the_validation_rows_alone() 
     rng = np.random.default_rng(5)
     codes = rng.integers(0, 3, 600)
     level = np.array([0.0, 10.0, 20.0])[codes]
-    said = {"categories": {"carrier": codes, "noise": rng.integers(0, 3, 600)}}
-    found = baselines(_outcomes(level + rng.normal(size=600), 0, (300, 150, 150), **said))
+    options = {"categories": {"carrier": codes, "noise": rng.integers(0, 3, 600)}}
+    found = baselines(_outcomes(level + rng.normal(size=600), 0, (300, 150, 150), **options))
     assert [name for name in found if " by " in name] == ["recent mean by carrier", "recent median by carrier"]
     # The same once more, but a test in which the category says nothing: it was chosen before.
     scrambled = np.concatenate([level[:450], rng.permutation(level[450:])])
-    again = baselines(_outcomes(scrambled + rng.normal(size=600), 0, (300, 150, 150), **said))
+    again = baselines(_outcomes(scrambled + rng.normal(size=600), 0, (300, 150, 150), **options))
     assert "recent mean by carrier" in again
     assert strongest("rmse", {name: again[name].test for name in competing("rmse", again)}) != "recent mean by carrier"
 

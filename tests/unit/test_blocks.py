@@ -10,8 +10,8 @@ from mlbridge.evaluation.blocks import MIN_BLOCKS, MIN_WEEKS, Blocks, choose_uni
 
 def _times(days: int, per_day: int = 20) -> np.ndarray:
     start = np.datetime64("2024-03-01T06:00:00", "us")
-    day, place = np.divmod(np.arange(days * per_day), per_day)
-    return start + day * np.timedelta64(1, "D") + place * np.timedelta64(10, "m")
+    day, index = np.divmod(np.arange(days * per_day), per_day)
+    return start + day * np.timedelta64(1, "D") + index * np.timedelta64(10, "m")
 
 
 def test_periods_begin_where_the_calendar_says() -> None:

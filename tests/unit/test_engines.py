@@ -47,8 +47,10 @@ def test_a_database_is_in_the_file_that_the_profile_gives_it(path: str, database
         SimpleNamespace(path="b/other.duckdb", alias=None),
         SimpleNamespace(path="b/third.duckdb", alias="named"),
     )
-    said = SimpleNamespace(path=path, attach=[other, named], path_derived_database_name=lambda path: Path(path).stem)
-    assert PYTHON_ENGINE.path_of(said, database) == expected
+    credentials = SimpleNamespace(
+        path=path, attach=[other, named], path_derived_database_name=lambda path: Path(path).stem
+    )
+    assert PYTHON_ENGINE.path_of(credentials, database) == expected
 
 
 def test_a_copy_of_a_target_writes_to_its_own_file_only() -> None:

@@ -275,8 +275,8 @@ def test_every_slice_stands_beside_the_baseline_that_is_strongest_on_all_rows() 
     truth = np.array([0.0, 0.0, 0.0, 8.0, 8.0])
     mean, median = Sample(truth, np.full(5, 3.2)), Sample(truth, np.zeros(5))
     recent = Sample(truth, np.array([0.0, 0.0, 0.0, 0.0, 8.0]))
-    said = {"mean": mean, "median": median, "recent mean": recent, "recent median": Sample(truth, truth + 4)}
-    rows = metric_rows("test", Sample(truth, truth), said, {"k": np.array(["a", "a", "b", "b", "b"])})
+    predictions = {"mean": mean, "median": median, "recent mean": recent, "recent median": Sample(truth, truth + 4)}
+    rows = metric_rows("test", Sample(truth, truth), predictions, {"k": np.array(["a", "a", "b", "b", "b"])})
     found = {(row["slice"], row["metric"]): (row["baseline"], row["baseline_name"]) for row in rows}
     assert found["all", "rmse"] == (pytest.approx(np.sqrt(64 / 5)), "recent mean")
     assert found["k=b", "rmse"] == (pytest.approx(np.sqrt(64 / 3)), "recent mean")
@@ -306,8 +306,8 @@ def test_the_block_stands_beside_the_figure_and_too_few_take_the_design_effect_o
     days = Blocks.of("day", np.arange(400) // 20)
     part = np.where(np.arange(400) < 100, "few", "many")
     rows = metric_rows("test", sample, _naive(sample), {"part": part}, days)
-    said = {row["slice"]: (row["block"], row["blocks"]) for row in rows}
-    assert said == {"all": ("day", 20), "part=few": ("day", 5), "part=many": ("day", 15)}
+    blocks = {row["slice"]: (row["block"], row["blocks"]) for row in rows}
+    assert blocks == {"all": ("day", 20), "part=few": ("day", 5), "part=many": ("day", 15)}
     known = metric_rows("test", sample, _naive(sample), {"part": part}, days, {"brier": 4.0, "roc_auc": 0.2})
     (brier,), (auc,) = (
         [row for row in known if (row["slice"], row["metric"]) == ("part=few", metric)]

@@ -25,7 +25,7 @@ def _frame(branch: Branch, rows: int = 100_000) -> Frame:
     facts = {row["ml_split"]: row for row in warehouse.rows(split_summary_query(features, spec, table))}
     read_as = checked_columns("late_training", features, facts)
     query = training_query(read_as, spec, target_type("late_training", columns, spec), table)
-    return read_frame(warehouse.batches(query, rows), {word: row["rows"] for word, row in facts.items()})
+    return read_frame(warehouse.batches(query, rows), {part: row["rows"] for part, row in facts.items()})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_rows_lie_by_word_time_and_entity_whatever_the_order_in_the_table() 
     )
     frame = _frame(branch)
     assert frame.features["place"].tolist() == list(range(400))
-    assert [len(frame.part(word)) for word in ("train", "validation", "test")] == [280, 60, 60]
+    assert [len(frame.part(part)) for part in ("train", "validation", "test")] == [280, 60, 60]
     truth = branch.values("select is_late from late_split where ml_split = 'test' order by id")
     assert frame.truth("test").tolist() == truth
 
@@ -116,7 +116,7 @@ def test_a_row_is_in_the_window_of_its_time(size: str, type_: str) -> None:
         back = {"day": 0, "week": day.weekday(), "month": day.day - 1}[size]
         starts.append(np.datetime64(day - timedelta(days=back)))
     assert frame.windows.tolist() == np.array(starts, dtype="datetime64[us]").tolist()
-    assert [len(frame.window(word)) for word in ("train", "validation", "test")] == [280, 60, 60]
+    assert [len(frame.window(part)) for part in ("train", "validation", "test")] == [280, 60, 60]
     assert frame.window("test").tolist() == frame.windows[340:].tolist()
 
 
@@ -172,8 +172,8 @@ def test_open_rows_do_not_change_the_fingerprint() -> None:
 # --- scoring sees what training saw -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", ["train", "validation", "test"])
-def test_a_model_sees_the_same_to_the_bit_in_training_and_scoring(word: str) -> None:
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_model_sees_the_same_to_the_bit_in_training_and_scoring(part: str) -> None:
     columns: dict[str, str | None] = {
         **BASE,
         "flag": "i % 2 = 0",
@@ -191,11 +191,11 @@ def test_a_model_sees_the_same_to_the_bit_in_training_and_scoring(word: str) -> 
     warehouse, split = Warehouse(branch.connection), branch._ref("late_split")
     features = features_of("late_training", warehouse.columns(split), read_spec("late_training", branch.spec))
     query = select(scoring_columns(features), warehouse.table(split, "split")).order_by('"at"')
-    (batch,) = warehouse.batches(query.where(f"ml_split = '{word}'"), 1000)
-    seen, scored = frame.part(word), scoring_frame(batch, features, frame.texts)
+    (batch,) = warehouse.batches(query.where(f"ml_split = '{part}'"), 1000)
+    seen, scored = frame.part(part), scoring_frame(batch, features, frame.texts)
     pd.testing.assert_frame_equal(seen, scored, check_exact=True)
     assert {str(dtype) for dtype in seen.dtypes} == {"float64", "category"}
-    assert list(seen["unseen"].cat.categories) == ["b", "d", *(["a", "z"] if word != "train" else [])]
+    assert list(seen["unseen"].cat.categories) == ["b", "d", *(["a", "z"] if part != "train" else [])]
 
 
 def test_the_texts_of_training_keep_their_places_in_every_batch() -> None:

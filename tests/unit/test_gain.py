@@ -159,7 +159,7 @@ def test_an_undefined_metric_is_never_a_gain_and_the_sentence_says_so() -> None:
 
 def test_one_positive_is_no_ground_to_promote_on() -> None:
     truth = np.array([1, 0, 0, 0, 0, 0])
-    right, wrong = (np.where(truth == place, 0.9, 0.1) for place in (1, 0))
+    right, wrong = (np.where(truth == label, 0.9, 0.1) for label in (1, 0))
     challenger, incumbent = (Sample(truth, np.column_stack([1 - p, p])) for p in (right, wrong))
     for other in (incumbent, _constant(challenger, "roc_auc")):
         assert not paired_gain(challenger, other, "roc_auc", 0.95, 0.0).better
@@ -187,8 +187,8 @@ def test_after_many_uses_few_days_are_said_to_be_too_few() -> None:
 
 def test_what_was_refused_is_said_with_its_p_value() -> None:
     refused = _gain(0.41, 0.39, (0.02, 0.01, 0.03), better=False, p_value=0.045)
-    said = "(95 % interval +0.01 to +0.03; p = 0.045 in the randomization test; less than 0.025 is required)"
-    assert said in refused.sentence("it").replace("+0.010", "+0.01").replace("+0.030", "+0.03")
+    reason = "(95 % interval +0.01 to +0.03; p = 0.045 in the randomization test; less than 0.025 is required)"
+    assert reason in refused.sentence("it").replace("+0.010", "+0.01").replace("+0.030", "+0.03")
 
 
 def test_so_many_rows_that_few_draws_are_affordable_are_asked_for_the_tail_as_well() -> None:

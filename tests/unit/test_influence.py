@@ -46,8 +46,8 @@ def test_the_median_absolute_error_has_about_the_spread_that_it_has_over_samples
     rng = np.random.default_rng(1)
     samples = [Sample(errors, np.zeros(400)) for errors in rng.normal(size=(600, 400))]
     spread = np.std([metric_value(Weighted(sample), "median_absolute_error") for sample in samples])
-    said = [np.sqrt((influence(sample, "median_absolute_error") ** 2).sum()) / 400 for sample in samples]
-    assert np.mean(said) == pytest.approx(spread, rel=0.1)
+    deviations = [np.sqrt((influence(sample, "median_absolute_error") ** 2).sum()) / 400 for sample in samples]
+    assert np.mean(deviations) == pytest.approx(spread, rel=0.1)
 
 
 def test_what_is_not_defined_moves_with_no_row() -> None:

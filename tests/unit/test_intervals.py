@@ -46,14 +46,14 @@ def test_the_quantile_of_a_skewed_mean_is_what_halls_transformation_takes_to_stu
 
 def test_the_optimism_of_average_precision_is_what_scores_without_skill_gain() -> None:
     """Their precision is the share of positives at every rank; the estimate of it is taken at the truth."""
-    rng, gained, said = np.random.default_rng(0), [], []
+    rng, gained, estimates = np.random.default_rng(0), [], []
     for _ in range(400):
         score = rng.random(60)
         sample = Sample(rng.permutation(np.arange(60) < 6).astype(int), np.column_stack([1 - score, score]))
         found = metric_value(Weighted(sample), "average_precision")
         gained.append(found - 5 / 59)
-        said.append(optimism(sample) * (1 - 5 / 59) / (1 - found))
-    assert np.mean(said) == pytest.approx(np.mean(gained), abs=3 * np.std(np.subtract(said, gained)) / 20)
+        estimates.append(optimism(sample) * (1 - 5 / 59) / (1 - found))
+    assert np.mean(estimates) == pytest.approx(np.mean(gained), abs=3 * np.std(np.subtract(estimates, gained)) / 20)
     assert optimism(Sample(np.zeros(3, int), np.tile([0.5, 0.5], (3, 1)))) == 0
 
 

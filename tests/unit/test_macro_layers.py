@@ -89,11 +89,11 @@ def test_what_differs_by_engine_stands_with_the_engines(path: str) -> None:
 
 
 def test_each_answer_of_an_engine_answers_a_question_of_the_interface() -> None:
-    asked = set(re.findall(r"dispatch\('(\w+)'", FILES["macros/engines/interface.sql"]))
+    dispatched = set(re.findall(r"dispatch\('(\w+)'", FILES["macros/engines/interface.sql"]))
     answered: dict[str, set[str]] = {}
     for path in MACROS:
         for engine, name in re.findall(r"macro (\w+?)__(\w+)\(", FILES[path]):
             assert path == f"macros/engines/{engine}.sql"
             answered.setdefault(engine, set()).add(name)
-    assert answered["default"] <= asked
-    assert set().union(*answered.values()) == asked
+    assert answered["default"] <= dispatched
+    assert set().union(*answered.values()) == dispatched

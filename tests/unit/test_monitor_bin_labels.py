@@ -40,21 +40,21 @@ def seconds(text: str) -> float:
 def edges(*values: float) -> list[dict[str, Any]]:
     ends = itertools.pairwise(values)
     return [
-        {"kind": "numeric", "bin": place, "lower": low, "upper": high, "category": None}
-        for place, (low, high) in enumerate(ends)
+        {"kind": "numeric", "bin": index, "lower": low, "upper": high, "category": None}
+        for index, (low, high) in enumerate(ends)
     ]
 
 
 def test_numbers_have_three_digits_and_more_where_neighbours_need_them() -> None:
     found = labels(edges(0.1234567891, 0.5, 0.50004, 12.3456789, 1234.5678, 123456.789), "DOUBLE", None)
-    assert [found[place] for place in range(5)] == [
+    assert [found[index] for index in range(5)] == [
         "0.123 to 0.5", "0.5 to 0.50004", "0.50004 to 12.3", "12.3 to 1235", "1235 to 123,457",
     ]  # fmt: skip
 
 
 def test_small_great_and_negative_numbers() -> None:
     found = labels(edges(-1e22, -0.00012345, 0.0, 1.5e-7, 2e18), "DOUBLE", None)
-    assert [found[place] for place in range(4)] == [
+    assert [found[index] for index in range(4)] == [
         "-1e22 to -0.000123",
         "-0.000123 to 0",
         "0 to 1.5e-7",
@@ -64,7 +64,7 @@ def test_small_great_and_negative_numbers() -> None:
 
 def test_whole_numbers_are_named_by_their_first_and_last() -> None:
     found = labels(edges(2000, 2003, 2004, 2013, 40000), "INTEGER", 900)
-    assert [found[place] for place in range(4)] == ["2000 to 2003", "2004", "2005 to 2013", "2014 to 40,000"]
+    assert [found[index] for index in range(4)] == ["2000 to 2003", "2004", "2005 to 2013", "2014 to 40,000"]
 
 
 def test_a_value_that_has_a_bin_for_itself_is_named_alone() -> None:

@@ -44,8 +44,8 @@ def test_it_is_told_where_the_builds_are() -> None:
     assert folder["MLBRIDGE_PUBLISHED"] == "here"
     _, server = command(project(published_folder=None, target="prod"), "localhost", free_port(), headless=True)
     assert "MLBRIDGE_PUBLISHED" not in server
-    told = {name: server[name] for name in ("MLBRIDGE_PROJECT_DIR", "DBT_PROFILES_DIR", "MLBRIDGE_TARGET")}
-    assert told == {"MLBRIDGE_PROJECT_DIR": "p", "DBT_PROFILES_DIR": "q", "MLBRIDGE_TARGET": "prod"}
+    environment = {name: server[name] for name in ("MLBRIDGE_PROJECT_DIR", "DBT_PROFILES_DIR", "MLBRIDGE_TARGET")}
+    assert environment == {"MLBRIDGE_PROJECT_DIR": "p", "DBT_PROFILES_DIR": "q", "MLBRIDGE_TARGET": "prod"}
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "", "192.168.1.4", "monitor.example", "no.such.invalid"])

@@ -29,12 +29,12 @@ VERSION = {
 
 
 def row(feature: str, window: datetime, metric: str, value: float | None, threshold: float | None, **more: Any) -> Any:
-    said = {
+    defaults = {
         "model": "m", "version": 1, "feature": feature, "window": window, "baseline": "training", "metric": metric,
         "value": value, "threshold": threshold, "alert": False, "rows_used": 100, "rows_unused": 3,
         "rows_baseline": 900, "window_end": JULY, "threshold_from": "floor", "is_comparable": True,
     }  # fmt: skip
-    return {**said, **more}
+    return {**defaults, **more}
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_the_history_of_a_feature(state: State) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("call", "words"),
     [
         (lambda state: drift(state, "mm", 1), ("'mm'", "'m', 'n'")),
         (lambda state: drift(state, "m", 9), ("'m' has no version 9", "'1', '2', '3'")),
@@ -208,9 +208,9 @@ def test_the_history_of_a_feature(state: State) -> None:
         (lambda state: distribution(state, "m", 1, "smal", MAY), ("'smal'",)),
     ],
 )
-def test_what_is_not_there_is_named(state: State, asked: Any, words: tuple[str, ...]) -> None:
+def test_what_is_not_there_is_named(state: State, call: Any, words: tuple[str, ...]) -> None:
     with pytest.raises(MonitorError) as caught:
-        asked(state)
+        call(state)
     for word in words:
         assert word in str(caught.value)
 

@@ -148,10 +148,10 @@ def test_every_node_has_the_state_of_its_last_run(state: State) -> None:
     nodes, _ = pipeline(state)
     found = nodes.set_index("name")
     assert list(nodes["node"]) == sorted(PARENTS)
-    said = found["status"].to_dict()
+    status = found["status"].to_dict()
     ran = {"basket_split": "success", "basket_training": "error", "basket_predictions": "skipped"}
     ran |= {"amount_training": "success", "ml_predictions": "success"}
-    assert said == {name: ran.get(name, "never") for name in found.index}
+    assert status == {name: ran.get(name, "never") for name in found.index}
     split = found.loc["basket_split"]
     assert (split["rows"], split["seconds"], split["tests_failed"], split["invocation_id"]) == (700, 20, 1, "second")
     assert split["ran_at"] == START + timedelta(hours=1)

@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from mlbridge.monitor import MonitorError, State
 from mlbridge.monitor.card import card
+from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.version_changes import changes
 from mlbridge.monitor.versions import decisions, importances, leaderboard
 from mlbridge.spec.reading import read_spec
@@ -36,10 +37,10 @@ def pipeline(alpha: float, numbers: list[str], texts: list[str]) -> Any:
 RIDGE = pipeline(1.0, ["visits", "discount"], ["city"])
 
 
-def version(number: int, **said: Any) -> dict[str, Any]:
+def version(number: int, **changes: Any) -> dict[str, Any]:
     """Write a version's row as the logbook has it."""
-    spec = read_spec("spent_training", {**SPEC, **said.pop("spec", {})}).as_dict()
-    features = said.pop("features", FEATURES)
+    spec = read_spec("spent_training", {**SPEC, **changes.pop("spec", {})}).as_dict()
+    features = changes.pop("features", FEATURES)
     stats = {"rows": 90, "nulls": 9, "distinct": 7, "mean": 1.5, "std": 0.5, "min": -1.0, "max": 12.25}
     documents = {
         "spec": spec,
@@ -47,8 +48,8 @@ def version(number: int, **said: Any) -> dict[str, Any]:
             {"name": name, "type": type_, "kind": "category" if type_ == "VARCHAR" else "numeric", **stats}
             for name, type_ in features.items()
         ],
-        "params": {"estimator": describe(said.pop("estimator", RIDGE)), "seed": 0, "classes": None, "numbers": None},
-        "library_versions": {"mlbridge": "0.3.0", "scikit-learn": "1.9.1", **said.pop("libraries", {})},
+        "params": {"estimator": describe(changes.pop("estimator", RIDGE)), "seed": 0, "classes": None, "numbers": None},
+        "library_versions": {"mlbridge": "0.3.0", "scikit-learn": "1.9.1", **changes.pop("libraries", {})},
         "calibration": [{"bin": 0, "n": 15, "mean_predicted": 4.5, "observed": 5.25}],
     }
     row = {
@@ -58,12 +59,12 @@ def version(number: int, **said: Any) -> dict[str, Any]:
         "train_to": datetime(2024, 4, 1, 12, 30), "holdout_from": datetime(2024, 4, 20), "fit_seconds": 1.25,
         "peak_memory_mb": 512.0, "artifact_format": "skops-1", "artifact_sha256": "f00d", "invocation_id": "i",
     }  # fmt: skip
-    return {**row, **{key: json.dumps(value) for key, value in documents.items()}, **said}
+    return {**row, **{key: json.dumps(value) for key, value in documents.items()}, **changes}
 
 
-def changed(folder: Path, **said: Any) -> dict[tuple[str, str], tuple[str, str]]:
+def changed(folder: Path, **values: Any) -> dict[tuple[str, str], tuple[str, str]]:
     """Compare a version with one that is another in some things."""
-    state = published(folder, ml_versions=[version(1), version(2, **said)])
+    state = published(folder, ml_versions=[version(1), version(2, **values)])
     found = changes(state, "spent", 1, 2)
     assert list(found.columns) == ["what", "key", "before", "after"]
     assert not found.duplicated(["what", "key"]).any()
@@ -83,8 +84,14 @@ def test_a_version_beside_itself(tmp_path: Path) -> None:
     assert list(found.columns) == ["what", "key", "before", "after"]
 
 
+def test_a_damaged_spec_is_named(tmp_path: Path) -> None:
+    state = published(tmp_path, ml_versions=[{**version(1), "spec": "{"}])
+    with pytest.raises(MonitorError, match="a spec or params of 'spent' that are no JSON"):
+        version_facts(state, "spent", 1)
+
+
 def test_changes_of_the_spec(tmp_path: Path) -> None:
-    said = {
+    expected = {
         "split": {"validation": 0.2, "gap": "3 days"},
         "candidates": ["ridge", "random_forest"],
         "retrain": {"max_age": "60 days"},
@@ -92,7 +99,7 @@ def test_changes_of_the_spec(tmp_path: Path) -> None:
         "monitor": {"thresholds": {"psi": 0.3}},
         "features": {"exclude": ["id2"]},
     }
-    assert changed(tmp_path, spec=said) == {
+    assert changed(tmp_path, spec=expected) == {
         ("spec", "exclude"): ("none", "id2"),
         ("spec", "split.validation"): ("0.15", "0.2"),
         ("spec", "split.gap"): ("0 days", "3 days"),
@@ -149,8 +156,8 @@ def test_an_estimator_that_is_no_pipeline(tmp_path: Path) -> None:
 
 
 def test_changes_of_data_and_libraries(tmp_path: Path) -> None:
-    said = {"rows_train": 2000, "train_to": datetime(2024, 5, 1), "holdout_from": None, "data_hash": "def"}
-    assert changed(tmp_path, **said, libraries={"scikit-learn": "1.9.2", "numpy": "2.4"}) == {
+    values = {"rows_train": 2000, "train_to": datetime(2024, 5, 1), "holdout_from": None, "data_hash": "def"}
+    assert changed(tmp_path, **values, libraries={"scikit-learn": "1.9.2", "numpy": "2.4"}) == {
         ("data", "rows_train"): ("1,090", "2,000"),
         ("data", "train_to"): ("2024-04-01 12:30:00", "2024-05-01 00:00:00"),
         ("data", "holdout_from"): ("2024-04-20 00:00:00", "none"),
@@ -165,8 +172,8 @@ def test_changes_of_data_and_libraries(tmp_path: Path) -> None:
 
 def metric(version: int, candidate: str, split: str, name: str, value: float | None, **more: Any) -> dict[str, Any]:
     low, high = (None, None) if value is None else (value - 0.5, value + 0.5)
-    said = {"model": "spent", "version": version, "candidate": candidate, "split": split, "metric": name}
-    return {**said, "slice": "all", "value": value, "low": low, "high": high, "n": 15, "baseline": 9.5, **more}
+    row = {"model": "spent", "version": version, "candidate": candidate, "split": split, "metric": name}
+    return {**row, "slice": "all", "value": value, "low": low, "high": high, "n": 15, "baseline": 9.5, **more}
 
 
 @pytest.fixture(scope="module")

@@ -97,25 +97,25 @@ def test_the_values_are_those_of_isotonic_regression_on_the_same_bins(decimals: 
     bins = np.searchsorted(uppers, score, side="left")
     table = pd.DataFrame({"bin": bins, "truth": sample.truth}).groupby("bin")["truth"].agg(["mean", "size"])
     expected = IsotonicRegression().fit_transform(table.index, table["mean"], sample_weight=table["size"])
-    assert [steps[place][1] for place in table.index] == pytest.approx(expected.tolist())
+    assert [steps[index][1] for index in table.index] == pytest.approx(expected.tolist())
     assert _calibrated(score, steps).mean() == pytest.approx(sample.truth.mean())
     assert table["size"].drop(places_beside(uppers, 0.5)).min() >= FEWEST_ROWS
 
 
 def places_beside(uppers: np.ndarray[Any, Any], edge: float) -> list[int]:
     """Give the two steps that meet at an edge, one of which may hold few rows."""
-    place = int(np.flatnonzero(uppers == edge)[0])
-    return [place, place + 1]
+    index = int(np.flatnonzero(uppers == edge)[0])
+    return [index, index + 1]
 
 
 def finest(scores: np.ndarray[Any, Any], sample: Sample) -> np.ndarray[Any, Any]:
     """Calibrate scores by groups of `FEWEST_ROWS` rows, none of them put together."""
     known = np.sort(sample.scores[:, 1])
     edges = np.union1d(known[FEWEST_ROWS - 1 : len(known) - FEWEST_ROWS : FEWEST_ROWS], 0.5)
-    places = np.searchsorted(edges, sample.scores[:, 1], side="left")
-    counts = np.bincount(places, minlength=len(edges) + 1)
+    bin_of_row = np.searchsorted(edges, sample.scores[:, 1], side="left")
+    counts = np.bincount(bin_of_row, minlength=len(edges) + 1)
     filled = np.flatnonzero(counts)
-    shares = np.bincount(places, sample.truth, len(counts))[filled] / counts[filled]
+    shares = np.bincount(bin_of_row, sample.truth, len(counts))[filled] / counts[filled]
     fitted = IsotonicRegression().fit_transform(filled, shares, sample_weight=counts[filled])
     below = np.maximum(np.searchsorted(filled, np.arange(len(counts)), side="right") - 1, 0)
     return fitted[below][np.searchsorted(edges, scores, side="left")]
@@ -163,8 +163,8 @@ def test_a_calibrated_score_is_nearer_to_what_happens() -> None:
 def test_no_step_holds_rows_of_both_predictions() -> None:
     sample = _binary(np.random.default_rng(0).random(2000))
     ((*edges, _),) = ([upper for upper, _ in steps] for steps in _steps(sample).values())
-    place = np.searchsorted(edges, sample.scores[:, 1], side="left")
-    assert all(len(set(sample.predicted[place == each])) == 1 for each in set(place))
+    bin_of_row = np.searchsorted(edges, sample.scores[:, 1], side="left")
+    assert all(len(set(sample.predicted[bin_of_row == each])) == 1 for each in set(bin_of_row))
 
 
 @pytest.mark.parametrize(

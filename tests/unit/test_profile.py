@@ -180,10 +180,10 @@ numbers = st.floats(-1e6, 1e6, width=32) | st.integers(-3, 3).map(float) | st.ju
 @given(st.lists(numbers, max_size=120), st.integers(1, 12), st.sampled_from(["float64", "float32"]))
 def test_every_number_is_in_exactly_one_bin(values: list[float], bins: int, dtype: str) -> None:
     rows = _profile(pd.Series(values, dtype=dtype), bins=bins)
-    places = [_place(value, rows) for value in values]
-    assert all(len(found) == 1 for found in places)
+    found_bins = [_place(value, rows) for value in values]
+    assert all(len(found) == 1 for found in found_bins)
     counted = {row["bin"]: row["rows"] for row in rows}
-    assert counted == {place: sum(found == [place] for found in places) for place in counted}
+    assert counted == {bin_: sum(found == [bin_] for found in found_bins) for bin_ in counted}
     assert list(counted) == list(range(-1, len(counted) - 1))
     assert len(counted) <= bins + 20
     assert all((row["mean"] is not None) == (row["rows"] > 0) for row in rows[1:])
@@ -254,7 +254,7 @@ def _found(values: Any, rows: list[dict[str, Any]]) -> list[int]:
 def test_a_value_is_in_the_bin_that_counted_it(values: list[float], bins: int, dtype: str) -> None:
     column = pd.Series(values, dtype=dtype)
     rows = _profile(column, bins=bins)
-    assert [[place] for place in _found(column, rows)] == [_place(value, rows) for value in values]
+    assert [[bin_] for bin_ in _found(column, rows)] == [_place(value, rows) for value in values]
 
 
 def test_other_numbers_are_below_within_or_above() -> None:
@@ -281,8 +281,8 @@ def test_an_infinite_edge_lets_every_number_in() -> None:
 def test_a_category_is_in_the_bin_that_counted_it(values: list[str | None], dtype: str) -> None:
     column = pd.Series(values, dtype="object").astype(dtype)
     rows = _profile(column, "category")
-    place = {row["category"]: row["bin"] for row in rows[1:-1]} | {None: -1}
-    assert _found(column, rows) == [place[value] for value in values]
+    bin_of = {row["category"]: row["bin"] for row in rows[1:-1]} | {None: -1}
+    assert _found(column, rows) == [bin_of[value] for value in values]
 
 
 def test_a_category_that_is_not_listed_is_unseen_or_one_of_the_others() -> None:

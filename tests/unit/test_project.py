@@ -152,7 +152,9 @@ def test_what_is_installed_and_too_old_is_named(
 ) -> None:
     found = project(tmp_path)
     assert all(each.fine for each in run_checks(lambda: found) if each.check == name)
-    monkeypatch.setattr("mlbridge.commands.doctor.version", lambda asked: "0.1" if asked == name else version(asked))
+    monkeypatch.setattr(
+        "mlbridge.commands.doctor.version", lambda package: "0.1" if package == name else version(package)
+    )
     (finding,) = (each for each in run_checks(lambda: found) if each.check == name)
     assert not finding.fine
     assert finding.finding.startswith(words)
@@ -160,10 +162,10 @@ def test_what_is_installed_and_too_old_is_named(
 
 
 def test_an_extra_that_is_not_installed_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lacking(asked: str) -> str:
-        if asked in ("catboost", "pandas"):
+    def lacking(package: str) -> str:
+        if package in ("catboost", "pandas"):
             raise PackageNotFoundError
-        return version(asked)
+        return version(package)
 
     found = project(tmp_path)
     monkeypatch.setattr("mlbridge.commands.doctor.version", lacking)
@@ -174,10 +176,10 @@ def test_an_extra_that_is_not_installed_is_no_finding(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("needed", ['">=99.0.0"', '[">=1.0.0", "<1.9.0"]', '">=1.0.0,<1.9.0"'])
 def test_a_dbt_package_that_needs_another_dbt_is_named(tmp_path: Path, needed: str) -> None:
     found = project(tmp_path)
-    for name, said in (("old", needed), ("fits", '">=1.0.0"')):
+    for name, requirement in (("old", needed), ("fits", '">=1.0.0"')):
         file = found.path / "dbt_packages" / name / "dbt_project.yml"
         file.parent.mkdir(parents=True)
-        file.write_text(f"name: {name}\nversion: 1.0.0\nrequire-dbt-version: {said}\n")
+        file.write_text(f"name: {name}\nversion: 1.0.0\nrequire-dbt-version: {requirement}\n")
     (finding,) = (each for each in run_checks(lambda: found) if each.check == "dbt packages")
     assert not finding.fine
     assert finding.finding.startswith("old needs dbt >=")
@@ -186,8 +188,8 @@ def test_a_dbt_package_that_needs_another_dbt_is_named(tmp_path: Path, needed: s
 
 def test_what_the_readme_says_is_needed_is_what_the_metadata_says() -> None:
     needs = {need.name: str(need.specifier) for need in map(Requirement, requires("mlbridge") or [])}
-    said = (ROOT / "README.md").read_text().split("**1. Install**")[1].split("**2. ")[0]
-    rows = dict(re.findall(r"^\| `([\w-]+)` \| ([\d.]+) ", said, re.MULTILINE))
+    documented = (ROOT / "README.md").read_text().split("**1. Install**")[1].split("**2. ")[0]
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| ([\d.]+) ", documented, re.MULTILINE))
     assert {"dbt-core", "dbt-duckdb", "duckdb", "pandas", "numpy", "scikit-learn"} <= set(rows)
     for name, least in rows.items():
         assert f">={least}" in needs[name].split(","), name

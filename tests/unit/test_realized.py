@@ -132,7 +132,7 @@ def test_the_interval_is_by_the_unit_that_the_spec_names(connection: duckdb.Duck
 @pytest.mark.parametrize("metric", ["average_precision", "accuracy"])
 def test_without_rows_or_versions_nothing_is_measured(connection: duckdb.DuckDBPyConnection, metric: str) -> None:
     warehouse = write(connection, "boolean", both(90, True, 0.5, 0.5))
-    asked = spec("classification", metric)
+    raw_spec = spec("classification", metric)
     classes = {1: ("false", "true"), 2: ("false", "true")}
-    assert realized(warehouse, TABLES, asked, SPANS, classes) == ([Realized(None, 0)] * 2, Realized(None, 0))
-    assert realized(warehouse, TABLES, asked, [], {}) == ([], Realized(None, 0))
+    assert realized(warehouse, TABLES, raw_spec, SPANS, classes) == ([Realized(None, 0)] * 2, Realized(None, 0))
+    assert realized(warehouse, TABLES, raw_spec, [], {}) == ([], Realized(None, 0))

@@ -33,8 +33,8 @@ def _windows(starts: list[str]) -> np.ndarray[Any, Any]:
     return np.array(starts, dtype="datetime64[us]")
 
 
-def _read(*said: Any) -> list[dict[str, Any]]:
-    records = reference_rows(*said)
+def _read(*arguments: Any) -> list[dict[str, Any]]:
+    records = reference_rows(*arguments)
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     assert all(list(each) == KEYS for each in records)
     return records

@@ -28,9 +28,9 @@ def _read(*own: str, **changes: Any) -> Spec:
     return read_spec(NODE, {**LEAST, **changes}, own)
 
 
-def _error(said: Any, *own: str) -> str:
+def _error(raw: Any, *own: str) -> str:
     with pytest.raises(SpecError) as caught:
-        read_spec(NODE, said, own)
+        read_spec(NODE, raw, own)
     assert str(caught.value).startswith(f"{NODE}: ")
     return str(caught.value)
 
@@ -67,7 +67,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said", "read"),
+    ("key", "value", "read"),
     [
         ("entity", ["origin", "flight"], ("origin", "flight")),
         ("label_time", "landed_at", "landed_at"),
@@ -95,8 +95,8 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         ("monitor", {"feature_thresholds": {"x": None}}, Monitor(feature_thresholds={"x": {}})),
     ],
 )  # fmt: skip
-def test_each_key_is_read(key: str, said: Any, read: Any) -> None:
-    assert getattr(_read(**{key: said}), key) == read
+def test_each_key_is_read(key: str, value: Any, read: Any) -> None:
+    assert getattr(_read(**{key: value}), key) == read
 
 
 def test_nested_keys_are_read_and_the_others_keep_their_defaults() -> None:
@@ -132,18 +132,18 @@ def test_columns_with_a_role_are_no_features() -> None:
 # --- what is wrong ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", [None, "classification", ["task"], 3])
-def test_no_spec_at_all(said: Any) -> None:
-    assert "found no `config: {meta: {mlbridge: ...}}`" in _error(said)
+@pytest.mark.parametrize("raw", [None, "classification", ["task"], 3])
+def test_no_spec_at_all(raw: Any) -> None:
+    assert "found no `config: {meta: {mlbridge: ...}}`" in _error(raw)
 
 
 @pytest.mark.parametrize("key", LEAST)
 @pytest.mark.parametrize("empty", [None, "", [], "absent"])
 def test_a_missing_key_is_named(key: str, empty: Any) -> None:
-    said: dict[str, Any] = {**LEAST, key: empty}
+    raw: dict[str, Any] = {**LEAST, key: empty}
     if empty == "absent":
-        del said[key]
-    error = _error(said)
+        del raw[key]
+    error = _error(raw)
     assert f"`mlbridge.{key}`: is {'missing' if empty == 'absent' else 'empty'}" in error
     assert "in the node's YAML" in error
 
@@ -261,8 +261,8 @@ def test_a_misspelt_own_candidate_is_found() -> None:
 
 @given(st.sampled_from(KEYS), st.data())
 def test_a_key_with_one_letter_dropped_is_recognized(key: str, data: st.DataObject) -> None:
-    place = data.draw(st.integers(0, len(key) - 1))
-    found = key[:place] + key[place + 1 :]
+    index = data.draw(st.integers(0, len(key) - 1))
+    found = key[:index] + key[index + 1 :]
     error = _error({**LEAST, found: 1})
     assert f"`mlbridge.{found}`: unknown key." in error
     assert f"'{key}'" in error
@@ -279,9 +279,9 @@ JUNK = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=6), JUNK, max_size=4))
 @settings(max_examples=300)
-def test_whatever_stands_there_is_read_or_refused_by_the_name_of_the_node(said: dict[str, Any]) -> None:
+def test_whatever_stands_there_is_read_or_refused_by_the_name_of_the_node(raw: dict[str, Any]) -> None:
     try:
-        spec = read_spec(NODE, {**LEAST, **said})
+        spec = read_spec(NODE, {**LEAST, **raw})
     except SpecError as error:
         assert str(error).startswith(f"{NODE}: `mlbridge.")  # noqa: PT017
     else:

@@ -32,24 +32,24 @@ def macros() -> Decided:
     return _macros()
 
 
-@pytest.mark.parametrize("case", CASES["read"], ids=lambda case: str(case["said"]))
+@pytest.mark.parametrize("case", CASES["read"], ids=lambda case: str(case["spec"]))
 def test_a_spec_is_read_alike(case: dict[str, Any], macros: Decided) -> None:
-    said = {**LEAST, **case["said"]}
-    by_sql = macros.call("read_spec", NODE, said)
-    by_python = json.loads(json.dumps(read_spec(NODE, said).as_dict()))
+    raw_spec = {**LEAST, **case["spec"]}
+    by_sql = macros.call("read_spec", NODE, raw_spec)
+    by_python = json.loads(json.dumps(read_spec(NODE, raw_spec).as_dict()))
     for key, value in case["read"].items():
         assert by_sql[key] == value
         assert by_python[key] == value
 
 
-@pytest.mark.parametrize("case", CASES["wrong"], ids=lambda case: str(case["said"]))
+@pytest.mark.parametrize("case", CASES["wrong"], ids=lambda case: str(case["spec"]))
 def test_a_wrong_spec_is_refused_with_the_same_sentence(case: dict[str, Any], macros: Decided) -> None:
-    said = {**LEAST, **case["said"]}
+    raw_spec = {**LEAST, **case["spec"]}
     with pytest.raises(SpecError) as by_python:
-        read_spec(NODE, said)
+        read_spec(NODE, raw_spec)
     assert str(by_python.value) == f"{NODE}: {case['error']}"
     with pytest.raises(RefusedError) as by_sql:
-        macros.call("read_spec", NODE, said)
+        macros.call("read_spec", NODE, raw_spec)
     assert str(by_sql.value) == f"{NODE}: {case['error']}"
 
 
@@ -122,12 +122,12 @@ ALLOWED = {
 @pytest.mark.parametrize("key", ALLOWED)
 def test_a_value_of_a_wrong_kind_is_refused_by_key_and_value(key: str, macros: Decided) -> None:
     for text, value in KINDS.items():
-        said: Any = value
+        raw_spec: Any = value
         for part in reversed(key.split(".")):
-            said = {part: said}
-        said = {**LEAST, **said}
-        by_python = _refusal(lambda raw: read_spec(NODE, raw), said)
-        by_sql = _refusal(lambda raw: macros.call("read_spec", NODE, raw), said)
+            raw_spec = {part: raw_spec}
+        raw_spec = {**LEAST, **raw_spec}
+        by_python = _refusal(lambda raw: read_spec(NODE, raw), raw_spec)
+        by_sql = _refusal(lambda raw: macros.call("read_spec", NODE, raw), raw_spec)
         if text in ALLOWED[key]:
             assert (by_python, by_sql) == (None, None), text
             continue
@@ -140,18 +140,18 @@ def test_a_value_of_a_wrong_kind_is_refused_by_key_and_value(key: str, macros: D
             assert by_sql == by_python
 
 
-def _refusal(read: Callable[[Any], object], said: Any) -> str | None:
+def _refusal(read: Callable[[Any], object], raw_spec: Any) -> str | None:
     try:
-        read(said)
+        read(raw_spec)
     except (SpecError, RefusedError) as error:
         return str(error)
     return None
 
 
 def test_what_is_too_long_to_show_is_cut(macros: Decided) -> None:
-    said = {**LEAST, "split": {"gap": "9" * 5000}}
-    by_python, by_sql = _refusal(lambda raw: read_spec(NODE, raw), said), _refusal(
-        lambda raw: macros.call("read_spec", NODE, raw), said
+    raw_spec = {**LEAST, "split": {"gap": "9" * 5000}}
+    by_python, by_sql = _refusal(lambda raw: read_spec(NODE, raw), raw_spec), _refusal(
+        lambda raw: macros.call("read_spec", NODE, raw), raw_spec
     )  # fmt: skip
     assert by_python == by_sql
     assert by_python is not None

@@ -140,11 +140,11 @@ def test_chance_alone_is_seldom_called_a_fall_or_below_chance_or_off() -> None:
         rng = np.random.default_rng([1, seed])
         nothing = Sample((rng.random(200) < 0.3).astype(int), np.column_stack([1 - (u := rng.random(200)), u]))
         below += ranking(metric_rows("test", nothing, {"class rates": _constant(nothing)}, {})) is not None
-        samples = {word: _drawn(400, 1000 * place + seed) for place, word in enumerate(("validation", "test"))}
+        samples = {part: _drawn(400, 1000 * index + seed) for index, part in enumerate(("validation", "test"))}
         records = [
             record
-            for word, sample in samples.items()
-            for record in metric_rows(word, sample, {"class rates": _constant(sample)}, {})
+            for part, sample in samples.items()
+            for record in metric_rows(part, sample, {"class rates": _constant(sample)}, {})
         ]
         found = strength("brier", records, samples["test"]).document
         fell += found["fell"]

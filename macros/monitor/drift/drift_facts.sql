@@ -3,11 +3,12 @@
 {% macro drift_facts(name, version) %}
   {#-
     `{value, rows, features}`: the psi of each feature of a version, between its training rows and the rows of
-    the split that came after that training, and its mean weighted by importance; none where fewer than 100 rows came. It
-    reads only the split and the logbook, which exist before the training node runs.
+    the split that came after that training, and its mean weighted by importance; none where fewer than 100 rows came, or what is known
+    of the training is damaged. It reads only the split and the logbook, which exist before the training node runs.
   -#}
   {%- set split, columns = mlbridge.relation_of(name ~ '_split'), {} -%}
   {%- for column in adapter.get_columns_in_relation(split) -%}{%- do columns.update({column.name: column}) -%}{%- endfor -%}
+  {%- if not mlbridge.undamaged([version], name, this, mlbridge.compared_documents()) -%}{{ return(none) }}{%- endif -%}
   {%- set documents = mlbridge.documents(name, version, this, columns) -%}
   {%- set features = documents.features | rejectattr('name', 'equalto', 'ml_target') | list -%}
   {%- set documents = dict(documents, features=features) -%}

@@ -9,7 +9,9 @@
   {%- set training = ref(name ~ '_training') -%}
   {%- if not mlbridge.is_running() or not mlbridge.is_built(name) -%}{{ return([]) }}{%- endif -%}
   {%- set selects = [] -%}
-  {%- for version, starts in mlbridge.open_windows(name, 'rows_labelled').items() -%}
+  {%- set open = mlbridge.open_windows(name, 'rows_labelled') -%}
+  {%- for version in mlbridge.undamaged(open.keys() | list, name, training, ['metrics']) -%}
+    {%- set starts = open[version] -%}
     {%- set params = run_query("select params from " ~ training ~ " where version = " ~ version
         ~ " and outcome in ('promoted', 'rejected')").rows[0][0] -%}
     {%- set classes = fromjson(params)['classes'] -%}

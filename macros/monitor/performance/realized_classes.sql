@@ -2,61 +2,70 @@
 
 {% macro of_classes(rows, classes, design_effects={}) %}
   {#- `rows` has window_start, slice, block, prediction, truth, probability and probabilities. -#}
-  {%- set scores, names = {}, {} -%}
-  {%- for class in classes -%}
-    {%- do names.update({loop.index0: mlbridge.text(class)}) -%}
-    {%- do scores.update({loop.index0: mlbridge.item_number('probabilities', loop.index0)}) -%}
-  {%- endfor -%}
-  {%- set double = mlbridge.type_double() -%}
   with labelled as (
     {{ rows }}
   ),
 
   scored as (
-    select
-      window_start,
-      slice,
-      block,
-      item_no as class_no,
-      {{ mlbridge.pick('item_no', scores) if classes | length > 2 else 'probability' }} as score,
-      case when truth = {{ mlbridge.pick('item_no', names) }} then 1 else 0 end as is_of,
-      case when prediction = {{ mlbridge.pick('item_no', names) }} then 1 else 0 end as is_predicted
-      {%- if classes | length > 2 %},
-      case when item_no = 0 then {{ mlbridge.brier_of_row(scores, names) }} else 0 end as brier_of
-      {%- endif %}
-    from labelled
-    {% if classes | length > 2 -%}
-    cross join {{ mlbridge.numbers(classes | length) }} as classes
-    {%- else -%}
-    cross join (select 1 as item_no) as classes
-    {%- endif %}
+    {{ mlbridge.scores_of_classes(classes) }}
   ),
 
   counted as (
-    select
-      window_start,
-      slice,
-      block,
-      class_no,
-      score,
-      -- counts instead of sums, whose state takes more memory: there is a group for nearly every row
-      cast(count(case when is_of = 1 then 1 end) as {{ double }}) as pos,
-      cast(count(case when is_of = 0 then 1 end) as {{ double }}) as neg,
-      cast(count(case when is_of = 1 and is_predicted = 1 then 1 end) as {{ double }}) as tp,
-      cast(count(case when is_of = 0 and is_predicted = 1 then 1 end) as {{ double }}) as fp
-      {%- if classes | length > 2 %},
-      sum(brier_of) as brier_sum,
-      sum(power(brier_of, 2)) as brier_sum_square,
-      sum(power(brier_of, 3)) as brier_sum_cube
-      {%- endif %}
-    from scored
-    group by window_start, slice, block, class_no, score
+    {{ mlbridge.counts_by_score(classes) }}
   ),
 
   {{ mlbridge.classification_metrics('counted', ['window_start', 'slice'], mlbridge.losses_of_scores(classes | length), design_effects) }}
 
   select * from measured
 {% endmacro %}
+
+{% macro scores_of_classes(classes) %}
+  {#- A row of `labelled` and class, of two classes for the positive one only: its score, and whether the row is of the class or was predicted to be. -#}
+  {%- set scores, names = {}, {} -%}
+  {%- for class in classes -%}
+    {%- do names.update({loop.index0: mlbridge.text(class)}) -%}
+    {%- do scores.update({loop.index0: mlbridge.item_number('probabilities', loop.index0)}) -%}
+  {%- endfor -%}
+  select
+    window_start,
+    slice,
+    block,
+    item_no as class_no,
+    {{ mlbridge.pick('item_no', scores) if classes | length > 2 else 'probability' }} as score,
+    case when truth = {{ mlbridge.pick('item_no', names) }} then 1 else 0 end as is_of,
+    case when prediction = {{ mlbridge.pick('item_no', names) }} then 1 else 0 end as is_predicted
+    {%- if classes | length > 2 %},
+    case when item_no = 0 then {{ mlbridge.brier_of_row(scores, names) }} else 0 end as brier_of
+    {%- endif %}
+  from labelled
+  {% if classes | length > 2 -%}
+  cross join {{ mlbridge.numbers(classes | length) }} as classes
+  {%- else -%}
+  cross join (select 1 as item_no) as classes
+  {%- endif %}
+{%- endmacro %}
+
+{% macro counts_by_score(classes) %}
+  {#- The rows of `scored` by class, score and block. Counts instead of sums, whose state takes more memory: there is a group for nearly every row. -#}
+  {%- set double = mlbridge.type_double() -%}
+  select
+    window_start,
+    slice,
+    block,
+    class_no,
+    score,
+    cast(count(case when is_of = 1 then 1 end) as {{ double }}) as pos,
+    cast(count(case when is_of = 0 then 1 end) as {{ double }}) as neg,
+    cast(count(case when is_of = 1 and is_predicted = 1 then 1 end) as {{ double }}) as tp,
+    cast(count(case when is_of = 0 and is_predicted = 1 then 1 end) as {{ double }}) as fp
+    {%- if classes | length > 2 %},
+    sum(brier_of) as brier_sum,
+    sum(power(brier_of, 2)) as brier_sum_square,
+    sum(power(brier_of, 3)) as brier_sum_cube
+    {%- endif %}
+  from scored
+  group by window_start, slice, block, class_no, score
+{%- endmacro %}
 
 {% macro losses_of_scores(classes) %}
   {#-

@@ -37,22 +37,8 @@
     group by window_start, slice
   ),
 
-  -- the shortest intervals that hold half of the outcomes, and that share less or more two of its standard errors
   halves as (
-    select
-      starts.window_start,
-      starts.slice,
-      min(halfway.truth - starts.truth) / 2 as half_width,
-      (min(later.truth - starts.truth) - min(sooner.truth - starts.truth)) / 2 as half_widths_apart
-    from losses as starts
-    {%- for name, deviations in {'sooner': '- sqrt(starts.n)', 'halfway': '', 'later': '+ sqrt(starts.n)'}.items() %}
-    left join losses as {{ name }}
-      on
-        starts.window_start = {{ name }}.window_start
-        and starts.slice = {{ name }}.slice
-        and starts.rank_of_truth + floor(starts.n / 2e0 {{ deviations }}) = {{ name }}.rank_of_truth
-    {%- endfor %}
-    group by starts.window_start, starts.slice
+    {{ mlbridge.shortest_halves() }}
   ),
 
   of_block as (
@@ -68,6 +54,24 @@
   {#- Whether a row is the middle one by rank, or one of the middle two if `n` is even. -#}
   {{ return('(' ~ rank ~ ' = floor((n + 1) / 2e0) or ' ~ rank ~ ' = ceil((n + 1) / 2e0))') }}
 {% endmacro %}
+
+{% macro shortest_halves() %}
+  {#- The shortest interval that holds half of the outcomes, and those that hold less or more than half by two standard errors of that share. -#}
+  select
+    starts.window_start,
+    starts.slice,
+    min(halfway.truth - starts.truth) / 2 as half_width,
+    (min(later.truth - starts.truth) - min(sooner.truth - starts.truth)) / 2 as half_widths_apart
+  from losses as starts
+  {%- for name, deviations in {'sooner': '- sqrt(starts.n)', 'halfway': '', 'later': '+ sqrt(starts.n)'}.items() %}
+  left join losses as {{ name }}
+    on
+      starts.window_start = {{ name }}.window_start
+      and starts.slice = {{ name }}.slice
+      and starts.rank_of_truth + floor(starts.n / 2e0 {{ deviations }}) = {{ name }}.rank_of_truth
+  {%- endfor %}
+  group by starts.window_start, starts.slice
+{%- endmacro %}
 
 {% macro losses_of_block() %}
   {#- Sums of losses, and of what their baselines and errors are made of, by window, slice and block. -#}

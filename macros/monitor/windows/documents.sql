@@ -1,5 +1,7 @@
 {# The JSON documents of a version's logbook row, read while dbt compiles. #}
 
+{% macro compared_documents() %}{#- What `documents` reads, beside the params. -#}{{ return(['features', 'profile', 'estimation', 'importances']) }}{% endmacro %}
+
 {% macro documents(name, version, training, columns) %}
   {#-
     Of a version: the features that the split still has (`columns` by name) and the target, each with `name` and `kind`;
@@ -52,9 +54,9 @@
 {% endmacro %}
 
 {% macro listed(documents) %}
-  {#- `feature, category, bin`: the categories of all features. -#}
+  {#- `feature, category, bin`: the categories of all features, shortened because an earlier mlbridge stored long texts whole. -#}
   {%- set fields = {'feature': 'text', 'category': 'text', 'bin': 'count'} -%}
-  select item.feature, item.category, item.bin
+  select item.feature, {{ mlbridge.shortened('item.category') }} as category, item.bin
   from {{ mlbridge.unfold(documents.logbook, 'profile', [], fields, 'source.version = ' ~ documents.version) }} as item
   where item.category is not null
 {%- endmacro %}

@@ -67,12 +67,10 @@
 
 {% macro slice_of(column, table) %}
   {#-
-    The slice of a row, named as in `ml_metrics`: `column=value` or `column=NULL`, quoted where that would be ambiguous. Of a
-    value of more than 200 characters it has the first 160 and the MD5. `_slice_name` in `mlbridge/evaluation/evaluate.py` says the same.
+    The slice of a row, named as in `ml_metrics`: `column=value` or `column=NULL`, quoted where that would be ambiguous, a long
+    value shortened. `_slice_name` in `mlbridge/evaluation/evaluate.py` says the same.
   -#}
-  {%- set whole = 'cast(' ~ table ~ '.' ~ mlbridge.quoted(column) ~ ' as ' ~ dbt.type_string() ~ ')' -%}
-  {%- set cut = dbt.concat(['substring(' ~ whole ~ ', 1, 160)', mlbridge.text('... '), dbt.hash(whole)]) -%}
-  {%- set value = '(case when ' ~ dbt.length(whole) ~ ' > 200 then ' ~ cut ~ ' else ' ~ whole ~ ' end)' -%}
+  {%- set value = mlbridge.shortened('cast(' ~ table ~ '.' ~ mlbridge.quoted(column) ~ ' as ' ~ dbt.type_string() ~ ')') -%}
   {%- set name = '"' ~ column | replace('"', '""') ~ '"' if '=' in column or column.startswith('"') else column -%}
   {%- set quote, quotes = mlbridge.text("'"), mlbridge.text("''") -%}
   {%- set quoted = dbt.concat([quote, 'replace(' ~ value ~ ', ' ~ quote ~ ', ' ~ quotes ~ ')', quote]) -%}

@@ -9,7 +9,7 @@
   {%- for column in adapter.get_columns_in_relation(refs.split) -%}{%- do columns.update({column.name: column}) -%}{%- endfor -%}
   {%- do columns.update({'ml_target': columns[mlbridge.spec(name).target]}) -%}
   {%- set selects, open = [], mlbridge.open_windows(name, 'rows_new', "period = 'scored'") -%}
-  {%- for version in mlbridge.unknown_trainings(name) -%}
+  {%- for version in mlbridge.undamaged(mlbridge.unknown_trainings(name), name, training, mlbridge.compared_documents()) -%}
     {%- set documents = mlbridge.documents(name, version, training, columns) -%}
     {%- set source = mlbridge.training_source(name, documents, columns, refs) -%}
     {#- Counted by every category: those that occur in one window only show how often new categories are normal. -#}
@@ -17,7 +17,8 @@
     {%- set counted = mlbridge.count_bins(source, documents, mlbridge.feature_entries(documents), every) -%}
     {%- do selects.append(mlbridge.counted_windows(name, version, 'training', counted)) -%}
   {%- endfor -%}
-  {%- for version, starts in open.items() -%}
+  {%- for version in mlbridge.undamaged(open.keys() | list, name, training, mlbridge.compared_documents()) -%}
+    {%- set starts = open[version] -%}
     {%- set documents = mlbridge.documents(name, version, training, columns) -%}
     {%- set source = mlbridge.scored_source(name, documents, columns, refs, starts) -%}
     {%- set entries = mlbridge.feature_entries(documents) + mlbridge.scored_entries(documents, mlbridge.monitor(name).slices) -%}

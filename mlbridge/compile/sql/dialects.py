@@ -50,7 +50,8 @@ class Dialect:
     may not differ in case only. `longest_name` is in bytes. `substitutes`: `${...}` is replaced in a query, wherever it
     stands, before it is read. `element` gives the element of an array at an index, where that takes no longer than a
     comparison or two. `largest` is how many characters a statement may have and `deepest` how deep an expression may
-    be: the engine's limit, or what it still plans within seconds. `decimal` makes a double of a decimal.
+    be: the engine's limit, or what it still plans within seconds. `widest` is how many columns one SELECT of the
+    statement may have. `decimal` makes a double of a decimal.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Dialect:
     element: Element | None = None
     largest: int = 4_000_000
     deepest: int = 1_000
+    widest: float = math.inf
 
     @property
     def repeats(self) -> bool:
@@ -94,8 +96,9 @@ DIALECTS: Mapping[str, Dialect] = {
             folds_case=False,
             longest_name=63,
             decimal=postgres_double,
+            widest=1_664,
         ),
-        Dialect("sqlite", as_it_is, None, by_halves, materialized=True, joins=False, infinity=overflow),
+        Dialect("sqlite", as_it_is, None, by_halves, materialized=True, joins=False, infinity=overflow, widest=2_000),
         Dialect(
             "snowflake",
             equals_itself,
@@ -106,8 +109,8 @@ DIALECTS: Mapping[str, Dialect] = {
             infinity=inf,
             largest=1_000_000,
         ),
-        Dialect("bigquery", by_function, bigquery_seconds, by_ordinal, largest=1_000_000),
-        Dialect("redshift", equals_itself, None, by_halves, typed_literals=False, longest_name=127),
+        Dialect("bigquery", by_function, bigquery_seconds, by_ordinal, largest=1_000_000, widest=10_000),
+        Dialect("redshift", equals_itself, None, by_halves, typed_literals=False, longest_name=127, widest=1_664),
         Dialect("databricks", equals_itself, spark_seconds, by_function_named("ELEMENT_AT"), substitutes=True),
         Dialect("spark", equals_itself, spark_seconds, by_function_named("ELEMENT_AT"), substitutes=True),
         Dialect("trino", by_function, called("TO_UNIXTIME"), by_function_named("ELEMENT_AT"), largest=1_000_000),

@@ -1,57 +1,20 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
 -- The verdict on each model. `findings` has everything that may decide it, in the order of `verdict_rank`; the last
 -- one, that all is well, holds for every model.
-with models as (
-    {{ mlbridge.declared_models() }}
-),
-
-trained as (
-    select distinct model
-    from {{ ref('ml_versions') }}
-),
-
-facts as (
+with facts as (
     select
-        models.model,
-        models.window_days,
-        champions.version,
-        builds.state,
-        builds.built_at,
-        builds.as_of,
-        builds.nodes_failed,
-        builds.nodes_skipped,
-        decisions.trained_because,
-        decisions.trained_at,
-        coalesce(decisions.is_withheld, 0) as is_withheld,
-        performance.kind,
-        performance.muted,
-        performance.window_start,
-        performance.window_end,
-        performance.metric || ' ' || {{ mlbridge.figure('performance.value') }}
-        || case when models.unit is null then '' else ' (unit of ' || models.unit || ')' end
+        states.*,
+        states.metric || ' ' || {{ mlbridge.figure('states.value') }}
+        || case when states.unit is null then '' else ' (unit of ' || states.unit || ')' end
         || case
-            when performance.threshold is null then ''
-            else ', threshold ' || {{ mlbridge.figure('performance.threshold') }}
+            when states.threshold is null then ''
+            else ', threshold ' || {{ mlbridge.figure('states.threshold') }}
         end
         || case
-            when performance.baseline is null then ''
-            else ', naive baseline ' || {{ mlbridge.figure('performance.baseline') }}
-        end as figures,
-        newest.newest_at,
-        trained.model is not null as is_trained
-    from models
-    left join {{ ref('ml_champions') }} as champions
-        on models.model = champions.model
-    left join {{ ref('int_ml_last_builds') }} as builds
-        on models.model = builds.model
-    left join {{ ref('int_ml_last_decisions') }} as decisions
-        on models.model = decisions.model
-    left join {{ ref('int_ml_current_performance') }} as performance
-        on models.model = performance.model
-    left join {{ ref('int_ml_newest_rows') }} as newest
-        on models.model = newest.model
-    left join trained
-        on models.model = trained.model
+            when states.baseline is null then ''
+            else ', naive baseline ' || {{ mlbridge.figure('states.baseline') }}
+        end as figures
+    from {{ ref('int_ml_model_states') }} as states
 ),
 
 findings as (
@@ -105,6 +68,19 @@ findings as (
         model,
         4 as verdict_rank,
         'act' as verdict,
+        'In the logbook this is no JSON of version ' || cast(version as {{ dbt.type_string() }})
+        || ', which is in use: ' || damaged_documents as reason,
+        'Restore its row of ' || model || '_training from a backup.' as action,
+        cast(null as timestamp) as since
+    from facts
+    where damaged_documents is not null
+
+    union all
+
+    select
+        model,
+        5 as verdict_rank,
+        'act' as verdict,
         message as reason,
         action,
         since
@@ -115,20 +91,20 @@ findings as (
 
     select
         model,
-        5 as verdict_rank,
+        6 as verdict_rank,
         'look' as verdict,
         'No row is newer than ' || cast(newest_at as {{ dbt.type_string() }})
         || ': more than two windows lie between it and the last build.' as reason,
         'Look whether the sources still deliver; all figures are of that time.' as action,
         newest_at as since
     from facts
-    where {{ mlbridge.epoch('as_of') }} - {{ mlbridge.epoch('newest_at') }} > 2 * 86400 * window_days
+    where {{ mlbridge.epoch('built_as_of') }} - {{ mlbridge.epoch('newest_at') }} > 2 * 86400 * window_days
 
     union all
 
     select
         model,
-        6 as verdict_rank,
+        7 as verdict_rank,
         'look' as verdict,
         'Its newest version is withheld: ' || trained_because as reason,
         'Leave the columns out in `features`, or say why they may stay in `allow_leakage`.' as action,
@@ -140,7 +116,7 @@ findings as (
 
     select
         model,
-        7 as verdict_rank,
+        8 as verdict_rank,
         'look' as verdict,
         message as reason,
         action,
@@ -152,7 +128,7 @@ findings as (
 
     select
         model,
-        8 as verdict_rank,
+        9 as verdict_rank,
         'cannot tell' as verdict,
         case
             when kind is null then 'Nothing is measured yet: no row was scored after the training.'
@@ -176,7 +152,7 @@ findings as (
 
     select
         model,
-        9 as verdict_rank,
+        10 as verdict_rank,
         'fine' as verdict,
         'No alert: ' || coalesce(figures, 'nothing measured') as reason,
         cast(null as {{ dbt.type_string() }}) as action,
