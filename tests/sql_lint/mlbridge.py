@@ -92,6 +92,10 @@ def current_predictions(predictions: str) -> str:
     return predictions
 
 
+def preferred_first(predictions: str, _champion: str) -> str:
+    return f"{predictions}.scored_at desc"
+
+
 def same_row(predictions: str, facts: str, _spec: object) -> str:
     return f"{predictions}.entity = {facts}.entity"
 
@@ -234,6 +238,10 @@ def spec(_model: str) -> dict[str, Any]:
 
 def split(features: str) -> str:
     return f"select * from {features}"
+
+
+def scores(split: str, _training: str, _predictions: str) -> str:
+    return f"select * from {split}"
 
 
 def output(materialized: str = "view", kinds: tuple[str, ...] = ()) -> str:

@@ -19,14 +19,6 @@
   end
 {%- endmacro %}
 
-{% macro monitored(predictions, versions) %}
-  {#-
-    Whether a prediction is one that the version may be measured on: from `holdout_from` on. Earlier rows were scored only
-    because their outcome was not known at the training, so they do not represent their window.
-  -#}
-  ({{ versions }}.holdout_from is null or {{ predictions }}.time >= {{ versions }}.holdout_from)
-{%- endmacro %}
-
 {% macro is_new(predictions, versions) %}
   {#- Whether a prediction lies after the training period, so that it may be compared with it. -#}
   ({{ predictions }}.time >= {{ versions }}.holdout_from
