@@ -80,6 +80,10 @@ def window_end(_size: str, start: str) -> str:
     return f"{start} + interval 1 month"
 
 
+def is_over(window_end: str) -> str:
+    return f"{window_end} <= cast('2024-01-01' as timestamp)"
+
+
 def is_new(predictions: str, versions: str) -> str:
     return f"{predictions}.time > {versions}.train_to"
 

@@ -24,3 +24,8 @@
   ({{ predictions }}.time >= {{ versions }}.holdout_from
     or {{ versions }}.holdout_from is null and {{ predictions }}.time > {{ versions }}.train_to)
 {%- endmacro %}
+
+{% macro is_over(window_end) %}
+  {#- Whether a window has ended by the clock of the build. -#}
+  {{ return(window_end ~ " <= cast('" ~ mlbridge.as_of() ~ "' as timestamp)") }}
+{% endmacro %}
