@@ -92,6 +92,26 @@ def test_the_scores_are_of_flights_of_one_kind(flights: Host) -> None:
     assert risk == pytest.approx(share, abs=0.05)
 
 
+def test_the_semantic_layer_speaks_of_columns_that_are_there(flights: Host) -> None:
+    """Each measure and dimension is an expression that the warehouse computes, and each metric has its measures."""
+    manifest = json.loads((flights.path / "target" / "semantic_manifest.json").read_text())
+    measures = set()
+    for model in manifest["semantic_models"]:
+        table = model["node_relation"]["alias"]
+        for each in (*model["dimensions"], *model["measures"]):
+            flights.rows(f"select {each['expr'] or each['name']} from {table} limit 1")
+        measures |= {each["name"] for each in model["measures"]}
+    metrics = {metric["name"] for metric in manifest["metrics"]}
+    for metric in manifest["metrics"]:
+        said = metric["type_params"]
+        if metric["type"] == "simple":
+            assert said["measure"]["name"] in measures
+        else:
+            assert {said["numerator"]["name"], said["denominator"]["name"]} <= metrics
+    assert {"share_late", "late_arrival_average_precision", "models_to_look_at"} <= metrics
+    assert flights.rows("select count(*) from ml_days") == [(730,)]
+
+
 def test_every_node_of_the_branch_is_in_ml_runs(flights: Host) -> None:
     found = dict(flights.rows("select node, rows from ml_runs where status = 'success'"))
     assert found["late_arrival_features"] == 336_776
