@@ -38,7 +38,7 @@ from (
   from {{ mlbridge.current_predictions(predictions) }} as predictions
   inner join {{ training }} as versions
     on predictions.version = versions.version and versions.outcome in ('promoted', 'rejected')
-  cross join ({{ mlbridge.versions_in_use(model.name[10:], training) }}) as in_use
+  cross join ({{ mlbridge.versions_in_use(model.name[10:], training ~ ' as logbook') }}) as in_use
   where
     predictions.target = {{ mlbridge.text(spec.target) }}
     and {{ mlbridge.monitored('predictions', 'versions') }}
