@@ -9,6 +9,11 @@ TYPED := .venv/typed/mlbridge
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 # A worker for each core; none of them takes the cores of the others.
 WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+# The demo stands still on the morning of the last day (7:00 in New York), when some flights have not landed yet.
+MORNING := 2013-12-31 12:00:00
+COMING := select flight_id as flight, carrier, origin, destination, cast(100 * probability as int) || ' %' as risk \
+	from ml_scores_late_arrival where outcome_state = 'pending' and local_date = date '2013-12-31' \
+	order by probability desc limit 10
 
 # Old releases warn of what new ones have mended.
 LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
@@ -33,17 +38,16 @@ help:  ## Say what can be made
 	touch $@
 
 demo: .venv/demo  ## Build the flights with two ML models, and say what to look at
-	cd dbt_project && $(BIN)/dbt deps --quiet && $(BIN)/dbt build --profiles-dir .
+	cd dbt_project && $(BIN)/dbt deps --quiet && $(BIN)/dbt build --profiles-dir . --vars '{mlbridge_as_of: "$(MORNING)"}'
 	cd dbt_project && $(BIN)/mlbridge versions
-	@echo
-	@echo "The warehouse is dbt_project/flights.duckdb. Look at it, for example:"
-	@echo
-	@echo "  .venv/bin/python -c \"import duckdb; duckdb.connect('dbt_project/flights.duckdb').sql('select model, entity, time, prediction, round(probability, 3) as probability, actual from ml_predictions_latest order by time desc, entity, model limit 10').show()\""
 	@echo
 	@echo "Dashboards read dbt_project/flights.duckdb.published/dev/current (docs/bi.md); ml_versions, ml_metrics, ml_importances and ml_profiles say how each model came about;"
 	@echo "ml_alerts, ml_drift and ml_performance how the world and the models have done since. The monitor shows all of it:"
 	@echo
 	@echo "  .venv/bin/mlbridge monitor --project-dir dbt_project"
+	@echo
+	@echo "It is $(MORNING) (UTC). Of the flights of this morning that have not landed yet, these are the likeliest to arrive late (ml_scores_late_arrival):"
+	@cd dbt_project && $(BIN)/python -c "import duckdb; duckdb.connect('flights.duckdb.published/dev/bi.duckdb', read_only=True).sql(\"$(COMING)\").show()"
 
 servers:
 ifneq ($(strip $(LACKING)),)

@@ -7,3 +7,8 @@
   {%- if not nodes -%}{{ return(none) }}{%- endif -%}
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}
+
+{% macro is_scores(node) %}
+  {#- Whether a node of the graph is a model's `ml_scores_<model>`, which the host has by a call of `mlbridge.scores`. -#}
+  {{ return(node.resource_type == 'model' and 'mlbridge_scores' in (node.config.get('meta') or {})) }}
+{% endmacro %}

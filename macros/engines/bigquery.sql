@@ -8,6 +8,8 @@
 
 {% macro bigquery__epoch(value) %}{{ return('unix_micros(timestamp(' ~ value ~ ')) / 1e6') }}{% endmacro %}
 
+{% macro bigquery__in_zone(moment, zone) %}{{ return('datetime(' ~ moment ~ ', ' ~ mlbridge.text(zone) ~ ')') }}{% endmacro %}
+
 {% macro bigquery__not_nan(number) %}{{ return('if(is_nan(' ~ number ~ '), null, ' ~ number ~ ')') }}{% endmacro %}
 
 {% macro bigquery__truncated(size, moment) %}

@@ -18,6 +18,10 @@
 
 {% macro default__epoch(value) %}{{ return('extract(epoch from ' ~ value ~ ')') }}{% endmacro %}
 
+{% macro default__in_zone(moment, zone) %}
+  {{ return('(' ~ moment ~ " at time zone 'UTC' at time zone " ~ mlbridge.text(zone) ~ ')') }}
+{% endmacro %}
+
 {% macro default__not_nan(number) %}{{ return('nullif(' ~ number ~ ", cast('NaN' as " ~ mlbridge.type_double() ~ '))') }}{% endmacro %}
 
 {% macro default__truncated(size, moment) %}

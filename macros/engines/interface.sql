@@ -72,6 +72,11 @@
   {{ return(adapter.dispatch('epoch', 'mlbridge')(value)) }}
 {% endmacro %}
 
+{% macro in_zone(moment, zone) %}
+  {#- A moment (UTC) on the clock of a time zone, a name of the tz database. -#}
+  {{ return(adapter.dispatch('in_zone', 'mlbridge')(moment, zone)) }}
+{% endmacro %}
+
 {% macro not_nan(number) %}
   {#- A double whose NaN is NULL. -#}
   {{ return(adapter.dispatch('not_nan', 'mlbridge')(number)) }}

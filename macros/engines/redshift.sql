@@ -4,6 +4,8 @@
 
 {% macro redshift__whole_number(hash) %}{{ return('strtol(substring(' ~ hash ~ ', 1, 7), 16)') }}{% endmacro %}
 
+{% macro redshift__in_zone(moment, zone) %}{{ return("convert_timezone('UTC', " ~ mlbridge.text(zone) ~ ', ' ~ moment ~ ')') }}{% endmacro %}
+
 {% macro redshift__unfold(relation, document, keys, fields, condition) %}
   {#- FROM can unnest a column of type SUPER, but not an expression of that type. -#}
   {%- set values = mlbridge.columns_of('parsed', keys) -%}

@@ -6,6 +6,8 @@
 
 {% macro snowflake__epoch(value) %}{{ return('date_part(epoch_microsecond, ' ~ value ~ ') / 1e6') }}{% endmacro %}
 
+{% macro snowflake__in_zone(moment, zone) %}{{ return("convert_timezone('UTC', " ~ mlbridge.text(zone) ~ ', ' ~ moment ~ ')') }}{% endmacro %}
+
 {% macro snowflake__unfold(relation, document, keys, fields, condition) %}
   {%- set values = mlbridge.columns_of('source', keys) -%}
   {%- for name, type in fields.items() -%}

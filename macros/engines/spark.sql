@@ -11,6 +11,8 @@
 
 {% macro spark__epoch(value) %}{{ return('unix_micros(cast(' ~ value ~ ' as timestamp)) / 1e6') }}{% endmacro %}
 
+{% macro spark__in_zone(moment, zone) %}{{ return('from_utc_timestamp(' ~ moment ~ ', ' ~ mlbridge.text(zone) ~ ')') }}{% endmacro %}
+
 {% macro spark__unfold(relation, document, keys, fields, condition) %}
   {%- set shape = [] -%}
   {%- for name, type in fields.items() -%}

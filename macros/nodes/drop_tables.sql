@@ -7,7 +7,7 @@
     {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(model ~ '_' ~ stage) -%}{%- endfor -%}
   {%- endfor -%}
   {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed', 'snapshot'] -%}
-    {%- if node.package_name == 'mlbridge' or node.name in names -%}
+    {%- if node.package_name == 'mlbridge' or node.name in names or mlbridge.is_scores(node) -%}
       {%- do mlbridge.drop_tables_of(node, really) -%}
       {%- do schemas.append((node.database, node.schema)) -%}
     {%- else -%}

@@ -2,18 +2,18 @@
 
 {% macro check_names() %}
   {#- At the start of each dbt command, about the package's nodes that it selects. -#}
-  {%- set chosen = graph.nodes.values() | selectattr('package_name', 'equalto', 'mlbridge')
-      | selectattr('unique_id', 'in', selected_resources) | list if mlbridge.is_running() else [] -%}
-  {%- for node in chosen -%}
+  {%- set selected = graph.nodes.values() | selectattr('unique_id', 'in', selected_resources) | list if mlbridge.is_running() else [] -%}
+  {%- for node in selected if node.package_name == 'mlbridge' or mlbridge.is_scores(node) -%}
     {%- do mlbridge.check_what_is_read(node) -%}
     {%- set is_built = node.resource_type in ['model', 'seed'] and node.config.materialized != 'ephemeral' -%}
     {%- set found = adapter.get_relation(node.database, node.schema, node.alias) if is_built else none -%}
     {%- set lacking = mlbridge.columns_lacking(node, found) if found is not none else [] -%}
     {%- if lacking -%}
       {%- set kind, path = node.resource_type ~ 's', node.fqn | join(': {') -%}
+      {%- set elsewhere = 'give the tables of mlbridge a schema of their own in dbt_project.yml, `' ~ kind
+        ~ ': {mlbridge: {+schema: ml}}`; or only this one' if node.package_name == 'mlbridge' else 'give this one in dbt_project.yml' -%}
       {{ mlbridge.refuse(node.name, found ~ " is there already, and is not mlbridge's: it lacks " ~ mlbridge.enumerated(lacking)
-        ~ '. Nothing was built, because that would have replaced it. Rename it; or give the tables of mlbridge a schema of their own in '
-        ~ 'dbt_project.yml, `' ~ kind ~ ': {mlbridge: {+schema: ml}}`; or only this one another name, `' ~ kind ~ ': {' ~ path
+        ~ '. Nothing was built, because that would have replaced it. Rename it; or ' ~ elsewhere ~ ' another name, `' ~ kind ~ ': {' ~ path
         ~ ': {+alias: mlbridge_' ~ node.name ~ '}' ~ '}' * (node.fqn | length) ~ '`.') }}
     {%- endif -%}
   {%- endfor -%}
@@ -38,9 +38,16 @@
 
 {% macro columns_lacking(node, relation) %}
   {#-
-    Which of the first four columns of a node of the package the relation at its place lacks: none is lacking in what any version of
-    mlbridge has built, and what lacks one is not mlbridge's. `mlbridge doctor` says the same.
+    Which of the first four columns of a node of the package, or of those that it adds to the host's own, the relation at its place lacks:
+    none is lacking in what any version of mlbridge has built, and what lacks one is not mlbridge's. `mlbridge doctor` says the same.
   -#}
   {%- set there = mlbridge.column_names(relation) | map('lower') | list -%}
-  {{ return((node.columns.keys() | list)[:4] | reject('in', there) | list) }}
+  {{ return(((node.config.get('meta') or {}).get('mlbridge_scores') or node.columns.keys() | list)[:4] | reject('in', there) | list) }}
+{% endmacro %}
+
+{% macro scores_columns() %}
+  {#- What `ml_scores_<model>` has beside the host's own columns; its node has them as `meta.mlbridge_scores`. -#}
+  {{ return([
+    'local_date', 'prediction', 'probability', 'outcome', 'outcome_state', 'version', 'scored_at', 'not_scored_because',
+  ]) }}
 {% endmacro %}

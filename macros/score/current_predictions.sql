@@ -30,3 +30,19 @@
         )
 )
 {%- endmacro %}
+
+{% macro monitored(predictions, versions) %}
+  {#-
+    Whether a prediction is one that the version may be measured on: from `holdout_from` on. Earlier rows were scored only
+    because their outcome was not known at the training, so they do not represent their window.
+  -#}
+  ({{ versions }}.holdout_from is null or {{ predictions }}.time >= {{ versions }}.holdout_from)
+{%- endmacro %}
+
+{% macro preferred_first(predictions, champion) %}
+  {#- The order in which several predictions of one row are taken: after a rollback the version in use, `champion`, comes first again. -#}
+  case when {{ predictions }}.prediction is null then 1 else 0 end,
+  case when {{ predictions }}.version = {{ champion }} then 0 else 1 end,
+  {{ predictions }}.scored_at desc,
+  {{ predictions }}.version desc
+{%- endmacro %}

@@ -26,10 +26,10 @@
   {{ return(found) }}
 {% endmacro %}
 
-{% macro one_name(node, key, found, words='') %}
-  {#- `words` are allowed as well. -#}
+{% macro one_name(node, key, found, words='', what='a column') %}
+  {#- The name of `what`; `words` are allowed as well. -#}
   {%- if found is not string or not found -%}
-    {{ mlbridge.refuse_key(node, key, 'expected ' ~ words ~ 'the name of a column, found ' ~ mlbridge.shown(found) ~ '.') }}
+    {{ mlbridge.refuse_key(node, key, 'expected ' ~ words ~ 'the name of ' ~ what ~ ', found ' ~ mlbridge.shown(found) ~ '.') }}
   {%- endif -%}
   {{ return(found) }}
 {% endmacro %}

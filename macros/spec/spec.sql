@@ -6,7 +6,7 @@
 {% macro spec_keys() %}
   {{ return([
     'task', 'target', 'entity', 'time', 'label_time', 'features', 'split', 'candidates', 'metric', 'promote',
-    'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage',
+    'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage', 'report', 'time_zone',
   ]) }}
 {% endmacro %}
 
@@ -55,6 +55,8 @@
     monitor=mlbridge.read_monitor(node, found.get('monitor')),
     pin=none if pin is none else mlbridge.one_version(node, 'pin', pin),
     retire=mlbridge.read_retire(node, found.get('retire'), pin),
+    report=mlbridge.names_of(node, 'report', found.get('report')),
+    time_zone='UTC' if found.get('time_zone') is none else mlbridge.one_name(node, 'time_zone', found.time_zone, what='a time zone'),
   ) -%}
   {%- do mlbridge.all_finite(node, '', found) -%}
   {{ return(read) }}

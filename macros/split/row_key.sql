@@ -8,6 +8,12 @@
   {{ return(texts[0] if texts | length == 1 else mlbridge.json_array(texts)) }}
 {% endmacro %}
 
+{% macro same_row(predictions, facts, spec) %}
+  {#- That a prediction and a row of the split have the same entity and time. -#}
+  {{ return(predictions ~ '.entity = ' ~ mlbridge.key_as_text(spec.entity, facts) ~ ' and ' ~ predictions ~ '.time = cast(' ~ facts ~ '.'
+    ~ mlbridge.quoted(spec.time) ~ ' as timestamp)') }}
+{% endmacro %}
+
 {% macro as_number(relation, name, table) %}
   {#- An outcome as a number: a boolean as 0 or 1, a text as NULL. -#}
   {%- set column = adapter.get_columns_in_relation(relation) | selectattr('name', 'equalto', name) | first -%}

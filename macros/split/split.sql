@@ -53,13 +53,21 @@
     'target': [spec.target], 'entity': spec.entity, 'time': [spec.time], 'label_time': [spec.get('label_time')],
     'split.group': [spec.split.group],
     'split.by': [spec.split.by if spec.split.by not in ['time', 'hash'] else none],
+    'report': spec.report,
   } -%}
   {%- for key, columns in names_by_key.items() -%}
-    {%- for column in columns if column is not none and names and column not in names -%}
-      {{ mlbridge.refuse(model.name, "`mlbridge." ~ key ~ "` names the column '" ~ column ~ "', which the features "
-        ~ "node does not have." ~ mlbridge.nearest(column, names + (['time', 'hash'] if key == 'split.by' else [])) ~ " Its columns: " ~ names | join(', ') ~ ".") }}
+    {%- for column in columns if column is not none -%}
+      {%- do mlbridge.column_exists(key, column, names, ['time', 'hash'] if key == 'split.by' else []) -%}
     {%- endfor -%}
   {%- endfor -%}
+{% endmacro %}
+
+{% macro column_exists(key, column, names, words=[]) %}
+  {#- Refuses a column that the spec names and that is none of `names`; `words` are what else the key may say. -#}
+  {%- if names and column not in names -%}
+    {{ mlbridge.refuse(model.name, "`mlbridge." ~ key ~ "` names the column '" ~ column ~ "', which the features "
+      ~ "node does not have." ~ mlbridge.nearest(column, names + words) ~ " Its columns: " ~ names | join(', ') ~ ".") }}
+  {%- endif -%}
 {% endmacro %}
 
 {% macro split_times_are_moments(spec, columns) %}

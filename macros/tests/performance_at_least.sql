@@ -18,7 +18,7 @@
       and performance.kind = {{ mlbridge.text(kind) }}
       and performance.slice = {{ mlbridge.text(slice) }}
       and performance.value is not null
-      and performance.window_end <= cast('{{ mlbridge.as_of() }}' as timestamp)
+      and {{ mlbridge.is_over('performance.window_end') }}
   )
 
   select *

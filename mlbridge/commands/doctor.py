@@ -15,7 +15,7 @@ from mlbridge.commands.versions import models_without_training, suspected
 from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.warehouse import DIALECT
 from mlbridge.errors import SetupError, listed
-from mlbridge.project.project import Project, place_of
+from mlbridge.project.project import Project, is_built, place_of
 from mlbridge.registry.champions import trained
 from mlbridge.registry.logbook import history, with_deferred
 from mlbridge.registry.project_logbook import logbook_of
@@ -163,8 +163,9 @@ def _names(project: Project) -> str:
         manifest: Document = project.manifest["nodes"]
     except SetupError:
         manifest = {}  # as before the first parse, or where a name that stands twice has never let dbt get through one
-    ours = [node for node in manifest.values() if _is_built(node) and node["package_name"] == "mlbridge"]
-    problems = [*_namesakes(project, manifest), *_strange_tables(project, ours)]
+    ours = [node for node in manifest.values() if is_built(node) and node["package_name"] == "mlbridge"]
+    scores = [node for node in project.scores_nodes if is_built(node)] if manifest else []
+    problems = [*_namesakes(project, manifest), *_strange_tables(project, ours + scores)]
     for node in ours:
         others = [each for each in _read_by(node, manifest) if f"model.mlbridge.{manifest[each]['name']}" in manifest]
         problems += [f"{node['name']} reads '{each}' for mlbridge's of the same name. {FLAG}" for each in others]
@@ -192,10 +193,6 @@ def _namesakes(project: Project, manifest: Document) -> list[str]:
     ]
 
 
-def _is_built(node: Document) -> bool:
-    return node["resource_type"] in ("model", "seed") and node["config"]["materialized"] != "ephemeral"
-
-
 def _read_by(node: Document, manifest: Document) -> list[str]:
     """Return the nodes outside of the package that one of its nodes reads."""
     return [
@@ -218,7 +215,8 @@ def _strange_tables(project: Project, ours: list[Document]) -> list[str]:
     for node in ours:
         _, schema, name = place = place_of(node)
         there = [each.lower() for each in warehouse.columns_of(*place)]
-        lacking = [each for each in list(node["columns"])[:4] if there and each not in there]
+        columns = (node["config"].get("meta") or {}).get("mlbridge_scores") or list(node["columns"])
+        lacking = [each for each in columns[:4] if there and each not in there]
         if lacking:
             found.append(f"'{schema}.{name}' is not mlbridge's: it lacks {listed(lacking)}. {AWAY}")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from mlbridge.monitor import alerts
-from mlbridge.monitor.models import ENOUGH_ROWS, models
+from mlbridge.monitor.models import models
 from mlbridge.monitor.source import State
 from mlbridge.typing import Row, Value
 
@@ -35,7 +35,7 @@ from (
 where preference = 1
 """
 PERFORMANCE = """
-select p.model, p.metric, p.kind, p."window", p.window_end, p.value, p.low, p.high, p.n
+select p.model, p.metric, p.kind, p."window", p.window_end, p.value, p.low, p.high, p.n, p.is_comparable
 from ml_performance as p
 inner join ml_champions as c on p.model = c.model and p.version = c.version
 where p.slice = 'all' and p.value is not null
@@ -82,7 +82,7 @@ def overview(state: State) -> pd.DataFrame:
     - `HEALTH_COLUMNS` are those of `ml_health`.
     - `decision`: the reason of the last decision other than `skipped`, else of the last one.
     - `realized`, `estimated`: the spec's metric with `_low` and `_high` (95 % interval), `_n` and `_window`, in the
-      newest window that has ended and has `ENOUGH_ROWS` rows, else in the newest that has ended, else in the newest.
+      newest comparable window, else in the newest that has ended, else in the newest.
     - `age_days`: from the champion's `as_of` to that of the build.
     - the columns of `alerts.alert_columns`.
     - `drifted`: up to three tuples (feature, metric, value, threshold) with the largest ratio of value to threshold,
@@ -125,8 +125,8 @@ def _figures(performance: pd.DataFrame, state: State) -> Row:
     for kind in ("estimated", "realized"):
         rows = performance[performance["kind"] == kind]
         over = rows[rows["window_end"] <= state.build.as_of]
-        many = over[over["n"] >= ENOUGH_ROWS]
-        for _, newest in next(each for each in (many, over, rows) if len(each) or each is rows).tail(1).iterrows():
+        best = rows[rows["is_comparable"]]
+        for _, newest in next(each for each in (best, over, rows) if len(each) or each is rows).tail(1).iterrows():
             figures = (newest[key] for key in ("value", "low", "high", "n", "window"))
             found |= dict(zip((f"{kind}{end}" for end in FIGURES), figures, strict=True))
     return found

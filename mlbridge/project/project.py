@@ -32,6 +32,11 @@ def place_of(node: Document) -> tuple[str, str, str]:
     return str(node["database"]), str(node["schema"]), str(node["alias"])
 
 
+def is_built(node: Document) -> bool:
+    """Return whether a node of the manifest is a table or view in the warehouse."""
+    return node["resource_type"] in ("model", "seed") and node["config"]["materialized"] != "ephemeral"
+
+
 @dataclass(frozen=True)
 class Project:
     """A dbt project as dbt itself finds it: the folder, the profile's folder, and the target."""
@@ -218,8 +223,15 @@ class Project:
 
     @property
     def published_tables(self) -> dict[str, tuple[str, str, str]]:
-        """Return those that builds publish, as `macros/monitor/builds/publish.sql` does."""
-        return {name: place for name, place in self.tables.items() if name != "ml_predictions_latest"}
+        """Return those that builds publish, as `macros/monitor/builds/publish.sql` does, `ml_scores_<model>` too."""
+        scores = {str(node["name"]): place_of(node) for node in self.scores_nodes if is_built(node)}
+        return {name: place for name, place in self.tables.items() if name != "ml_predictions_latest"} | scores
+
+    @property
+    def scores_nodes(self) -> list[Document]:
+        """Return the nodes `ml_scores_<model>`, which the project has by a call of `mlbridge.scores`."""
+        models = (node for node in self.manifest["nodes"].values() if node["resource_type"] == "model")
+        return [node for node in models if "mlbridge_scores" in (node["config"].get("meta") or {})]
 
     @property
     def models(self) -> list[str]:

@@ -55,7 +55,7 @@ class _Reader(Checks):
                 raise self.fail(key, "is empty. Say in the node's YAML what it is.")
         task = self.one_of("task", raw["task"], TASKS)
         features, exclude = self.features(raw.get("features"))
-        label_time = raw.get("label_time")
+        label_time, time_zone = raw.get("label_time"), raw.get("time_zone")
         return Spec(
             task=task,
             target=self.column("target", raw["target"]),
@@ -75,6 +75,8 @@ class _Reader(Checks):
             trusted=self.columns("trusted", raw.get("trusted"), "a type"),
             retire=self.versions("retire", raw.get("retire"), raw.get("pin")),
             allow_leakage=self.reasons("allow_leakage", raw.get("allow_leakage")),
+            report=self.columns("report", raw.get("report")),
+            time_zone="UTC" if time_zone is None else self.column("time_zone", time_zone, "a time zone"),
         )
 
     def features(self, found: object) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

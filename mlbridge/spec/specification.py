@@ -19,7 +19,7 @@ WINDOWS = ("day", "week", "month")
 # The columns that are monitored besides the features, by their names in `ml_profiles` and `ml_drift`.
 MONITORED_OUTPUTS = ("ml_prediction", "ml_target")
 # Keys that do not influence what is trained: a change of one of them is no reason to train.
-NON_TRAINING_KEYS = ("retrain", "shadow", "monitor", "pin", "retire")
+NON_TRAINING_KEYS = ("retrain", "shadow", "monitor", "pin", "retire", "report", "time_zone")
 # Keys that a later mlbridge added enter the hash only if they are set, so that an update alone trains nothing.
 HASHED_IF_SET = ("allow_leakage",)
 
@@ -95,7 +95,8 @@ class Spec:
     known; None: `time`. `features` None means all columns without another role, less `exclude`. `shadow`: the
     challenger scores beside the champion. `pin` fixes the version in use. `trusted` names types that artifacts may
     contain. The versions in `retire` neither score nor are compared. `allow_leakage` maps a column to the reason why it
-    is no leak.
+    is no leak. `report` names the columns that `ml_scores_<model>` shows beside the key, `time_zone` the zone of its
+    local date.
     """
 
     task: str
@@ -116,6 +117,8 @@ class Spec:
     trusted: tuple[str, ...]
     retire: tuple[int, ...] = ()
     allow_leakage: Mapping[str, str] = field(default_factory=dict)
+    report: tuple[str, ...] = ()
+    time_zone: str = "UTC"
 
     def as_dict(self) -> Document:
         """Return the spec as plain JSON types."""

@@ -25,6 +25,7 @@ final as (
         alerts.what,
         alerts.window_start as {{ mlbridge.quoted('window') }},
         alerts.window_end,
+        alerts.window_start,
         alerts.version,
         alerts.about,
         alerts.since,

@@ -47,6 +47,7 @@ final as (
         cast(rows_new - rows_used as bigint) as rows_unused,
         cast(rows_baseline as bigint) as rows_baseline,
         window_end,
+        window_start,
         case
             when fixed is not null then 'fixed'
             when bounded >= greatest(floor, noise) and bounded < usual then 'bound'

@@ -73,10 +73,12 @@ final as (
         threshold,
         coalesce(muted is null and worse * value > worse * threshold, false) as alert,
         window_end,
+        window_start,
         reference,
         baseline,
         block,
         blocks,
+        n >= {{ mlbridge.enough_rows() }} and {{ mlbridge.is_over('window_end') }} as is_comparable,
         muted
     from judged
 )

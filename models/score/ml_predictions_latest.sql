@@ -4,12 +4,7 @@ with ranked as (
         predictions.*,
         row_number() over (
             partition by predictions.model, predictions.entity, predictions.time
-            -- after a rollback the version in use comes first, although it scored these rows long ago
-            order by
-                case when predictions.prediction is null then 1 else 0 end,
-                case when predictions.version = champions.version then 0 else 1 end,
-                predictions.scored_at desc,
-                predictions.version desc
+            order by {{ mlbridge.preferred_first('predictions', 'champions.version') }}
         ) as preference_rank
     from {{ ref('ml_predictions') }} as predictions
     left join {{ ref('ml_champions') }} as champions on predictions.model = champions.model

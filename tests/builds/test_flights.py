@@ -12,6 +12,7 @@ from sklearn.metrics import mean_squared_error, roc_auc_score
 from warm import Warm
 
 MODELS = ("late_arrival", "arrival_delay")
+MORNING = "2013-12-31 12:00:00"  # what `make demo` builds as of
 
 
 def test_late_arrival_reaches_its_auc(flights: Host) -> None:
@@ -72,6 +73,45 @@ def test_cancelled_flights_are_scored_and_have_no_outcome(flights: Host) -> None
     assert known == 0
 
 
+def test_the_scores_are_of_flights_of_one_kind(flights: Host) -> None:
+    """All flights since the test rows began, cancelled ones in their true share, and some that may still land."""
+    rows = flights.rows(
+        f"select outcome_state, status = 'arrived', arrived_at <= timestamp '{MORNING}', "
+        "scheduled_departure_local::date - local_date, count(*) "
+        "from ml_scores_late_arrival join flights using (flight_id) group by all"
+    )
+    states = [state for state, *_, count in rows for _ in range(count)]
+    assert 150 < states.count("pending") < 300
+    assert states.count("never") < 0.05 * len(states)
+    assert all((state == "known") == bool(landed) for state, _, landed, *_ in rows)
+    assert not [each for each in rows if each[0] == "never" and each[1]]
+    assert {days for *_, days, _ in rows} <= {0, 1}  # the prediction is made two hours before the departure
+    ((share, risk),) = flights.rows(
+        "select avg(outcome::int), avg(probability) filter (outcome_state = 'known') from ml_scores_late_arrival"
+    )
+    assert risk == pytest.approx(share, abs=0.05)
+
+
+def test_the_semantic_layer_speaks_of_columns_that_are_there(flights: Host) -> None:
+    """Each measure and dimension is an expression that the warehouse computes, and each metric has its measures."""
+    manifest = json.loads((flights.path / "target" / "semantic_manifest.json").read_text())
+    measures = set()
+    for model in manifest["semantic_models"]:
+        table = model["node_relation"]["alias"]
+        for each in (*model["dimensions"], *model["measures"]):
+            flights.rows(f"select {each['expr'] or each['name']} from {table} limit 1")
+        measures |= {each["name"] for each in model["measures"]}
+    metrics = {metric["name"] for metric in manifest["metrics"]}
+    for metric in manifest["metrics"]:
+        definition = metric["type_params"]
+        if metric["type"] == "simple":
+            assert definition["measure"]["name"] in measures
+        else:
+            assert {definition["numerator"]["name"], definition["denominator"]["name"]} <= metrics
+    assert {"share_late", "late_arrival_average_precision", "models_to_look_at"} <= metrics
+    assert flights.rows("select count(*) from ml_days") == [(730,)]
+
+
 def test_every_node_of_the_branch_is_in_ml_runs(flights: Host) -> None:
     found = dict(flights.rows("select node, rows from ml_runs where status = 'success'"))
     assert found["late_arrival_features"] == 336_776
@@ -88,7 +128,7 @@ def test_a_second_build_has_nothing_to_do(flights: Host, warm: Warm, tmp_path: P
     tables = again.rows("select table_name from information_schema.tables order by all")
     environment = {"FLIGHTS_DUCKDB": str(again.database)}
     command = ("build", "--exclude-resource-type", "test", "unit_test", "--target-path", str(tmp_path / "target"))
-    warm.dbt(again.path, *command, env=environment)
+    warm.dbt(again.path, *command, "--vars", f"{{mlbridge_as_of: '{MORNING}'}}", env=environment)
     assert again.rows("select table_name from information_schema.tables order by all") == tables
     for model in MODELS:
         assert again.rows(f"from {model}_predictions order by all") == before[model]

@@ -21,8 +21,8 @@ def test_quickstart(flights: Host, tmp_path: Path) -> None:
     commands = [found["text"] for found in BLOCK.finditer(section(README, "Quickstart")) if found["language"] == "sh"]
     assert commands.pop(0).strip() == "make demo"  # the fixture has run it
     shown = [shell(command, copy, copy / ".venv" / "bin") for command in commands]
-    assert "arrival_delay" in shown[0]
-    assert "late_arrival" in shown[0]
+    assert "outcome_state" in shown[0]
+    assert "pending" in shown[0]
     assert "hist_gradient_boosting" in shown[1]
     assert "message" in shown[2]
     assert "training version 2: requested by mlbridge_retrain" in shown[3]

@@ -175,3 +175,18 @@ TYPES = (
 def test_a_type_amounts_to_the_same_in_sql_and_in_python(before: str, now: str, same: bool) -> None:
     assert (family(before) == family(now)) is same
     assert (written("family", before) == written("family", now)) is same
+
+
+@pytest.mark.parametrize(
+    ("engine", "sql"),
+    [
+        ("duckdb", "(t at time zone 'UTC' at time zone 'Asia/Kolkata')"),
+        ("postgres", "(t at time zone 'UTC' at time zone 'Asia/Kolkata')"),
+        ("snowflake", "convert_timezone('UTC', 'Asia/Kolkata', t)"),
+        ("redshift", "convert_timezone('UTC', 'Asia/Kolkata', t)"),
+        ("bigquery", "datetime(t, 'Asia/Kolkata')"),
+        ("spark", "from_utc_timestamp(t, 'Asia/Kolkata')"),
+    ],
+)
+def test_a_moment_is_told_by_the_clock_of_a_zone(engine: str, sql: str) -> None:
+    assert Package(engine).sql("in_zone", "t", "Asia/Kolkata") == sql

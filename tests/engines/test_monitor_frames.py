@@ -126,14 +126,16 @@ def test_a_window_of_a_few_rows_is_not_the_newest_that_counts(tmp_path: Any) -> 
     june, april = datetime(2024, 6, 1), datetime(2024, 4, 1)
     few = watched.published(
         tmp_path / "few",
-        ml_performance=changed(june, tables["ml_performance"], n=29),
+        ml_performance=changed(june, tables["ml_performance"], n=29, is_comparable=False),
         ml_drift=changed(june, tables["ml_drift"], is_comparable=False, value=5.0),
     )
     row = monitor.overview(few).set_index("model").loc[BINARY]
     assert (row["realized_window"], row["realized_n"]) == (datetime(2024, 5, 1), 90)
     assert ("b", "psi", -0.5, 0.2) in row["drifted"]
     all_few = watched.published(
-        tmp_path / "all", ml_performance=changed(april, tables["ml_performance"], n=29), ml_drift=tables["ml_drift"]
+        tmp_path / "all",
+        ml_performance=changed(april, tables["ml_performance"], n=29, is_comparable=False),
+        ml_drift=tables["ml_drift"],
     )
     row = monitor.overview(all_few).set_index("model").loc[BINARY]
     assert (row["realized_window"], row["realized_n"]) == (june, 29)

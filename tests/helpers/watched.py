@@ -140,7 +140,8 @@ def measured(models: Iterable[tuple[str, int, str]]) -> tuple[list[dict[str, Any
                             {**key, "window": start, "slice": part, "kind": kind, "metric": name, "n": n,
                              "value": value, "low": value and value - 0.1, "high": value and value + 0.1,
                              "threshold": 0.45, "reference": 0.55, "baseline": 0.5,
-                             "muted": None if part == "all" else "few rows", "alert": index == 2 and part == "all"}
+                             "muted": None if part == "all" else "few rows", "alert": index == 2 and part == "all",
+                             "is_comparable": end <= AS_OF}
                         )  # fmt: skip
     return performance, windows
 

@@ -84,6 +84,10 @@ def window_end(_size: str, start: str) -> str:
     return f"{start} + interval 1 month"
 
 
+def is_over(window_end: str) -> str:
+    return f"{window_end} <= cast('2024-01-01' as timestamp)"
+
+
 def is_new(predictions: str, versions: str) -> str:
     return f"{predictions}.time > {versions}.train_to"
 
@@ -94,6 +98,10 @@ def monitored(predictions: str, versions: str) -> str:
 
 def current_predictions(predictions: str) -> str:
     return predictions
+
+
+def preferred_first(predictions: str, _champion: str) -> str:
+    return f"{predictions}.scored_at desc"
 
 
 def same_row(predictions: str, facts: str, _spec: object) -> str:
@@ -238,6 +246,10 @@ def spec(_model: str) -> dict[str, Any]:
 
 def split(features: str) -> str:
     return f"select * from {features}"
+
+
+def scores(split: str, _training: str, _predictions: str) -> str:
+    return f"select * from {split}"
 
 
 def output(materialized: str = "view", kinds: tuple[str, ...] = ()) -> str:

@@ -60,6 +60,8 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         "trusted": (),
         "retire": (),
         "allow_leakage": {},
+        "report": (),
+        "time_zone": "UTC",
     }  # fmt: skip
     regression = _read(task="regression")
     assert regression.metric == "rmse"
@@ -321,6 +323,8 @@ CHANGES: dict[str, Any] = {
     "trusted": ["my.Type"],
     "retire": [2],
     "allow_leakage": {"x": "known at booking"},
+    "report": ["region"],
+    "time_zone": "Europe/Amsterdam",
 }
 
 

@@ -15,12 +15,14 @@
 
 {% macro published_tables() %}
   {#-
-    Database, schema and name of the package's tables and views by name. Left out is `ml_predictions_latest`, which costs more than
-    all others and is in `ml_predictions`. `Project.published_tables` in Python gives the same.
+    Database, schema and name of the package's tables and views, and of the `ml_scores_<model>`, by name. Left out is
+    `ml_predictions_latest`, which costs more than all others and is in `ml_predictions`. `Project.published_tables` in Python gives
+    the same.
   -#}
   {%- set tables = {} -%}
-  {%- for node in graph.nodes.values() if node.package_name == 'mlbridge' and node.resource_type == 'model'
-      and not mlbridge.is_written_into(node) and node.name != 'ml_predictions_latest' -%}
+  {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
+  {%- for node in models if not mlbridge.is_written_into(node) and (
+      node.package_name == 'mlbridge' and node.name != 'ml_predictions_latest' or mlbridge.is_scores(node)) -%}
     {%- do tables.update({node.name: [node.database, node.schema, node.alias]}) -%}
   {%- endfor -%}
   {{ return(tables) }}

@@ -5,7 +5,7 @@
   case
     when n = 0 then 'its outcomes were withdrawn'
     when value is null then 'not defined on these rows'
-    when window_end > cast('{{ mlbridge.as_of() }}' as timestamp) then 'the window is not over'
+    when not {{ mlbridge.is_over('window_end') }} then 'the window is not over'
     when n < {{ mlbridge.enough_rows() }} then 'fewer than {{ mlbridge.enough_rows() }} rows'
     when events < {{ mlbridge.enough_events() }} then 'fewer than {{ mlbridge.enough_events() }} rows outside the commonest class'
     when support < {{ mlbridge.enough_events() }} and (share is not null or not is_fixed) then 'it rests on fewer than {{ mlbridge.enough_events() }} rows'

@@ -52,9 +52,3 @@
   {%- endfor -%}
   {{ return(values | join(',\n    ')) }}
 {% endmacro %}
-
-{% macro same_row(predictions, facts, spec) %}
-  {#- That a prediction and a row of the split have the same entity and time. -#}
-  {{ return(predictions ~ '.entity = ' ~ mlbridge.key_as_text(spec.entity, facts) ~ ' and ' ~ predictions ~ '.time = cast(' ~ facts ~ '.'
-    ~ mlbridge.quoted(spec.time) ~ ' as timestamp)') }}
-{% endmacro %}

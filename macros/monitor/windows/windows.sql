@@ -19,16 +19,13 @@
   end
 {%- endmacro %}
 
-{% macro monitored(predictions, versions) %}
-  {#-
-    Whether a prediction is one that the version may be measured on: from `holdout_from` on. Earlier rows were scored only
-    because their outcome was not known at the training, so they do not represent their window.
-  -#}
-  ({{ versions }}.holdout_from is null or {{ predictions }}.time >= {{ versions }}.holdout_from)
-{%- endmacro %}
-
 {% macro is_new(predictions, versions) %}
   {#- Whether a prediction lies after the training period, so that it may be compared with it. -#}
   ({{ predictions }}.time >= {{ versions }}.holdout_from
     or {{ versions }}.holdout_from is null and {{ predictions }}.time > {{ versions }}.train_to)
 {%- endmacro %}
+
+{% macro is_over(window_end) %}
+  {#- Whether a window has ended by the clock of the build. -#}
+  {{ return(window_end ~ " <= cast('" ~ mlbridge.as_of() ~ "' as timestamp)") }}
+{% endmacro %}

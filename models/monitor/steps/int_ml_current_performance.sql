@@ -13,9 +13,9 @@ ranked as (
             order by
                 case when performance.kind = 'realized' then 0 else 1 end,
                 case
-                    when performance.window_end > cast('{{ mlbridge.as_of() }}' as timestamp) then 2
-                    when performance.n < {{ mlbridge.enough_rows() }} then 1
-                    else 0
+                    when performance.is_comparable then 0
+                    when {{ mlbridge.is_over('performance.window_end') }} then 1
+                    else 2
                 end,
                 performance.window_end desc
         ) as preference

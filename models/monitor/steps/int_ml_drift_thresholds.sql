@@ -96,7 +96,7 @@ final as (
         coalesce(rows_scale * {{ mlbridge.of_distance('usual_distance') }}, 0) as usual,
         rows_used >= {{ mlbridge.enough_rows() }}
         and rows_baseline >= {{ mlbridge.enough_rows() }} as is_enough,
-        window_end <= cast('{{ mlbridge.as_of() }}' as timestamp) as is_over,
+        {{ mlbridge.is_over('window_end') }} as is_over,
         rows_used >= rows_typical / 10 and rows_baseline >= rows_typical / 10 as is_typical
     from expected
 )
