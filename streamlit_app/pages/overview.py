@@ -11,6 +11,7 @@ import streamlit as st
 from mlbridge import monitor
 from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance as charts
+from mlbridge.app.charts.sparkline import sparkline
 
 MOST_ALERTS = 5
 VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
@@ -27,6 +28,11 @@ def metric_history(row: Any) -> pd.DataFrame:
     return frame.head(0) if pd.isna(row.version) else frame[frame["version"] == row.version]
 
 
+def sure(each: Any) -> bool:
+    """Return whether a figure of a history is measured, in a window that can be compared with others."""
+    return bool(each.kind == "realized" and each.is_comparable)
+
+
 def models_table(overview: pd.DataFrame) -> None:
     """List all models, a line each."""
     lines = [
@@ -39,7 +45,7 @@ def models_table(overview: pd.DataFrame) -> None:
             "estimated": row.estimated,
             "baseline": row.baseline,
             "threshold": row.threshold,
-            "course": [each.value for each in page.rows(metric_history(row)) if each.kind == "realized"],
+            "course": sparkline([each.value for each in page.rows(metric_history(row)) if sure(each)]),
             "data until": fmt.day(row.newest_row_at),
             "alerts": row.alerts,
             "notes": row.notes,
@@ -56,7 +62,7 @@ def models_table(overview: pd.DataFrame) -> None:
         column_config={
             **figures,
             "why": st.column_config.TextColumn("why", width="large", help="Each card below has the whole sentence"),
-            "course": st.column_config.LineChartColumn("realized over time", width=165),
+            "course": st.column_config.ImageColumn("realized over time", width=165),
             "data until": st.column_config.TextColumn("data until", help="The newest row that was scored"),
             "alerts": st.column_config.NumberColumn("alerts", help="Alerts of severity act or look"),
             "notes": st.column_config.NumberColumn("notes", help="Alerts of severity note, which need no action"),
@@ -74,7 +80,7 @@ def card(row: Any, size: str) -> None:
     in_use, built = pd.notna(row.version), row.last_build_state in ("success", None) or pd.isna(row.last_build_state)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"### {fmt.plain(row.model)}", width="content")
+            st.markdown(f"## {fmt.plain(row.model)}", width="content")
             st.badge(label, color=colour, icon=icon)
             st.space("stretch")
             blame = () if built else ("runs", "pipeline")
@@ -228,7 +234,7 @@ def metric_figure(row: Any, size: str) -> None:
     page.figure(
         f"{row.metric} per {size}",
         "The metric of the version in use: realized where outcomes are known, else estimated. Bars are 95 % intervals, "
-        "a ring is an alert, the dotted line is the threshold.",
+        "a ring is an alert, the dotted line is the threshold. A window that has not ended or has few rows is pale.",
         charts.history(frame, row.metric, size, height=250),
         frame,
         unit=f"Unit: {row.metric}, {better}",

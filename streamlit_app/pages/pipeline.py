@@ -34,8 +34,8 @@ def legend(states: pd.Series) -> None:
 def pipeline_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
     """Draw the graph at its full size, in a container that scrolls."""
     ink = graph.DARK if st.context.theme.type == "dark" else graph.LIGHT
-    with st.container(border=True):
-        st.markdown("#### From sources to predictions")
+    with st.container(border=True, key="figure_graph"):
+        st.markdown("## From sources to predictions")
         st.caption(
             "Data flows from top to bottom. Each box is a dbt node with the result of its last run. An edge is left "
             "out if a longer path connects the same nodes; mlbridge's own tables are grouped in one box.  \n"
@@ -71,9 +71,8 @@ def table(nodes: pd.DataFrame) -> None:
     """List the nodes with the result of their last run."""
     st.header("Nodes")
     order = nodes.assign(stage_order=nodes["stage"].map(graph.STAGES.index)).sort_values(["stage_order", "name"])
-    st.dataframe(
+    page.show_table(
         order.assign(state=order["state"].map(lambda state: f"{graph.SYMBOLS[state]} {state}")),
-        hide_index=True,
         column_order=[
             "name", "state", "stage", "model", "kind", "materialized", "seconds", "rows", "tests_failed", "ran_at",
             "package", "description",
@@ -86,7 +85,6 @@ def table(nodes: pd.DataFrame) -> None:
             "ran_at": st.column_config.DatetimeColumn("last run (UTC)", format="D MMM YYYY, HH:mm"),
             "description": st.column_config.TextColumn("description", width="large"),
         },
-        placeholder=fmt.NO_VALUE,
         key="nodes",
         alt="Every node with its state",
     )  # fmt: skip
