@@ -63,18 +63,20 @@ def score_steps(
     """
     import pandas as pd
 
-    if version_facts(state, model, version)["positive"] is None:
-        return pd.DataFrame(columns=COLUMNS).astype({"lower": "float64", "n": "int64", "positives": "int64"})
+    types = {"lower": "float64", "n": "int64", "positives": "int64"}
+    binary = version_facts(state, model, version)["positive"] is not None
     check_choice(slice, slices(state, model), "slice")
     which = {"model": model, "version": version}
     found = state.ask(COUNTED, slice=slice, since=since, until=until, **which)
+    if found.empty or not binary:
+        return pd.DataFrame(columns=COLUMNS).astype(types)
     documents = json.loads(state.ask(ESTIMATION, **which)["estimation"].iloc[0])
     uppers = [each["upper"] for each in sorted(documents, key=lambda each: int(each["step"]))]
     step = (found["bin"].astype("int64") - 1000) // 2
     lowers = step.map({number: 0.0 if number == 0 else uppers[number - 1] for number in range(len(uppers))})
     counted = found.assign(lower=lowers.astype("float64")).groupby("lower", as_index=False)[["n", "positives"]].sum()
     counted = counted.sort_values("lower", ascending=False, ignore_index=True)
-    return counted[COLUMNS].astype({"n": "int64", "positives": "int64"})
+    return counted[COLUMNS].astype(types)
 
 
 def holdout_steps(state: State, model: str, version: int) -> pd.DataFrame:

@@ -132,8 +132,8 @@ def outcomes_by_bin(
 
     `bin, label, n, mean` of a window, or of all scored windows, and `n_training, mean_training` of the training
     period, with the ends of their 95 % intervals (`low`, `high`, `low_training`, `high_training`; after Wilson, 1927,
-    as if rows were independent; NaN for a regression). A mean is the share of the positive class of two, or the mean of the
-    numbers; NaN without outcomes. Empty with more than two classes, and where mlbridge 0.9 or older counted. Raises
+    as if rows were independent; NaN for a regression). A mean is the share of the positive class of two, or the mean of
+    the numbers; NaN without outcomes. Empty with more than two classes, and where mlbridge 0.9 or older counted. Raises
     MonitorError for an unknown model, version or feature.
     """
     import pandas as pd

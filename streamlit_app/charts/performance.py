@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from mlbridge.app import fmt
-from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, extent, layered, ringed, time_axis
+from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, by_number, extent, layered, ringed, time_axis
 
 MOST_SHAPES = 8  # up to this many versions are distinguished by shape
 MOST_NAMES = 10  # champions that are labelled at most
@@ -42,13 +42,16 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
         alt.Tooltip("baseline:Q", title="naive baseline", format=".4g"),
         alt.Tooltip("n:Q", title="rows", format=","),
     ]
-    points = base.mark_point(filled=True, size=64, clip=True).encode(y=y, color=kind, opacity=pale, tooltip=tooltip)
+    size_of = by_number(frame["window"].nunique(), 64, 30, 8)
+    points = base.mark_point(filled=True, size=size_of, clip=True).encode(
+        y=y, color=kind, opacity=pale, tooltip=tooltip
+    )
     if 1 < len(versions) <= MOST_SHAPES:
         points = points.encode(shape=alt.Shape("version:N", scale=alt.Scale(domain=versions), legend=SHAPES))
     threshold = alt.Y("threshold:Q", title=metric)
     layers = [
         base.mark_line(strokeDash=[2, 3], color=GREY, clip=True).encode(y=threshold, detail=["version:N", "kind:N"]),
-        base.mark_rule(strokeWidth=2, clip=True).encode(
+        base.mark_rule(strokeWidth=by_number(frame["window"].nunique(), 2, 2, 1), clip=True).encode(
             y=alt.Y("low:Q", title=metric),
             y2="high:Q",
             color=kind,

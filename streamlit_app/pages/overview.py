@@ -14,6 +14,9 @@ from mlbridge.app.charts import performance as charts
 from mlbridge.app.charts.sparkline import sparkline
 
 MOST_ALERTS = 5
+MOST_CARDS = 8  # models with a card of their own, unless all are requested
+MOST_LINES = 15  # of the table that are seen at once
+LINE = 35  # pixels
 VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
     "act": ("Act", "red", ":material/crisis_alert:", "\u25b2"),
     "look": ("Look", "orange", ":material/warning:", "\u25b2"),
@@ -68,7 +71,7 @@ def models_table(overview: pd.DataFrame) -> None:
             "notes": st.column_config.NumberColumn("notes", help="Alerts of severity note, which need no action"),
         },
         placeholder=fmt.NO_VALUE,
-        height="content",
+        height="content" if len(lines) <= MOST_LINES else (MOST_LINES + 1) * LINE,
         key="glance",
         alt="Every model with its verdict, a line each",
     )
@@ -265,7 +268,12 @@ def draw() -> None:
     st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['verdict'])}**")
     models_table(overview)
     sizes = page.ask(monitor.models).set_index("model")["window_size"]
-    for _, each in overview.iterrows():
+    many = len(overview) > MOST_CARDS and not st.toggle(
+        f"Show all {len(overview)} models in full", key="all_models", bind="query-params"
+    )
+    if many:
+        st.caption(f"The first {MOST_CARDS} in full, worst first; the table above has all.")
+    for _, each in (overview.head(MOST_CARDS) if many else overview).iterrows():
         card(each, sizes.get(each["model"]) or "month")
 
 

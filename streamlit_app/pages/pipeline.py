@@ -9,6 +9,7 @@ from mlbridge import monitor
 from mlbridge.app import fmt, graph, page
 
 ALL = "all models"
+MOST = 120  # nodes of a graph that can be read
 MEANINGS = {
     graph.DONE: "built, no test of it failed",
     graph.WARNED: "built, but a test of it failed",
@@ -42,6 +43,7 @@ def pipeline_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
             f"Unit: seconds and rows of that run · n = {len(nodes)} nodes"
         )
         legend(nodes["state"])
+        st.caption("The table [Nodes](#nodes) below says the same. A shadow at an edge: the graph goes on there.")
         with page.scrolling("graph"):  # a graph that is shrunk to fit is unreadable
             st.graphviz_chart(
                 graph.drawn(nodes, edges, ink), alt=f"The graph of {len(nodes)} nodes; the table below says the same"
@@ -104,7 +106,14 @@ def draw() -> None:
         return
     nodes = nodes.assign(state=[graph.state_of(each) for each in page.rows(nodes)])
     problems(nodes)
-    pipeline_graph(nodes, edges)
+    if len(nodes) > MOST and model == ALL:
+        page.show_notice(
+            "No graph of all models",
+            f"It would have {len(nodes)} nodes.",
+            "Choose a model above to see its graph; the table below lists every node.",
+        )
+    else:
+        pipeline_graph(nodes, edges)
     table(nodes)
 
 

@@ -305,7 +305,7 @@ def test_outcomes_are_counted_by_bin(aged_shop: Host) -> None:
     scored = """
         select date_trunc('month', p.time), count(p.actual_value), sum(p.actual_value)
         from main_insight.ml_predictions as p join main_insight.ml_versions as v using (model, version)
-        where p.model = 'amount' and p.version = 1 and v.outcome <> 'runner_up' and p.time > v.train_to
+        where p.model = 'amount' and p.version = 1 and v.outcome <> 'runner_up' and p.time >= v.holdout_from
         group by all having count(p.actual_value) > 0 order by all
     """
     windows = aged_shop.rows(scored)
