@@ -190,15 +190,15 @@ def costs(row: pd.Series, version: int, period: page.Period, part: str) -> None:
     frame = monitor.costs(points, alarm, miss)
     best = frame.loc[frame["cost"].idxmin()]
     line = st.container(horizontal=True)
-    line.metric("Best threshold", f"{best['threshold']:.3f}", width=150)
+    line.metric("Best threshold", f"{best['threshold']:.3f}", width=145)
     for name, figure in (
         ("Cost per 1,000 rows", "cost"),
         ("False alarms per 1,000", "false_alarms"),
         ("Misses per 1,000", "misses"),
     ):
-        line.metric(name, fmt.number(best[figure]), width=180)
-    line.metric("If none is flagged", fmt.number(frame["cost"].iloc[0]), width=150)
-    line.metric("If all are flagged", fmt.number(frame["cost"].iloc[-1]), width=150)
+        line.metric(name, fmt.number(best[figure]), width=145)
+    line.metric("If none is flagged", fmt.number(frame["cost"].iloc[0]), width=145)
+    line.metric("If all are flagged", fmt.number(frame["cost"].iloc[-1]), width=145)
     known = alarm + miss
     page.figure(
         titled("Expected cost by threshold", part),

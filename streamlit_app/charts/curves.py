@@ -7,11 +7,20 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from mlbridge.app.charts.marks import GREY, RING, TOP, layered
+from mlbridge.app.charts.marks import GREY, RING, layered
 
 HEIGHT = 320
 SHARE = alt.Axis(format=".0%", tickCount=6)
 DASHES = [[1, 0], [6, 3]]
+LINES = alt.Legend(
+    orient="top",
+    title=None,
+    labelLimit=260,
+    symbolType="stroke",
+    symbolSize=400,
+    symbolStrokeWidth=2.5,
+    symbolOpacity=1,
+)
 
 
 def roc(named: Sequence[tuple[str, pd.DataFrame]]) -> alt.LayerChart:
@@ -45,7 +54,7 @@ def _curves(
     names = [name for name, _ in named]
     across = alt.X(f"{x}:Q", title=titles[0], scale=alt.Scale(domain=[0, 1]), axis=SHARE)
     up = alt.Y(f"{y}:Q", title=titles[1], scale=alt.Scale(domain=[0, 1]), axis=SHARE)
-    colour = alt.Color("rows:N", scale=alt.Scale(domain=names), legend=TOP)
+    colour = alt.Color("rows:N", scale=alt.Scale(domain=names), legend=LINES)
     tooltip = [
         alt.Tooltip("rows:N", title="of"),
         alt.Tooltip("threshold:Q", format=".3f"),
@@ -58,10 +67,10 @@ def _curves(
     every = pd.concat([points.assign(rows=name, place=range(len(points))) for name, points in named])
     first = alt.Chart(every[every["rows"] == names[0]])
     limits = {"y": alt.Y(f"{y}_low:Q", title=titles[1]), "y2": f"{y}_high:Q"}
-    dash = alt.StrokeDash("rows:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=TOP)
+    dash = alt.StrokeDash("rows:N", scale=alt.Scale(domain=names, range=DASHES[: len(names)]), legend=LINES)
     layers = [
         alt.Chart(reference).mark_line(color=GREY, strokeDash=[2, 3]).encode(x=across, y=up),
-        first.mark_area(opacity=0.18).encode(x=across, color=colour, order="place:Q", **limits),
+        first.mark_area(opacity=0.18).encode(x=across, color=colour, **limits),
         alt.Chart(every)
         .mark_line(strokeWidth=2.5)
         .encode(x=across, y=up, color=colour, strokeDash=dash, order="place:Q"),
@@ -83,8 +92,8 @@ def by_threshold(points: pd.DataFrame, threshold: float) -> alt.LayerChart:
     ]
     frame = pd.concat(parts).dropna(subset=["value"])
     x = _threshold_axis()
-    colour = alt.Color("of:N", scale=alt.Scale(domain=names), legend=TOP)
-    dash = alt.StrokeDash("of:N", scale=alt.Scale(domain=names, range=DASHES), legend=TOP)
+    colour = alt.Color("of:N", scale=alt.Scale(domain=names), legend=LINES)
+    dash = alt.StrokeDash("of:N", scale=alt.Scale(domain=names, range=DASHES), legend=LINES)
     y = alt.Y("value:Q", title="precision, recall", scale=alt.Scale(domain=[0, 1]), axis=SHARE)
     tooltip = [
         alt.Tooltip("of:N", title="figure"),

@@ -144,9 +144,11 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
 def multiples(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
     """Draw a feature's distribution in each window on one scale: a chart by window; ticks are the training.
 
-    A window with an alert has the colour of alerts and a triangle in its name, one that cannot be compared is pale.
+    A window with an alert has the colour of alerts and a triangle in its name, one that cannot be compared is pale and
+    may be cut off.
     """
-    most = float(frame[["share", "share_baseline"]].max().max())
+    whole = frame[frame["is_comparable"]] if frame["is_comparable"].any() else frame
+    most = float(whole[["share", "share_baseline"]].max().max())
     x = alt.X("place:O", title=None, axis=None)
     y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[0, most]), axis=alt.Axis(format=".0%", tickCount=3))
     tooltip = [
@@ -163,13 +165,13 @@ def multiples(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
     charts = {}
     for window, rows in frame.groupby("window"):
         rows = rows.assign(place=rows["bin"].map(order))
-        alert, whole = bool(rows["alert"].iloc[0]), bool(rows["is_comparable"].iloc[0])
+        alert, known = bool(rows["alert"].iloc[0]), bool(rows["is_comparable"].iloc[0])
         colour = {"color": RING} if alert else {}
         base = alt.Chart(rows).encode(x=x, tooltip=tooltip)
-        bars = base.mark_bar(opacity=1 if whole or alert else 0.3, **colour).encode(y=y)
+        bars = base.mark_bar(opacity=1 if known or alert else 0.3, clip=True, **colour).encode(y=y)
         ticks = base.mark_tick(color=GREY, thickness=2).encode(y=alt.Y("share_baseline:Q", title=None))
-        name = fmt.window(window, size) + (" \u25b2 alert" if alert else "" if whole else " (not comparable)")
-        charts[name] = layered(bars, ticks).properties(height=90, width="container")
+        name = fmt.window(window, size) + (" \u25b2 alert" if alert else "" if known else " (not comparable)")
+        charts[name] = layered(bars, ticks).properties(height=110, width="container")
     return charts
 
 
@@ -203,11 +205,10 @@ def outcomes(frame: pd.DataFrame, window: str, title: str, share: bool) -> alt.L
         alt.Tooltip("n:Q", title="rows", format=","),
     ]
     base = alt.Chart(both).encode(y=y, yOffset=alt.YOffset("rows:N", sort=names), color=colour)
-    layers = [
-        base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
-        base.mark_point(filled=True, size=64, opacity=1).encode(x=x, shape=shape, tooltip=tooltip),
-    ]
-    return layered(*layers).properties(width="container", height=24 * len(frame) + 80)
+    limits = base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=alt.X("low:Q", title=title), x2="high:Q")
+    points = base.mark_point(filled=True, size=64, opacity=1).encode(x=x, shape=shape, tooltip=tooltip)
+    drawn = layered(limits, points) if both["low"].notna().any() else layered(points)
+    return drawn.properties(width="container", height=24 * len(frame) + 80)
 
 
 def associations(frame: pd.DataFrame, window: str) -> alt.LayerChart:

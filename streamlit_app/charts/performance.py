@@ -69,7 +69,7 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
         *ringed(frame, x=x, y=y),
     ]
     if baseline:
-        tick = base.mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=14, clip=True)
+        tick = base.mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=20, clip=True)
         layers.append(tick.encode(y=alt.Y("baseline:Q", title=metric)))
     alone = frame[~frame.duplicated(["version", "kind"], keep=False)]
     if len(alone):  # a line through one window has no length
