@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -14,7 +16,7 @@ MOST = 30  # features whose correlations are drawn
 
 def more(row: pd.Series, version: int, selected: pd.Series, baseline: str, name: str) -> None:
     """Show tabs about the feature and the window of a cell; `name` is what the baseline is called."""
-    views = {
+    views: dict[str, Callable[[], None]] = {
         "Every metric": lambda: metrics(row, version, selected["feature"], baseline, name),
         "Every window": lambda: windows(row, version, selected),
         "Against the target": lambda: target(row, version, selected),

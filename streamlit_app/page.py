@@ -35,7 +35,6 @@ SCROLLING = """overflow-x: auto; --shade: rgba(110, 120, 130, 0.55);
         linear-gradient(to left, var(--ground) 50%, transparent) right / 56px 100% no-repeat local,
         linear-gradient(to right, var(--shade), transparent) left / 18px 100% no-repeat scroll,
         linear-gradient(to left, var(--shade), transparent) right / 18px 100% no-repeat scroll"""
-GROUNDS = {"light": "#ffffff", "dark": "#0e1117"}
 LOOK_AGAIN = "20s"  # how soon an open page notices a new build
 
 
@@ -267,7 +266,7 @@ def measured(frame: pd.DataFrame) -> float:
 
 def scrolling(key: str, **more: Any) -> DeltaGenerator:
     """Return a container that scrolls horizontally if its content is wider: at an edge with more there is a shadow."""
-    ground = GROUNDS.get(str(st.context.theme.type), GROUNDS["light"])
+    ground = st.get_option(f"theme.{'dark' if st.context.theme.type == 'dark' else 'light'}.backgroundColor")
     style = f".st-key-{key} {{--ground: {ground}; {SCROLLING}}} .st-key-{key} svg {{max-width: none}}"
     st.html(f"<style>{style}</style>")
     return st.container(key=key, **more)

@@ -188,7 +188,7 @@ def costs(row: pd.Series, version: int, period: page.Period, part: str) -> None:
     alarm = left.slider("Cost of a false alarm", 0.0, 100.0, 1.0, 0.5, key="alarm", bind="query-params")
     miss = right.slider("Cost of a miss", 0.0, 100.0, 5.0, 0.5, key="miss", bind="query-params")
     frame = monitor.costs(points, alarm, miss)
-    best = frame.loc[frame["cost"].idxmin()]
+    best = frame.iloc[int(frame["cost"].argmin())]
     line = st.container(horizontal=True)
     line.metric("Best threshold", f"{best['threshold']:.3f}", width=145)
     for name, figure in (

@@ -115,12 +115,12 @@ def distributions(state: State, model: str, version: int, feature: str, last: in
 
     which = _checked(state, model, version, feature)
     profile, described = _profile(state, which)
-    states = state.ask(STATES, **which).set_index("window")
+    states = state.ask(STATES, **which)
+    alerts, whole = (dict(zip(states["window"], states[each] > 0, strict=True)) for each in ("alert", "whole"))
     before, parts = _by_bin(profile), []
     for window, rows in state.ask(NEWEST, last=last, **which).groupby("window"):
         frame = _frame(profile, described, _by_bin(records(rows)), before)
-        known = states.loc[window] if window in states.index else {"alert": 0, "whole": 0}
-        frame = frame.assign(alert=bool(known["alert"]), is_comparable=bool(known["whole"]))
+        frame = frame.assign(alert=alerts.get(window, False), is_comparable=whole.get(window, False))
         parts.append(frame.assign(window=window)[["window", *COLUMNS, "alert", "is_comparable"]])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["window", *COLUMNS])
 

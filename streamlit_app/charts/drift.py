@@ -163,12 +163,13 @@ def multiples(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
         number: place for place, number in enumerate(sorted(first.index, key=lambda each: outside.get(each, each)))
     }
     charts = {}
-    for window, rows in frame.groupby("window"):
+    for window in sorted(frame["window"].unique()):
+        rows = frame[frame["window"] == window]
         rows = rows.assign(place=rows["bin"].map(order))
         alert, known = bool(rows["alert"].iloc[0]), bool(rows["is_comparable"].iloc[0])
-        colour = {"color": RING} if alert else {}
         base = alt.Chart(rows).encode(x=x, tooltip=tooltip)
-        bars = base.mark_bar(opacity=1 if known or alert else 0.3, clip=True, **colour).encode(y=y)
+        bars = base.mark_bar(opacity=1 if known or alert else 0.3, clip=True).encode(y=y)
+        bars = bars.encode(color=alt.value(RING)) if alert else bars
         ticks = base.mark_tick(color=GREY, thickness=2).encode(y=alt.Y("share_baseline:Q", title=None))
         name = fmt.window(window, size) + (" \u25b2 alert" if alert else "" if known else " (not comparable)")
         charts[name] = layered(bars, ticks).properties(height=110, width="container")

@@ -32,7 +32,8 @@ OFFSETS = {
     "week": pd.DateOffset(days=7),
     "month": pd.DateOffset(months=1),
 }
-AXIS_FORMAT = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
+# A day, and in January the year below it.
+WITH_YEAR = "[timeFormat(datum.value, '%-d %b'), month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : '']"
 
 
 def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
@@ -51,7 +52,7 @@ def time_axis(name: str, size: str, moments: pd.Series | None = None) -> alt.X:
         title=None,
         scale=alt.Scale(padding=12) if alone is None else alt.Scale(domain=_around(alone, size)),
         axis=alt.Axis(
-            format=AXIS_FORMAT[size],
+            **({"format": "%b %Y"} if size == "month" else {"labelExpr": WITH_YEAR}),
             labelOverlap=True,
             grid=False,
             tickCount={"interval": "month", "step": 1} if size == "month" else 8,

@@ -31,11 +31,6 @@ def metric_history(row: Any) -> pd.DataFrame:
     return frame.head(0) if pd.isna(row.version) else frame[frame["version"] == row.version]
 
 
-def sure(each: Any) -> bool:
-    """Return whether a figure of a history is measured, in a window that can be compared with others."""
-    return bool(each.kind == "realized" and each.is_comparable)
-
-
 def models_table(overview: pd.DataFrame) -> None:
     """List all models, a line each."""
     lines = [
@@ -48,7 +43,7 @@ def models_table(overview: pd.DataFrame) -> None:
             "estimated": row.estimated,
             "baseline": row.baseline,
             "threshold": row.threshold,
-            "course": sparkline([each.value for each in page.rows(metric_history(row)) if sure(each)]),
+            "course": sparkline(row.course),
             "data until": fmt.day(row.newest_row_at),
             "alerts": row.alerts,
             "notes": row.notes,

@@ -104,9 +104,10 @@ def of_its_drift(state: State, said: dict[str, Any]) -> Iterator[Question]:
             yield "drift_history", of_cell
             if cell["feature"] in set(profiled):
                 yield "distribution", {**of_cell, "window": cell["window"]}
-                yield "distributions", {**said, "feature": cell["feature"], "last": 3}
-                for window in (None, cell["window"]):
-                    yield "outcomes_by_bin", {**said, "feature": cell["feature"], "window": window}
+                if baseline == "training":
+                    yield "distributions", {**said, "feature": cell["feature"], "last": 2}
+                    yield "outcomes_by_bin", {**said, "feature": cell["feature"]}
+                    yield "outcomes_by_bin", {**said, "feature": cell["feature"], "window": cell["window"]}
 
 
 def assert_same(ours: Any, theirs: Any) -> None:

@@ -129,7 +129,7 @@ def test_small_multiples_share_a_scale_and_mark_alerts() -> None:
     charts = drift.multiples(frame.assign(share_baseline=0.5, n=10, upper=[None, 5.0, 1.0, 5.0, 5.0]), "month")
     assert list(charts) == ["Apr 2024", "May 2024 \u25b2 alert", "Jun 2024 (not comparable)"]
     bars = [next(marks(chart, "bar")) for chart in charts.values()]
-    assert [layer["mark"].get("color") for layer, _ in bars] == [None, RING, None]
+    assert [layer["encoding"].get("color") for layer, _ in bars] == [None, {"value": RING}, None]
     assert bars[2][0]["mark"]["opacity"] < 1 == bars[0][0]["mark"]["opacity"]
     assert {str(layer["encoding"]["y"]["scale"]["domain"]) for layer, _ in bars} == {"[0, 1.0]"}
     places = {row["label"]: row["place"] for _, rows in bars for row in rows}
