@@ -136,19 +136,16 @@ def outcomes_by_bin(
     the numbers; NaN without outcomes. Empty with more than two classes, and where mlbridge 0.9 or older counted. Raises
     MonitorError for an unknown model, version or feature.
     """
-    import pandas as pd
 
     which = _checked(state, model, version, feature)
     profile, described = _profile(state, which)
     shares = version_facts(state, model, version)["positive"] is not None
     found = state.ask(OUTCOMES, start=window, folded=FOLDED, **which)
-    periods = {each: rows.set_index("bin") for each, rows in found.groupby("period")}
-    nothing = pd.DataFrame({"n": [], "total": []}, dtype="float64")
-    now, then = (periods.get(each, nothing) for each in ("scored", "training"))
-    counts = [{int(number): int(n) for number, n in rows["n"].items()} for rows in (now, then)]
-    frame = _frame(profile, described, *counts)[["bin", "label"]]
-    for rows, suffix in ((now, ""), (then, "_training")):
-        n = frame["bin"].map(rows["n"]).astype("float64")
+    periods = [found[found["period"] == each] for each in ("scored", "training")]
+    frame = _frame(profile, described, *(_by_bin(records(each)) for each in periods))[["bin", "label"]]
+    for period, suffix in zip(periods, ("", "_training"), strict=True):
+        rows = period.set_index("bin")[["n", "total"]].astype("float64")
+        n = frame["bin"].map(rows["n"])
         mean = frame["bin"].map(rows["total"]) / n
         low, high = wilson(mean if shares else mean * math.nan, n)
         frame = frame.assign(**{f"n{suffix}": n.fillna(0).astype("int64"), f"mean{suffix}": mean})

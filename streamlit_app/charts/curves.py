@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from mlbridge.app.charts.marks import GREY, RING, layered
+from mlbridge.app.charts.marks import GREY, NARROW, RING, layered
 
 HEIGHT = 320
 SHARE = alt.Axis(format=".0%", tickCount=6)
@@ -20,6 +20,7 @@ LINES = alt.Legend(
     symbolSize=400,
     symbolStrokeWidth=2.5,
     symbolOpacity=1,
+    columns=alt.ExprRef(f"width < {NARROW} ? 1 : 4"),
 )
 
 

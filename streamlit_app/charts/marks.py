@@ -52,7 +52,7 @@ def time_axis(name: str, size: str, moments: pd.Series | None = None) -> alt.X:
         title=None,
         scale=alt.Scale(padding=12) if alone is None else alt.Scale(domain=_around(alone, size)),
         axis=alt.Axis(
-            **({"format": "%b %Y"} if size == "month" else {"labelExpr": WITH_YEAR}),
+            labelExpr="timeFormat(datum.value, '%b %Y')" if size == "month" else WITH_YEAR,
             labelOverlap=True,
             grid=False,
             tickCount={"interval": "month", "step": 1} if size == "month" else 8,
