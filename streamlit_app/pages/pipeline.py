@@ -43,7 +43,7 @@ def pipeline_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
             f"Unit: seconds and rows of that run · n = {len(nodes)} nodes"
         )
         legend(nodes["state"])
-        st.caption("The table [Nodes](#nodes) below says the same. A shadow at an edge: the graph goes on there.")
+        st.caption("Where there is a shadow at an edge, the graph goes on: scroll. The table below lists every node.")
         with page.scrolling("graph"):  # a graph that is shrunk to fit is unreadable
             st.graphviz_chart(
                 graph.drawn(nodes, edges, ink), alt=f"The graph of {len(nodes)} nodes; the table below says the same"
