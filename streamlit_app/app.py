@@ -17,11 +17,23 @@ PAGES = {
 }
 FOLDER = Path(__file__).parent / "pages"
 
-# Links show the keyboard focus; a chart that is wider than its container can be scrolled.
+# Links show the keyboard focus; a chart that is wider than its container can be scrolled; the headings of figures are
+# small. A table's own download would write formulas as such: `page.show_table` offers another one.
 STYLE = """<style>
 a:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
 [data-testid=stVegaLiteChart] {overflow-x: auto}
+[class*=st-key-figure_] :is(h2, h3) {font-size: 1.05rem; padding: 0.25rem 0}
+[data-testid=stDataFrame] button[aria-label^="Download as CSV"] {display: none}
 </style>"""
+# The key Tab leaves a table, in which the arrows move; else it would lead through each of its cells.
+TAB = """<script>
+if (!window.mlbridgeTab) {
+    window.mlbridgeTab = true;
+    document.addEventListener("keydown", (event) => {
+        if (event.key === "Tab" && event.target.closest("[data-testid=stDataFrame]")) event.stopPropagation();
+    }, true);
+}
+</script>"""
 
 st.set_page_config(page_title="mlbridge", page_icon=str(FOLDER.parent / "icon.svg"), layout="wide")
 chosen = st.navigation(
@@ -31,4 +43,5 @@ chosen = st.navigation(
     ]
 )
 st.html(STYLE)
+st.html(TAB, unsafe_allow_javascript=True)
 chosen.run()

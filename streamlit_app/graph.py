@@ -13,7 +13,7 @@ from mlbridge.app import fmt
 
 STAGES = ("source", "host", "features", "split", "train", "register", "score", "monitor")
 PACKAGE, TABLES = "mlbridge", "tables of mlbridge"
-ABREAST = 3  # of the package's tables
+ABREAST = 2  # of the package's tables
 DONE, WARNED, FAILED, SKIPPED, NEVER, READ = "done", "tests failed", "failed", "skipped", "never run", "source"
 SYMBOLS = {DONE: "✓", WARNED: "!", FAILED: "✗", SKIPPED: "»", NEVER: "○", READ: "▸"}
 STYLES = {DONE: "solid", WARNED: "dashed", FAILED: "bold", SKIPPED: "dashed", NEVER: "dotted", READ: "solid"}

@@ -29,6 +29,12 @@ Colour: TypeAlias = Literal["red", "orange", "green", "blue", "gray"]
 Period: TypeAlias = dict[str, pd.Timestamp | None]
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.VConcatChart
 Answer = TypeVar("Answer")
+# The covers move with the content and hide the shadow of an edge that has been reached.
+SCROLLING = """overflow-x: auto; --shade: rgba(110, 120, 130, 0.55);
+    background: linear-gradient(to right, var(--ground) 50%, transparent) left / 56px 100% no-repeat local,
+        linear-gradient(to left, var(--ground) 50%, transparent) right / 56px 100% no-repeat local,
+        linear-gradient(to right, var(--shade), transparent) left / 18px 100% no-repeat scroll,
+        linear-gradient(to left, var(--shade), transparent) right / 18px 100% no-repeat scroll"""
 LOOK_AGAIN = "20s"  # how soon an open page notices a new build
 
 
@@ -198,10 +204,10 @@ def figure(  # noqa: PLR0913 - every chart has a title, a meaning, data, a unit 
 ) -> None:
     """Draw a chart, or several by name, with title, unit, n and meaning, and the figures behind it as a table.
 
-    Without a border it is part of the container around it.
+    Without a border it is part of the container around it, whose heading stands above its own.
     """
-    with st.container(border=border):
-        st.markdown(f"#### {plain(title)}")
+    with st.container(border=border, key=f"figure_{key}"):
+        st.markdown(f"{'##' if border else '###'} {plain(title)}")
         of = "" if n is None else f" · n = {count(n)}"
         st.caption(f"{plain(meaning)}  \n{plain(unit)}{of}")
         if isinstance(chart, Mapping):
@@ -220,7 +226,25 @@ def figure(  # noqa: PLR0913 - every chart has a title, a meaning, data, a unit 
             )
         table = st.expander("Show the data as a table", key=f"{key}_figures", on_change="rerun")
         if table.open:  # closed tables are not sent, so the page loads faster
-            table.dataframe(data, hide_index=True, key=f"{key}_table", placeholder=NO_VALUE)
+            with table:
+                show_table(data, f"{key}_table", title)
+
+
+def show_table(data: pd.DataFrame, key: str, alt: str, **more: Any) -> None:
+    """Show a table, and offer it as a CSV download; `alt` says what it is to those who do not see it."""
+    st.dataframe(data, hide_index=True, key=key, placeholder=NO_VALUE, alt=alt, **more)
+    shown = data[more["column_order"]] if "column_order" in more else data
+    st.download_button(
+        "Download as CSV",
+        lambda: monitor.csv(shown),
+        file_name=f"{key}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+        type="tertiary",
+        key=f"{key}_download",
+        help=monitor.ESCAPED,
+    )
 
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
@@ -241,6 +265,8 @@ def measured(frame: pd.DataFrame) -> float:
 
 
 def scrolling(key: str, **more: Any) -> DeltaGenerator:
-    """Return a container that scrolls horizontally if its content is wider."""
-    st.html(f"<style>.st-key-{key} {{overflow-x: auto}} .st-key-{key} svg {{max-width: none}}</style>")
+    """Return a container that scrolls horizontally if its content is wider: at an edge with more there is a shadow."""
+    ground = st.get_option(f"theme.{'dark' if st.context.theme.type == 'dark' else 'light'}.backgroundColor")
+    style = f".st-key-{key} {{--ground: {ground}; {SCROLLING}}} .st-key-{key} svg {{max-width: none}}"
+    st.html(f"<style>{style}</style>")
     return st.container(key=key, **more)

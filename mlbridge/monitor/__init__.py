@@ -6,9 +6,11 @@ The tables that they read are computed in SQL: `models/monitor` and `macros/moni
 from mlbridge.errors import MonitorError
 from mlbridge.monitor.alerts import NOTE, Alert
 from mlbridge.monitor.card import card
-from mlbridge.monitor.distribution import distribution
+from mlbridge.monitor.curves import costs, curve, design_effects, gain, holdout_steps, score_steps
+from mlbridge.monitor.distribution import distribution, distributions, outcomes_by_bin
+from mlbridge.monitor.download import ESCAPED, csv
 from mlbridge.monitor.drift import LAST as LAST_WINDOWS
-from mlbridge.monitor.drift import drift, drift_history, drift_metrics
+from mlbridge.monitor.drift import associations, drift, drift_history, drift_metrics
 from mlbridge.monitor.models import ENOUGH_ROWS, models, version_facts
 from mlbridge.monitor.outcomes import (
     against,
@@ -32,6 +34,7 @@ from mlbridge.monitor.versions import decisions, importances, leaderboard, leaks
 
 __all__ = [
     "ENOUGH_ROWS",
+    "ESCAPED",
     "LAST_WINDOWS",
     "NOTE",
     "Alert",
@@ -42,19 +45,27 @@ __all__ = [
     "Source",
     "State",
     "against",
+    "associations",
     "by_slice",
     "calibration",
     "card",
     "changes",
     "confusion",
     "confusion_classes",
+    "costs",
+    "csv",
+    "curve",
     "decisions",
+    "design_effects",
     "distribution",
+    "distributions",
     "drift",
     "drift_history",
     "drift_metrics",
     "entities",
+    "gain",
     "history",
+    "holdout_steps",
     "importances",
     "invocations",
     "leaderboard",
@@ -64,6 +75,7 @@ __all__ = [
     "models",
     "open_folder",
     "open_source",
+    "outcomes_by_bin",
     "overview",
     "pipeline",
     "prediction_bins",
@@ -72,6 +84,7 @@ __all__ = [
     "residuals",
     "rows",
     "runs",
+    "score_steps",
     "scores",
     "slices",
     "stored_calibration",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlbridge.catalogue.drift import DRIFT_METRICS
@@ -59,6 +60,23 @@ where rank_of_metric = 1 and rank_of_window <= :last
 METRICS = "select distinct metric from ml_drift where model = :model and version = :version"
 FEATURES = "select distinct feature from ml_drift where model = :model and version = :version"
 IMPORTANCES = "select feature, mean from ml_importances where model = :model and version = :version"
+ASSOCIATIONS = """
+select
+    drift.feature, profile.partner as partners, profile.correlation as correlation_training, drift.value as lost,
+    drift.threshold, drift.alert, drift.rows_used, drift.is_comparable
+from ml_drift as drift
+inner join (
+    select feature, max(partner) as partner, max(partner_correlation) as correlation
+    from ml_profiles
+    where model = :model and version = :version and partner_correlation is not null
+    group by feature
+) as profile
+    on drift.feature = profile.feature
+where
+    drift.model = :model and drift.version = :version and drift."window" = :window
+    and drift.baseline = 'training' and drift.metric = 'association_change'
+order by abs(drift.value) desc nulls last, drift.feature
+"""
 HISTORY = f"""
 select "window", metric, value, threshold, alert, rows_used, is_comparable
 from ml_drift
@@ -145,3 +163,18 @@ def drift_history(state: State, model: str, version: int, feature: str, baseline
     check_choice(baseline, BASELINES, "baseline")
     check_choice(feature, sorted(state.ask(FEATURES, model=model, version=version)["feature"]), "feature with drift")
     return state.ask(HISTORY, model=model, version=version, feature=feature, baseline=baseline)
+
+
+def associations(state: State, model: str, version: int, window: datetime) -> pd.DataFrame:
+    """Say how a window's correlations differ from training: one row per feature with partners, the most changed first.
+
+    `feature, partners` (the features that it went together with in training, ` + ` between them),
+    `correlation_training` (0 to 1), `correlation` (in the window; NULL where it cannot be computed), `lost` (the share
+    of it that is gone, negative where it has grown), `threshold` and `alert` of that share, `rows_used`,
+    `is_comparable`. Raises MonitorError for an unknown model or version.
+    """
+    checked_version(state, model, version)
+    found = state.ask(ASSOCIATIONS, model=model, version=version, window=window)
+    now = found["correlation_training"] * (1 - found["lost"].astype("float64"))
+    found.insert(3, "correlation", now)
+    return found

@@ -10,6 +10,7 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from mlbridge.monitor.counted import wilson
 from mlbridge.monitor.histogram import LARGEST, Grid, bin_of, central_range, histogram, nice, no_bins
 from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.source import State
@@ -31,7 +32,6 @@ STEPS = 200  # steps of the probability scale, so a threshold is a multiple of 0
 FINE_STEPS = 10_000  # finer steps that calibration bins are made of, so that a rare class has several bins
 RESIDUAL_BINS = 60
 CELLS = 40
-Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 KNOWN = """
 model = :model and version = :version and actual is not null
 and (:since is null or time >= :since) and (:until is null or time < :until)
@@ -168,17 +168,9 @@ def stored_calibration(state: State, model: str, version: int) -> pd.DataFrame:
 def _shares(n: pd.Series, predicted: pd.Series, observed: pd.Series) -> pd.DataFrame:
     import pandas as pd
 
-    middle = (observed + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * (observed * (1 - observed) / n + Z**2 / (4 * n**2)) ** 0.5
+    low, high = wilson(observed, n)
     return pd.DataFrame(
-        {
-            "bin": range(len(n)),
-            "predicted": predicted,
-            "observed": observed,
-            "low": middle - half,
-            "high": middle + half,
-            "n": n,
-        }
+        {"bin": range(len(n)), "predicted": predicted, "observed": observed, "low": low, "high": high, "n": n}
     )
 
 

@@ -60,7 +60,7 @@ QUERIES = {
 FIGURES = ("", "_low", "_high", "_n", "_window")
 COLUMNS = [
     "model", *HEALTH_COLUMNS, "pinned", "age_days", "decision", "metric", "greater_is_better", "window_size",
-    *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES), *alerts.COLUMNS, "drifted",
+    *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES), *alerts.COLUMNS, "drifted", "course",
 ]  # fmt: skip
 TYPES = {
     **dict.fromkeys(("version", "realized_n", "estimated_n"), "Int64"),
@@ -87,6 +87,7 @@ def overview(state: State) -> pd.DataFrame:
     - the columns of `alerts.alert_columns`.
     - `drifted`: up to three tuples (feature, metric, value, threshold) with the largest ratio of value to threshold,
       against training, in the newest comparable window.
+    - `course`: the realized values of the spec's metric over the windows that have ended and have `ENOUGH_ROWS` rows.
     """
     import pandas as pd
 
@@ -107,11 +108,14 @@ def _row(facts: Mapping[Hashable, Value], own: dict[str, pd.DataFrame], state: S
     row: Row = {key: facts[key] for key in ("model", "metric", "greater_is_better", "window_size")}
     row |= {key: _first(own["health"], key) for key in HEALTH_COLUMNS}
     row["decision"] = _first(own["decisions"], "reason")
-    row |= {**alerts.alert_columns(own), "drifted": []}
+    row |= {**alerts.alert_columns(own), "drifted": [], "course": []}
     if len(own["champions"]):
         row["pinned"] = _first(own["champions"], "pinned")
         row["age_days"] = (state.build.as_of - row["trained_as_of"]).total_seconds() / 86_400
-        row |= _figures(own["performance"][own["performance"]["metric"] == facts["metric"]], state)
+        measured = own["performance"][own["performance"]["metric"] == facts["metric"]]
+        row |= _figures(measured, state)
+        whole = (measured["window_end"] <= state.build.as_of) & (measured["n"] >= ENOUGH_ROWS)
+        row["course"] = measured.loc[whole & (measured["kind"] == "realized"), "value"].tolist()
         row["drifted"] = _drifted(own["drift"])
     return row
 

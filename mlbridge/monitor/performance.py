@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.models import check_choice, checked_version, model
+from mlbridge.monitor.models import ENOUGH_ROWS, check_choice, checked_version, model
 from mlbridge.monitor.source import State
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ def history(state: State, model: str, metric: str | None = None, slice: str = AL
     """One row per version, kind and window: the metric (of the spec, where none is named) with its 95 % interval.
 
     `version, window, window_end, kind (realized|estimated), value, low, high, n, baseline, threshold, reference, alert,
-    muted, in_use`; `baseline` is the value without skill on the same rows, `muted` is why a figure cannot alert (NULL
-    if it can). `in_use` is whether the version was champion at the end of the window, or is it now if the window has
-    not ended. For past windows it is derived from the promotions, because the time at which a pin was set is not
-    stored. Raises MonitorError for an unknown model, metric or slice.
+    muted, in_use, is_comparable`; `baseline` is the value without skill on the same rows, `muted` is why a figure
+    cannot alert (NULL if it can). `in_use` is whether the version was champion at the end of the window, or is it now
+    if the window has not ended. For past windows it is derived from the promotions, because the time at which a pin was
+    set is not stored. `is_comparable` is whether the window has ended and has enough rows to be compared with others.
+    Raises MonitorError for an unknown model, metric or slice.
     """
     known = metrics(state, model)
     if metric is not None:
@@ -84,7 +85,8 @@ def history(state: State, model: str, metric: str | None = None, slice: str = AL
         return None if before.empty else int(before["version"].iloc[-1])
 
     ends = {end: champion(end) for end in found["window_end"].unique()}
-    return found.assign(in_use=found["window_end"].map(ends) == found["version"])
+    comparable = (found["n"] >= ENOUGH_ROWS) & (found["window_end"] <= state.build.as_of)
+    return found.assign(in_use=found["window_end"].map(ends) == found["version"], is_comparable=comparable)
 
 
 def promotions(state: State, model: str) -> pd.DataFrame:

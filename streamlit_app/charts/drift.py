@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import pandas as pd
 
-from mlbridge.app.charts.marks import GRADIENT, GREY, MANY, TOP, layered, ringed, time_axis
+from mlbridge.app import fmt
+from mlbridge.app.charts.marks import GRADIENT, GREY, MANY, RING, TOP, by_number, layered, ringed, time_axis
 
 USUAL = ["rgba(70, 140, 200, 0.07)", "rgba(50, 125, 190, 0.8)"]
 CHOSEN = "#A8328F"  # differs from the shades of the map and from the background of both themes
@@ -125,11 +128,112 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
         room = 0.2 * (max(figures) - min(figures)) or 1.0
         domain = [min(figures) - 0.4 * room, max(figures) + room]
         y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(tickCount=3))
-        points = alt.OverlayMarkDef(size=40, filled=True, clip=True)
+        pale = alt.condition(alt.datum.is_comparable, alt.value(1), alt.value(0.3))
         layers = [
             base.mark_line(color=GREY, strokeDash=[2, 3], clip=True).encode(y=alt.Y("threshold:Q", title=None)),
-            base.mark_line(strokeWidth=2, point=points, clip=True).encode(y=y, tooltip=tooltip),
+            base.mark_line(strokeWidth=2, clip=True).encode(y=y),
+            base.mark_point(size=by_number(rows["window"].nunique(), 40, 20, 8), filled=True, clip=True).encode(
+                y=y, opacity=pale, tooltip=tooltip
+            ),
             *ringed(rows, x=time_axis("window", size), y=y),
         ]
         charts[str(metric)] = layered(*layers).properties(height=120, width="container")
     return charts
+
+
+def multiples(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
+    """Draw a feature's distribution in each window on one scale: a chart by window; ticks are the training.
+
+    A window with an alert has the colour of alerts and a triangle in its name, one that cannot be compared is pale and
+    may be cut off.
+    """
+    whole = frame[frame["is_comparable"]] if frame["is_comparable"].any() else frame
+    most = float(whole[["share", "share_baseline"]].max().max())
+    x = alt.X("place:O", title=None, axis=None)
+    y = alt.Y("share:Q", title=None, scale=alt.Scale(domain=[0, most]), axis=alt.Axis(format=".0%", tickCount=3))
+    tooltip = [
+        alt.Tooltip("label:N", title="bin"),
+        alt.Tooltip("share:Q", format=".2%"),
+        alt.Tooltip("share_baseline:Q", title="in training", format=".2%"),
+        alt.Tooltip("n:Q", title="rows", format=","),
+    ]
+    first = frame.drop_duplicates("bin").set_index("bin")
+    outside = {-1: math.inf, -2: -1 if first["upper"].notna().any() else 1e9}  # missing, and below or not in training
+    order = {
+        number: place for place, number in enumerate(sorted(first.index, key=lambda each: outside.get(each, each)))
+    }
+    charts = {}
+    for window in sorted(frame["window"].unique()):
+        rows = frame[frame["window"] == window]
+        rows = rows.assign(place=rows["bin"].map(order))
+        alert, known = bool(rows["alert"].iloc[0]), bool(rows["is_comparable"].iloc[0])
+        base = alt.Chart(rows).encode(x=x, tooltip=tooltip)
+        bars = base.mark_bar(opacity=1 if known or alert else 0.3, clip=True).encode(y=y)
+        bars = bars.encode(color=alt.value(RING)) if alert else bars
+        ticks = base.mark_tick(color=GREY, thickness=2).encode(y=alt.Y("share_baseline:Q", title=None))
+        name = fmt.window(window, size) + (" \u25b2 alert" if alert else "" if known else " (not comparable)")
+        charts[name] = layered(bars, ticks).properties(height=110, width="container")
+    return charts
+
+
+def outcomes(frame: pd.DataFrame, window: str, title: str, share: bool) -> alt.LayerChart:
+    """Draw the mean outcome in each bin of a feature, now and in training, with intervals where there are any."""
+    names = [window, "training"]
+    both = pd.concat(
+        [
+            frame[["label"]].assign(
+                rows=name,
+                mean=frame[f"mean{end}"],
+                low=frame[f"low{end}"],
+                high=frame[f"high{end}"],
+                n=frame[f"n{end}"],
+            )
+            for name, end in zip(names, ("", "_training"), strict=True)
+        ]
+    ).dropna(subset=["mean"])
+    y = alt.Y("label:N", sort=list(frame["label"]), title=None, axis=alt.Axis(labelLimit=160, labelOverlap=False))
+    axis = alt.Axis(format=".0%" if share else "~s", tickCount=5)
+    x = alt.X("mean:Q", title=title, scale=alt.Scale(zero=share), axis=axis)
+    colour = alt.Color("rows:N", scale=alt.Scale(domain=names), legend=TOP)
+    shape = alt.Shape("rows:N", scale=alt.Scale(domain=names), legend=TOP)
+    figures = ".1%" if share else ".4g"
+    tooltip = [
+        alt.Tooltip("label:N", title="bin"),
+        alt.Tooltip("rows:N", title="of"),
+        alt.Tooltip("mean:Q", title=title, format=figures),
+        alt.Tooltip("low:Q", title="95 % interval from", format=figures),
+        alt.Tooltip("high:Q", title="to", format=figures),
+        alt.Tooltip("n:Q", title="rows", format=","),
+    ]
+    base = alt.Chart(both).encode(y=y, yOffset=alt.YOffset("rows:N", sort=names), color=colour)
+    limits = base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=alt.X("low:Q", title=title), x2="high:Q")
+    points = base.mark_point(filled=True, size=64, opacity=1).encode(x=x, shape=shape, tooltip=tooltip)
+    drawn = layered(limits, points) if both["low"].notna().any() else layered(points)
+    return drawn.properties(width="container", height=24 * len(frame) + 80)
+
+
+def associations(frame: pd.DataFrame, window: str) -> alt.LayerChart:
+    """Draw each feature's correlation with its partners in training and in a window; a ring is an alert."""
+    names = [window, "training"]
+    y = alt.Y("feature:N", sort=list(frame["feature"]), title=None, axis=alt.Axis(labelLimit=190, labelOverlap=False))
+    x = alt.X("correlation:Q", title="correlation with its partners", axis=alt.Axis(tickCount=6))
+    both = pd.concat(
+        [
+            frame.assign(rows=window),
+            frame.assign(rows="training", correlation=frame["correlation_training"], alert=False),
+        ]
+    ).dropna(subset=["correlation"])
+    colour = alt.Color("rows:N", scale=alt.Scale(domain=names), legend=TOP)
+    shape = alt.Shape("rows:N", scale=alt.Scale(domain=names), legend=TOP)
+    tooltip = [
+        alt.Tooltip("feature:N"),
+        alt.Tooltip("partners:N"),
+        alt.Tooltip("rows:N", title="of"),
+        alt.Tooltip("correlation:Q", format=".2f"),
+        alt.Tooltip("lost:Q", title="lost since training", format=".0%"),
+        alt.Tooltip("threshold:Q", title="alert from", format=".0%"),
+    ]
+    lines = alt.Chart(frame).mark_rule(color=GREY).encode(y=y, x=x, x2="correlation_training:Q")
+    points = alt.Chart(both).mark_point(filled=True, size=70, opacity=1)
+    layers = [lines, points.encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip), *ringed(both, x=x, y=y)]
+    return layered(*layers).properties(width="container", height=24 * len(frame) + 80)

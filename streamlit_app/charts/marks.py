@@ -19,7 +19,7 @@ KINDS = ["realized", "estimated"]
 DASHES = {"realized": [1, 0], "estimated": [5, 4]}
 SEPARATORS = {"\N{LINE SEPARATOR}": "\N{SYMBOL FOR NEWLINE}", "\N{PARAGRAPH SEPARATOR}": "\N{PILCROW SIGN}"}
 NARROW = 400  # pixels of a plot
-MANY = 24  # windows, beyond which marks are smaller
+MANY, CROWDED = 24, 120  # windows, beyond which marks are smaller, and smallest
 GRADIENT = alt.ExprRef("min(190, 0.8 * width)")  # how long a legend of shades is
 TOP = alt.Legend(
     orient="top", title=None, labelLimit=260, symbolOpacity=1, columns=alt.ExprRef(f"width < {NARROW} ? 1 : 4")
@@ -32,7 +32,8 @@ OFFSETS = {
     "week": pd.DateOffset(days=7),
     "month": pd.DateOffset(months=1),
 }
-AXIS_FORMAT = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}
+# A day, and in January the year below it.
+WITH_YEAR = "[timeFormat(datum.value, '%-d %b'), month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : '']"
 
 
 def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
@@ -51,7 +52,7 @@ def time_axis(name: str, size: str, moments: pd.Series | None = None) -> alt.X:
         title=None,
         scale=alt.Scale(padding=12) if alone is None else alt.Scale(domain=_around(alone, size)),
         axis=alt.Axis(
-            format=AXIS_FORMAT[size],
+            labelExpr="timeFormat(datum.value, '%b %Y')" if size == "month" else WITH_YEAR,
             labelOverlap=True,
             grid=False,
             tickCount={"interval": "month", "step": 1} if size == "month" else 8,
@@ -72,10 +73,15 @@ def extent(frame: pd.DataFrame) -> list[float]:
     return [float(figures.min() - room), float(figures.max() + room)]
 
 
+def by_number(windows: int, few: int, many: int, crowded: int) -> int:
+    """Return the size of a mark for so many windows beside each other."""
+    return few if windows <= MANY else many if windows <= CROWDED else crowded
+
+
 def ringed(frame: pd.DataFrame, **where: alt.X | alt.Y | alt.YOffset) -> list[alt.Chart]:
     """Return a layer with a ring around each alert, or no layer if there are no alerts."""
     alerts = frame[frame["alert"].astype(bool)]
-    size = 260 if "window" not in frame or frame["window"].nunique() <= MANY else 80
+    size = 260 if "window" not in frame else by_number(frame["window"].nunique(), 260, 80, 20)
     ring = alt.Chart(alerts).mark_point(size=size, strokeWidth=2.5, color=RING, shape="circle", clip=True)
     return [] if alerts.empty else [ring.encode(**where)]
 

@@ -8,23 +8,28 @@ import altair as alt
 import pandas as pd
 
 from mlbridge.app import fmt
-from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, extent, layered, ringed, time_axis
+from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, by_number, extent, layered, ringed, time_axis
 
 MOST_SHAPES = 8  # up to this many versions are distinguished by shape
 MOST_NAMES = 10  # champions that are labelled at most
 AROUND = 160  # pixels of a height that a legend above and an axis below take
 
 
-def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> alt.LayerChart:
+def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, baseline: bool = False) -> alt.LayerChart:
     """Draw a metric over the windows: realized and estimated with their intervals, threshold, alerts.
 
-    One line per version and kind; if there are few versions, each has a shape of its own.
+    One line per version and kind; if there are few versions, each has a shape of its own. The scale fits the windows
+    that can be compared with others; one that cannot is pale, and may lie outside. With `baseline` a tick marks the
+    naive baseline.
     """
     frame = frame.assign(version=frame["version"].map("version {}".format))
+    whole = frame[frame["is_comparable"]] if frame["is_comparable"].any() else frame
+    domain = extent(pd.concat([whole, whole.assign(value=whole["baseline"])]) if baseline else whole)
+    pale = alt.condition(alt.datum.is_comparable, alt.value(1), alt.value(0.3))
     versions = list(dict.fromkeys(frame["version"]))
     x = time_axis("window", size, frame["window"])
     base = alt.Chart(frame).encode(x=x)
-    y = alt.Y("value:Q", title=metric, scale=alt.Scale(domain=extent(frame), nice=True), axis=alt.Axis(tickCount=5))
+    y = alt.Y("value:Q", title=metric, scale=alt.Scale(domain=domain, nice=True), axis=alt.Axis(tickCount=5))
     kind = alt.Color("kind:N", scale=alt.Scale(domain=KINDS), legend=TOP)
     tooltip = [
         alt.Tooltip("window:T", title="window from", format="%-d %b %Y"),
@@ -34,16 +39,24 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> a
         alt.Tooltip("low:Q", title="95 % interval from", format=".4g"),
         alt.Tooltip("high:Q", title="to", format=".4g"),
         alt.Tooltip("threshold:Q", format=".4g"),
+        alt.Tooltip("baseline:Q", title="naive baseline", format=".4g"),
         alt.Tooltip("n:Q", title="rows", format=","),
     ]
-    points = base.mark_point(filled=True, size=64, opacity=1, clip=True).encode(y=y, color=kind, tooltip=tooltip)
+    size_of = by_number(frame["window"].nunique(), 64, 30, 8)
+    points = base.mark_point(filled=True, size=size_of, clip=True).encode(
+        y=y, color=kind, opacity=pale, tooltip=tooltip
+    )
     if 1 < len(versions) <= MOST_SHAPES:
         points = points.encode(shape=alt.Shape("version:N", scale=alt.Scale(domain=versions), legend=SHAPES))
     threshold = alt.Y("threshold:Q", title=metric)
     layers = [
         base.mark_line(strokeDash=[2, 3], color=GREY, clip=True).encode(y=threshold, detail=["version:N", "kind:N"]),
-        base.mark_rule(strokeWidth=2, opacity=0.45, clip=True).encode(
-            y=alt.Y("low:Q", title=metric), y2="high:Q", color=kind, detail=["version:N"]
+        base.mark_rule(strokeWidth=by_number(frame["window"].nunique(), 2, 2, 1), clip=True).encode(
+            y=alt.Y("low:Q", title=metric),
+            y2="high:Q",
+            color=kind,
+            opacity=alt.condition(alt.datum.is_comparable, alt.value(0.45), alt.value(0.15)),
+            detail=["version:N"],
         ),
         *(
             base.transform_filter(alt.datum.kind == name)
@@ -55,6 +68,9 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280) -> a
         points,
         *ringed(frame, x=x, y=y),
     ]
+    if baseline:
+        tick = base.mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=20, clip=True)
+        layers.append(tick.encode(y=alt.Y("baseline:Q", title=metric)))
     alone = frame[~frame.duplicated(["version", "kind"], keep=False)]
     if len(alone):  # a line through one window has no length
         tick = alt.Chart(alone).mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=30, clip=True)
@@ -82,7 +98,7 @@ def history_with_champions(frame: pd.DataFrame, promotions: pd.DataFrame, metric
     A champion trained long after the last window is not marked, because it would stretch the axis.
     """
     inside = promotions[promotions["as_of"].between(frame["window"].min(), frame["window_end"].max())]
-    drawn = history(frame, metric, size)
+    drawn = history(frame, metric, size, baseline=True)
     both = drawn if inside.empty else layered(rules(inside, size), drawn)
     return both.properties(height=340, width="container")
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import fmt, page
+from mlbridge.app import features, fmt, page
 from mlbridge.app.charts import drift as charts
 
 WORST = "worst"
@@ -88,21 +88,6 @@ def cell(row: pd.Series, version: int, selected: pd.Series, baseline: str) -> No
     )
 
 
-def metrics(row: pd.Series, version: int, feature: str, baseline: str) -> None:
-    """Draw every metric of the feature over time."""
-    past = page.ask(monitor.drift_history, model=row.model, version=version, feature=feature, baseline=baseline)
-    page.figure(
-        f"{feature}: every metric over time",
-        f"Each drift metric against {BASELINES[baseline]}, by window, with its threshold (dotted); a ring is an alert. "
-        "Windows that have not ended or have few rows may lie outside the axis.",
-        charts.drift_history(past, row.window_size),
-        past,
-        unit="Unit: the metric's own",
-        n=past.drop_duplicates("window")["rows_used"].sum(),
-        key="drift_history",
-    )
-
-
 def verdict(selected: pd.Series, baseline: str) -> str:
     """Return a sentence on the metric, threshold and rows of a cell."""
     metric, value, threshold = (
@@ -156,7 +141,7 @@ def draw() -> None:
             drifted.assign(chosen=(drifted[["feature", "day"]] == selected[["feature", "day"]]).all(axis=1)),
             against,
         )
-    metrics(model, chosen, selected["feature"], against)
+    features.more(model, chosen, selected, against, BASELINES[against])
 
 
 page.show("Drift", draw)

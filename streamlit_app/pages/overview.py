@@ -11,8 +11,12 @@ import streamlit as st
 from mlbridge import monitor
 from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance as charts
+from mlbridge.app.charts.sparkline import sparkline
 
 MOST_ALERTS = 5
+MOST_CARDS = 8  # models with a card of their own, unless all are requested
+MOST_LINES = 15  # of the table that are seen at once
+LINE = 35  # pixels
 VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
     "act": ("Act", "red", ":material/crisis_alert:", "\u25b2"),
     "look": ("Look", "orange", ":material/warning:", "\u25b2"),
@@ -39,7 +43,7 @@ def models_table(overview: pd.DataFrame) -> None:
             "estimated": row.estimated,
             "baseline": row.baseline,
             "threshold": row.threshold,
-            "course": [each.value for each in page.rows(metric_history(row)) if each.kind == "realized"],
+            "course": sparkline(row.course),
             "data until": fmt.day(row.newest_row_at),
             "alerts": row.alerts,
             "notes": row.notes,
@@ -56,13 +60,13 @@ def models_table(overview: pd.DataFrame) -> None:
         column_config={
             **figures,
             "why": st.column_config.TextColumn("why", width="large", help="Each card below has the whole sentence"),
-            "course": st.column_config.LineChartColumn("realized over time", width=165),
+            "course": st.column_config.ImageColumn("realized over time", width=165),
             "data until": st.column_config.TextColumn("data until", help="The newest row that was scored"),
             "alerts": st.column_config.NumberColumn("alerts", help="Alerts of severity act or look"),
             "notes": st.column_config.NumberColumn("notes", help="Alerts of severity note, which need no action"),
         },
         placeholder=fmt.NO_VALUE,
-        height="content",
+        height="content" if len(lines) <= MOST_LINES else (MOST_LINES + 1) * LINE,
         key="glance",
         alt="Every model with its verdict, a line each",
     )
@@ -74,7 +78,7 @@ def card(row: Any, size: str) -> None:
     in_use, built = pd.notna(row.version), row.last_build_state in ("success", None) or pd.isna(row.last_build_state)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"### {fmt.plain(row.model)}", width="content")
+            st.markdown(f"## {fmt.plain(row.model)}", width="content")
             st.badge(label, color=colour, icon=icon)
             st.space("stretch")
             blame = () if built else ("runs", "pipeline")
@@ -228,7 +232,7 @@ def metric_figure(row: Any, size: str) -> None:
     page.figure(
         f"{row.metric} per {size}",
         "The metric of the version in use: realized where outcomes are known, else estimated. Bars are 95 % intervals, "
-        "a ring is an alert, the dotted line is the threshold.",
+        "a ring is an alert, the dotted line is the threshold. A window that has not ended or has few rows is pale.",
         charts.history(frame, row.metric, size, height=250),
         frame,
         unit=f"Unit: {row.metric}, {better}",
@@ -259,7 +263,12 @@ def draw() -> None:
     st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['verdict'])}**")
     models_table(overview)
     sizes = page.ask(monitor.models).set_index("model")["window_size"]
-    for _, each in overview.iterrows():
+    many = len(overview) > MOST_CARDS and not st.toggle(
+        f"Show all {len(overview)} models in full", key="all_models", bind="query-params"
+    )
+    if many:
+        st.caption(f"The first {MOST_CARDS} in full, worst first; the table above has all.")
+    for _, each in (overview.head(MOST_CARDS) if many else overview).iterrows():
         card(each, sizes.get(each["model"]) or "month")
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import fmt, page
+from mlbridge.app import fmt, page, thresholds
 from mlbridge.app.charts import performance as charts
 
 ALL = "all windows"
@@ -34,7 +34,8 @@ def over_time(row: pd.Series, metric: str, part: str) -> None:
     page.figure(
         f"{metric} per {row.window_size}" + ("" if part == "all" else f" where {part}"),
         "The metric of each version: realized where outcomes are known, else estimated. Bars are 95 % intervals, a "
-        "ring is an alert, the dotted line is the threshold, and a vertical line marks a new champion.",
+        "ring is an alert, the dotted line is the threshold, a grey tick the naive baseline on the same rows, and a "
+        "vertical line marks a new champion. A window that has not ended or has few rows is pale, and may lie outside.",
         charts.history_with_champions(frame, promotions, metric, row.window_size),
         frame,
         unit=f"Unit: {metric}, {better(row, metric)}",
@@ -72,61 +73,6 @@ def slices(row: pd.Series, version: int, metric: str, window: pd.Timestamp) -> N
         unit=f"Unit: {metric}",
         n=page.measured(frame[frame["slice"] == "all"]),
         key="slices",
-    )
-
-
-def calibration(row: pd.Series, title: str, frame: pd.DataFrame) -> None:
-    """Draw a calibration curve: observed shares against predicted probabilities."""
-    page.figure(
-        title,
-        "The observed share of positives against the predicted probability. On the diagonal probabilities are well "
-        "calibrated; below it they are too high, above it too low. Bars are 95 % intervals.",
-        charts.calibration(frame),
-        frame,
-        unit=f"Unit: share of rows with outcome {row.positive}",
-        n=frame["n"].sum(),
-        key="calibration",
-    )
-
-
-def two_classes(row: pd.Series, version: int, period: page.Period) -> None:
-    """Show the calibration of the probabilities, and the confusion matrix and rates at a threshold."""
-    scores = page.ask(monitor.scores, model=row.model, version=version, **period)
-    if scores.empty:
-        page.show_notice(
-            "No confusion matrix yet",
-            "No outcome of these rows is known yet. The calibration is that on the test rows of the training.",
-        )
-        kept = page.ask(monitor.stored_calibration, model=row.model, version=version)
-        calibration(row, "Calibration in the training", kept)
-        return
-    threshold = st.slider(
-        "Probability from which a row is predicted positive", 0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params"
-    )
-    rates = monitor.rates(scores, threshold)
-    line = st.container(horizontal=True)
-    for name in ("precision", "recall", "specificity", "f1", "accuracy", "alert_rate"):
-        line.metric(name.replace("_", " ").capitalize(), fmt.share(rates[name]), width=130)
-    left, right = st.columns(2)
-    with left:
-        calibration(row, "Calibration", page.ask(monitor.calibration, model=row.model, version=version, **period))
-    with right:
-        confusion(row, monitor.confusion(scores, threshold), threshold)
-
-
-def confusion(row: pd.Series, counted: pd.DataFrame, threshold: float) -> None:
-    """Draw the four counts at a threshold."""
-    names = {"positive": row.positive, "negative": row.classes[0]}
-    frame = counted.replace({"actual": names, "predicted": names})
-    page.figure(
-        f"Confusion matrix at {threshold:.3f}",
-        f"The rows with a known outcome by actual and predicted class ({row.positive} or not) at this threshold. The "
-        "shade is the share of the actual class.",
-        charts.confusion(frame),
-        frame,
-        unit="Unit: rows",
-        n=frame["n"].sum(),
-        key="confusion",
     )
 
 
@@ -195,8 +141,6 @@ def draw() -> None:
     over_time(model, chosen_metric, chosen_slice)
 
     st.header("Error analysis")
-    if chosen_slice != "all":
-        st.caption(f"All rows of the version, not only those where {fmt.plain(chosen_slice)}.")
     with st.container(horizontal=True):
         numbers = [str(number) for number in sorted(scored["version"].unique(), reverse=True)]
         start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
@@ -209,10 +153,12 @@ def draw() -> None:
         limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
     model = page.of_version(model, chosen_version)
     if model.positive:
-        two_classes(model, chosen_version, limits)
+        thresholds.two_classes(model, chosen_version, limits, chosen_slice)
     elif model.task == "classification":
+        thresholds.all_rows(chosen_slice)
         classes(model, chosen_version, limits)
     else:
+        thresholds.all_rows(chosen_slice)
         residuals(model, chosen_version, limits)
     labelled = found[(found["rows_labelled"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]
     over = found[(found["rows_scored"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]

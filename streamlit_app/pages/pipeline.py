@@ -9,6 +9,7 @@ from mlbridge import monitor
 from mlbridge.app import fmt, graph, page
 
 ALL = "all models"
+MOST = 120  # nodes of a graph that can be read
 MEANINGS = {
     graph.DONE: "built, no test of it failed",
     graph.WARNED: "built, but a test of it failed",
@@ -34,14 +35,15 @@ def legend(states: pd.Series) -> None:
 def pipeline_graph(nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
     """Draw the graph at its full size, in a container that scrolls."""
     ink = graph.DARK if st.context.theme.type == "dark" else graph.LIGHT
-    with st.container(border=True):
-        st.markdown("#### From sources to predictions")
+    with st.container(border=True, key="figure_graph"):
+        st.markdown("## From sources to predictions")
         st.caption(
             "Data flows from top to bottom. Each box is a dbt node with the result of its last run. An edge is left "
             "out if a longer path connects the same nodes; mlbridge's own tables are grouped in one box.  \n"
             f"Unit: seconds and rows of that run · n = {len(nodes)} nodes"
         )
         legend(nodes["state"])
+        st.caption("Where there is a shadow at an edge, the graph goes on: scroll. The table below lists every node.")
         with page.scrolling("graph"):  # a graph that is shrunk to fit is unreadable
             st.graphviz_chart(
                 graph.drawn(nodes, edges, ink), alt=f"The graph of {len(nodes)} nodes; the table below says the same"
@@ -71,9 +73,8 @@ def table(nodes: pd.DataFrame) -> None:
     """List the nodes with the result of their last run."""
     st.header("Nodes")
     order = nodes.assign(stage_order=nodes["stage"].map(graph.STAGES.index)).sort_values(["stage_order", "name"])
-    st.dataframe(
+    page.show_table(
         order.assign(state=order["state"].map(lambda state: f"{graph.SYMBOLS[state]} {state}")),
-        hide_index=True,
         column_order=[
             "name", "state", "stage", "model", "kind", "materialized", "seconds", "rows", "tests_failed", "ran_at",
             "package", "description",
@@ -86,7 +87,6 @@ def table(nodes: pd.DataFrame) -> None:
             "ran_at": st.column_config.DatetimeColumn("last run (UTC)", format="D MMM YYYY, HH:mm"),
             "description": st.column_config.TextColumn("description", width="large"),
         },
-        placeholder=fmt.NO_VALUE,
         key="nodes",
         alt="Every node with its state",
     )  # fmt: skip
@@ -106,7 +106,14 @@ def draw() -> None:
         return
     nodes = nodes.assign(state=[graph.state_of(each) for each in page.rows(nodes)])
     problems(nodes)
-    pipeline_graph(nodes, edges)
+    if len(nodes) > MOST and model == ALL:
+        page.show_notice(
+            "No graph of all models",
+            f"It would have {len(nodes)} nodes.",
+            "Choose a model above to see its graph; the table below lists every node.",
+        )
+    else:
+        pipeline_graph(nodes, edges)
     table(nodes)
 
 

@@ -140,7 +140,7 @@ def download(row: pd.Series, version: int | None, day: str, period: page.Period)
     what = "all versions" if version is None else f"version {version}"
     st.markdown(
         f"The predictions of **{what}** in **{day}** with their outcomes, oldest first: the first {MOST:,} rows at "
-        "most."
+        f"most. {monitor.ESCAPED}"
     )
     st.download_button(
         "Download as CSV",
@@ -159,7 +159,7 @@ def csv(where: dict[str, Any]) -> str:
     If the rows cannot be read, the file contains the error message, because the page cannot show it any more.
     """
     try:
-        return str(monitor.rows(page.source().state(), **where).to_csv(index=False))
+        return monitor.csv(monitor.rows(page.source().state(), **where))
     except monitor.Republished:
         return csv(where)
     except MlbridgeError as error:
@@ -185,9 +185,8 @@ def look_up(row: pd.Series) -> None:
         f"n = {fmt.count(len(found))} predictions of {fmt.plain(entity)}, newest first"
         + (" (the newest 200 are shown)" if len(found) == 200 else "")
     )
-    st.dataframe(
+    page.show_table(
         found,
-        hide_index=True,
         column_order=columns(row),
         column_config={
             "time": st.column_config.DatetimeColumn("time (UTC)", format="D MMM YYYY, HH:mm"),
@@ -197,7 +196,6 @@ def look_up(row: pd.Series) -> None:
             "probability": st.column_config.NumberColumn("probability", format="%.4f"),
             "actual_value": st.column_config.NumberColumn("actual", format="%.4g"),
         },
-        placeholder=fmt.NO_VALUE,
         key="looked_up",
         alt=f"The predictions of {entity}",
     )

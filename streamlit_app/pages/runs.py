@@ -156,9 +156,8 @@ def table(runs: pd.DataFrame) -> None:
     """List every run."""
     st.header("All runs")
     st.caption(f"n = {fmt.count(len(runs))} runs of nodes, the newest build first")
-    st.dataframe(
+    page.show_table(
         runs.assign(rows_per_second=runs["rows_per_second"].round(1)),
-        hide_index=True,
         column_order=[
             "started_at", "node", "model", "stage", "status", "seconds", "rows", "rows_per_second", "tests_passed",
             "tests_warned", "tests_failed", "message",
@@ -172,7 +171,6 @@ def table(runs: pd.DataFrame) -> None:
             "tests_warned": "tests warned",
             "tests_failed": "tests failed",
         },
-        placeholder=fmt.NO_VALUE,
         key="runs",
         alt="Every run of every node",
     )  # fmt: skip

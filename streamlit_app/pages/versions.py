@@ -77,12 +77,10 @@ def table(frame: pd.DataFrame) -> None:
         version=frame["version"].astype("str"),
         peak_memory_mb=frame["peak_memory_mb"].round(),
     )
-    st.dataframe(
+    page.show_table(
         listed,
-        hide_index=True,
         column_order=["version", "candidate", "outcome", *FIGURES],
         column_config=FIGURES,
-        placeholder=fmt.NO_VALUE,
         key="leaderboard_list",
         alt="The leaderboard: every candidate of every version with its figures",
     )
@@ -151,9 +149,8 @@ def differences(row: pd.Series, before: int, after: int) -> None:
         what=frame["what"].map(WHAT),
         **{side: frame[side].mask(hashes, frame[side].str[:HASH]) for side in ("before", "after")},
     )
-    st.dataframe(
+    page.show_table(
         frame,
-        hide_index=True,
         column_config={
             "what": st.column_config.TextColumn("part", width="small"),
             "key": st.column_config.TextColumn("key", width="medium"),
@@ -209,14 +206,12 @@ def leaks(row: pd.Series) -> None:
     shown = frame if every else suspected
     if shown.empty:
         return
-    st.dataframe(
+    page.show_table(
         shown,
-        hide_index=True,
         column_config={
             "evidence": st.column_config.TextColumn("evidence", width="large"),
             "reason": st.column_config.TextColumn("reason to allow it", width="medium"),
         },
-        placeholder=fmt.NO_VALUE,
         key="leaks",
         alt="What looks like a leak, by version, column and check",
     )

@@ -54,6 +54,7 @@ def test_page(browser: Browser, address: str, name: str, width: int, ground: str
     with Visit.of(browser, address, width, ground) as visit:
         visit.open("" if name == "overview" else f"{name}?model=late_arrival")
         visit.check()
+        visit.check_access()
         assert "Nothing to show" not in visit.text()
         picture = f"{name}{'' if width == 1440 else '_narrow'}{'' if ground == 'light' else '_dark'}.png"
         assert len(visit.picture()) > 30_000
@@ -109,6 +110,43 @@ def test_slice_version_and_threshold(browser: Browser, address: str) -> None:
         visit.settled()
         assert "threshold=0.4" in visit.page.url
         visit.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "tabs"),
+    [
+        ("performance", ("All thresholds", "ROC", "Precision and recall", "Gain and lift", "Costs")),
+        ("drift", ("Every window", "Against the target", "Correlations")),
+    ],
+)
+def test_every_tab(browser: Browser, address: str, name: str, tabs: tuple[str, ...]) -> None:
+    """Its pictures are drawn when it is opened, and a link opens it again."""
+    with Visit.of(browser, address) as visit:
+        visit.open(f"{name}?model=late_arrival")
+        for tab in tabs:
+            visit.page.get_by_role("tab", name=tab).click()
+            visit.settled()
+            panel = visit.page.get_by_role("tabpanel", name=tab)
+            panel.locator("[data-testid=stVegaLiteChart]").first.wait_for()
+            visit.check()
+        visit.check_access()
+        link = visit.page.url
+    with Visit.of(browser, address) as other:
+        other.open(link.removeprefix(f"{address}/"))
+        other.page.get_by_role("tab", name=tabs[-1], selected=True).wait_for()
+
+
+def test_tab_leaves_a_table(browser: Browser, address: str) -> None:
+    with Visit.of(browser, address) as visit:
+        visit.open("runs")
+        visit.page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 200, "y": 60})
+        inside = "document.activeElement.closest('[data-testid=stDataFrame]') !== null"
+        assert visit.page.evaluate(inside)
+        for _ in range(8):  # the table's own tools come first
+            visit.page.keyboard.press("Tab")
+            if not visit.page.evaluate(inside):
+                return
+        raise AssertionError("the key Tab does not leave the table")
 
 
 def test_two_versions_are_compared(browser: Browser, address: str) -> None:

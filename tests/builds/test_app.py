@@ -188,6 +188,36 @@ def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[
     assert len(app.selectbox(key="feature").options) >= 200
 
 
+def test_fifty_models(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+    """The worst have a card; all are in the table, and a graph that nobody could read is not drawn."""
+    many = published.changed(folder, tmp_path / "many", published.many_models(folder, 25))
+    app = open_page(many)
+    assert "50 models" in said(app)
+    assert "The first 8 in full, worst first" in said(app)
+    assert len(app.dataframe[0].value) == 50
+    app = open_page(many, "pipeline")
+    assert "No graph of all models" in said(app)
+    app.selectbox(key="model").set_value("amount_7").run()
+    assert not app.exception
+    assert "From sources to predictions" in said(app)
+
+
+@pytest.mark.parametrize(("name", "least"), [("performance", 1_000), ("drift", 50), ("predictions", 100)])
+def test_three_years_of_days(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str, least: int
+) -> None:
+    many = published.changed(folder, tmp_path / "many", published.many_days(1_095))
+    app = open_page(many, name, model="amount", version="2")
+    assert len(app.selectbox(key="window").options) > least
+
+
+@pytest.mark.parametrize("tab", ["Every window", "Against the target", "Correlations"])
+def test_the_tabs_about_a_feature(folder: Path, open_page: Callable[..., AppTest], tab: str) -> None:
+    app = open_page(folder, "drift", model="amount", feature="visits", more=tab)
+    titles = {"Every window": "visits: distribution per", "Against the target": "visits against the target"}
+    assert titles.get(tab, "orrelations") in said(app)
+
+
 def test_an_open_page_shows_a_newer_build(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
     """What was asked of a build is kept for that build only."""
     open_one = published.changed(folder, tmp_path / "published")

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from dbt_host import Host
+from numpy import trapezoid
 from sklearn.metrics import mean_squared_error, roc_auc_score
 from warm import Warm
+
+from mlbridge import monitor
 
 MODELS = ("late_arrival", "arrival_delay")
 MORNING = "2013-12-31 12:00:00"  # what `make demo` builds as of
@@ -110,6 +113,24 @@ def test_the_semantic_layer_speaks_of_columns_that_are_there(flights: Host) -> N
             assert {definition["numerator"]["name"], definition["denominator"]["name"]} <= metrics
     assert {"share_late", "late_arrival_average_precision", "models_to_look_at"} <= metrics
     assert flights.rows("select count(*) from ml_days") == [(730,)]
+
+
+@pytest.mark.parametrize("part", ["all", "origin=JFK"])
+def test_the_curve_is_that_of_the_predictions(flights: Host, part: str) -> None:
+    """The counts by step and outcome rank the rows nearly as their scores do."""
+    of = "" if part == "all" else "and f.origin = 'JFK'"
+    rows = flights.rows(f"""
+        select p.actual = 'true', p.probability
+        from ml_predictions as p
+        join late_arrival_features as f on p.entity = cast(f.flight_id as varchar) and p.time = f.predicted_at
+        where p.model = 'late_arrival' and p.version = 1 and p.actual is not null {of}
+    """)
+    state = monitor.open_folder(flights.published).state()
+    points = monitor.curve(monitor.score_steps(state, "late_arrival", 1, slice=part))
+    assert points["n"].iloc[0] == len(rows)
+    assert points["positives"].iloc[0] == sum(late for late, _ in rows)
+    area = trapezoid(points["recall"], points["false_positive_rate"])
+    assert area == pytest.approx(roc_auc_score(*zip(*rows, strict=True)), abs=0.005)
 
 
 def test_every_node_of_the_branch_is_in_ml_runs(flights: Host) -> None:

@@ -26,7 +26,7 @@ from mlbridge.project.project import Project
 
 SINCE, UNTIL = datetime(2024, 5, 10, 1, 2, 3), datetime(2024, 6, 14)
 OF_ALL = {"invocations", "models", "overview", "pipeline", "runs"}
-OF_A_PERIOD = ("against", "calibration", "confusion_classes", "residuals", "scores")
+OF_A_PERIOD = ("against", "calibration", "confusion_classes", "residuals", "score_steps", "scores")
 Question = tuple[str, dict[str, Any]]
 
 
@@ -67,8 +67,13 @@ def of_a_model(state: State, model: str) -> Iterator[Question]:
 def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
     """Ask what is asked of one version."""
     arguments: dict[str, Any] = {"model": model, "version": version}
-    for name in ("card", "drift_metrics", "prediction_bins", "rows", "stored_calibration", "version_facts", "windows"):
+    for name in (
+        "card", "design_effects", "drift_metrics", "holdout_steps", "prediction_bins", "rows", "stored_calibration",
+        "version_facts", "windows",
+    ):  # fmt: skip
         yield name, arguments
+    for part in monitor.slices(state, model):
+        yield "score_steps", {**arguments, "slice": part}
     for name in OF_A_PERIOD:
         for since, until in ((None, None), (SINCE, None), (SINCE, UNTIL)):
             yield name, {**arguments, "since": since, "until": until}
@@ -76,6 +81,7 @@ def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
     for since, until in ((None, None), (SINCE, UNTIL)):
         yield "within", {**arguments, "tolerance": 2.5, "since": since, "until": until}
     for window in monitor.windows(state, model, version)["window"]:
+        yield "associations", {**arguments, "window": window}
         for metric in monitor.metrics(state, model):
             yield "by_slice", {**arguments, "metric": metric, "window": window}
     if version > 1:
@@ -98,6 +104,10 @@ def of_its_drift(state: State, arguments: dict[str, Any]) -> Iterator[Question]:
             yield "drift_history", of_cell
             if cell["feature"] in set(profiled):
                 yield "distribution", {**of_cell, "window": cell["window"]}
+                if baseline == "training":
+                    yield "distributions", {**arguments, "feature": cell["feature"], "last": 2}
+                    yield "outcomes_by_bin", {**arguments, "feature": cell["feature"]}
+                    yield "outcomes_by_bin", {**arguments, "feature": cell["feature"], "window": cell["window"]}
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
@@ -288,6 +298,29 @@ def test_figures_are_those_of_the_tables(aged_shop: Host) -> None:
         )
         found = monitor.volumes(state, model)
         assert [(found["n"].sum(), found["labelled"].sum())] == counted
+
+
+def test_outcomes_are_counted_by_bin(aged_shop: Host) -> None:
+    """Of each window as of all of them, and of the training period: as many as are known, with the same sum."""
+    state = open_folder(folder_of(aged_shop)).state()
+    scored = """
+        select date_trunc('month', p.time), count(p.actual_value), sum(p.actual_value)
+        from main_insight.ml_predictions as p join main_insight.ml_versions as v using (model, version)
+        where p.model = 'amount' and p.version = 1 and v.outcome <> 'runner_up' and p.time >= v.holdout_from
+        group by all having count(p.actual_value) > 0 order by all
+    """
+    windows = aged_shop.rows(scored)
+    assert len(windows) > 1
+    for feature in ("visits", "ml_prediction", "ml_target"):
+        for window, n, total in windows:
+            found = monitor.outcomes_by_bin(state, "amount", 1, feature, window)
+            assert found["n"].sum() == n
+            assert (found["n"] * found["mean"]).sum() == pytest.approx(total)
+        found = monitor.outcomes_by_bin(state, "amount", 1, feature)
+        assert found["n"].sum() == sum(n for _, n, _ in windows)
+    means = monitor.outcomes_by_bin(state, "amount", 1, "ml_target").dropna(subset="mean_training")["mean_training"]
+    assert means.is_monotonic_increasing
+    assert monitor.outcomes_by_bin(state, "basket", 1, "visits")[["n", "n_training"]].sum().sum() == 0
 
 
 def test_residuals_count_every_labelled_row(aged_shop: Host) -> None:

@@ -151,7 +151,7 @@ def host(server: Postgres, warm: Warm, tmp_path_factory: pytest.TempPathFactory)
     return host
 
 
-def times(host: Host, server: Postgres, engine: str, query: str) -> list[tuple[Any, ...]]:
+def rows_of(host: Host, server: Postgres, engine: str, query: str) -> list[tuple[Any, ...]]:
     return host.rows(query) if engine == "duckdb" else server.rows(query)
 
 
@@ -164,7 +164,7 @@ def test_each_row_is_there_once_with_what_is_known_of_it(engine: str, host: Host
     )
     why = "the feature 'x' is infinite"
     days = [datetime.fromisoformat(at) for _, at, *_ in RIDES]
-    assert times(host, server, engine, query) == [
+    assert rows_of(host, server, engine, query) == [
         ("north", 1, days[0], "Pune", date(2024, 3, 1), True, 0.9, True, "known", 1, None),
         ("north", 2, days[1], "Pune", date(2024, 3, 6), False, 0.2, False, "known", 2, None),
         ("north", 3, days[2], "Pune", date(2024, 3, 9), True, 0.7, None, "never", 2, None),
@@ -178,7 +178,7 @@ def test_each_row_is_there_once_with_what_is_known_of_it(engine: str, host: Host
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_number_is_a_number_and_a_date_has_no_zone(engine: str, host: Host, server: Postgres) -> None:
     """Without a `label_time` nothing says that an outcome is due."""
-    found = times(host, server, engine, "select * from scores.ml_scores_fare order by ride")
+    found = rows_of(host, server, engine, "select * from scores.ml_scores_fare order by ride")
     assert [row[:-2] for row in found] == [
         (4, date(2024, 3, 4), date(2024, 3, 4), 11.25, None, Decimal("12.50"), "known", 2),
         (5, date(2024, 3, 5), date(2024, 3, 5), 11.25, None, None, "pending", 2),
@@ -191,7 +191,7 @@ def test_it_joins_with_the_table_of_the_host(engine: str, host: Host, server: Po
         "select count(*) from scores.ml_scores_ride as scores inner join scores.ride_split as rides "
         'on scores."Shop" = rides."Shop" and scores.ride = rides.ride and scores.asked_at = rides.asked_at'
     )
-    assert times(host, server, engine, query) == [(7,)]
+    assert rows_of(host, server, engine, query) == [(7,)]
 
 
 def test_it_is_published(host: Host, server: Postgres) -> None:

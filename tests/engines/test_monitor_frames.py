@@ -213,7 +213,7 @@ def test_the_history_is_that_of_the_table(state: State) -> None:
         "alert",
         "muted",
     ]
-    assert list(found.columns) == [*columns, "in_use"]
+    assert list(found.columns) == [*columns, "in_use", "is_comparable"]
     pd.testing.assert_frame_equal(found[columns], expected[columns], check_dtype=False)
 
 

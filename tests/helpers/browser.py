@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -140,6 +141,14 @@ class Visit:
                 return
             self.page.wait_for_timeout(250)
         raise AssertionError(f"{wide} pixels of page in a window of {seen}")
+
+    def check_access(self) -> None:
+        """Refuse what axe-core finds against the page: whoever cannot see it, or has no mouse, could not use it."""
+        # The frame is Streamlit's, and what a canvas of a table holds stands in a table behind it.
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response["violations"]
+        assert not found, [
+            (each["id"], node["target"], node["failureSummary"]) for each in found for node in each["nodes"]
+        ]
 
     def picture(self, height: int = 8_000) -> bytes:
         """Give the page as a picture, as long as it is but no higher than that."""

@@ -148,3 +148,53 @@ def many_features(folder: Path, least: int) -> dict[str, str]:
         table: f"select * exclude (i) from ({AGAIN.format(name=COPY, table=table, times=times)})"
         for table in ("ml_drift", "ml_distributions", "ml_profiles", "ml_importances")
     }
+
+
+def many_models(folder: Path, times: int) -> dict[str, str]:
+    """Give every model again under other names until there are so many times as many; `ml_health` is not of them."""
+    place = folder / CURRENT
+    tables = read_facts(place)["tables"]
+    described = {name: duckdb.sql(f"from '{place / name}.parquet'").columns for name in tables}
+    name = "case when i = 0 then model else model || '_' || i end as model"
+    node = ", case when i = 0 then node else node || '_' || i end as node"
+    return {
+        table: f"select * exclude (i) replace ({name}{node if table == 'ml_nodes' else ''}) "
+        f"from {table}, range({times}) as t(i) where i = 0 or model is not null"
+        for table, columns in described.items()
+        if "model" in columns
+    }
+
+
+def many_days(days: int) -> dict[str, str]:
+    """Give the newest whole window of each model's second version again for each of so many days, with a course."""
+    moved = "{end} - to_days(cast(i as integer))"
+    wave = "(1 + 0.05 * sin(i / 9.0) + 0.02 * cos(i * 1.7))"
+
+    def repeated(table: str, start: str, also: str = "") -> str:
+        latest = (
+            f"select * from {table} where version = 2 "
+            f'and "{start}" < (select max(as_of) from ml_runs) - interval 40 day '
+            f'qualify dense_rank() over (partition by model order by "{start}" desc) = 1'
+        )
+        first = moved.format(end="(select date_trunc('day', max(as_of)) from ml_runs)")
+        end = f", {first} + interval 1 day as window_end" if table != "ml_distributions" else ""
+        return (
+            f'select * exclude (i) replace ({first} as "{start}"{end}{also}) '
+            f"from ({latest}) as latest, range({days}) as t(i)"
+        )
+
+    size = ", 'day' as window_size"
+    return {
+        "ml_versions": 'select * replace (replace(spec, \'"window": "month"\', \'"window": "day"\') as spec) '
+        "from ml_versions",
+        "ml_windows": repeated("ml_windows", "window_start", size),
+        "ml_distributions": repeated("ml_distributions", "window_start", size)
+        + " union all from ml_distributions where period = 'training'",
+        "ml_performance": repeated(
+            "ml_performance", "window", f", value * {wave} as value, low * {wave} as low, high * {wave} as high"
+        ),
+        "ml_drift": repeated("ml_drift", "window", f", value * {wave} as value"),
+        "ml_predictions": f"""select * replace (
+            (select max(as_of) from ml_runs) - to_days(cast(hash(entity) % {days} as integer)) as time
+        ) from ml_predictions""",
+    }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 import altair as alt
 import pandas as pd
 import pytest
 
-from mlbridge.app.charts import drift, performance, predictions, runs, versions
-from mlbridge.app.charts.marks import drawable, layered
+from mlbridge.app.charts import curves, drift, performance, predictions, runs, versions
+from mlbridge.app.charts.marks import RING, drawable, layered
+from mlbridge.app.charts.sparkline import sparkline
+from mlbridge.monitor import curve
 
 MONTHS = [datetime(2024, month, 1) for month in (4, 5, 6, 7)]
 
@@ -41,7 +45,7 @@ def history() -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["version", "window", "kind", "value", "alert"])
     return frame.assign(
         window_end=frame["window"] + pd.DateOffset(months=1), low=frame["value"] - 0.05, high=frame["value"] + 0.05,
-        threshold=0.5, n=100,
+        threshold=0.5, n=100, baseline=0.45, is_comparable=True,
     )  # fmt: skip
 
 
@@ -67,6 +71,69 @@ def test_a_line_marks_a_champion_within_the_windows_only(history: pd.DataFrame) 
     assert labels == [["v2", "v3"]]
     without = performance.history_with_champions(history, promoted.iloc[[0, 3]], "f1", "month")
     assert not list(marks(without, "text"))
+
+
+def test_a_window_that_cannot_be_compared_is_pale_and_outside_the_scale(history: pd.DataFrame) -> None:
+    open_ = history.assign(
+        value=[0.8, 0.4, 0.7, 5.0], high=[0.85, 0.45, 0.75, 9.0], is_comparable=[True, True, True, False]
+    )
+    layer, _ = next(marks(performance.history(open_, "f1", "month"), "point"))
+    assert layer["encoding"]["y"]["scale"]["domain"][1] < 1
+    assert layer["mark"]["clip"]
+    assert "is_comparable" in str(layer["encoding"]["opacity"]["condition"])
+    alone = performance.history(open_.assign(is_comparable=False), "f1", "month")
+    layer, _ = next(marks(alone, "point"))
+    assert layer["encoding"]["y"]["scale"]["domain"][1] > 5
+
+
+def test_the_baseline_is_drawn_where_it_is_asked_for(history: pd.DataFrame) -> None:
+    frame = history.assign(baseline=0.1)
+    without, beside = (performance.history(frame, "f1", "month", baseline=each) for each in (False, True))
+    layer, _ = next(marks(beside, "point"))
+    assert layer["encoding"]["y"]["scale"]["domain"][0] < 0.1
+    drawn = [[layer["encoding"]["y"]["field"] for layer, _ in marks(each, "tick")] for each in (without, beside)]
+    assert [names.count("baseline") for names in drawn] == [0, 1]
+
+
+def test_a_sparkline_is_a_line_of_points() -> None:
+    picture = unquote(str(sparkline([0.5, 0.7, 0.6])))
+    line = re.search(r'<polyline points="([^"]*)"', picture)
+    assert line
+    at = [tuple(map(float, each.split(","))) for each in line[1].split()]
+    assert [x for x, _ in at] == sorted({x for x, _ in at})
+    assert at[1][1] < at[2][1] < at[0][1]  # the highest value on top
+    assert picture.count("<circle") == 3
+    assert "<path" not in picture
+    assert sparkline([]) is None
+    assert "nan" not in unquote(str(sparkline([0.5, 0.5])))
+
+
+def test_curves_of_two_periods() -> None:
+    points = curve(pd.DataFrame({"lower": [0.5, 0.0], "n": [10, 90], "positives": [8, 12]}))
+    for drawn in (curves.roc, curves.precision_recall):
+        chart = drawn([("now", points), ("then", points)])
+        (band,) = marks(chart, "area")
+        assert {row["rows"] for row in band[1]} == {"now"}
+        assert {row["rows"] for _, rows in marks(chart, "point") for row in rows} == {"now", "then"}
+    (rule,) = marks(curves.gains([("now", points)], 0.05), "rule")
+    assert [row["share_flagged"] for row in rule[1]] == [0.05]
+
+
+def test_small_multiples_share_a_scale_and_mark_alerts() -> None:
+    rows = [
+        (MONTHS[0], -1, "missing", 0.1, False, True), (MONTHS[0], 0, "up to 5", 0.9, False, True),
+        (MONTHS[1], -2, "below training", 0.4, True, True), (MONTHS[1], 0, "up to 5", 0.6, True, True),
+        (MONTHS[2], 0, "up to 5", 1.0, False, False),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["window", "bin", "label", "share", "alert", "is_comparable"])
+    charts = drift.multiples(frame.assign(share_baseline=0.5, n=10, upper=[None, 5.0, 1.0, 5.0, 5.0]), "month")
+    assert list(charts) == ["Apr 2024", "May 2024 \u25b2 alert", "Jun 2024 (not comparable)"]
+    bars = [next(marks(chart, "bar")) for chart in charts.values()]
+    assert [layer["encoding"].get("color") for layer, _ in bars] == [None, {"value": RING}, None]
+    assert bars[2][0]["mark"]["opacity"] < 1 == bars[0][0]["mark"]["opacity"]
+    assert {str(layer["encoding"]["y"]["scale"]["domain"]) for layer, _ in bars} == {"[0, 1.0]"}
+    places = {row["label"]: row["place"] for _, rows in bars for row in rows}
+    assert sorted(places, key=lambda label: places[label]) == ["below training", "up to 5", "missing"]
 
 
 def test_few_rows_do_not_stretch_a_scale(history: pd.DataFrame) -> None:

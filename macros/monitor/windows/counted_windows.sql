@@ -25,7 +25,9 @@
     windows.label_sum,
     counted.value_sum,
     windows.rows_there,
-    windows.rows_left
+    windows.rows_left,
+    counted.outcomes,
+    counted.outcome_sum
   from (
     {{ counted }}
   ) as counted
@@ -64,7 +66,9 @@
     windows.label_sum,
     {{ number }} as value_sum,
     windows.rows_there,
-    windows.rows_left
+    windows.rows_left,
+    cast(0 as bigint) as outcomes,
+    {{ number }} as outcome_sum
   from {{ ref('ml_windows') }} as windows
   where
     windows.model = {{ mlbridge.text(name) }}

@@ -33,7 +33,8 @@
       {{ mlbridge.pick('items.item_no', cases.bin) }} as bin,
       cast({{ mlbridge.pick('items.item_no', cases.value) }} as {{ mlbridge.type_double() }}) as value,
       cast({{ mlbridge.pick('items.item_no', cases.overshoot) }} as {{ mlbridge.type_double() }}) as overshoot,
-      cast({{ mlbridge.pick('items.item_no', cases.companion) }} as {{ mlbridge.type_double() }}) as companion
+      cast({{ mlbridge.pick('items.item_no', cases.companion) }} as {{ mlbridge.type_double() }}) as companion,
+      cast({{ mlbridge.outcome_of(documents) }} as {{ mlbridge.type_double() }}) as outcome
     from binned
     cross join {{ mlbridge.numbers(entries | length) }} as items
   ),
@@ -49,7 +50,9 @@
       sum(overshoot) as overshoot,
       count(companion) as companions,
       sum(companion) as companion_sum,
-      sum(companion * companion) as companion_square
+      sum(companion * companion) as companion_square,
+      count(outcome) as outcomes,
+      sum(outcome) as outcome_sum
     from entries
     group by window_start, item_no, slice, bin
   )
@@ -58,7 +61,7 @@
     window_start,
     {{ mlbridge.pick('item_no', cases.feature) }} as feature,
     coalesce(cast(slice as {{ dbt.type_string() }}), 'all') as slice,
-    bin, n, value_sum, overshoot, companions, companion_sum, companion_square
+    bin, n, value_sum, overshoot, companions, companion_sum, companion_square, outcomes, outcome_sum
   from counted
 {% endmacro %}
 

@@ -51,6 +51,17 @@
   {{ return(entries) }}
 {% endmacro %}
 
+{% macro outcome_of(documents) %}
+  {#-
+    The outcome of a row as a number that can be summed: of two classes 1 for the positive one, else 0; NULL with more
+    classes, and while it is unknown.
+  -#}
+  {%- set value = 'value_' ~ (documents.features | length - 1) -%}
+  {%- if not documents.classes -%}{{ return(mlbridge.summable(value, documents.profile['ml_target'])) }}{%- endif -%}
+  {%- if documents.classes | length > 2 -%}{{ return('null') }}{%- endif -%}
+  {{ return('case when ' ~ value ~ ' = ' ~ mlbridge.text(documents.classes[1]) ~ ' then 1 when ' ~ value ~ ' is not null then 0 end') }}
+{% endmacro %}
+
 {% macro leaf(documents) %}
   {#- The leaf of the regression tree of errors; none without a tree, or where the rows no longer have one of its inputs. -#}
   {%- set values = {'ml_prediction': 'score'} -%}

@@ -1,0 +1,238 @@
+"""The tabs of the page Performance about two classes: what a threshold gives, and what the score is worth."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mlbridge import monitor
+from mlbridge.app import fmt, page
+from mlbridge.app.charts import curves
+from mlbridge.app.charts import performance as charts
+
+INTERVALS = (
+    "The band is a 95 % interval at each point by itself (Wilson, with the rows divided by the design effect of the "
+    "training's test rows)."
+)
+
+
+def calibration(row: pd.Series, title: str, frame: pd.DataFrame) -> None:
+    """Draw a calibration curve: observed shares against predicted probabilities."""
+    page.figure(
+        title,
+        "The observed share of positives against the predicted probability. On the diagonal probabilities are well "
+        "calibrated; below it they are too high, above it too low. Bars are 95 % intervals.",
+        charts.calibration(frame),
+        frame,
+        unit=f"Unit: share of rows with outcome {row.positive}",
+        n=frame["n"].sum(),
+        key="calibration",
+    )
+
+
+def two_classes(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Show what a threshold gives, and what the score is worth at all thresholds; what is not open is not computed."""
+    views = {
+        "At a threshold": at_threshold, "All thresholds": all_thresholds, "ROC": roc, "Precision and recall": curve,
+        "Gain and lift": gains, "Costs": costs,
+    }  # fmt: skip
+    tabs = st.tabs(list(views), key="analysis", on_change="rerun", bind="query-params")
+    for tab, view in zip(tabs, views.values(), strict=True):
+        if tab.open:
+            with tab:
+                view(row, version, period, part)
+
+
+def at_threshold(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Show the calibration of the probabilities, and the confusion matrix and rates at a threshold."""
+    all_rows(part)
+    scores = page.ask(monitor.scores, model=row.model, version=version, **period)
+    if scores.empty:
+        page.show_notice(
+            "No confusion matrix yet",
+            "No outcome of these rows is known yet. The calibration is that on the test rows of the training.",
+        )
+        kept = page.ask(monitor.stored_calibration, model=row.model, version=version)
+        calibration(row, "Calibration in the training", kept)
+        return
+    threshold = pick_threshold()
+    rates = monitor.rates(scores, threshold)
+    line = st.container(horizontal=True)
+    for name in ("precision", "recall", "specificity", "f1", "accuracy", "alert_rate"):
+        line.metric(name.replace("_", " ").capitalize(), fmt.share(rates[name]), width=130)
+    left, right = st.columns(2)
+    with left:
+        calibration(row, "Calibration", page.ask(monitor.calibration, model=row.model, version=version, **period))
+    with right:
+        confusion(row, monitor.confusion(scores, threshold), threshold)
+
+
+def all_rows(part: str) -> None:
+    """Say that a slice which is chosen does not apply."""
+    if part != "all":
+        st.caption(f"All rows of the version, not only those where {fmt.plain(part)}.")
+
+
+def pick_threshold() -> float:
+    """Show the slider for the threshold."""
+    return float(
+        st.slider(
+            "Probability from which a row is predicted positive",
+            0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params",
+        )
+    )  # fmt: skip
+
+
+def points_of(row: pd.Series, version: int, period: page.Period, part: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return the points of the chosen rows, and of the test rows where all rows are chosen; a notice without any."""
+    steps = page.ask(monitor.score_steps, model=row.model, version=version, slice=part, **period)
+    if steps.empty:
+        page.show_notice(
+            "No outcome was counted by score",
+            "No outcome of these rows is known yet, or they were counted by mlbridge 0.9 or older, which did not keep "
+            "outcomes by score.",
+            "A window is counted again when its rows or outcomes change.",
+        )
+        return []
+    effects = page.ask(monitor.design_effects, model=row.model, version=version)
+    found = [("these rows", monitor.curve(steps, effects))]
+    if part == "all":
+        held = page.ask(monitor.holdout_steps, model=row.model, version=version)
+        found += [("test rows of the training", monitor.curve(held))] if len(held) else []
+    return found
+
+
+def roc(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Draw the ROC curve, then and now."""
+    named = points_of(row, version, period, part)
+    if named:
+        points = named[0][1]
+        page.figure(
+            titled("ROC curve", part),
+            "The share of the positives that is found against the share of the negatives that is flagged, at each "
+            f"threshold. On the dotted diagonal the score is worth nothing. {INTERVALS} The test rows have ten points.",
+            curves.roc(named),
+            points,
+            unit=f"Unit: share of the rows with outcome {row.positive}, and of the others",
+            n=points["n"].iloc[0],
+            key="roc",
+        )
+
+
+def curve(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Draw the precision-recall curve, then and now."""
+    named = points_of(row, version, period, part)
+    if named:
+        points = named[0][1]
+        page.figure(
+            titled("Precision-recall curve", part),
+            "How many of the flagged rows are right against how many of the positives are found, at each threshold. "
+            f"The dotted line is the share of positives. {INTERVALS} A window with more positives lies higher: compare "
+            "the distance to the line.",
+            curves.precision_recall(named),
+            points,
+            unit=f"Unit: share of flagged rows, and of rows with outcome {row.positive}",
+            n=points["n"].iloc[0],
+            key="precision_recall",
+        )
+
+
+def all_thresholds(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Draw precision and recall by threshold."""
+    named = points_of(row, version, period, part)
+    if named:
+        points, threshold = named[0][1], pick_threshold()
+        page.figure(
+            titled("Precision and recall by threshold", part),
+            f"Both at each threshold; the vertical line is at {threshold:.3f}. {INTERVALS}",
+            curves.by_threshold(points, threshold),
+            points,
+            unit=f"Unit: share of flagged rows (precision), of rows with outcome {row.positive} (recall)",
+            n=points["n"].iloc[0],
+            key="by_threshold",
+        )
+
+
+def gains(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Draw what the rows with the highest scores hold."""
+    named = points_of(row, version, period, part)
+    if not named:
+        return
+    points = named[0][1]
+    percent = st.slider("Rows with the highest scores, in percent", 1, 100, 5, key="top", bind="query-params")
+    found = monitor.gain(points, percent / 100)
+    st.markdown(
+        f"The **top {percent} %** ({fmt.count(found['flagged'])} rows) hold **{fmt.share(found['recall'])}** of the "
+        f"rows with outcome {fmt.plain(row.positive)}: {fmt.share(found['precision'])} of them are, "
+        f"**{fmt.number(found['lift'])} times** as many as among all rows."
+    )
+    page.figure(
+        titled("Cumulative gain", part),
+        "The share of all positives among the rows with the highest scores. On the dotted diagonal the order is "
+        f"random; the height above it, as a multiple, is the lift. {INTERVALS}",
+        curves.gains(named, percent / 100),
+        points,
+        unit=f"Unit: share of the rows with outcome {row.positive}",
+        n=points["n"].iloc[0],
+        key="gains",
+    )
+
+
+def costs(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+    """Draw what each threshold costs, and name the cheapest."""
+    named = points_of(row, version, period, part)
+    if not named:
+        return
+    points = named[0][1]
+    left, right = st.columns(2)
+    alarm = left.slider("Cost of a false alarm", 0.0, 100.0, 1.0, 0.5, key="alarm", bind="query-params")
+    miss = right.slider("Cost of a miss", 0.0, 100.0, 5.0, 0.5, key="miss", bind="query-params")
+    frame = monitor.costs(points, alarm, miss)
+    best = frame.iloc[int(frame["cost"].argmin())]
+    line = st.container(horizontal=True)
+    line.metric("Best threshold", f"{best['threshold']:.3f}", width=145)
+    for name, figure in (
+        ("Cost per 1,000 rows", "cost"),
+        ("False alarms per 1,000", "false_alarms"),
+        ("Misses per 1,000", "misses"),
+    ):
+        line.metric(name, fmt.number(best[figure]), width=145)
+    line.metric("If none is flagged", fmt.number(frame["cost"].iloc[0]), width=145)
+    line.metric("If all are flagged", fmt.number(frame["cost"].iloc[-1]), width=145)
+    known = alarm + miss
+    page.figure(
+        titled("Expected cost by threshold", part),
+        "Rows with a higher probability are flagged; what is predicted right costs nothing. The vertical line is at "
+        "the cheapest threshold of these rows"
+        + (
+            f"; with well calibrated probabilities it is {alarm / known:.3f}, cost of a false alarm / both."
+            if known
+            else "."
+        ),
+        curves.costs(frame, float(best["threshold"])),
+        frame,
+        unit="Unit: that of the two costs, per 1,000 rows",
+        n=points["n"].iloc[0],
+        key="costs",
+    )
+
+
+def titled(title: str, part: str) -> str:
+    """Name the slice in a title where one is chosen."""
+    return title if part == "all" else f"{title} where {part}"
+
+
+def confusion(row: pd.Series, counted: pd.DataFrame, threshold: float) -> None:
+    """Draw the four counts at a threshold."""
+    names = {"positive": row.positive, "negative": row.classes[0]}
+    frame = counted.replace({"actual": names, "predicted": names})
+    page.figure(
+        f"Confusion matrix at {threshold:.3f}",
+        f"The rows with a known outcome by actual and predicted class ({row.positive} or not) at this threshold. The "
+        "shade is the share of the actual class.",
+        charts.confusion(frame),
+        frame,
+        unit="Unit: rows",
+        n=frame["n"].sum(),
+        key="confusion",
+    )
