@@ -33,14 +33,12 @@ class Split:
 
     by: Annotated[
         str,
-        "`time`; `hash`, of the entity or of `group`; or the name of a column that says `train`, `validation`, `test` or "
-        "`score`",
+        "`time`; `hash`, of the entity or of `group`; or the name of a column that says `train`, `validation`, `test` "
+        "or `score`",
     ] = "time"
     validation: Annotated[float, "the share of the rows on which candidates are compared"] = 0.15
     test: Annotated[float, "the share of the rows on which the chosen candidate is evaluated and tested"] = 0.15
-    gap: Annotated[
-        str, "a duration before each cut-off whose rows are left out, such as `7 days`; by `time` only"
-    ] = "0 days"
+    gap: Annotated[str, "how long before each cut-off rows are left out, such as `7 days`; by `time` only"] = "0 days"
     group: Annotated[str | None, "a column whose rows with equal values stay together; by `hash` only"] = None
 
 
@@ -52,8 +50,8 @@ class Promote:
     min_gain: Annotated[float, "the least gain, in the metric's unit"] = 0.0
     block: Annotated[
         str | None,
-        "which rows [belong together](docs/train.md#blocks): `row`, a period (`hour`, `day`, `week`, `month`), `entity`, or "
-        "a column; without it, that is chosen from the data",
+        "which rows [belong together](docs/train.md#blocks): `row`, a period (`hour`, `day`, `week`, `month`), "
+        "`entity`, or a column; without it, that is chosen from the data",
     ] = None
 
 
@@ -68,8 +66,8 @@ class Retrain:
     max_age: Annotated[str | None, "the greatest age of the newest training, such as `90 days`"] = None
     max_drift: Annotated[
         float | None,
-        "the greatest drift of the features since the training: population stability index, weighted by importance; for "
-        "example 0.3",
+        "the greatest drift of the features since the training: population stability index, weighted by importance; "
+        "for example 0.3",
     ] = None
     max_decay: Annotated[
         float | None, "the greatest loss of the champion's metric on newer rows, in the metric's unit; for example 0.02"
@@ -89,8 +87,8 @@ class Monitor:
     window: Annotated[str, "the period of each figure: `day`, `week` (from Monday) or `month`"] = "month"
     slices: Annotated[
         tuple[str, ...],
-        "columns by whose values metrics are given as well (a value of more than 200 characters by its first 160 and its "
-        "MD5)",
+        "columns by whose values metrics are given as well (a value of more than 200 characters by its first 160 and "
+        "its MD5)",
     ] = ()
     thresholds: Annotated[
         Mapping[str, float], "[thresholds](docs/monitor.md) of your own, by performance metric or drift metric"
@@ -115,8 +113,8 @@ class Spec:
     time: Annotated[str, "the column with the moment at which the prediction is made (UTC)"]
     label_time: Annotated[
         str | None,
-        "the column with the moment at which the outcome is known (UTC), NULL if it is not yet; without it, outcomes count "
-        "as known at `time`",
+        "the column with the moment at which the outcome is known (UTC), NULL if it is not yet; without it, outcomes "
+        "count as known at `time`",
     ]
     features: Annotated[
         tuple[str, ...] | None,

@@ -31,7 +31,7 @@ def section(page: str, title: str) -> str:
 
 
 def assert_shown(expected: str, printed: str) -> None:
-    """Find each line of an expected output in what was printed, in this order; `...` is anything, figures may differ."""
+    """Find each line of an expected output in what was printed, in order; `...` is anything, and figures may differ."""
     rest = _stable(printed)
     for line in filter(None, _stable(expected).splitlines()):
         found = re.search(".*".join(map(re.escape, line.split("..."))), rest)

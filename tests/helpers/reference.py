@@ -85,7 +85,7 @@ def _value(value: object) -> str:
 
 def tables() -> str:
     """Every table with its grain, and its columns with their types."""
-    found = [each for path in TABLES for key, part in _yaml(path).items() if key in ("models", "seeds") for each in part]
+    found = [each for path in TABLES for key in ("models", "seeds") for each in _yaml(path).get(key, ())]
     index = table(
         "table | one row per | what it is",
         ((f"[`{each['name']}`](#{each['name']})", *_grain(_flat(each["description"]))) for each in found),
@@ -122,14 +122,17 @@ def functions() -> str:
 
 
 def _function(function: Callable[..., object]) -> str:
-    bare = [each.replace(annotation=inspect.Parameter.empty) for each in inspect.signature(function).parameters.values()]
-    said = _linked(inspect.getdoc(function) or "")
-    return f"### mlbridge.{function.__name__}\n\n```python\nmlbridge.{function.__name__}{inspect.Signature(bare)}\n```\n\n{said}"
+    name = f"mlbridge.{function.__name__}"
+    parameters = inspect.signature(function).parameters.values()
+    bare = inspect.Signature([each.replace(annotation=inspect.Parameter.empty) for each in parameters])
+    call = f"{name}{bare}".replace("'", '"')
+    return f"### {name}\n\n```python\n{call}\n```\n\n{_linked(inspect.getdoc(function) or '')}"
 
 
 def commands() -> str:
     """What `--help` says of every command."""
-    return "\n\n".join(f"## {name}\n\n```text\n{_help(each, name)}\n```" for name, each in sorted(main.commands.items()))
+    said = ((name, _help(each, name)) for name, each in sorted(main.commands.items()))
+    return "\n\n".join(f"## {name}\n\n```text\n{text}\n```" for name, text in said)
 
 
 def _help(command: click.Command, name: str) -> str:

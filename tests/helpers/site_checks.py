@@ -27,8 +27,8 @@ def on_page_content(html: str, page: Page, **_: Any) -> None:
         here, there = (len(re.findall(rf"<{tag}\b", text)) for text in (html, expected))
         if here != there:
             raise PluginError(
-                f"{page.file.src_uri}: {here} <{tag}>, on a git host {there}. A list begins after an empty line, and what "
-                "belongs to an item is indented by four spaces."
+                f"{page.file.src_uri}: {here} <{tag}>, on a git host {there}. A list begins after an empty line, and "
+                "what belongs to an item is indented by four spaces."
             )
 
 

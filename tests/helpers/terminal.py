@@ -1,4 +1,4 @@
-"""A terminal session as an animated SVG: commands are typed, what they printed appears line by line, and all of it stays."""
+"""A terminal session as an animated SVG: commands are typed, what they printed appears line by line and stays."""
 
 from __future__ import annotations
 
@@ -39,11 +39,15 @@ def animated(session: Sequence[tuple[str, Sequence[str]]]) -> str:
             moment += PRINTED
         moment += PAUSE
     width, height = COLUMNS * ADVANCE + 2 * MARGIN, len(drawn) * LINE + 2 * MARGIN
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" role="img">\n'
-        f"<title>A terminal in which the commands {escape(' and '.join(command for command, _ in session))} are run</title>\n"
-        f'<style>{STYLE}</style>\n<rect width="100%" height="100%" rx="8" fill="#16282b"/>\n' + "\n".join(drawn) + "\n</svg>\n"
-    )
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" role="img">',
+        f"<title>A terminal: {escape(', '.join(command for command, _ in session))}</title>",
+        f"<style>{STYLE}</style>",
+        '<rect width="100%" height="100%" rx="8" fill="#16282b"/>',
+        *drawn,
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _wrapped(line: str) -> list[str]:

@@ -20,5 +20,6 @@ def test_a_public_macro_says_its_arguments(macro: dict) -> None:
 
 
 def test_the_docs_name_every_var() -> None:
-    said = (ROOT / "docs" / "reference" / "spec.md").read_text().split("## Vars")[1]
-    assert set(re.findall(r"^\| `(mlbridge_\w+)`", said, re.MULTILINE)) == set(re.findall(r"\bvar\('(mlbridge_\w+)'", SQL))
+    page = (ROOT / "docs" / "reference" / "spec.md").read_text().split("## Vars")[1]
+    said = re.findall(r"^\| `(mlbridge_\w+)`", page, re.MULTILINE)
+    assert set(said) == set(re.findall(r"\bvar\('(mlbridge_\w+)'", SQL))
