@@ -6,6 +6,8 @@ LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $
 	$(if $(wildcard /usr/bin/java),,default-jre-headless)
 # The package as it is installed, with the app in it: mypy finds modules by their folders only.
 TYPED := .venv/typed/mlbridge
+# The site has the pages of the repository under their own paths: a link holds there as on a git host.
+PAGES := .venv/pages
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 # A worker for each core; none of them takes the cores of the others.
 WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
@@ -18,7 +20,7 @@ COMING := select flight_id as flight, carrier, origin, destination, cast(100 * p
 # Old releases warn of what new ones have mended.
 LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
 
-.PHONY: help demo test change servers lowest lint audit unit check catalogue format clean
+.PHONY: help demo test change servers lowest lint audit unit check catalogue docs format clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +37,10 @@ help:  ## Say what can be made
 
 .venv/dev: .venv/demo
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev
+	touch $@
+
+.venv/docs: .venv/uv pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group docs
 	touch $@
 
 demo: .venv/demo  ## Build the flights with two ML models, and say what to look at
@@ -86,12 +92,17 @@ unit: .venv/dev  ## Run the unit tests
 
 check: lint unit  ## Lint, and the unit tests
 
-catalogue: .venv/dev  ## Write the seed and the tables in the docs that are made from mlbridge/catalogue
+catalogue: .venv/dev  ## Write what is made of code and YAML: the seed, and tables and reference in the docs
 	PYTHONPATH=tests/helpers $(BIN)/python -m made
+
+docs: .venv/docs  ## Build the site of the docs into site/, and check its links
+	rm -rf $(PAGES) && mkdir -p $(PAGES)
+	ln -s $(addprefix $(CURDIR)/,README.md CHANGELOG.md CONTRIBUTING.md LICENSE docs) $(PAGES)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: .venv/dev  ## Format Python
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what was built and installed
-	rm -rf .venv dbt_project/target dbt_project/dbt_packages dbt_project/logs dbt_project/flights.duckdb*
+	rm -rf .venv site dbt_project/target dbt_project/dbt_packages dbt_project/logs dbt_project/flights.duckdb*

@@ -1,7 +1,6 @@
 {# The end of a branch: what it has in the warehouse, by `dbt run-operation mlbridge.drop_tables` (docs/removing.md). #}
 
 {% macro drop_tables(really=false) %}
-  {#- Names each table and view of the package and of the declared models; with `really` drops them, and each schema that is left empty. -#}
   {%- set names, schemas, kept = [], [], [target.schema] -%}
   {%- for model in mlbridge.models() -%}
     {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(model ~ '_' ~ stage) -%}{%- endfor -%}

@@ -1,9 +1,5 @@
 {% test no_alerts(model, about=none, what=none, severities=none) %}
-  {#-
-    For a `<model>_predictions` node: fails with the alerts of the newest window that have the severity `act` or `look`.
-    `severities`, one or a list, selects others; it is not called `severity`, which dbt uses for itself. `about` selects
-    `drift` or `performance`, `what` the alerts that have this text in their `what`.
-  -#}
+  {#- The argument is not called `severity`, which dbt uses for itself. -#}
   {%- set selected = mlbridge.selected_severities(severities) -%}
   select *
   from {{ ref('mlbridge', 'ml_alerts') }}

@@ -1,8 +1,4 @@
 {% test performance_at_least(model, metric, value, kind='realized', slice='all') %}
-  {#-
-    For a `<model>_predictions` node: fails with the newest complete window in which the version in use is worse than
-    `value`, that is below it, or above it for a loss. Passes while nothing is measured.
-  -#}
   with measured as (
     select
       performance.*,

@@ -87,7 +87,7 @@ def overview(state: State) -> pd.DataFrame:
     - the columns of `alerts.alert_columns`.
     - `drifted`: up to three tuples (feature, metric, value, threshold) with the largest ratio of value to threshold,
       against training, in the newest comparable window.
-    - `course`: the realized values of the spec's metric over the windows that have ended and have `ENOUGH_ROWS` rows.
+    - `course`: the realized values of the spec's metric over the windows that can be compared.
     """
     import pandas as pd
 
@@ -114,8 +114,8 @@ def _row(facts: Mapping[Hashable, Value], own: dict[str, pd.DataFrame], state: S
         row["age_days"] = (state.build.as_of - row["trained_as_of"]).total_seconds() / 86_400
         measured = own["performance"][own["performance"]["metric"] == facts["metric"]]
         row |= _figures(measured, state)
-        whole = (measured["window_end"] <= state.build.as_of) & (measured["n"] >= ENOUGH_ROWS)
-        row["course"] = measured.loc[whole & (measured["kind"] == "realized"), "value"].tolist()
+        compared = measured["is_comparable"] & (measured["kind"] == "realized")
+        row["course"] = measured.loc[compared, "value"].tolist()
         row["drifted"] = _drifted(own["drift"])
     return row
 

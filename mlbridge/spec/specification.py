@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from mlbridge.typing import Document, Json
 
@@ -29,96 +29,130 @@ Part = TypeVar("Part", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class Split:
-    """How rows are split into train, validation and test.
+    """How rows are split into train, validation and test."""
 
-    `by` is `time`, `hash`, or the name of a column that holds the split. `validation` and `test` are shares of the
-    rows. `gap` is a duration before each cut-off whose rows are left out (split by time only). Rows with equal values
-    of the column `group` stay together (split by hash only).
-    """
-
-    by: str = "time"
-    validation: float = 0.15
-    test: float = 0.15
-    gap: str = "0 days"
-    group: str | None = None
+    by: Annotated[
+        str,
+        "`time`; `hash`, of the entity or of `group`; or the name of a column that says `train`, `validation`, `test` "
+        "or `score`",
+    ] = "time"
+    validation: Annotated[float, "the share of the rows on which candidates are compared"] = 0.15
+    test: Annotated[float, "the share of the rows on which the chosen candidate is evaluated and tested"] = 0.15
+    gap: Annotated[str, "how long before each cut-off rows are left out, such as `7 days`; by `time` only"] = "0 days"
+    group: Annotated[str | None, "a column whose rows with equal values stay together; by `hash` only"] = None
 
 
 @dataclass(frozen=True)
 class Promote:
-    """What a challenger must show: a gain above `min_gain` (in the metric's unit) at this confidence.
+    """What a challenger must show against the champion on the same rows."""
 
-    `block` is the unit of dependent rows: one of `mlbridge.evaluation.blocks.UNITS`, or a column name; None: it is
-    chosen from the data.
-    """
-
-    confidence: float = 0.95
-    min_gain: float = 0.0
-    block: str | None = None
+    confidence: Annotated[float, "at which confidence the gain must be above `min_gain`"] = 0.95
+    min_gain: Annotated[float, "the least gain, in the metric's unit"] = 0.0
+    block: Annotated[
+        str | None,
+        "which rows [belong together](docs/train.md#blocks): `row`, a period (`hour`, `day`, `week`, `month`), "
+        "`entity`, or a column; without it, that is chosen from the data",
+    ] = None
 
 
 @dataclass(frozen=True)
 class Retrain:
     """When to train again although nothing in the spec changed; a key that is None is not checked.
 
-    Exceeding a limit `max_*` is a reason to train: the age of the newest training (a duration), the drift of the
-    features (population stability index, weighted by importance), the loss of the champion's metric (in its unit).
-    `min_new_labels` is a condition that must be met as well; if it is the only key, meeting it is the reason. During
-    `cool_down` after a training nothing is a reason.
+    Exceeding a limit `max_*` is a reason to train. `min_new_labels` is a condition that must be met as well; if it is
+    the only key, meeting it is the reason. During `cool_down` after a training nothing is a reason.
     """
 
-    max_age: str | None = None
-    max_drift: float | None = None
-    max_decay: float | None = None
-    min_new_labels: int | None = None
-    cool_down: str = "7 days"
+    max_age: Annotated[str | None, "the greatest age of the newest training, such as `90 days`"] = None
+    max_drift: Annotated[
+        float | None,
+        "the greatest drift of the features since the training: population stability index, weighted by importance; "
+        "for example 0.3",
+    ] = None
+    max_decay: Annotated[
+        float | None, "the greatest loss of the champion's metric on newer rows, in the metric's unit; for example 0.02"
+    ] = None
+    min_new_labels: Annotated[
+        int | None,
+        "how many outcomes must have become known since the training before one of the limits counts; alone, it is a "
+        "reason itself",
+    ] = None
+    cool_down: Annotated[str, "how long after a training nothing is a reason"] = "7 days"
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """What is monitored: `window` is the period of each figure; metrics are also computed by value of each of `slices`.
+    """What is monitored, by which window, and beyond which values it alerts."""
 
-    `thresholds` maps a metric to the value beyond which it alerts; `feature_thresholds` maps a feature (or one of
-    `MONITORED_OUTPUTS`) to thresholds by drift metric.
-    """
-
-    window: str = "month"
-    slices: tuple[str, ...] = ()
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    feature_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    window: Annotated[str, "the period of each figure: `day`, `week` (from Monday) or `month`"] = "month"
+    slices: Annotated[
+        tuple[str, ...],
+        "columns by whose values metrics are given as well (a value of more than 200 characters by its first 160 and "
+        "its MD5)",
+    ] = ()
+    thresholds: Annotated[
+        Mapping[str, float], "[thresholds](docs/monitor.md) of your own, by performance metric or drift metric"
+    ] = field(default_factory=dict)
+    feature_thresholds: Annotated[
+        Mapping[str, Mapping[str, float]],
+        "the same for one feature, or for `ml_prediction` or `ml_target`: by name, then by drift metric",
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One model, as its owner wrote it, with defaults filled in.
+    """One model, as its owner wrote it, with defaults filled in. What a key means stands beside its type.
 
-    `entity` and `time` together identify a row. `label_time` is the column of the time at which the outcome became
-    known; None: `time`. `features` None means all columns without another role, less `exclude`. `shadow`: the
-    challenger scores beside the champion. `pin` fixes the version in use. `trusted` names types that artifacts may
-    contain. The versions in `retire` neither score nor are compared. `allow_leakage` maps a column to the reason why it
-    is no leak. `report` names the columns that `ml_scores_<model>` shows beside the key, `time_zone` the zone of its
-    local date.
+    `exclude` is no key: it is what `features: {exclude: ...}` names. `features` None means all columns without another
+    role, less `exclude`.
     """
 
-    task: str
-    target: str
-    entity: tuple[str, ...]
-    time: str
-    label_time: str | None
-    features: tuple[str, ...] | None
+    task: Annotated[str, "`classification` or `regression`"]
+    target: Annotated[str, "the column to predict; NULL where the outcome is not known yet"]
+    entity: Annotated[tuple[str, ...], "the key of what is predicted about; with `time`, the key of a row"]
+    time: Annotated[str, "the column with the moment at which the prediction is made (UTC)"]
+    label_time: Annotated[
+        str | None,
+        "the column with the moment at which the outcome is known (UTC), NULL if it is not yet; without it, outcomes "
+        "count as known at `time`",
+    ]
+    features: Annotated[
+        tuple[str, ...] | None,
+        "the columns that the model may use, or `{exclude: [...]}`; without it, every column that has no other role",
+    ]
     exclude: tuple[str, ...]
     split: Split
-    candidates: tuple[str, ...]
-    metric: str
+    candidates: Annotated[
+        tuple[str, ...],
+        "[stock candidates](docs/train.md#candidates); your own are passed as "
+        '`mlbridge.train(..., candidates={"mine": pipeline})`',
+    ]
+    metric: Annotated[str, "what candidates are chosen and promoted by: one of [these](docs/train.md#figures)"]
     promote: Promote
     retrain: Retrain
-    shadow: bool
+    shadow: Annotated[
+        bool,
+        "also score with the challenger, the newest version that is not in use; `ml_performance` shows both",
+    ]
     monitor: Monitor
-    pin: int | None
-    trusted: tuple[str, ...]
-    retire: tuple[int, ...] = ()
-    allow_leakage: Mapping[str, str] = field(default_factory=dict)
-    report: tuple[str, ...] = ()
-    time_zone: str = "UTC"
+    pin: Annotated[
+        int | None,
+        "the version that scores, whatever was promoted since; this is how to roll back, with a reviewed commit",
+    ]
+    trusted: Annotated[tuple[str, ...], "types that a stored model of your own may hold beyond the closed list"]
+    retire: Annotated[
+        tuple[int, ...],
+        "versions that are taken [out of scoring and of every comparison](docs/register.md#versions-taken-out)",
+    ] = ()
+    allow_leakage: Annotated[
+        Mapping[str, str],
+        "columns that only [look like a leak](docs/train.md#leaks), each with the reason why it is none",
+    ] = field(default_factory=dict)
+    report: Annotated[
+        tuple[str, ...],
+        "columns of the features that `ml_scores_<model>` shows beside the key, such as `[country, plan]`",
+    ] = ()
+    time_zone: Annotated[str, "the zone of `local_date` in `ml_scores_<model>`, such as `Europe/Amsterdam`"] = "UTC"
 
     def as_dict(self) -> Document:
         """Return the spec as plain JSON types."""

@@ -192,14 +192,14 @@ def test_fifty_models(folder: Path, tmp_path: Path, open_page: Callable[..., App
     """The worst have a card; all are in the table, and a graph that nobody could read is not drawn."""
     many = published.changed(folder, tmp_path / "many", published.many_models(folder, 25))
     app = open_page(many)
-    assert "50 models" in said(app)
-    assert "The first 8 in full, worst first" in said(app)
+    assert "50 models" in text_of(app)
+    assert "The first 8 in full, worst first" in text_of(app)
     assert len(app.dataframe[0].value) == 50
     app = open_page(many, "pipeline")
-    assert "No graph of all models" in said(app)
+    assert "No graph of all models" in text_of(app)
     app.selectbox(key="model").set_value("amount_7").run()
     assert not app.exception
-    assert "From sources to predictions" in said(app)
+    assert "From sources to predictions" in text_of(app)
 
 
 @pytest.mark.parametrize(("name", "least"), [("performance", 1_000), ("drift", 50), ("predictions", 100)])
@@ -215,7 +215,7 @@ def test_three_years_of_days(
 def test_the_tabs_about_a_feature(folder: Path, open_page: Callable[..., AppTest], tab: str) -> None:
     app = open_page(folder, "drift", model="amount", feature="visits", more=tab)
     titles = {"Every window": "visits: distribution per", "Against the target": "visits against the target"}
-    assert titles.get(tab, "orrelations") in said(app)
+    assert titles.get(tab, "orrelations") in text_of(app)
 
 
 def test_an_open_page_shows_a_newer_build(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:

@@ -1,14 +1,17 @@
-"""What the README tells a new user to type, typed."""
+"""What the README and the page of the example tell a new user to type, typed; what they say is printed, found."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
-from dbt_host import Host, clone
-from guides import BLOCK, CUSTOMER_MONTHS, README, section, shell
+from dbt_host import ROOT, Host, clone
+from guides import BLOCK, CUSTOMER_MONTHS, README, assert_shown, section, shell
+from terminal import COLUMNS, animated
 
 pytestmark = pytest.mark.slow
 
@@ -18,8 +21,9 @@ def test_quickstart(flights: Host, tmp_path: Path) -> None:
     copy = tmp_path / "mlbridge"
     shutil.copytree(made, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
     (copy / ".venv").symlink_to(made / ".venv")
-    commands = [found["text"] for found in BLOCK.finditer(section(README, "Quickstart")) if found["language"] == "sh"]
-    assert commands.pop(0).strip() == "make demo"  # the fixture has run it
+    assert "```sh\nmake demo\n```" in section(README, "Quickstart")  # the fixture has run it
+    page = (ROOT / "docs" / "example.md").read_text()
+    commands = [found["text"] for found in BLOCK.finditer(page) if found["language"] == "sh"]
     shown = [shell(command, copy, copy / ".venv" / "bin") for command in commands]
     assert "outcome_state" in shown[0]
     assert "pending" in shown[0]
@@ -36,9 +40,12 @@ def test_graft_guide(flights: Host, tmp_path: Path) -> None:
     (shop / "models" / "marts" / "customer_months.sql").write_text(CUSTOMER_MONTHS)
     (shop / "dbt_project.yml").write_text("name: shop\nversion: 1.0.0\nprofile: shop\n\n")
     (shop / "profiles.yml").write_text("shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n")
+    printed = ""
     for found in BLOCK.finditer(section(README, "Graft it onto your own project in ten minutes")):
         if found["language"] == "sh":
-            shell(found["text"], shop, programs)
+            printed = shell(found["text"], shop, programs)
+        elif found["language"] == "text":
+            assert_shown(found["text"], printed)
         else:
             target = shop / found["file"]
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,3 +56,19 @@ def test_graft_guide(flights: Host, tmp_path: Path) -> None:
         ((scored,),) = warehouse.sql("select count(*) from ml_predictions_latest").fetchall()
     assert champions == [("churn", 1)]
     assert scored >= 300  # every customer of the last month, whose outcome is not known yet
+
+
+def test_picture_of_the_terminal(flights: Host) -> None:
+    """The README's terminal, with what the commands printed. MLBRIDGE_PICTURES=1 renews it."""
+    log = (flights.path / "logs" / "dbt.log").read_text().splitlines()
+    told = re.compile(r"mlbridge adapter: (late_arrival_\w+: .*)|(Done\. PASS.*)")
+    built = [found[1] or found[2] for line in log if (found := told.search(line))]
+    status = "mlbridge status --project-dir dbt_project"
+    wide = {"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1"}
+    said = shell(f".venv/bin/{status} || true", flights.path.parent, flights.path.parent / ".venv" / "bin", **wide)
+    printed = re.sub(r"\x1b\[[\d;]*m", "", said).rstrip().splitlines()
+    picture = animated([("make demo", built), (status, printed)])
+    assert "is promoted" in picture
+    assert len(picture) < 20_000
+    if os.environ.get("MLBRIDGE_PICTURES"):
+        (ROOT / "docs" / "pictures" / "terminal.svg").write_text(picture)

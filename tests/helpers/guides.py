@@ -1,4 +1,4 @@
-"""What the pages tell a user to type: their blocks of commands and files, and how to run them."""
+"""What the pages tell a user to type: their blocks of commands, files and expected outputs, and how to run them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,20 @@ from range(300) as c(customer), range(18) as m(month)
 def section(page: str, title: str) -> str:
     """Give the text of a page below a heading, up to the next heading of its level."""
     return page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def assert_shown(expected: str, printed: str) -> None:
+    """Find each line of an expected output in what was printed, in order; `...` is anything, and figures may differ."""
+    rest = _stable(printed)
+    for line in filter(None, _stable(expected).splitlines()):
+        found = re.search(".*".join(map(re.escape, line.split("..."))), rest)
+        assert found, f"not printed, or not here: {line}\n\n{printed}"
+        rest = rest[found.end() :]
+
+
+def _stable(text: str) -> str:
+    """Write all figures as 0, and one space for many."""
+    return "\n".join(re.sub(r"\d+([.,:]\d+)*", "0", " ".join(line.split())) for line in text.splitlines())
 
 
 def shell(command: str, folder: Path, programs: Path, **variables: str) -> str:

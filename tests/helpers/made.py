@@ -1,4 +1,4 @@
-"""What is made from `mlbridge.catalogue`: the seed of thresholds, tables in the docs, descriptions of columns.
+"""What is made from code and YAML: the seed of thresholds, tables and reference in the docs, descriptions of columns.
 
 `make catalogue` writes it.
 """
@@ -6,28 +6,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import reference
 from dbt_host import ROOT
+from reference import code, table
 
 from mlbridge.catalogue.candidates import CANDIDATES
 from mlbridge.catalogue.drift import DRIFT_METRICS
 from mlbridge.catalogue.metrics import METRICS
 
 DEVIATIONS = 3  # that are still usual
-
-
-def table(head: str, rows: Iterable[tuple[str, ...]]) -> str:
-    """Write a Markdown table; `head` names the columns, with a bar between them."""
-    columns = head.count("|") + 1
-    lines = [f"| {head} |", "|" + "---|" * columns, *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines)
-
-
-def code(*names: str) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def candidates() -> str:
@@ -125,17 +116,24 @@ class Marks:
 
 
 MARKS = {".md": Marks("<!-- made: {} -->\n", "<!-- end -->", "\n"), ".yml": Marks("# made: {}\n", " *# end", "")}
+SEED = "seeds/ml_thresholds.csv"
 BLOCKS = {
     "docs/train.md": {"candidates": candidates, "metrics": metrics, "skill": skill},
     "docs/monitor.md": {"drift": drift, "naive": naive},
+    "docs/reference/spec.md": {"spec": reference.spec_keys},
+    "docs/reference/tables.md": {"tables": reference.tables},
+    "docs/reference/macros.md": {"macros": reference.macros, "functions": reference.functions},
+    "docs/reference/cli.md": {"commands": reference.commands},
+    "docs/decisions/README.md": {"decisions": reference.decisions},
     "models/monitor/_monitor.yml": {"drift metric names": drift_metric_names},
     "models/monitor/steps/_steps.yml": {"drift metric columns": drift_metric_columns},
 }
 
 
+@cache
 def made() -> dict[str, str]:
     """Give each file that is made, or has a block that is, by its path, as it must read."""
-    files = {"seeds/ml_thresholds.csv": thresholds()}
+    files = {SEED: thresholds()}
     for path, blocks in BLOCKS.items():
         text, marks = (ROOT / path).read_text(), MARKS[Path(path).suffix]
         for name, write in blocks.items():
