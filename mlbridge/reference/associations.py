@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
 
 from mlbridge.reference.profile import FOLDED, Bin, bins_of
 from mlbridge.typing import Floats, Integers
@@ -263,6 +262,8 @@ def _lower_limits(found: Floats, known: npt.NDArray[np.uint8], sets: Integers) -
 
 def _parts(row_bins: _RowBins, sampled: _Sampled) -> _Parts:
     """Sum the sampled rows by block and bin of a feature."""
+    from scipy.sparse import csc_array
+
     bins, size = int(row_bins.max(initial=0)) + 1, [len(part) for part in np.array_split(row_bins, BLOCKS)]
     cells = np.repeat(np.arange(BLOCKS), size) * bins + row_bins
     shape = (BLOCKS, bins)
