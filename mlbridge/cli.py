@@ -46,12 +46,9 @@ def model_argument(required: bool = True) -> Callable[[Callable[..., None]], Cal
 
 
 def _declared_models(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    from mlbridge.project.project import Project
+    from mlbridge.project.project import written_models
 
-    try:
-        models = Project.at(Path(context.params.get("project_dir") or "."), None, None).models
-    except MlbridgeError:  # a shell that completes has no place for an error
-        return []
+    models = written_models(Path(context.params.get("project_dir") or "."))
     return [name for name in models if name.startswith(begun)]
 
 
@@ -251,7 +248,7 @@ def explain(  # noqa: PLR0913 - what the command line offers
     the prediction and the mean prediction of training rows. They are Shapley values (Strumbelj and Kononenko 2014) by
     sampling, each with a 95 % interval, and say what the version does with the values, not what causes the outcome.
 
-    Example: mlbridge explain late_arrival 330000 --project-dir dbt_project
+    Example: mlbridge explain late_arrival 2013-12-31-EV-4596-EWR --project-dir dbt_project
     """
     from mlbridge.commands.backtest import moment
     from mlbridge.commands.explain import explain
