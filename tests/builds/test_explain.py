@@ -46,7 +46,7 @@ def test_contributions_add_up_to_the_prediction_that_was_recorded(model: str, va
 def test_of_a_linear_model_a_feature_counts_by_its_distance_from_the_background(shop: Host) -> None:
     """The champion's own SQL over the same training rows, with one feature of the row put into each."""
     found = explained(shop, "amount", "north/42")
-    model = CliRunner().invoke(main, ["compile", "amount", "--project-dir", str(shop.path)]).output
+    model = CliRunner().invoke(main, ["compile", "amount", "--project-dir", str(shop.path)]).stdout
     with duckdb.connect(str(shop.database), read_only=True) as connection:
         connection.execute(f"""
             create temp table background as

@@ -39,7 +39,7 @@ def test_the_change_is_shown_before_it_is_made(host: Host) -> None:
     assert "models/ml/basket/basket.yml, line " in shown.output
     assert "Version 2 stays the champion. Nothing is changed yet: add --write." in shown.output
     assert spec(host, "basket") == before
-    said = json.loads(retire(host, "basket", "1", "--write", "--format", "json").output)
+    said = json.loads(retire(host, "basket", "1", "--write", "--format", "json").stdout)
     changed = spec(host, "basket").splitlines()
     assert changed[said["line"] - 1].strip() == "retire: [1]"
     assert [line for line in changed if "retire" not in line] == before.splitlines()
@@ -49,7 +49,7 @@ def test_the_change_is_shown_before_it_is_made(host: Host) -> None:
 
 def test_the_champion_that_is_foreseen_is_that_of_the_next_build(host: Host, warm: Warm) -> None:
     specify(host, "amount", pin=None)
-    said = json.loads(retire(host, "amount", "2", "--format", "json").output)
+    said = json.loads(retire(host, "amount", "2", "--format", "json").stdout)
     assert (said["champion"], said["next_champion"]) == (1, 1)
     shown = retire(host, "amount", "1", "--write")
     assert "No version is in use after the next build, so it trains 'amount'. The file is changed." in shown.output
