@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from dbt_host import Host
+from dbt_host import Host, copy_of_host
 
 from mlbridge.cli import main
+from mlbridge.scoring.contributions import Contributions, contributions
 
 RECORDED = """
 select entity, time, version, {value} from main_insight.ml_predictions
@@ -93,6 +95,22 @@ def test_a_table_for_people(shop: Host) -> None:
     first = explain(shop, "basket", '["north","7"]', "--time", "2024-01-22")
     assert first.exit_code == 0
     assert "row: the version, or another like it, may have been fitted on it." in first.output
+
+
+def test_the_warehouse_is_closed_before_the_work_begins(
+    shop: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = copy_of_host(shop, tmp_path)
+    opened = []
+
+    def writing(*args: Any) -> Contributions:
+        with duckdb.connect(str(host.database)) as writer:  # refused while this process reads the file
+            opened.append(writer)
+        return contributions(*args)
+
+    monkeypatch.setattr("mlbridge.commands.explain.contributions", writing)
+    assert explain(host, "amount", "north/42").exit_code == 0
+    assert opened
 
 
 @pytest.mark.parametrize(
