@@ -5,8 +5,8 @@ contributes by how much the prediction changes when its value comes. The mean ov
 feature's Shapley value (Strumbelj and Kononenko 2014, "Explaining prediction models and individual predictions with
 feature contributions"), in the interventional form (Janzing, Minorics and Bloebaum 2020): it says what the version does
 with the value, not what the value does in the world. Here orders are sampled, each with its reverse, which cancels
-much of the sampling error (Mitchell, Cooper, Frank and Holmes 2022). For a model that is a sum over its features, such as a
-linear one, every order gives the same, so of a feature x the contribution is coefficient * (x - mean of the rows).
+much of the sampling error (Mitchell, Cooper, Frank and Holmes 2022). For a model that is a sum over its features, such
+as a linear one, every order gives the same, so of a feature x the contribution is coefficient * (x - mean of the rows).
 """
 
 from __future__ import annotations
