@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from mlbridge.display import alert_line, health_line, show, show_backtest, version_line
+from mlbridge.display import alert_line, health_line, show, show_backtest, show_explanation, version_line
 from mlbridge.errors import MlbridgeError
+from mlbridge.progress import announced, progress_report
 from mlbridge.version import __version__
 
 
@@ -39,6 +40,18 @@ def project_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def model_argument(required: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the argument MODEL, whose declared names a shell completes."""
+    return click.argument("model", required=required, shell_complete=_declared_models)
+
+
+def _declared_models(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    from mlbridge.project.project import written_models
+
+    models = written_models(Path(context.params.get("project_dir") or "."))
+    return [name for name in models if name.startswith(begun)]
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlbridge")
 def main() -> None:
@@ -46,7 +59,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("model", required=False)
+@model_argument(required=False)
 @project_options
 def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
     """Show every candidate of every training of MODEL, or of all models, newest first.
@@ -57,7 +70,8 @@ def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, ta
     from mlbridge.project.project import Project
 
     try:
-        rows = leaderboard(Project.at(project_dir, profiles_dir, target), model)
+        with announced("reading the versions"):
+            rows = leaderboard(Project.at(project_dir, profiles_dir, target), model)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":
@@ -71,7 +85,7 @@ def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, ta
 
 
 @main.command()
-@click.argument("model", required=False)
+@model_argument(required=False)
 @project_options
 def status(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
     """Say whether MODEL, or every model, can be relied on, why, and what to do.
@@ -85,7 +99,8 @@ def status(model: str | None, project_dir: Path, profiles_dir: Path | None, targ
     from mlbridge.project.project import Project
 
     try:
-        rows = health(Project.at(project_dir, profiles_dir, target), model)
+        with announced("reading the verdicts"):
+            rows = health(Project.at(project_dir, profiles_dir, target), model)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     show(rows if form == "json" else [health_line(row) for row in rows], form)
@@ -98,7 +113,7 @@ def status(model: str | None, project_dir: Path, profiles_dir: Path | None, targ
 
 
 @main.command()
-@click.argument("model", required=False)
+@model_argument(required=False)
 @project_options
 def alerts(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
     """Show the current alerts of MODEL, or of every model, with what to do about each.
@@ -111,7 +126,8 @@ def alerts(model: str | None, project_dir: Path, profiles_dir: Path | None, targ
     from mlbridge.project.project import Project
 
     try:
-        rows = alerts(Project.at(project_dir, profiles_dir, target), model)
+        with announced("reading the alerts"):
+            rows = alerts(Project.at(project_dir, profiles_dir, target), model)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     show(rows if form == "json" else [alert_line(row) for row in rows], form)
@@ -131,7 +147,8 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
     from mlbridge.commands.doctor import run_checks, summary
     from mlbridge.project.project import Project
 
-    findings = run_checks(lambda: Project.at(project_dir, profiles_dir, target))
+    with announced("checking"):
+        findings = run_checks(lambda: Project.at(project_dir, profiles_dir, target))
     show([{**asdict(each), "fine": "ok" if each.fine else "FAILED"} for each in findings], form)
     if form == "table":
         click.echo(summary(findings))
@@ -140,7 +157,7 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
 
 
 @main.command()
-@click.argument("model", required=False)
+@model_argument(required=False)
 @click.option("--from", "first", required=True, help="The first moment, in UTC, such as 2013-07-01.")
 @click.option("--to", "last", required=True, help="The last moment, in UTC; metrics use rows up to it.")
 @click.option("--step", type=click.Choice(["day", "week", "month"]), default="month", show_default=True)
@@ -160,7 +177,6 @@ def backtest(  # noqa: PLR0913 - what the command line offers
     """
     from mlbridge.backtesting.sandbox import ReplayError
     from mlbridge.commands.backtest import backtest, moment, moments
-    from mlbridge.progress import progress_report
     from mlbridge.project.project import Project
 
     try:
@@ -182,7 +198,7 @@ def backtest(  # noqa: PLR0913 - what the command line offers
 
 
 @main.command(name="compile")
-@click.argument("model")
+@model_argument()
 @click.option("--version", "number", type=int, help="The version to write; by default the champion.")
 @click.option("--dialect", help="The SQL dialect; by default that of the warehouse.")
 @click.option("--relation", help="The table to score; by default <model>_split.")
@@ -209,9 +225,76 @@ def compile_(
     from mlbridge.project.project import Project
 
     try:
-        click.echo(export(Project.at(project_dir, profiles_dir, target), model, number, dialect, relation))
+        with announced("writing the model as SQL"):
+            sql = export(Project.at(project_dir, profiles_dir, target), model, number, dialect, relation)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
+    click.echo(sql)
+
+
+@main.command()
+@model_argument()
+@click.argument("key", nargs=-1, required=True)
+@click.option("--time", help="The time of the row, in UTC; by default that of the newest row of the key.")
+@click.option("--version", "number", type=int, help="The version to explain; by default the champion.")
+@project_options
+def explain(  # noqa: PLR0913 - what the command line offers
+    model: str, key: tuple[str, ...], time: str | None, number: int | None,
+    project_dir: Path, profiles_dir: Path | None, target: str | None, form: str,
+) -> None:  # fmt: skip
+    """Show what each feature contributes to MODEL's prediction for the row of KEY, the greatest contribution first.
+
+    KEY is a value for each entity column, in the order of the spec. The contributions add up to the difference between
+    the prediction and the mean prediction of training rows. They are Shapley values (Strumbelj and Kononenko 2014) by
+    sampling, each with a 95 % interval, and say what the version does with the values, not what causes the outcome.
+
+    Example: mlbridge explain late_arrival 2013-12-31-EV-4596-EWR --project-dir dbt_project
+    """
+    from mlbridge.commands.backtest import moment
+    from mlbridge.commands.explain import explain
+    from mlbridge.project.project import Project
+
+    try:
+        when = None if time is None else moment("--time", time)
+        with announced("explaining"):
+            found = explain(Project.at(project_dir, profiles_dir, target), model, key, when, number)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(asdict(found), default=str, indent=2))
+        return
+    show_explanation(asdict(found))
+
+
+@main.command()
+@model_argument()
+@click.argument("version", type=int)
+@click.option("--write", is_flag=True, help="Change the file; otherwise the change is only shown.")
+@project_options
+def retire(
+    model: str, version: int, write: bool,
+    project_dir: Path, profiles_dir: Path | None, target: str | None, form: str,
+) -> None:  # fmt: skip
+    """Take VERSION of MODEL out of scoring and of every comparison for good, by a change of the spec.
+
+    Shows the change of the YAML file as a diff, and which version the next build makes the champion. The change takes
+    effect with that build, so it can be reviewed and committed like any other.
+
+    Example: mlbridge retire late_arrival 2 --write --project-dir dbt_project
+    """
+    from mlbridge.commands.retire import retire
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("reading the versions"):
+            done = retire(Project.at(project_dir, profiles_dir, target), model, version, write)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps({**asdict(done), "effect": done.effect}, indent=2))
+        return
+    click.echo(f"{done.file}, line {done.line}:\n\n{done.diff}")
+    click.echo(f"{done.effect} {'The file is changed.' if write else 'Nothing is changed yet: add --write.'}")
 
 
 @main.command()
@@ -244,8 +327,9 @@ def monitor(
     from mlbridge.project.project import Project
 
     try:
-        project = Project.at(project_dir, profiles_dir, target)
-        line, environment = command(project, address, port, headless, allow_remote)
+        with announced("starting the monitor"):
+            project = Project.at(project_dir, profiles_dir, target)
+            line, environment = command(project, address, port, headless, allow_remote)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     host = f"[{address}]" if ":" in address else address
@@ -263,12 +347,11 @@ def publish(project_dir: Path, profiles_dir: Path | None, target: str | None, fo
     Example: mlbridge publish --project-dir dbt_project
     """
     from mlbridge.commands.publish import publish
-    from mlbridge.progress import progress_report
     from mlbridge.project.project import Project
 
     try:
-        with progress_report() as report:
-            done = publish(Project.at(project_dir, profiles_dir, target), report)
+        with announced("publishing"):
+            done = publish(Project.at(project_dir, profiles_dir, target))
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":

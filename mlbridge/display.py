@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,33 @@ def alert_line(row: Mapping[str, Value]) -> Row:
         "since": f"{row['since']:%Y-%m-%d}",
         "figures and what to do": f"{row['message']}. {row['action']}",
     }
+
+
+def show_explanation(found: Mapping[str, Value]) -> None:
+    """Print an `Explanation`, as a mapping: what was predicted, and a line per feature."""
+    what, value, base = (found[name] for name in ("explained", "value", "base"))
+    click.echo(
+        f"{found['model']}, {found['entity']} at {found['time']} UTC, version {found['version']} "
+        f"({found['candidate']})\n{what}: {_cell(value)}; the mean of {found['background_rows']} training rows: "
+        f"{_cell(base)}. The contributions add up to the difference, {value - base:+.4g} ({found['method']}).\n"
+    )
+    titles = ("feature", "value", "usual in training", "contribution")
+    show([dict(zip(titles, _contribution(row), strict=True)) for row in found["features"]], "table")
+    recorded = found["recorded"]
+    if found["split"] in ("train", "validation"):
+        click.echo(f"\nThis is a {found['split']} row: the version, or another like it, may have been fitted on it.")
+    elif recorded is None:
+        click.echo("\nNo build has recorded a prediction of this version for the row.")
+    elif recorded["value"] is not None and not math.isclose(recorded["value"], value, rel_tol=1e-9):
+        click.echo(
+            f"\n{_cell(recorded['value'])} ({recorded['prediction']}) was recorded at {recorded['scored_at']} UTC: the "
+            "row's features have changed since."
+        )
+
+
+def _contribution(row: Mapping[str, Value]) -> tuple[str, ...]:
+    shown = (_cell(row[name]) if row[name] is not None else "missing" for name in ("value", "usual"))
+    return row["feature"], *shown, f"{row['contribution']:+.4f} ± {row['error']:.4f}"
 
 
 def show_backtest(model: str, steps: Sequence[Mapping[str, Value]], policies: Sequence[Mapping[str, Value]]) -> None:

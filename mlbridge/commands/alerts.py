@@ -1,9 +1,9 @@
-"""`mlbridge alerts`: the current alerts with what to do about each, from the package's tables."""
+"""`mlbridge alerts`: the current alerts with what to do about each, as the last build published them."""
 
 from __future__ import annotations
 
 from mlbridge.commands.status import HEALTH, of_model
-from mlbridge.commands.versions import query_tables
+from mlbridge.commands.versions import query_published
 from mlbridge.project.project import Project
 from mlbridge.typing import Row
 
@@ -19,7 +19,6 @@ order by model, case severity when 'act' then 1 when 'look' then 2 else 3 end, a
 def alerts(project: Project, model: str | None) -> list[Row]:
     """Return the current rows of `ml_alerts`, by model and severity; of one model if it is named.
 
-    Raises SetupError if there is no such model, no warehouse, or a table of the package is missing or older.
+    They are those that the last build published. Raises SetupError if there is no such model, or nothing is published.
     """
-    warehouse = project.connect()
-    return of_model(query_tables(project, warehouse, ALERTS), query_tables(project, warehouse, HEALTH), model)
+    return of_model(query_published(project, ALERTS), query_published(project, HEALTH), model)

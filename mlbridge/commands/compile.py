@@ -9,9 +9,9 @@ from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project
 from mlbridge.registry.champions import chosen, trained
-from mlbridge.registry.logbook import USABLE_OUTCOMES, history
+from mlbridge.registry.logbook import USABLE_OUTCOMES, CandidateRow, history
 from mlbridge.registry.project_logbook import logbook_of, training_node
-from mlbridge.registry.versions import read_version
+from mlbridge.registry.versions import Version, read_version
 from mlbridge.scoring.sql import column_types, title
 from mlbridge.spec.reading import read_spec
 
@@ -27,10 +27,24 @@ def export(project: Project, model: str, number: int | None, dialect: str | None
     """
     dialect = DIALECT if dialect is None else dialect
     dialect_of(dialect)
+    warehouse = project.connect()
+    row, version = chosen_version(project, warehouse, model, number)
+    keep = [*dict.fromkeys([*version.spec.entity, version.spec.time])]
+    types = column_types(version, dialect)
+    relation = f"{model}_split" if relation is None else relation
+    return to_sql(version.estimator, relation, dialect, keep, types, [title(model, row)])
+
+
+def chosen_version(
+    project: Project, warehouse: Warehouse, model: str, number: int | None
+) -> tuple[CandidateRow, Version]:
+    """Return the logbook row of a version that can be in use (the champion where none is named), and the version.
+
+    Raises SetupError if there is no such model or version.
+    """
     project.chosen(model)
     node = training_node(project, model)
     spec = read_spec(str(node["name"]), node["config"]["meta"].get("mlbridge"), own_candidates=None)
-    warehouse = project.connect()
     logbook = logbook_of(project, warehouse, model)
     rows = history(warehouse, logbook)
     row = chosen(rows, _champion(project, warehouse, model) if number is None else number)
@@ -38,11 +52,7 @@ def export(project: Project, model: str, number: int | None, dialect: str | None
         there = [each.version for each in trained(rows) if each.outcome in USABLE_OUTCOMES]
         wanted = "champion" if number is None else f"version {number}"
         raise SetupError(f"'{model}' has no {wanted}. Versions: {listed(there)}.")
-    version = read_version(logbook.name, warehouse, logbook, row, spec.trusted)
-    keep = [*dict.fromkeys([*version.spec.entity, version.spec.time])]
-    types = column_types(version, dialect)
-    relation = f"{model}_split" if relation is None else relation
-    return to_sql(version.estimator, relation, dialect, keep, types, [title(model, row)])
+    return row, read_version(logbook.name, warehouse, logbook, row, spec.trusted)
 
 
 def _champion(project: Project, warehouse: Warehouse, model: str) -> int | None:

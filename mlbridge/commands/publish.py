@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
 from uuid import uuid4
 
 from mlbridge.commands.versions import query_tables
@@ -18,7 +16,6 @@ from mlbridge.publication.folder import CURRENT, file_of, read_facts
 from mlbridge.publication.publish import publish as publish_tables
 
 LAST = "select max_by(as_of, coalesce(started_at, as_of)) as as_of from ml_runs"
-PATIENCE = 10.0  # seconds before the progress is reported
 
 
 @dataclass(frozen=True)
@@ -37,22 +34,17 @@ class Published:
         return file_of(self.folder / CURRENT, table)
 
 
-def publish(project: Project, report: Callable[[int, int, str], None]) -> Published:
+def publish(project: Project) -> Published:
     """Copy the package's tables, as they are now, to where builds publish them.
 
-    `report` is called once if it takes longer than `PATIENCE` seconds. Raises SetupError if the warehouse is no file,
-    does not exist, is held by another process, or has no tables of the package.
+    Raises SetupError if the warehouse is no file, does not exist, is held by another process, or has no tables of the
+    package.
     """
     version = _checked(project)
-    waiting = Timer(PATIENCE, report, (0, 1, f"publishing to {project.published_folder}"))
-    waiting.start()
-    try:
-        with chdir(project.start_folder), PYTHON_ENGINE.opened(project.credentials) as session:
-            (last,) = query_tables(project, Warehouse(session), LAST)
-            tables, target = project.published_tables, project.profile.target_name
-            folder = publish_tables(session, tables, target, str(uuid4()), str(last["as_of"]), version)
-    finally:
-        waiting.cancel()
+    with chdir(project.start_folder), PYTHON_ENGINE.opened(project.credentials) as session:
+        (last,) = query_tables(project, Warehouse(session), LAST)
+        tables, target = project.published_tables, project.profile.target_name
+        folder = publish_tables(session, tables, target, str(uuid4()), str(last["as_of"]), version)
     if folder is None:
         raise SetupError(f"'{project.tables_file}' has no ml_* tables yet. Run `dbt build` first.")
     found = read_facts(folder / CURRENT)

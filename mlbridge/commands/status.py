@@ -1,11 +1,11 @@
-"""`mlbridge status`: the verdict on each model, from the package's tables."""
+"""`mlbridge status`: the verdict on each model, as the last build published it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from mlbridge.commands.versions import query_tables
+from mlbridge.commands.versions import query_published
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project.project import Project
 from mlbridge.typing import Row
@@ -17,9 +17,9 @@ WORST_FIRST = ("act", "look", "cannot tell", "fine")
 def health(project: Project, model: str | None) -> list[Row]:
     """Return the rows of `ml_health`, the worst verdict first; of one model if it is named.
 
-    Raises SetupError if there is no such model, no warehouse, or a table of the package is missing or older.
+    They are those that the last build published. Raises SetupError if there is no such model, or nothing is published.
     """
-    rows = query_tables(project, project.connect(), HEALTH)
+    rows = query_published(project, HEALTH)
     return sorted(of_model(rows, rows, model), key=lambda row: WORST_FIRST.index(str(row["verdict"])))
 
 

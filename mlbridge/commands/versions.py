@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from mlbridge.engines.records import read_document
-from mlbridge.engines.warehouse import Warehouse, parse_query
+from mlbridge.engines.warehouse import Warehouse, connect, parse_query
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project.project import Project
+from mlbridge.publication.folder import CURRENT, VIEWS, current_build, read_facts
 from mlbridge.typing import Document, Row
 
 FIGURES = (
@@ -116,3 +117,21 @@ def query_tables(project: Project, warehouse: Warehouse, sql: str) -> list[Row]:
             raise SetupError(f"'{schema}.{name}' is of an earlier mlbridge. Run `dbt build` first.")
         table.replace(exp.table_(name, db=schema, catalog=database, quoted=True, alias=table.alias))
     return warehouse.rows(query)
+
+
+def query_published(project: Project, sql: str) -> list[Row]:
+    """Query the package's tables as the last build published them: no build waits for this, and this waits for none.
+
+    Where the warehouse is no file, nothing is published to files, and it is asked itself. Raises SetupError if no build
+    has published yet, or an earlier mlbridge has.
+    """
+    folder = project.published_folder
+    if folder is None:
+        return query_tables(project, project.connect(), sql)
+    if current_build(folder) is None or not (folder / VIEWS).is_file():
+        raise SetupError(f"no build has been published to '{folder}' yet. Run `dbt build` first.")
+    query, published = parse_query(sql), read_facts(folder / CURRENT)["tables"]
+    lacking = [table.name for table in query.find_all(exp.Table) if table.name not in published]
+    if lacking:
+        raise SetupError(f"what was published to '{folder}' lacks {listed(lacking)}. Run `dbt build` first.")
+    return connect(folder / VIEWS).rows(query)

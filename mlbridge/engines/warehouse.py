@@ -106,12 +106,16 @@ class Warehouse:
         names, rows = PYTHON_ENGINE.fetch(self._session, self._generated(sql, name, relation, columns))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def columns_of(self, database: str, schema: str, name: str) -> list[str]:
-        """Return the columns of a table or view, none where it is not there; the case of its name does not count."""
+    def columns_of(self, database: str, schema: str, name: str) -> dict[str, str]:
+        """Return each column's type as the engine writes it, by name; none where there is no such table or view.
+
+        The case of its name does not count.
+        """
         parts = {"table_catalog": database, "table_schema": schema, "table_name": name}
         same = [exp.Lower(this=exp.column(part)).eq(exp.Literal.string(each.lower())) for part, each in parts.items()]
-        query = exp.select("column_name").from_("information_schema.columns").where(*same)
-        return [str(row["column_name"]) for row in self.rows(query.order_by("ordinal_position"))]
+        query = exp.select("column_name", "data_type").from_("information_schema.columns").where(*same)
+        rows = self.rows(query.order_by("ordinal_position"))
+        return {str(row["column_name"]): str(row["data_type"]) for row in rows}
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""

@@ -37,6 +37,37 @@ def is_built(node: Document) -> bool:
     return node["resource_type"] in ("model", "seed") and node["config"]["materialized"] != "ephemeral"
 
 
+def declared_models(variables: Document, project: str) -> list[str]:
+    """Return the models that the vars of a project declare; raises SetupError if they are no list of names."""
+    of_package, of_project = (variables.get(name) or {} for name in ("mlbridge", project))
+    names = of_package.get("mlbridge_models", variables.get("mlbridge_models"))
+    if names is None and "mlbridge_models" in of_project:
+        raise SetupError(
+            f"dbt_project.yml says mlbridge_models below '{project}', where dbt hides it from the package: no model is "
+            "trained. Put it directly below `vars:`."
+        )
+    if not isinstance(names, list | None):
+        raise SetupError(
+            f"vars: mlbridge_models: expected a list of names such as [late_arrival], found {shown(names)}."
+        )
+    twice = [str(name) for name, count in Counter(names or []).items() if count > 1]
+    if twice:
+        raise SetupError(f"vars: mlbridge_models: {listed(twice)} is listed twice. Name each model once.")
+    return [str(name) for name in names or []]
+
+
+def written_models(path: Path) -> list[str]:
+    """Return the models that the dbt_project.yml in a folder declares, as it is written; none where it cannot be read.
+
+    It takes no time, because dbt is not loaded: a shell asks at each key for what it completes.
+    """
+    try:
+        found = yaml.safe_load((path / "dbt_project.yml").read_text())
+        return declared_models(dict(found["vars"]), str(found["name"]))
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, SetupError):
+        return []
+
+
 @dataclass(frozen=True)
 class Project:
     """A dbt project as dbt itself finds it: the folder, the profile's folder, and the target."""
@@ -237,21 +268,7 @@ class Project:
     def models(self) -> list[str]:
         """Return the declared models: the var `mlbridge_models` as the dbt package resolves it."""
         variables = self.config.vars.to_dict()  # type: ignore[no-untyped-call]
-        of_package, of_project = (variables.get(name) or {} for name in ("mlbridge", self.config.project_name))
-        names = of_package.get("mlbridge_models", variables.get("mlbridge_models"))
-        if names is None and "mlbridge_models" in of_project:
-            raise SetupError(
-                f"dbt_project.yml says mlbridge_models below '{self.config.project_name}', where dbt hides it from the "
-                "package: no model is trained. Put it directly below `vars:`."
-            )
-        if not isinstance(names, list | None):
-            raise SetupError(
-                f"vars: mlbridge_models: expected a list of names such as [late_arrival], found {shown(names)}."
-            )
-        twice = [str(name) for name, count in Counter(names or []).items() if count > 1]
-        if twice:
-            raise SetupError(f"vars: mlbridge_models: {listed(twice)} is listed twice. Name each model once.")
-        return [str(name) for name in names or []]
+        return declared_models(variables, str(self.config.project_name))
 
     def chosen(self, model: str | None) -> list[str]:
         """Return the declared models, or the one that is named; raises SetupError when it is not among them."""

@@ -156,6 +156,23 @@ def _bins_of_categories(column: pd.Series, known: Sequence[Bin]) -> Integers:
     return np.array([*(listed.get(shortened(str(text)), unlisted) for text in texts), NULL_BIN])[codes]
 
 
+def usual_value(records: Sequence[Bin]) -> float | str | None:
+    """Return the median of a numeric column, or the most frequent category; `records` are its bins.
+
+    The median is the smallest value at or below which half of the known values are, up to the width of a bin. None if
+    most rows have no value, if no category is listed, or if the median is infinite.
+    """
+    missing = sum(record["rows"] for record in records if record["bin"] == NULL_BIN)
+    known = sorted((record for record in records if record["bin"] >= 0), key=lambda record: record["bin"])
+    values = sum(record["rows"] for record in known)
+    if missing > values or not values:
+        return None
+    if known[0]["kind"] == "category":
+        return known[0]["category"]
+    ends = np.cumsum([record["rows"] for record in known])
+    return known[int(np.searchsorted(ends, values / 2))]["upper"]
+
+
 def feature_stats(frame: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, Stats]:
     """Describe each named column.
 

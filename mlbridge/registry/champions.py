@@ -17,6 +17,16 @@ def trained(rows: Iterable[LogbookRow]) -> list[CandidateRow]:
     return [row for row in rows if isinstance(row, CandidateRow) and row.outcome in VERSION_OUTCOMES]
 
 
+def promoted_last(rows: Iterable[LogbookRow], retired: Sequence[int]) -> int | None:
+    """Return the number of the version promoted last that is not retired, None if there is none.
+
+    `rows` as `history` orders them. Without a pin it is the champion: `versions_in_use` decides so in builds, and this
+    foresees what the next one will decide.
+    """
+    usable = [row.version for row in trained(rows) if row.outcome == "promoted" and row.version not in retired]
+    return next(reversed(usable), None)
+
+
 def last_trained(rows: Iterable[LogbookRow]) -> CandidateRow | None:
     """Return the chosen candidate's row of the newest training, promoted or not; `rows` as `history` orders them."""
     return next(reversed(trained(rows)), None)

@@ -36,7 +36,7 @@ def test_versions_for_people(run: Callable[..., Result]) -> None:
 
 
 def test_versions_for_programs(run: Callable[..., Result]) -> None:
-    rows = json.loads(run("versions", "--format", "json").output)
+    rows = json.loads(run("versions", "--format", "json").stdout)
     assert {row["model"] for row in rows} == {"late_arrival", "arrival_delay"}
     assert sum(row["champion"] for row in rows) == 2
     for row in rows:
@@ -46,7 +46,7 @@ def test_versions_for_programs(run: Callable[..., Result]) -> None:
 
 def test_status_is_the_verdict_and_what_to_do(run: Callable[..., Result], flights: Host) -> None:
     shown = run("status", "late_arrival")
-    rows = json.loads(run("status", "--format", "json").output)
+    rows = json.loads(run("status", "--format", "json").stdout)
     (verdict, reason), *_ = flights.rows("select verdict, reason from ml_health where model = 'late_arrival'")
     assert {row["model"] for row in rows} == {"late_arrival", "arrival_delay"}
     assert verdict in shown.output
@@ -55,7 +55,7 @@ def test_status_is_the_verdict_and_what_to_do(run: Callable[..., Result], flight
 
 
 def test_alerts_are_the_current_ones(run: Callable[..., Result], flights: Host) -> None:
-    rows = json.loads(run("alerts", "--format", "json").output)
+    rows = json.loads(run("alerts", "--format", "json").stdout)
     found = flights.rows("select model, what from ml_alerts where is_current")
     assert sorted((row["model"], row["what"]) for row in rows) == sorted(found)
     assert run("alerts").exit_code == (1 if any(row["severity"] != "note" for row in rows) else 0)
@@ -72,6 +72,47 @@ def test_a_misspelt_model_is_misuse(run: Callable[..., Result]) -> None:
     shown = run("versions", "late_arival")
     assert shown.exit_code == 2
     assert "Did you mean 'late_arrival'?" in shown.output
+
+
+@pytest.mark.parametrize("command", ["status", "alerts"])
+def test_health_without_a_build_or_a_project(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    shown = run(command, project=tmp_path)
+    assert (shown.exit_code, "holds no dbt_project.yml" in shown.stderr, shown.stdout) == (2, True, "")
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(tmp_path / "nothing.duckdb"))
+    shown = run(command, "--format", "json")
+    assert (shown.exit_code, "Run `dbt build` first" in shown.stderr, shown.stdout) == (2, True, "")
+
+
+@pytest.mark.parametrize("command", ["status", "alerts"])
+def test_health_is_read_while_a_build_writes(run: Callable[..., Result], flights: Host, command: str) -> None:
+    held = subprocess.PIPE
+    code = f"import duckdb; writer = duckdb.connect({str(flights.database)!r}); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=held, stdout=held, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        shown = run(command, "--format", "json")
+        holder.communicate("\n")
+    assert shown.exit_code in (0, 1)
+    assert {row["model"] for row in json.loads(shown.stdout)} <= {"late_arrival", "arrival_delay"}
+
+
+def test_a_shell_completes_commands_and_models(flights: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def completed(*words: str) -> list[str]:
+        environment = {"_MLBRIDGE_COMPLETE": "zsh_complete", "COMP_WORDS": "\n".join(["mlbridge", *words])}
+        shown = CliRunner().invoke(
+            main, prog_name="mlbridge", env={**environment, "COMP_CWORD": str(len(words))}, args=[]
+        )
+        return [value for value in shown.stdout.split("\n")[1::3] if value]
+
+    monkeypatch.chdir(flights.path)
+    assert completed("ver") == ["versions"]
+    assert completed("status", "late") == ["late_arrival"]
+    assert sorted(completed("explain", "")) == ["arrival_delay", "late_arrival"]
+    monkeypatch.chdir(flights.path.parent)
+    assert completed("status", "late") == []
+    assert completed("status", "--project-dir", str(flights.path), "late") == ["late_arrival"]
 
 
 def test_no_warehouse_yet(run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +140,7 @@ def test_doctor_finds_another_version_of_the_package(
     monkeypatch.setattr("mlbridge.commands.doctor.__version__", "0.0.9")
     shown = run("doctor", "--format", "json")
     assert shown.exit_code == 1
-    (found,) = (each for each in json.loads(shown.output) if each["fine"] != "ok")
+    (found,) = (each for each in json.loads(shown.stdout) if each["fine"] != "ok")
     assert found["check"] == "package"
     assert "the Python package 0.0.9. Install the same of both." in found["finding"]
 
@@ -121,7 +162,7 @@ def test_doctor_finds_who_holds_the_lock(
     assert str(holder.pid) in shown.output
 
 
-@pytest.mark.parametrize("command", ["versions", "backtest", "doctor", "publish"])
+@pytest.mark.parametrize("command", sorted(main.commands))
 def test_help_shows_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0
@@ -135,7 +176,7 @@ def test_a_champion_as_sql_predicts_what_was_predicted(run: Callable[..., Result
     value = "probability_true" if model == "late_arrival" else "prediction"
     known = "probability" if model == "late_arrival" else "prediction_value"
     ((rows, difference),) = flights.rows(
-        f"select count(*), max(abs(s.{value} - p.{known})) from ({shown.output}\n) s join ml_predictions p "
+        f"select count(*), max(abs(s.{value} - p.{known})) from ({shown.stdout}\n) s join ml_predictions p "
         f"on p.model = '{model}' and p.entity = s.flight_id and p.time = s.predicted_at"
     )
     assert rows > 50_000
@@ -176,6 +217,11 @@ SOME_TIME = ["--from", "2013-07-01", "--to", "2013-08-01"]
 # By the words before a wrong value: the values, of which each is refused.
 WRONG = {
     ("versions",): HOSTILE,
+    ("status",): HOSTILE,
+    ("alerts",): HOSTILE,
+    ("explain", "late_arrival"): HOSTILE,
+    ("explain", "late_arrival", "2013-12-31-EV-4596-EWR", "--time"): MOMENTS,
+    ("retire", "late_arrival"): ["9", "-1", "1.5", *HOSTILE],
     ("versions", "--format"): ["xml", *HOSTILE],
     ("doctor", "--format"): ["xml", *HOSTILE],
     ("publish", "--format"): ["xml", *HOSTILE],
@@ -191,7 +237,8 @@ WRONG = {
     ("monitor", "--port"): OUTSIDE,
     ("monitor", "--address"): ["0.0.0.0", "256.1.1.1", "::", *HOSTILE],
     ("monitor", "--allow-remote", "--address"): ["256.1.1.1", "é" * 80, "a" * 300, "a'b", ".a", "時間"],
-    **{(command, "--target"): ["nope", *filter(None, HOSTILE)] for command in ("versions", "publish", "monitor")},
+    **{(command, "--target"): ["nope", *filter(None, HOSTILE)] for command in ("versions", "status", "publish")},
+    ("monitor", "--target"): ["nope", *filter(None, HOSTILE)],
     ("compile", "late_arrival", "--target"): ["nope"],
     **{(command, "--profiles-dir"): HOSTILE for command in ("versions", "doctor", "publish", "monitor")},
 }  # fmt: skip

@@ -64,9 +64,9 @@ def test_versions_and_doctor_say_what_the_build_said(host: Host, run: Callable[.
     shown = run("versions", "churned")
     assert shown.exit_code == 0, shown.output
     assert f"churned not trained: {reason}" in shown.output
-    (row,) = json.loads(run("versions", "churned", "--format", "json").output)
+    (row,) = json.loads(run("versions", "churned", "--format", "json").stdout)
     assert (row["outcome"], row["version"], row["reason"], row["champion"]) == ("not_trained", None, reason, False)
-    findings = {row["check"]: row for row in json.loads(run("doctor", "--format", "json").output)}
+    findings = {row["check"]: row for row in json.loads(run("doctor", "--format", "json").stdout)}
     assert f"churned: {reason}." in findings["trained"]["finding"]
     assert findings["trained"]["fine"] == "ok"
 
@@ -77,7 +77,7 @@ def test_the_rows_come_and_the_model_is_trained(host: Host, warm: Warm, run: Cal
     shown = run("versions").output
     assert "not trained" not in shown
     assert " of the way from baseline to perfect, ROC AUC " in shown
-    strengths = {row["model"]: row["strength"] for row in json.loads(run("versions", "--format", "json").output)
+    strengths = {row["model"]: row["strength"] for row in json.loads(run("versions", "--format", "json").stdout)
                  if row["champion"]}  # fmt: skip
     assert all(each["word"] in ("weak", "moderate", "strong") for each in strengths.values())
     assert host.rows("select distinct baseline_name is not null from ml_metrics") == [(True,)]

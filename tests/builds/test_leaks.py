@@ -202,7 +202,7 @@ def test_a_retired_champion_makes_room_for_the_version_before_it(
     if node == "python":
         monkeypatch.chdir(host.path)
         shown = CliRunner().invoke(main, ["versions", "--format", "json"])
-        assert [(row["version"], row["retired"]) for row in json.loads(shown.output)][:2] == [(3, True), (2, False)]
+        assert [(row["version"], row["retired"]) for row in json.loads(shown.stdout)][:2] == [(3, True), (2, False)]
     specified(host, by, allow_leakage={"echo": WHY}, retire=[3, 7])
     assert "`mlbridge.retire`: there is no version 7; the logbook has" in run(host, warm, ok=False)
     specified(host, by, allow_leakage={"echo": WHY}, retire=[3], pin=3)

@@ -151,7 +151,7 @@ def test_who_may_read_the_warehouse_may_read_what_is_published(
     host.database.chmod(warehouse)
     before = os.umask(umask)
     try:
-        command.publish(Project.at(host.path, None, None), print)
+        command.publish(Project.at(host.path, None, None))
     finally:
         os.umask(before)
     above = [folder_of(host).parent, folder_of(host), folder_of(host) / "builds", folder_of(host) / "current"]
@@ -181,7 +181,7 @@ def test_a_group_that_cannot_be_given_reads_nothing(
         raise PermissionError
 
     monkeypatch.setattr(os, "chown", refuse)
-    command.publish(Project.at(host.path, None, None), print)
+    command.publish(Project.at(host.path, None, None))
     assert {each.stat().st_mode & 0o777 for each in (folder_of(host) / "current").iterdir()} == {0o600}
     assert (folder_of(host) / "current").stat().st_mode & 0o777 == 0o700
 
@@ -497,13 +497,13 @@ def test_by_hand(shop: Host, copied: Callable[[Host], Host]) -> None:
 def test_by_hand_before_a_build(empty_shop: Host, copied: Callable[[Host], Host]) -> None:
     host = copied(empty_shop)
     with pytest.raises(SetupError, match="Run `dbt build` first"):
-        command.publish(Project.at(host.path, None, None), print)
+        command.publish(Project.at(host.path, None, None))
     duckdb.connect(str(host.database)).close()
     shown = publish(host)
     assert (shown.returncode, "Run `dbt build` first" in shown.stderr) == (2, True)
     shutil.rmtree(host.path / "dbt_packages")
     with pytest.raises(SetupError, match="run `dbt deps`"):
-        command.publish(Project.at(host.path, None, None), print)
+        command.publish(Project.at(host.path, None, None))
 
 
 @pytest.mark.parametrize(
@@ -517,7 +517,7 @@ def test_by_hand_where_nothing_needs_to_be(output: str, empty_shop: Host, copied
     host = copied(empty_shop)
     host.write({"profiles.yml": f"shop: {{target: dev, outputs: {{dev: {output}}}}}\n"})
     with pytest.raises(SetupError, match="nothing needs to be published"):
-        command.publish(Project.at(host.path, None, None), print)
+        command.publish(Project.at(host.path, None, None))
 
 
 def test_by_hand_while_a_build_holds_the_warehouse(shop: Host, copied: Callable[[Host], Host]) -> None:

@@ -18,9 +18,12 @@ from postgres import Postgres
 from rendering import Column
 from sqlglot import exp
 
+from mlbridge.engines.warehouse import Warehouse as Session
 from mlbridge.evaluation.long_texts import shortened
 from mlbridge.features.columns import Feature
 from mlbridge.reference.profile import bins_of, profile_rows
+from mlbridge.registry.champions import promoted_last
+from mlbridge.registry.logbook import history
 from mlbridge.registry.versions import Version
 from mlbridge.scoring.unscorable_rows import unscorable_reasons
 from mlbridge.spec.reading import read_spec
@@ -183,6 +186,19 @@ def test_which_versions_are_in_use(case: dict[str, Any], warehouse: Warehouse) -
         assert macros.call("in_use", "late", logbook) == dict(
             zip(("champion", "challenger", "promoted"), case["in_use"], strict=True)
         )
+
+
+NOW = [case for case in CHAMPIONS["cases"] if "in_use" in case and "as_of" not in case]
+
+
+@pytest.mark.parametrize("case", NOW, ids=lambda case: case["name"])
+def test_what_the_command_line_foresees_is_what_a_build_decides(case: dict[str, Any]) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"create table late_training ({LOGBOOK})")
+        for row in case["logbook"]:
+            connection.execute(f"insert into late_training values ({written(row)})")
+        rows = history(Session(connection), exp.to_table("late_training"))
+    assert promoted_last(rows, case.get("retire", ())) == case["in_use"][2]
 
 
 VERSIONS = (
