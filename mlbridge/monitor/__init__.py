@@ -4,11 +4,12 @@ The tables that they read are computed in SQL: `models/monitor` and `macros/moni
 """
 
 from mlbridge.errors import MonitorError
-from mlbridge.monitor.alerts import NOTE, Alert
 from mlbridge.monitor.card import card
+from mlbridge.monitor.clues import clues, worst_rows
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import LAST as LAST_WINDOWS
 from mlbridge.monitor.drift import drift, drift_history, drift_metrics
+from mlbridge.monitor.incidents import NOTE, Alert, incidents
 from mlbridge.monitor.models import ENOUGH_ROWS, models, version_facts
 from mlbridge.monitor.outcomes import (
     against,
@@ -46,6 +47,7 @@ __all__ = [
     "calibration",
     "card",
     "changes",
+    "clues",
     "confusion",
     "confusion_classes",
     "decisions",
@@ -56,6 +58,7 @@ __all__ = [
     "entities",
     "history",
     "importances",
+    "incidents",
     "invocations",
     "leaderboard",
     "leaks",
@@ -79,4 +82,5 @@ __all__ = [
     "volumes",
     "windows",
     "within",
+    "worst_rows",
 ]
