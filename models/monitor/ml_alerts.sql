@@ -20,19 +20,24 @@ alerts as (
     where placed.is_alert = 1
 ),
 
-begun as (
+drifting as (
     select
         alerts.*,
-        case
-            when alerts.about = 'performance' then coalesce(
-                -- the drift of the model, beyond notes, that began last before the loss
-                max(case when alerts.about = 'drift' and alerts.severity > 1 then alerts.since end)
-                    over (partition by alerts.model, alerts.is_current order by alerts.since),
-                alerts.since
-            )
-            else alerts.since
-        end as cause_since
+        -- since when that drift of the model lasts, beyond notes, which began last before the alert
+        max(case when alerts.about = 'drift' and alerts.severity > 1 then alerts.since end)
+            over (partition by alerts.model, alerts.is_current order by alerts.since)
+            as drift_since
     from alerts
+),
+
+begun as (
+    select
+        drifting.*,
+        case
+            when drifting.about = 'performance' then coalesce(drifting.drift_since, drifting.since)
+            else drifting.since
+        end as cause_since
+    from drifting
 ),
 
 sources as (
@@ -80,7 +85,9 @@ final as (
         alerts.slice,
         case
             when alerts.is_current
-                then 'alerts of ' || alerts.first_model || ' since ' || cast(alerts.cause_since as {{ dbt.type_string() }})
+                then
+                    'alerts of ' || alerts.first_model
+                    || ' since ' || cast(alerts.cause_since as {{ dbt.type_string() }})
         end as incident,
         alerts.is_missing = 1 as more_missing
     from caused as alerts

@@ -42,7 +42,10 @@ of_alerts as (
         case when models.n > 1 then worst.model || ': ' else '' end
         || worst.message
         -- a feature that drifted alone stands in the message already
-        || case when features.n > 1 or worst.feature is null then coalesce('. Drifted: ' || features.names, '') else '' end
+        || case
+            when features.n > 1 or worst.feature is null then coalesce('. Drifted: ' || features.names, '')
+            else ''
+        end
         || case
             when worst.n_missing > 1
                 then
@@ -88,7 +91,9 @@ states as (
 ordered as (
     select
         states.*,
-        row_number() over (partition by incident order by finding_rank asc, model asc) as state_rank
+        row_number() over (
+            partition by states.incident order by states.finding_rank asc, states.model asc
+        ) as state_rank
     from states
 ),
 

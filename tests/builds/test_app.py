@@ -30,15 +30,17 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     def opened(folder: Path, name: str = "overview", **parameters: str) -> AppTest:
         import streamlit as st
 
-        st.cache_data.clear()
-        st.cache_resource.clear()
-        monkeypatch.setenv("MLBRIDGE_PUBLISHED", str(folder))
         app = AppTest.from_file(APP, default_timeout=60)
-        if name != "overview":
-            app.switch_page(f"pages/{name}.py")
-        for key, value in parameters.items():
-            app.query_params[key] = value
-        app.run()
+        # Pages are known after a first one; without a build that costs next to nothing.
+        for place in (folder / "nothing", folder):
+            st.cache_data.clear()
+            st.cache_resource.clear()
+            monkeypatch.setenv("MLBRIDGE_PUBLISHED", str(place))
+            app.run()
+            if place != folder:
+                app.switch_page(f"pages/{name}.py")
+                for key, value in parameters.items():
+                    app.query_params[key] = value
         assert not app.exception, [each.value for each in app.exception]
         assert not app.error
         assert not re.search(r"\b(nan|NaN|NaT|<NA>)\b", said(app)), said(app)

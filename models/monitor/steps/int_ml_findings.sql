@@ -1,6 +1,6 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
--- Everything that may decide the verdict on a model, in the order of `finding_rank`; the last one, that all is well, holds
--- for every model.
+-- Everything that may decide the verdict on a model, in the order of `finding_rank`; the last one, that all is well,
+-- holds for every model.
 with models as (
     {{ mlbridge.declared_models() }}
 ),

@@ -1,6 +1,6 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
--- What the current alerts of an incident have in common, in texts: their models, all of them; the features that drifted,
--- the most severe first; and, of several models, the sources that all of them read.
+-- What the current alerts of an incident have in common, in texts: their models, all of them; the features that
+-- drifted, the most severe first; and, of several models, the sources that all of them read.
 {%- set most = 5 %}
 with alerts as (
     select
@@ -17,6 +17,15 @@ models as (
         incident,
         model
     from alerts
+),
+
+several as (
+    select
+        incident,
+        count(*) as n
+    from models
+    group by incident
+    having count(*) > 1
 ),
 
 sources as (
@@ -52,14 +61,7 @@ named as (
     from models
     inner join sources
         on models.model = sources.model
-    inner join (
-        select
-            incident,
-            count(*) as n
-        from models
-        group by incident
-        having count(*) > 1
-    ) as several
+    inner join several
         on models.incident = several.incident
     group by models.incident, sources.source, several.n
     having count(*) = several.n
@@ -68,7 +70,9 @@ named as (
 ranked as (
     select
         named.*,
-        row_number() over (partition by incident, kind order by severity_rank desc, name asc) as name_rank
+        row_number() over (
+            partition by named.incident, named.kind order by named.severity_rank desc, named.name asc
+        ) as name_rank
     from named
 ),
 
