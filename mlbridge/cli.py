@@ -9,7 +9,15 @@ from pathlib import Path
 
 import click
 
-from mlbridge.display import alert_line, health_line, show, show_backtest, show_explanation, version_line
+from mlbridge.display import (
+    alert_line,
+    health_line,
+    incidents_line,
+    show,
+    show_backtest,
+    show_explanation,
+    version_line,
+)
 from mlbridge.errors import MlbridgeError
 from mlbridge.progress import announced, progress_report
 from mlbridge.version import __version__
@@ -90,22 +98,28 @@ def versions(model: str | None, project_dir: Path, profiles_dir: Path | None, ta
 def status(model: str | None, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
     """Say whether MODEL, or every model, can be relied on, why, and what to do.
 
-    The verdict is act, look, cannot tell or fine, as in the table ml_health. The exit code is 1 if a model's verdict is
-    act or its next build is overdue, so that it can be used in CI and cron.
+    The verdict is act, look, cannot tell or fine, as in the table ml_health. Below it stands how many incidents there
+    are and what the first is, as in ml_incidents. The exit code is 1 if a model's verdict is act or its next build is
+    overdue, so that it can be used in CI and cron.
 
     Example: mlbridge status --project-dir dbt_project
     """
-    from mlbridge.commands.status import health, overdue
+    from mlbridge.commands.status import health, incidents, overdue
     from mlbridge.project.project import Project
 
     try:
         with announced("reading the verdicts"):
-            rows = health(Project.at(project_dir, profiles_dir, target), model)
+            project = Project.at(project_dir, profiles_dir, target)
+            rows, wrong = health(project, model), incidents(project, model)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
-    show(rows if form == "json" else [health_line(row) for row in rows], form)
+    if form == "json":
+        show([{**row, "incidents": [each for each in wrong if row["model"] in each["models"]]} for row in rows], form)
+    else:
+        show([health_line(row) for row in rows], form)
     late = overdue(rows)
     if form == "table":
+        click.echo(incidents_line(wrong))
         for row in late:
             click.echo(f"{row['model']}: a build was expected by {row['next_build_expected_by']:%Y-%m-%d %H:%M} UTC")
     if late or any(row["verdict"] == "act" for row in rows):

@@ -62,6 +62,17 @@ def health_line(row: Mapping[str, Value]) -> Row:
     }
 
 
+def incidents_line(rows: Sequence[Mapping[str, Value]]) -> str:
+    """Return how many incidents there are beyond notes, and the first of them; `rows` are those of `ml_incidents`."""
+    found = [row for row in rows if row["severity"] != "note"]
+    if not found:
+        return "no incident"
+    first = found[0]
+    since = "" if first["since"] is None else f" since {first['since']:%Y-%m-%d}"
+    count = "1 incident" if len(found) == 1 else f"{len(found)} incidents, the first"
+    return f"{count}: {first['severity']}{since}, {', '.join(first['models'])}: {first['message']}. {first['action']}"
+
+
 def alert_line(row: Mapping[str, Value]) -> Row:
     """Return an alert's row in the table for people, by column title; `row` is one of `ml_alerts`."""
     return {

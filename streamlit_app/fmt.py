@@ -74,6 +74,14 @@ def _short(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - end - 1]}…{name[-end:]}"
 
 
+def opening(text: str, most: int = 220) -> str:
+    """Return a text, or of one with more than `most` characters the first words and an ellipsis."""
+    if len(text) <= most:
+        return text
+    words = text[:most].rpartition(" ")[0]
+    return f"{words or text[:most]}…"
+
+
 def interval(value: Figure, low: Figure, high: Figure) -> str:
     """Write a measurement with its 95 % interval."""
     if pd.isna(low) or pd.isna(high):

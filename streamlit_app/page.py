@@ -1,4 +1,4 @@
-"""What all pages share: the published build, selection boxes bound to the URL, and charts with title and table."""
+"""What all pages share: the published build, choices that the URL keeps, and charts with title and table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mlbridge import monitor
 from mlbridge.app.charts.marks import drawable
 from mlbridge.app.fmt import NO_VALUE, count, moment, plain
 from mlbridge.engines.reader import ReadError
+from mlbridge.errors import listed, nearest
 from mlbridge.monitor import Build, MonitorError, Nothing, Republished, Source, State
 
 NO_MODEL = (
@@ -79,16 +80,19 @@ def build() -> Build:
 def show(title: str, draw: Callable[[], None]) -> None:
     """Draw a page of the newest build; if that is not possible, show the reason and what to do."""
     st.title(title)
+    _read_url(title)
     st.session_state["state"] = None
     try:
         st.session_state["state"] = source().state()
         with st.sidebar:
             _published(build().id)
         draw()
+        _write_url(title)
     except Republished:
         st.rerun()
     except NothingToShow as notice:
         show_notice(*notice.args)
+        _write_url(title)
     except Nothing as error:
         show_notice("Nothing to show yet", sentence(error))
     except ReadError as error:
@@ -143,8 +147,7 @@ def pick_model(champions_only: bool = False) -> pd.Series:
     models = ask(monitor.models)
     if models.empty:
         raise NothingToShow(*NO_MODEL)
-    _warn_if_unknown("Model", list(models["model"]), "model")
-    name = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
+    name = pick("Model", list(models["model"]), "model")
     row: pd.Series = models[models["model"] == name].iloc[0]
     if champions_only and pd.isna(row["version"]):
         trained = pd.notna(row["metric"])
@@ -172,22 +175,97 @@ def of_version(row: pd.Series, version: int) -> pd.Series:
     return own
 
 
-def _warn_if_unknown(label: str, options: Sequence[str], key: str) -> None:
-    requested = st.query_params.get(key)
-    if key not in st.session_state and requested not in (None, *options):
-        st.toast(
-            f"{label} {plain(requested)}, which the link names, does not exist.",
-            icon=":material/link_off:",
-            duration="long",
+def pick(label: str, options: Sequence[str], key: str, default: str | None = None, help: str | None = None) -> str:  # noqa: A002
+    """Show a selection box whose choice is the URL parameter `key`; by default it is `default`, else the first option.
+
+    Raises NothingToShow if the URL names something else, so that no link shows another thing than it names. A choice
+    that another one has made impossible gives way to the default.
+    """
+    names = list(options)
+    usual = default if default in names else names[0]
+    kept = st.query_params.get(key, usual) if _is_opened(key) else st.session_state[key]
+    if kept not in names:
+        kept = None if _is_opened(key) or kept is None else usual
+    _put(key, kept)
+    chosen = st.selectbox(label, names, key=key, index=None if kept is None else 0, help=help)
+    if chosen is None:
+        asked = st.query_params.get(key, "")
+        raise NothingToShow(
+            f"There is no {label.lower()} '{asked}'",
+            f"The link names it.{nearest(asked, names)} There are: {listed(names)}.",
+            "Choose one above.",
         )
+    return _keep(key, chosen, chosen)
 
 
-def pick(label: str, options: Sequence[str], key: str, **more: Any) -> str:
-    """Show a selection box that is bound to the URL parameter `key`; a value that is no option is dropped."""
-    _warn_if_unknown(label, options, key)
-    if st.session_state.get(key) not in (None, *options):
-        del st.session_state[key]
-    return str(st.selectbox(label, list(options), key=key, bind="query-params", **more))
+def toggle(label: str, key: str) -> bool:
+    """Show a switch, off by default, whose state is the URL parameter `key`: `true` or nothing."""
+    _put(key, st.query_params.get(key, "").lower() == "true" if _is_opened(key) else st.session_state[key])
+    on = st.toggle(label, key=key)
+    return _keep(key, on, "true" if on else None)
+
+
+def slide(label: str, key: str, ends: tuple[float, float], default: float, step: float) -> float:
+    """Show a slider whose value is the URL parameter `key`; the default where that is no number within its ends."""
+    kept = _number(st.query_params.get(key)) if _is_opened(key) else st.session_state[key]
+    _put(key, kept if kept is not None and ends[0] <= kept <= ends[1] else default)
+    value = float(st.slider(label, *ends, step=step, key=key))
+    return _keep(key, value, f"{value:.10g}")
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def enter(label: str, key: str, placeholder: str) -> str:
+    """Show a field for a text, which is the URL parameter `key`."""
+    _put(key, st.query_params.get(key, "") if _is_opened(key) else st.session_state[key])
+    entered = st.text_input(label, key=key, placeholder=placeholder, icon=":material/search:", width=480).strip()
+    return _keep(key, entered, entered or None)
+
+
+# Streamlit's own `bind="query-params"` leaves a value that equals the default out of the URL. Here most defaults depend
+# on the data, so a link without them would show something else after the next build.
+
+
+def _read_url(title: str) -> None:
+    """Find out whether a link, a page or a step of the history was opened: then the URL decides, else the widgets.
+
+    What was seen is kept with the page's title, because two pages may have the same parameters.
+    """
+    seen = [title, st.query_params.to_dict()]
+    st.session_state["opened"] = seen != st.session_state.get("seen")
+    st.session_state["seen"] = seen
+    st.session_state["choices"] = {}
+
+
+def _is_opened(key: str) -> bool:
+    """Return whether the URL decides on a choice, or there is no widget yet that could."""
+    return bool(st.session_state["opened"]) or key not in st.session_state
+
+
+def _put(key: str, value: object) -> None:
+    """Have the widget show a value; one that shows it is left alone."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def _keep(key: str, value: Answer, text: str | None) -> Answer:
+    """Note what the URL is to say of a choice once the page is drawn; None: nothing."""
+    st.session_state["choices"][key] = text
+    return value
+
+
+def _write_url(title: str) -> None:
+    """Put the choices on the page into the URL, in one step of the browser's history."""
+    said = {**st.query_params.to_dict(), **st.session_state["choices"]}
+    said = {key: text for key, text in said.items() if text is not None}
+    if said != st.query_params.to_dict():
+        st.query_params.from_dict(said)
+    st.session_state["seen"] = [title, said]
 
 
 def figure(  # noqa: PLR0913 - every chart has a title, a meaning, data, a unit and n

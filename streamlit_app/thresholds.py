@@ -75,12 +75,7 @@ def all_rows(part: str) -> None:
 
 def pick_threshold() -> float:
     """Show the slider for the threshold."""
-    return float(
-        st.slider(
-            "Probability from which a row is predicted positive",
-            0.0, 1.0, 0.5, 0.005, key="threshold", bind="query-params",
-        )
-    )  # fmt: skip
+    return page.slide("Probability from which a row is predicted positive", "threshold", (0.0, 1.0), 0.5, 0.005)
 
 
 def points_of(row: pd.Series, version: int, period: page.Period, part: str) -> list[tuple[str, pd.DataFrame]]:
@@ -159,10 +154,10 @@ def gains(row: pd.Series, version: int, period: page.Period, part: str) -> None:
     if not named:
         return
     points = named[0][1]
-    percent = st.slider("Rows with the highest scores, in percent", 1, 100, 5, key="top", bind="query-params")
+    percent = page.slide("Rows with the highest scores, in percent", "top", (1.0, 100.0), 5.0, 1.0)
     found = monitor.gain(points, percent / 100)
     st.markdown(
-        f"The **top {percent} %** ({fmt.count(found['flagged'])} rows) hold **{fmt.share(found['recall'])}** of the "
+        f"The **top {percent:.0f} %** ({fmt.count(found['flagged'])} rows) hold **{fmt.share(found['recall'])}** of the "
         f"rows with outcome {fmt.plain(row.positive)}: {fmt.share(found['precision'])} of them are, "
         f"**{fmt.number(found['lift'])} times** as many as among all rows."
     )
@@ -185,8 +180,10 @@ def costs(row: pd.Series, version: int, period: page.Period, part: str) -> None:
         return
     points = named[0][1]
     left, right = st.columns(2)
-    alarm = left.slider("Cost of a false alarm", 0.0, 100.0, 1.0, 0.5, key="alarm", bind="query-params")
-    miss = right.slider("Cost of a miss", 0.0, 100.0, 5.0, 0.5, key="miss", bind="query-params")
+    with left:
+        alarm = page.slide("Cost of a false alarm", "alarm", (0.0, 100.0), 1.0, 0.5)
+    with right:
+        miss = page.slide("Cost of a miss", "miss", (0.0, 100.0), 5.0, 0.5)
     frame = monitor.costs(points, alarm, miss)
     best = frame.iloc[int(frame["cost"].argmin())]
     line = st.container(horizontal=True)

@@ -9,7 +9,8 @@ from mlbridge.typing import Row
 
 ALERTS = """
 select
-    model, severity, what, "window", window_end, since, version, message, action, about, feature, baseline, kind, slice
+    model, severity, what, "window", window_end, since, version, message, action, about, feature, baseline, kind, slice,
+    incident
 from ml_alerts
 where is_current
 order by model, case severity when 'act' then 1 when 'look' then 2 else 3 end, about desc, since, what

@@ -11,6 +11,11 @@ from mlbridge.project.project import Project
 from mlbridge.typing import Row
 
 HEALTH = "select * from ml_health order by model"
+INCIDENTS = """
+select incident, severity, models, about, since, message, action, alerts
+from ml_incidents
+order by case severity when 'act' then 1 when 'look' then 2 else 3 end, since, incident
+"""
 WORST_FIRST = ("act", "look", "cannot tell", "fine")
 
 
@@ -21,6 +26,13 @@ def health(project: Project, model: str | None) -> list[Row]:
     """
     rows = query_published(project, HEALTH)
     return sorted(of_model(rows, rows, model), key=lambda row: WORST_FIRST.index(str(row["verdict"])))
+
+
+def incidents(project: Project, model: str | None) -> list[Row]:
+    """Return the rows of `ml_incidents`, the most severe first, `models` as a list; of one model if it is named."""
+    rows = query_tables(project, project.connect(), INCIDENTS)
+    found = [{**row, "models": str(row["models"]).split(", ")} for row in rows]
+    return [row for row in found if model is None or model in row["models"]]
 
 
 def overdue(rows: Sequence[Row]) -> list[Row]:

@@ -4,13 +4,14 @@ The tables that they read are computed in SQL: `models/monitor` and `macros/moni
 """
 
 from mlbridge.errors import MonitorError
-from mlbridge.monitor.alerts import NOTE, Alert
 from mlbridge.monitor.card import card
+from mlbridge.monitor.clues import clues, worst_rows
 from mlbridge.monitor.curves import costs, curve, design_effects, gain, holdout_steps, score_steps
 from mlbridge.monitor.distribution import distribution, distributions, outcomes_by_bin
 from mlbridge.monitor.download import ESCAPED, csv
 from mlbridge.monitor.drift import LAST as LAST_WINDOWS
 from mlbridge.monitor.drift import associations, drift, drift_history, drift_metrics
+from mlbridge.monitor.incidents import NOTE, Alert, incidents
 from mlbridge.monitor.models import ENOUGH_ROWS, models, version_facts
 from mlbridge.monitor.outcomes import (
     against,
@@ -50,6 +51,7 @@ __all__ = [
     "calibration",
     "card",
     "changes",
+    "clues",
     "confusion",
     "confusion_classes",
     "costs",
@@ -67,6 +69,7 @@ __all__ = [
     "history",
     "holdout_steps",
     "importances",
+    "incidents",
     "invocations",
     "leaderboard",
     "leaks",
@@ -92,4 +95,5 @@ __all__ = [
     "volumes",
     "windows",
     "within",
+    "worst_rows",
 ]

@@ -31,6 +31,7 @@ from ml_metrics
 where model = :model and version = :version and candidate = :candidate
 """
 IMPORTANCES = "select feature, mean, std, n from ml_importances where model = :model and version = :version"
+MOST_COLUMNS = 10  # of a preprocessing step that are named
 DESCRIPTION = "select description from ml_nodes where name = :name and kind = 'model'"
 
 
@@ -146,8 +147,15 @@ def _prepared(step: Mapping[str, Json]) -> str:
     for name, part, *columns in step["transformers"]:
         what = " → ".join(map(_class, _steps(part))) if isinstance(part, Mapping) else part
         if any(columns):
-            named.append(f"{name} ({what}): {format_value(columns[0])}")
+            named.append(f"{name} ({what}): {format_value(_some(columns[0]))}")
     return "; ".join(named)
+
+
+def _some(columns: Json) -> Json:
+    """Return the first columns of a long list, and how many more there are: the table of features has all of them."""
+    if not isinstance(columns, list) or len(columns) <= MOST_COLUMNS:
+        return columns
+    return [*columns[:MOST_COLUMNS], f"and {len(columns) - MOST_COLUMNS} more"]
 
 
 def _class(described: Mapping[str, Json]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor import alerts
+from mlbridge.monitor.incidents import MUTED, muted_columns
 from mlbridge.monitor.models import models
 from mlbridge.monitor.source import State
 from mlbridge.typing import Row, Value
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 WORST_FIRST = ("act", "look", "cannot tell", "fine")
 HEALTH_COLUMNS = (
-    "verdict", "reason", "action", "since", "version", "candidate", "trained_as_of", "baseline", "threshold",
+    "verdict", "reason", "action", "since", "version", "candidate", "trained_as_of", "kind", "baseline", "threshold",
     "reference", "newest_row_at", "last_build_at", "last_build_state", "next_build_expected_by", "last_decision",
+    "alerts_act", "alerts_look", "alerts_note",
 )  # fmt: skip
 HEALTH = "select * from ml_health"
 CHAMPIONS = "select model, pinned from ml_champions"
@@ -55,17 +56,18 @@ where "window" = newest
 """
 QUERIES = {
     "health": HEALTH, "champions": CHAMPIONS, "decisions": DECISIONS, "performance": PERFORMANCE, "drift": DRIFT,
-    "alerts": alerts.ALERTS,
 }  # fmt: skip
 FIGURES = ("", "_low", "_high", "_n", "_window")
 COLUMNS = [
     "model", *HEALTH_COLUMNS, "pinned", "age_days", "decision", "metric", "greater_is_better", "window_size",
-    *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES), *alerts.COLUMNS, "drifted", "course",
+    *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES), "checks", "muted", "drifted",
+    "course",
 ]  # fmt: skip
 TYPES = {
-    **dict.fromkeys(("version", "realized_n", "estimated_n"), "Int64"),
-    **dict.fromkeys(("alerts", "acts", "notes", "checks"), "int64"),
+    **dict.fromkeys(("version", "realized_n", "estimated_n", "alerts_act", "alerts_look", "alerts_note"), "Int64"),
+    "checks": "int64",
     **dict.fromkeys(("model", "verdict", "reason", "action", "candidate", "last_build_state", "last_decision"), "str"),
+    "kind": "str",
     **dict.fromkeys(("decision", "metric", "window_size"), "str"),
     **dict.fromkeys(("since", "trained_as_of", "newest_row_at", "last_build_at"), "datetime64[us]"),
     **dict.fromkeys(("next_build_expected_by", "realized_window", "estimated_window"), "datetime64[us]"),
@@ -84,7 +86,7 @@ def overview(state: State) -> pd.DataFrame:
     - `realized`, `estimated`: the spec's metric with `_low` and `_high` (95 % interval), `_n` and `_window`, in the
       newest comparable window, else in the newest that has ended, else in the newest.
     - `age_days`: from the champion's `as_of` to that of the build.
-    - the columns of `alerts.alert_columns`.
+    - the columns of `incidents.muted_columns`.
     - `drifted`: up to three tuples (feature, metric, value, threshold) with the largest ratio of value to threshold,
       against training, in the newest comparable window.
     - `course`: the realized values of the spec's metric over the windows that can be compared.
@@ -92,14 +94,14 @@ def overview(state: State) -> pd.DataFrame:
     import pandas as pd
 
     tables = {name: state.ask(sql) for name, sql in QUERIES.items()}
-    tables["muted"] = state.ask(alerts.MUTED, as_of=state.build.as_of)
+    tables["muted"] = state.ask(MUTED, as_of=state.build.as_of)
     rows = []
     for facts in models(state).to_dict("records"):
         own = {name: table[table["model"] == facts["model"]] for name, table in tables.items()}
         rows.append(_row(facts, own, state))
     answer = pd.DataFrame(rows, columns=COLUMNS, dtype=object).astype(TYPES)
     order = answer["verdict"].map(WORST_FIRST.index)
-    by = {"order": True, "acts": False, "alerts": False, "model": True}
+    by = {"order": True, "alerts_act": False, "alerts_look": False, "model": True}
     answer = answer.assign(order=order).sort_values(list(by), ascending=list(by.values()))
     return answer.drop(columns="order").reset_index(drop=True)
 
@@ -108,7 +110,7 @@ def _row(facts: Mapping[Hashable, Value], own: dict[str, pd.DataFrame], state: S
     row: Row = {key: facts[key] for key in ("model", "metric", "greater_is_better", "window_size")}
     row |= {key: _first(own["health"], key) for key in HEALTH_COLUMNS}
     row["decision"] = _first(own["decisions"], "reason")
-    row |= {**alerts.alert_columns(own), "drifted": [], "course": []}
+    row |= {**muted_columns(own), "drifted": [], "course": []}
     if len(own["champions"]):
         row["pinned"] = _first(own["champions"], "pinned")
         row["age_days"] = (state.build.as_of - row["trained_as_of"]).total_seconds() / 86_400

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlbridge.project.project import Project
 
-NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions", "ml_health"})
+NEEDED = frozenset({"ml_nodes", "ml_decisions", "ml_runs", "ml_versions", "ml_champions", "ml_health", "ml_incidents"})
 # If all nodes of a command were skipped, it has no start time, and its `as_of` is taken.
 NEWEST = """
 select invocation_id, max(as_of) as as_of, coalesce(max(started_at), max(as_of)) as started_at

@@ -14,9 +14,52 @@ with placed as (
 alerts as (
     select
         placed.*,
+        placed.window_start = placed.newest as is_current,
         min(placed.window_start) over (partition by placed.model, placed.what, placed.run) as since
     from placed
     where placed.is_alert = 1
+),
+
+drifting as (
+    select
+        alerts.*,
+        -- since when that drift of the model lasts, beyond notes, which began last before the alert
+        max(case when alerts.about = 'drift' and alerts.severity > 1 then alerts.since end)
+            over (partition by alerts.model, alerts.is_current order by alerts.since)
+            as drift_since
+    from alerts
+),
+
+begun as (
+    select
+        drifting.*,
+        case
+            when drifting.about = 'performance' then coalesce(drifting.drift_since, drifting.since)
+            else drifting.since
+        end as cause_since
+    from drifting
+),
+
+sources as (
+    {{ mlbridge.model_sources() }}
+),
+
+origins as (
+    select distinct
+        model,
+        origin
+    from sources
+),
+
+caused as (
+    select
+        begun.*,
+        min(begun.model) over (
+            partition by coalesce(origins.origin, begun.model), begun.is_current, begun.cause_since
+        ) as first_model
+    from begun
+    left join origins
+        on begun.model = origins.model
 ),
 
 final as (
@@ -29,7 +72,7 @@ final as (
         alerts.version,
         alerts.about,
         alerts.since,
-        alerts.window_start = alerts.newest as is_current,
+        alerts.is_current,
         alerts.what || ': ' || alerts.figures
         || case
             when alerts.about = 'performance' then coalesce('; largest drift times importance: ' || moved.features, '')
@@ -40,8 +83,15 @@ final as (
         alerts.feature,
         alerts.baseline,
         alerts.kind,
-        alerts.slice
-    from alerts
+        alerts.slice,
+        case
+            when alerts.is_current
+                then
+                    'alerts of ' || alerts.first_model
+                    || ' since ' || cast(alerts.cause_since as {{ dbt.type_string() }})
+        end as incident,
+        alerts.is_missing = 1 as more_missing
+    from caused as alerts
     left join {{ ref('int_ml_moved_features') }} as moved
         on {{ mlbridge.same('alerts', 'moved', 'model, version, window_start') }}
 )

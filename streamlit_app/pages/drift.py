@@ -8,6 +8,7 @@ import streamlit as st
 from mlbridge import monitor
 from mlbridge.app import features, fmt, page
 from mlbridge.app.charts import drift as charts
+from mlbridge.app.words import WORDS, of_metrics
 
 WORST = "worst"
 FIRST = 30  # features that the map shows unless all are requested
@@ -37,9 +38,7 @@ def drift_map(row: pd.Series, frame: pd.DataFrame, baseline: str) -> None:
     """Draw the map, the first features only when there are many."""
     features = frame.drop_duplicates("feature").sort_values("order")["feature"]
     shown = frame
-    if len(features) > FIRST and not st.toggle(
-        f"Show all {len(features)} features", key="all_features", bind="query-params"
-    ):
+    if len(features) > FIRST and not page.toggle(f"Show all {len(features)} features", "all_features"):
         shown = frame[frame["feature"].isin(features[:FIRST])]
         st.caption(f"The first {FIRST} of {len(features)} features in the order chosen.")
     page.figure(
@@ -63,9 +62,9 @@ def pick_cell(frame: pd.DataFrame) -> pd.Series:
     ]
     names = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
     with st.container(horizontal=True):
-        feature = page.pick("Feature", names, "feature", index=names.index(start["feature"]))
+        feature = page.pick("Feature", names, "feature", default=start["feature"])
         days = sorted(frame.loc[frame["feature"] == feature, "day"].unique(), reverse=True)
-        day = page.pick("Window", days, "window", index=days.index(start["day"]) if start["day"] in days else 0)
+        day = page.pick("Window", days, "window", default=start["day"])
     return frame[(frame["feature"] == feature) & (frame["day"] == day)].iloc[0]
 
 
@@ -113,12 +112,10 @@ def draw() -> None:
         model = page.pick_model(champions_only=True)
         versions = sorted({*page.ask(monitor.volumes, model=model.model)["version"], model.version}, reverse=True)
         numbers = [str(number) for number in versions]
-        start_at = numbers.index(str(model.version)) if str(model.version) in numbers else 0
-        chosen = int(page.pick("Version", numbers, "version", index=start_at))
-        against = page.pick("Against", list(BASELINES), "baseline")
-        chosen_metric = page.pick(
-            "Metric", [WORST, *page.ask(monitor.drift_metrics, model=model.model, version=chosen)], "metric"
-        )
+        chosen = int(page.pick("Version", numbers, "version", str(model.version), WORDS["version"]))
+        against = page.pick("Against", list(BASELINES), "baseline", help=WORDS["baseline of drift"])
+        names = page.ask(monitor.drift_metrics, model=model.model, version=chosen)
+        chosen_metric = page.pick("Metric", [WORST, *names], "metric", help=of_metrics(names))
         sort = page.pick("Sort by", ORDERS, "sort")
     drifted = page.ask(monitor.drift, model=model.model, version=chosen, baseline=against, metric=chosen_metric)
     if drifted.empty:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from mlbridge import monitor
 from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance as charts
 from mlbridge.app.charts.sparkline import sparkline
+from mlbridge.app.words import WORDS
 
-MOST_ALERTS = 5
-MOST_CARDS = 8  # models with a card of their own, unless all are requested
+MOST = 8  # incidents, alerts of one, and models with a card of their own, that are shown at once
 MOST_LINES = 15  # of the table that are seen at once
 LINE = 35  # pixels
 VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
@@ -23,6 +24,13 @@ VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
     "cannot tell": ("Cannot tell", "gray", ":material/help:", "?"),
     "fine": ("Fine", "green", ":material/check_circle:", "\u2713"),
 }
+SEVERITIES: dict[str, tuple[str, page.Colour, str]] = {
+    **{name: VERDICTS[name][:3] for name in ("act", "look")},
+    monitor.NOTE: ("Note", "gray", ":material/info:"),
+}
+# Where one finds out about an incident that no alert leads to.
+PLACES = {"build": ("runs", "pipeline"), "rows": ("pipeline", "predictions"), "version": ("versions",)}
+LAST_BUILD = "How it ended; or that one is overdue: twice the longest time between the last ten builds has passed."
 
 
 def metric_history(row: Any) -> pd.DataFrame:
@@ -45,13 +53,14 @@ def models_table(overview: pd.DataFrame) -> None:
             "threshold": row.threshold,
             "course": sparkline(row.course),
             "data until": fmt.day(row.newest_row_at),
-            "alerts": row.alerts,
-            "notes": row.notes,
+            "last build": last_build(row),
+            "alerts": row.alerts_act + row.alerts_look,
+            "notes": row.alerts_note,
         }
         for row in page.rows(overview)
     ]
     figures = {
-        name: st.column_config.NumberColumn(name, format="%.4g", width=80)
+        name: st.column_config.NumberColumn(name, format="%.4g", width=80, help=WORDS[name])
         for name in ("realized", "estimated", "baseline", "threshold")
     }
     st.dataframe(
@@ -59,10 +68,12 @@ def models_table(overview: pd.DataFrame) -> None:
         hide_index=True,
         column_config={
             **figures,
+            "verdict": st.column_config.TextColumn("verdict", help=WORDS["verdict"]),
             "why": st.column_config.TextColumn("why", width="large", help="Each card below has the whole sentence"),
             "course": st.column_config.ImageColumn("realized over time", width=165),
             "data until": st.column_config.TextColumn("data until", help="The newest row that was scored"),
-            "alerts": st.column_config.NumberColumn("alerts", help="Alerts of severity act or look"),
+            "last build": st.column_config.TextColumn("last build", help=LAST_BUILD),
+            "alerts": st.column_config.NumberColumn("alerts", help=f"Those of severity act or look. {WORDS['alert']}"),
             "notes": st.column_config.NumberColumn("notes", help="Alerts of severity note, which need no action"),
         },
         placeholder=fmt.NO_VALUE,
@@ -86,7 +97,6 @@ def card(row: Any, size: str) -> None:
                 row.model, *blame, *(("performance", "drift", "versions", "predictions") if in_use else ("versions",))
             )
         verdict(row)
-        overdue(row)
         if not in_use:
             return
         pinned = ", pinned" if row.pinned else ""
@@ -99,9 +109,7 @@ def card(row: Any, size: str) -> None:
         left, right = st.columns([4, 5], gap="medium")
         with left:
             figures(row, size)
-            alerts(row, size)
             drifted(row)
-            notes(row, size)
             muted(row)
         with right:
             metric_figure(row, size)
@@ -113,18 +121,44 @@ def text(value: object) -> str:
 
 
 def verdict(row: Any) -> None:
-    """Say why the verdict is what it is, since when, and what to do."""
+    """Say why the verdict is what it is, since when, and what to do; a long reason is whole in its help."""
     since = "" if pd.isna(row.since) else f" Since {fmt.day(row.since)}."
-    st.markdown(f"**{fmt.plain(row.reason)}**{since}" + (f"  \n{text(row.action)}" if text(row.action) else ""))
+    said = fmt.opening(row.reason)
+    st.markdown(
+        f"**{fmt.plain(said)}**{since}" + (f"  \n{text(row.action)}" if text(row.action) else ""),
+        help=None if said == row.reason else fmt.plain(row.reason),
+    )
 
 
-def overdue(row: Any) -> None:
-    """Say that a build is overdue, by the clock of whoever looks: no build can say it."""
+def is_overdue(row: Any) -> bool:
+    """Return whether a build is overdue, by the clock of whoever looks: no build can say it."""
     expected = row.next_build_expected_by
-    if pd.notna(expected) and expected < datetime.now(UTC).replace(tzinfo=None):
+    return bool(pd.notna(expected) and expected < datetime.now(UTC).replace(tzinfo=None))
+
+
+def last_build(row: Any) -> str:
+    """Say in a word or two how the last build ended, or that the next one is overdue."""
+    if pd.isna(row.last_build_at):
+        return "none yet"
+    ended = {"error": "✗ failed", "skipped": "» skipped"}.get(str(row.last_build_state))
+    return ended or (f"! overdue since {fmt.day(row.next_build_expected_by)}" if is_overdue(row) else "✓")
+
+
+def overdue(overview: pd.DataFrame) -> None:
+    """Say in one line which models wait for a build, and what that means."""
+    late = [row for row in page.rows(overview) if is_overdue(row)]
+    if not late:
+        return
+    names = ", ".join(fmt.plain(row.model) for row in late)
+    last, expected = max(row.last_build_at for row in late), min(row.next_build_expected_by for row in late)
+    with st.container(border=True, gap="xsmall"):
+        line = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        line.badge("Overdue", color="orange", icon=":material/history:")
+        line.markdown(f"**{names}**", width="content")
         st.markdown(
-            f":orange[:material/history:] No build since {fmt.moment(row.last_build_at)} UTC; one was expected "
-            f"by {fmt.moment(expected)} UTC."
+            f"No build since {fmt.moment(last)} UTC; one was expected by {fmt.moment(expected)} UTC. All figures are "
+            "of that build.  \nLook where builds are run: one that could not open the warehouse leaves no trace in it. "
+            "`mlbridge doctor` says who holds it."
         )
 
 
@@ -141,11 +175,19 @@ def figures(row: Any, size: str) -> None:
         line.metric(
             f"{kind.title()}, {fmt.window(window, size)}",
             fmt.number(value),
-            delta=None if pd.isna(row.reference) else f"{fmt.change(value - row.reference)} against training",
+            delta=against(row, value, kind),
             delta_color="normal" if row.greater_is_better else "inverse",
-            help=f"{row.metric} {interval}, 95 % interval, n = {fmt.count(n)}; threshold {fmt.number(row.threshold)}",
+            help=f"{row.metric} {interval}, 95 % interval, n = {fmt.count(n)}; threshold {fmt.number(row.threshold)}, "
+            f"usually {fmt.number(row.reference)}",
             width=180,
         )
+
+
+def against(row: Any, value: float, kind: str) -> str | None:
+    """Compare a figure with the value without skill on the same rows, which moves with the base rate as it does."""
+    if pd.isna(row.baseline) or row.kind != kind:
+        return None
+    return f"{fmt.change(value - row.baseline)} against {fmt.number(row.baseline)} without skill"
 
 
 def drifted(row: Any) -> None:
@@ -157,38 +199,77 @@ def drifted(row: Any) -> None:
     listing("Largest drift from training", lines or ["Nothing measured yet: no window is complete."])
 
 
-def alerts(row: Any, size: str) -> None:
-    """List the alerts that need action, with reason, size, start and what to do; all but the first are folded away."""
-    if not row.alert_list:
-        return
-    what = f"{fmt.count(row.alerts)} alert{'s' if row.alerts > 1 else ''}"
-    with st.container(gap="xxsmall"):
-        st.caption(f":orange[:material/warning:] {what}")
-        for each in row.alert_list[:MOST_ALERTS]:
-            alert(row.model, each, size)
-    if row.alert_list[MOST_ALERTS:]:
-        with st.expander(f"The other {len(row.alert_list) - MOST_ALERTS} of {what}"):
-            for each in row.alert_list[MOST_ALERTS:]:
-                alert(row.model, each, size)
+def incidents(sizes: dict[str, str]) -> None:
+    """List what is wrong, a line for each cause, worst first; what needs no action is folded away."""
+    found = list(page.rows(page.ask(monitor.incidents)))
+    urgent = [each for each in found if each.severity != monitor.NOTE]
+    if not urgent:
+        st.markdown(":green[:material/check_circle:] Nothing is known to be wrong.")
+    many = len(urgent) > MOST and not page.toggle(f"Show all {len(urgent)} incidents", "all_incidents")
+    for each in urgent[:MOST] if many else urgent:
+        incident(each, sizes)
+    notes = found[len(urgent) :]
+    if notes and page.toggle(f"Show {counted(len(notes), 'note')}: no action needed", "notes"):
+        for each in notes:
+            incident(each, sizes)
 
 
-def notes(row: Any, size: str) -> None:
-    """List the notes (alerts that need no action), folded away."""
-    if row.note_list:
-        with st.expander(f"{fmt.count(row.notes)} note{'s' if row.notes > 1 else ''}: no action needed"):
-            for each in row.note_list:
-                alert(row.model, each, size)
+def incident(found: Any, sizes: dict[str, str]) -> None:
+    """Show an incident: models, since when, what is wrong, what to do and where, and folded the alerts behind it."""
+    label, colour, icon = SEVERITIES[found.severity]
+    with st.container(border=True, gap="xsmall"):
+        line = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        line.badge(label, color=colour, icon=icon)
+        line.markdown(f"**{', '.join(fmt.plain(name) for name in found.models)}**", width="content")
+        if pd.notna(found.since):
+            line.caption(f"since {fmt.day(found.since)}", width="content")
+        line.space("stretch")
+        for name in PLACES.get(found.about, ()):
+            line.page_link(f"pages/{name}.py", label=name.title(), query_params={"model": found.models[0]})
+        if found.alerts:
+            show_figure(found.alerts[0], line)
+        said = fmt.opening(found.message)
+        st.markdown(f"{fmt.plain(said)}  \n{fmt.plain(found.action)}")
+        if found.alerts:
+            behind = st.expander(counted(len(found.alerts), "alert"), key=f"behind {found.incident}", on_change="rerun")
+            if behind.open:  # what is folded is not sent, so the page loads faster
+                with behind:
+                    alerts(found, sizes)
+        elif said != found.message:
+            st.expander("The whole sentence").markdown(fmt.plain(found.message))
 
 
-def alert(model: str, found: monitor.Alert, size: str) -> None:
-    """Write an alert in a line, with a link to the figure that raised it."""
-    sentence = f"{fmt.plain(found.message)}, since {fmt.window(found.since, size)}"
-    if found.severity != monitor.NOTE:
-        sentence = f"**{found.severity.title()}**: {sentence}. {fmt.plain(found.action)}"
-    with st.container(horizontal=True, gap="small"):
-        st.markdown(sentence)
-        name, choices = figure_of(found)
-        st.page_link(f"pages/{name}.py", label="Show", query_params={"model": model, **choices}, width="content")
+def alerts(found: Any, sizes: dict[str, str]) -> None:
+    """List the alerts of an incident, the first with links to their figures; of many, all in a table."""
+    st.markdown(fmt.plain(found.message))
+    for each in found.alerts[:MOST]:
+        with st.container(horizontal=True, gap="small"):
+            since = fmt.window(each.since, sizes.get(each.model, "month"))
+            st.markdown(
+                f"**{each.severity.title()}**, {fmt.plain(each.model)}: {fmt.plain(each.message)}, since {since}. "
+                f"{fmt.plain(each.action)}"
+            )
+            show_figure(each)
+    if found.alerts[MOST:]:
+        st.dataframe(
+            pd.DataFrame(found.alerts)[["severity", "model", "what", "since", "message"]],
+            hide_index=True,
+            key=f"alerts {found.incident}",
+            alt="Every alert of the incident",
+        )
+
+
+def show_figure(found: monitor.Alert, place: DeltaGenerator | None = None) -> None:
+    """Link to the figure that raised an alert."""
+    name, choices = figure_of(found)
+    (place or st).page_link(
+        f"pages/{name}.py", label="Show", query_params={"model": found.model, **choices}, width="content"
+    )
+
+
+def counted(number: int, what: str) -> str:
+    """Write how many there are of something."""
+    return f"{fmt.count(number)} {what}{'' if number == 1 else 's'}"
 
 
 def figure_of(found: monitor.Alert) -> tuple[str, dict[str, str]]:
@@ -199,7 +280,7 @@ def figure_of(found: monitor.Alert) -> tuple[str, dict[str, str]]:
         return "drift", {
             "version": version, "feature": found.feature, "window": day, "baseline": found.baseline or "training",
         }  # fmt: skip
-    return "performance", {"version": version, "slice": found.slice or "all"}
+    return "performance", {"version": version, "slice": found.slice or "all", "window": f"{found.window:%Y-%m-%d}"}
 
 
 def muted(row: Any) -> None:
@@ -262,14 +343,16 @@ def draw() -> None:
         raise page.NothingToShow(*page.NO_MODEL)
     st.markdown(f"{len(overview)} model{'s' if len(overview) > 1 else ''}; **{summary(overview['verdict'])}**")
     models_table(overview)
-    sizes = page.ask(monitor.models).set_index("model")["window_size"]
-    many = len(overview) > MOST_CARDS and not st.toggle(
-        f"Show all {len(overview)} models in full", key="all_models", bind="query-params"
-    )
+    sizes = {row.model: row.window_size or "month" for row in page.rows(page.ask(monitor.models))}
+    st.header("What is wrong")
+    overdue(overview)
+    incidents(sizes)
+    st.header("Models")
+    many = len(overview) > MOST and not page.toggle(f"Show all {len(overview)} models in full", "all_models")
     if many:
-        st.caption(f"The first {MOST_CARDS} in full, worst first; the table above has all.")
-    for _, each in (overview.head(MOST_CARDS) if many else overview).iterrows():
-        card(each, sizes.get(each["model"]) or "month")
+        st.caption(f"The first {MOST} in full, worst first; the table above has all.")
+    for _, each in (overview.head(MOST) if many else overview).iterrows():
+        card(each, sizes[each["model"]])
 
 
 page.show("Overview", draw)

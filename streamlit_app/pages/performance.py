@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
 from mlbridge.app import fmt, page, thresholds
+from mlbridge.app.behind import behind
 from mlbridge.app.charts import performance as charts
+from mlbridge.app.words import WORDS, of_metrics
 
 ALL = "all windows"
 
@@ -78,7 +82,7 @@ def slices(row: pd.Series, version: int, metric: str, window: pd.Timestamp) -> N
 
 def classes(row: pd.Series, version: int, period: page.Period) -> None:
     """Show the confusion matrix of more than two classes."""
-    least = st.slider("Minimum predicted probability", 0.0, 1.0, 0.0, 0.05, key="at_least", bind="query-params")
+    least = page.slide("Minimum predicted probability", "at_least", (0.0, 1.0), 0.0, 0.05)
     frame = page.ask(monitor.confusion_classes, model=row.model, version=version, at_least=least, **period)
     if frame.empty:
         page.show_notice("No confusion matrix", "No row with a known outcome has so high a predicted probability.")
@@ -102,15 +106,7 @@ def residuals(row: pd.Series, version: int, period: page.Period) -> None:
         return
     widest = float(max(abs(frame["lower"].min()), abs(frame["upper"].max())))
     step = float(frame["upper"].iloc[0] - frame["lower"].iloc[0])
-    tolerance = st.slider(
-        "Tolerated absolute error",
-        0.0,
-        widest,
-        min(step * 5, widest),
-        step,
-        key="tolerance",
-        bind="query-params",
-    )
+    tolerance = page.slide("Tolerated absolute error", "tolerance", (0.0, widest), min(step * 5, widest), step)
     within = page.ask(monitor.within, model=row.model, version=version, tolerance=tolerance, **period)
     page.figure(
         "Residuals",
@@ -124,13 +120,22 @@ def residuals(row: pd.Series, version: int, period: page.Period) -> None:
     )
 
 
+def newest(windows: pd.DataFrame) -> Any | None:
+    """Return the newest window that says most: with enough outcomes, else over with enough rows, else the newest."""
+    over = windows["is_complete"]
+    labelled = windows[(windows["rows_labelled"] >= monitor.ENOUGH_ROWS) & over]
+    scored = windows[(windows["rows_scored"] >= monitor.ENOUGH_ROWS) & over]
+    return next((list(page.rows(each))[-1] for each in (labelled, scored, windows) if len(each)), None)
+
+
 def draw() -> None:
     """Draw the page."""
     top = st.container(horizontal=True)
     with top:
         model = page.pick_model(champions_only=True)
-        chosen_metric = page.pick("Metric", page.ask(monitor.metrics, model=model.model), "metric")
-        chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice")
+        names = page.ask(monitor.metrics, model=model.model)
+        chosen_metric = page.pick("Metric", names, "metric", help=of_metrics(names))
+        chosen_slice = page.pick("Slice", page.ask(monitor.slices, model=model.model), "slice", help=WORDS["slice"])
     scored = page.ask(monitor.volumes, model=model.model)
     if scored.empty:
         raise page.NothingToShow(
@@ -143,14 +148,17 @@ def draw() -> None:
     st.header("Error analysis")
     with st.container(horizontal=True):
         numbers = [str(number) for number in sorted(scored["version"].unique(), reverse=True)]
-        start = numbers.index(str(model.version)) if str(model.version) in numbers else 0
-        chosen_version = int(page.pick("Version", numbers, "version", index=start))
+        chosen_version = int(page.pick("Version", numbers, "version", str(model.version), WORDS["version"]))
         found = page.ask(monitor.windows, model=model.model, version=chosen_version)
         days = {f"{each.window:%Y-%m-%d}": each for each in page.rows(found)}
-        chosen_window = page.pick("Window", [ALL, *reversed(days)], "window")
+        chosen_window = page.pick("Window", [ALL, *reversed(days)], "window", help=WORDS["window"])
     limits: page.Period = {"since": None, "until": None}
+    compared = newest(found)
     if chosen_window != ALL:
-        limits = {"since": days[chosen_window].window, "until": days[chosen_window].window_end}
+        compared = days[chosen_window]
+        limits = {"since": compared.window, "until": compared.window_end}
+    if compared is not None:
+        behind(model, chosen_version, chosen_metric, compared.window, compared.window_end)
     model = page.of_version(model, chosen_version)
     if model.positive:
         thresholds.two_classes(model, chosen_version, limits, chosen_slice)
@@ -160,12 +168,8 @@ def draw() -> None:
     else:
         thresholds.all_rows(chosen_slice)
         residuals(model, chosen_version, limits)
-    labelled = found[(found["rows_labelled"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]
-    over = found[(found["rows_scored"] >= monitor.ENOUGH_ROWS) & found["is_complete"]]
-    newest = next(each for each in (labelled, over, found) if len(each) or each is found)
-    if len(newest):
-        compared = days[chosen_window].window if chosen_window != ALL else newest["window"].max()
-        slices(model, chosen_version, chosen_metric, compared)
+    if compared is not None:
+        slices(model, chosen_version, chosen_metric, compared.window)
 
 
 page.show("Performance", draw)

@@ -169,14 +169,7 @@ def csv(where: dict[str, Any]) -> str:
 def look_up(row: pd.Series) -> None:
     """Show the predictions of one entity, or help to find it."""
     st.header("Look up an entity")
-    entity = st.text_input(
-        "Entity",
-        key="entity",
-        bind="query-params",
-        placeholder="An entity, or how it begins",
-        icon=":material/search:",
-        width=480,
-    ).strip()
+    entity = page.enter("Entity", "entity", placeholder="An entity, or how it begins")
     found = page.ask(monitor.lookup, model=row.model, entity=entity) if entity else pd.DataFrame()
     if found.empty:
         suggest(row, entity)

@@ -105,7 +105,7 @@ def nodes(runs: pd.DataFrame) -> None:
         page.show_notice(f"No {unit}", "No node of these has written rows: views have none to count.")
         return
     most = counted.groupby("node")["seconds"].max().sort_values(ascending=False)
-    if len(most) > NODES and not st.toggle(f"All {len(most)} nodes", key="all_nodes", bind="query-params"):
+    if len(most) > NODES and not page.toggle(f"All {len(most)} nodes", "all_nodes"):
         most = most.head(NODES)
     drawn = counted[counted["node"].isin(most.index)]
     drawn = drawn.assign(node_order=drawn["node"].map({name: index for index, name in enumerate(most.index)}))

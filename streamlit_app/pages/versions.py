@@ -64,7 +64,7 @@ def leaderboard(row: pd.Series, board: pd.DataFrame, metric: str) -> None:
 def newest(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep the newest versions, unless all are requested."""
     versions = sorted(frame["version"].unique(), reverse=True)
-    if len(versions) <= FIRST or st.toggle(f"All {len(versions)} versions", key="all_versions", bind="query-params"):
+    if len(versions) <= FIRST or page.toggle(f"All {len(versions)} versions", "all_versions"):
         return frame
     return frame[frame["version"].isin(versions[:FIRST])]
 
@@ -121,8 +121,8 @@ def compared(row: pd.Series, numbers: list[str]) -> tuple[int, ...]:
         return (int(numbers[0]),)
     at = numbers.index(str(row.version)) if str(row.version) in numbers else 0
     with st.container(horizontal=True):
-        before = page.pick("Before", numbers, "before", index=min(at + 1, len(numbers) - 1))
-        after = page.pick("After", numbers, "after", index=at if at + 1 < len(numbers) else at - 1)
+        before = page.pick("Before", numbers, "before", default=numbers[min(at + 1, len(numbers) - 1)])
+        after = page.pick("After", numbers, "after", default=numbers[at if at + 1 < len(numbers) else at - 1])
     if before == after:
         page.show_notice("The same version twice", f"Version {after} is compared with itself.", "Choose another one.")
         return (int(after),)
@@ -170,9 +170,7 @@ def importances(row: pd.Series, versions: tuple[int, ...]) -> None:
         return
     features = list(dict.fromkeys(frame["feature"]))
     shown = frame
-    if len(features) > FIRST and not st.toggle(
-        f"Importance of all {len(features)} features", key="all_features", bind="query-params"
-    ):
+    if len(features) > FIRST and not page.toggle(f"Importance of all {len(features)} features", "all_features"):
         shown = frame[frame["feature"].isin(features[:FIRST])]
     most = f"The {FIRST} most important features" if len(shown) < len(frame) else "All features"
     page.figure(
@@ -202,7 +200,7 @@ def leaks(row: pd.Series) -> None:
         f"{found or 'none'} of them suspect a leak. A withheld version is not used for scoring. Exclude the column, or "
         "allow it in the spec with a reason, and train again."
     )
-    every = st.toggle("All checks, also those that found nothing", key="all_checks", bind="query-params")
+    every = page.toggle("All checks, also those that found nothing", "all_checks")
     shown = frame if every else suspected
     if shown.empty:
         return
@@ -229,7 +227,7 @@ def decisions(row: pd.Series) -> None:
     kind = page.pick("Show", [EVERY, *kinds], "decided") if len(kinds) > 1 else EVERY
     frame = frame if kind == EVERY else frame[frame["outcome"] == kind]
     every = f"All {len(frame)} decisions"
-    if len(frame) > LATEST and not st.toggle(every, key="all_decisions", bind="query-params"):
+    if len(frame) > LATEST and not page.toggle(every, "all_decisions"):
         frame = frame.head(LATEST)
     for _, each in frame.iterrows():
         decision(each)
@@ -261,9 +259,8 @@ def format_figure(value: Any) -> str:
 def card(row: pd.Series, numbers: list[str]) -> None:
     """Show a version's model card, and offer it as a download."""
     st.header("Model card")
-    start = numbers.index(str(row.version)) if str(row.version) in numbers else 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        version = page.pick("Version", numbers, "version", index=start)
+        version = page.pick("Version", numbers, "version", default=str(row.version))
         text = page.ask(monitor.card, model=row.model, version=int(version))
         st.download_button(
             "Download as Markdown",

@@ -198,10 +198,30 @@ def test_a_threshold_that_cannot_be_is_forgotten(browser: Browser, address: str)
         visit.check()
 
 
-def test_a_link_says_what_it_has_forgotten(browser: Browser, address: str) -> None:
+def test_a_link_to_a_model_that_does_not_exist_goes_on_with_one_that_does(browser: Browser, address: str) -> None:
     with Visit.of(browser, address) as visit:
         visit.open("performance?model=late_arival")
-        visit.page.get_by_text("late_arival, which the link names, does not exist").wait_for()
+        visit.page.get_by_text("There is no model 'late_arival'").wait_for()
+        assert "Did you mean 'late_arrival'?" in visit.text()
+        choose(visit, "Model", "late_arrival")
+        visit.page.get_by_text("What is behind it").first.wait_for()
+        assert "model=late_arrival" in visit.page.url
+        visit.check()
+
+
+def test_a_link_keeps_what_is_the_default(browser: Browser, address: str) -> None:
+    """And the way back leads out of the page."""
+    with Visit.of(browser, address) as visit:
+        visit.open()
+        visit.open("drift?model=late_arrival")
+        visit.page.wait_for_url("**window=2013-**")
+        assert {"model", "version", "baseline", "metric", "sort", "feature", "window"} <= set(
+            re.findall(r"[?&](\w+)=", visit.page.url)
+        )
+        for _ in range(2):
+            visit.page.go_back()
+            visit.settled()
+        assert "drift" not in visit.page.url
         visit.check()
 
 

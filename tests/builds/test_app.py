@@ -13,7 +13,6 @@ from dbt_host import ROOT, Host
 from streamlit.testing.v1 import AppTest
 
 APP = str(ROOT / "streamlit_app" / "app.py")
-PAGE = str(ROOT / "streamlit_app" / "pages" / "{}.py")  # a link into a page, which only a session's first run follows
 PAGES = ("overview", "performance", "drift", "versions", "predictions", "runs", "pipeline")
 OF_A_MODEL = ("performance", "drift", "versions", "predictions")
 
@@ -31,15 +30,17 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     def opened(folder: Path, name: str = "overview", **parameters: str) -> AppTest:
         import streamlit as st
 
-        st.cache_data.clear()
-        st.cache_resource.clear()
-        monkeypatch.setenv("MLBRIDGE_PUBLISHED", str(folder))
-        app = AppTest.from_file(APP if not parameters else PAGE.format(name), default_timeout=60)
-        for key, value in parameters.items():
-            app.query_params[key] = value
-        if not parameters and name != "overview":
-            app.run().switch_page(f"pages/{name}.py")
-        app.run()
+        app = AppTest.from_file(APP, default_timeout=60)
+        # Pages are known after a first one; without a build that costs next to nothing.
+        for place in (folder / "nothing", folder):
+            st.cache_data.clear()
+            st.cache_resource.clear()
+            monkeypatch.setenv("MLBRIDGE_PUBLISHED", str(place))
+            app.run()
+            if place != folder:
+                app.switch_page(f"pages/{name}.py")
+                for key, value in parameters.items():
+                    app.query_params[key] = value
         assert not app.exception, [each.value for each in app.exception]
         assert not app.error
         assert not re.search(r"\b(nan|NaN|NaT|<NA>)\b", text_of(app)), text_of(app)
@@ -235,18 +236,24 @@ def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_p
         "ml_alerts": """
             select unnest(['basket']) as model, 'drift of f' || i as what, "window", window_end, 2 as version,
                 'drift' as about, since, true as is_current, 'drift of f' || i || ': psi 0.9' as message,
-                case when i < 7 then 'look' else 'note' end as severity, 'ask its source.' as action,
-                'f' || i as feature, 'previous' as baseline, null::varchar as kind, null::varchar as slice
-            from (select * from ml_alerts limit 1), range(9) as t(i)
+                case when i < 10 then 'look' else 'note' end as severity, 'ask its source.' as action,
+                'f' || i as feature, 'previous' as baseline, null::varchar as kind, null::varchar as slice,
+                case when i < 10 then 'ten' else 'one' end as incident, false as more_missing
+            from (select * from ml_alerts limit 1), range(11) as t(i)
         """
     }
     app = open_page(published.changed(folder, tmp_path / "alerts", many))
-    assert "7 alerts" in text_of(app)
-    for number in range(9):
-        assert f"drift of f{number}: psi 0.9, since" in text_of(app)
-    folded = [each.label for each in app.expander]
-    assert {"The other 2 of 7 alerts", "2 notes: no action needed"} <= set(folded)
-    assert "**Look**: drift of f0: psi 0.9, since " in text_of(app)
+    assert "drift of f0: psi 0.9. Drifted: f0, f1, f2, f3, f4 and 5 more" in text_of(app)
+    assert "10 alerts" in {each.label for each in app.expander}
+    for number in range(1, 11):
+        assert f"drift of f{number}: psi 0.9" not in text_of(app)  # folded away
+    app.toggle(key="notes").set_value(True).run()
+    assert not app.exception
+    assert "drift of f10: psi 0.9" in text_of(app)
+    app.session_state["behind ten"] = True
+    app.run()
+    assert not app.exception
+    assert "**Look**, basket: drift of f1: psi 0.9, since " in text_of(app)
     assert ". ask its source." in text_of(app)
 
 
@@ -283,16 +290,58 @@ def test_a_link_keeps_the_state(folder: Path, open_page: Callable[..., AppTest])
     assert app.slider(key="at_least").value == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"model": "nobody"}, {"metric": "'; drop table t; --"}, {"version": "99"}, {"feature": "<script>"},
-        {"window": "1900-01-01"}, {"slice": "x=y"}, {"baseline": "none"}, {"threshold": "7"},
-    ],
-    ids=str,
-)  # fmt: skip
+@pytest.mark.parametrize("name", PAGES[1:])
+def test_the_address_names_every_choice(folder: Path, open_page: Callable[..., AppTest], name: str) -> None:
+    """Also those that are the default now: they may be another one after the next build."""
+    app = open_page(folder, name)
+    chosen = {box.key: str(box.value) for box in app.selectbox} | {each.key: each.value for each in app.slider}
+    assert chosen
+    said = {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
+    assert {key: float(said[key]) if isinstance(value, float) else said[key] for key, value in chosen.items()} == chosen
+    box = app.selectbox[0]
+    box.set_value(box.options[-1]).run()
+    assert not app.exception
+    assert app.query_params[box.key] in (box.options[-1], [box.options[-1]])
+
+
+def test_a_click_wins_over_the_link_that_was_opened(folder: Path, open_page: Callable[..., AppTest]) -> None:
+    app = open_page(folder, "performance", model="amount", metric="mae")
+    app.selectbox(key="model").set_value("basket").run()
+    assert not app.exception
+    assert app.selectbox(key="model").value == "basket"
+    assert app.selectbox(key="metric").value != "mae"
+    assert "model=basket" in str(app.query_params).replace("': ['", "=").replace("'], '", " ")
+
+
+UNKNOWN = {
+    "model": ("nobody", OF_A_MODEL), "metric": ("'; drop table t; --", ("performance", "drift", "versions")),
+    "version": ("99", OF_A_MODEL), "feature": ("<script>", ("drift",)),
+    "window": ("1900-01-01", ("drift", "performance")),
+    "slice": ("x=y", ("performance",)), "baseline": ("none", ("drift",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key in UNKNOWN for name in UNKNOWN[key][1]])
+def test_a_link_to_what_is_not_there_says_so(
+    folder: Path, open_page: Callable[..., AppTest], key: str, name: str
+) -> None:
+    """It shows nothing else in its place, names what there is, and goes on with what is chosen then."""
+    asked = UNKNOWN[key][0]
+    app = open_page(folder, name, **{key: asked})
+    assert f"There is no {key if key != 'baseline' else 'against'} '" in text_of(app)
+    box = app.selectbox(key=key)
+    assert box.value is None
+    for option in box.options[:2]:
+        assert f"'{option}'" in text_of(app)
+    box.set_value(box.options[0]).run()
+    assert not app.exception
+    assert "There is no" not in text_of(app)
+    assert app.query_params[key] in (box.options[0], [box.options[0]])
+
+
+@pytest.mark.parametrize("parameters", [{"threshold": "7"}, {"threshold": "x"}, {"all_features": "?"}], ids=str)
 @pytest.mark.parametrize("name", OF_A_MODEL)
-def test_a_link_to_what_is_not_there(
+def test_a_link_with_an_impossible_number(
     folder: Path, open_page: Callable[..., AppTest], name: str, parameters: dict[str, Any]
 ) -> None:
     app = open_page(folder, name, **parameters)

@@ -19,8 +19,8 @@ OF_PACKAGE = {
     "ml_versions": "register", "ml_champions": "register", "ml_decisions": "register", "ml_metrics": "train",
     "ml_importances": "train", "ml_profiles": "train", "ml_predictions": "score", "ml_predictions_latest": "score",
     "ml_windows": "monitor", "ml_distributions": "monitor", "ml_drift": "monitor", "ml_realized": "monitor",
-    "ml_performance": "monitor", "ml_alerts": "monitor", "ml_health": "monitor", "ml_runs": "monitor",
-    "ml_nodes": "monitor",
+    "ml_performance": "monitor", "ml_alerts": "monitor", "ml_incidents": "monitor", "ml_health": "monitor",
+    "ml_runs": "monitor", "ml_nodes": "monitor",
     "ml_thresholds": "monitor", "ml_leaks": "register",
 }  # fmt: skip
 

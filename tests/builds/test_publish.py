@@ -28,7 +28,7 @@ from mlbridge.project.project import Project
 TABLES = {
     "ml_versions", "ml_champions", "ml_decisions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
-    "ml_health", "ml_runs", "ml_nodes",
+    "ml_incidents", "ml_health", "ml_runs", "ml_nodes",
     "ml_leaks",
 }  # fmt: skip
 RUN = ("run", "--select", "ml_runs", "ml_nodes")  # the least that publishes

@@ -95,7 +95,8 @@ def test_unknown_metrics_and_slices_are_named(state: State) -> None:
 
 def test_the_worst_comes_first(state: State) -> None:
     found = monitor.overview(state)
-    assert list(zip(found["model"], found["verdict"], found["alerts"], strict=True)) == [
+    alerts = found["alerts_act"] + found["alerts_look"]
+    assert list(zip(found["model"], found["verdict"], alerts, strict=True)) == [
         (NUMBER, "act", 1), (MANY, "look", 2), ("rejected", "look", 0), (HOSTILE, "cannot tell", 0),
         ("never", "cannot tell", 0), ("unlabelled", "cannot tell", 0), (BINARY, "fine", 0),
     ]  # fmt: skip
@@ -141,21 +142,22 @@ def test_a_window_of_a_few_rows_is_not_the_newest_that_counts(tmp_path: Any) -> 
     assert (row["realized_window"], row["realized_n"]) == (june, 29)
 
 
-def test_alerts_come_with_their_words(state: State) -> None:
-    row = monitor.overview(state).set_index("model").loc[MANY]
-    assert [each[:5] for each in row["alert_list"]] == [
-        ("x", watched.START, "<script> above", "look", "look at it."),
-        ("y", watched.START, "another", "look", "look at it."),
-    ]
-    assert {(each.slice, each.kind, each.feature, each.version) for each in row["alert_list"]} == {
-        ("all", "realized", None, 1)
-    }
+def test_incidents_come_with_their_models_and_alerts(state: State) -> None:
+    """The build that failed first, then by severity; within one the alerts by severity, notes last."""
+    found = monitor.incidents(state)
+    assert found["incident"].tolist() == ["build", "lost", "both"]
+    assert found["models"].tolist() == [[NUMBER], [NUMBER], [MANY, HOSTILE]]
+    none, one, many = found["alerts"]
+    assert (none, [each.what for each in one]) == ([], ["x"])
+    assert [(each.model, each.what, each.message, each.severity) for each in many] == [
+        (MANY, "x", "<script> above", "look"), (MANY, "y", "another", "look"),
+        (HOSTILE, "w", "noted", "note"), (MANY, "w", "noted", "note"),
+    ]  # fmt: skip
+    assert {(each.slice, each.kind, each.feature, each.version) for each in many} == {("all", "realized", None, 1)}
 
 
-def test_notes_are_counted_and_told_and_change_no_state(state: State) -> None:
-    row = monitor.overview(state).set_index("model").loc[HOSTILE]
-    assert (row["alerts"], row["acts"], row["notes"], row["verdict"]) == (0, 0, 1, "cannot tell")
-    assert [each[:5] for each in row["note_list"]] == [("w", watched.START, "noted", "note", "look at it.")]
+def test_nothing_is_wrong(tmp_path: Any) -> None:
+    assert monitor.incidents(watched.published(tmp_path, ml_incidents=[])).empty
 
 
 def test_what_cannot_alert_is_counted_by_its_reason(state: State) -> None:
@@ -169,7 +171,7 @@ def test_what_there_is_not_is_null(state: State) -> None:
     for model in ("never", "rejected"):
         row = found.loc[model]
         assert row[["version", "candidate", "pinned", "age_days", "realized", "realized_window"]].isna().all()
-        assert (row["drifted"], row["alert_list"], row["muted"]) == ([], [], [])
+        assert (row["drifted"], row["muted"]) == ([], [])
     assert pd.isna(found.loc["never", "decision"])
     assert found.loc["rejected", "decision"] == "first of rejected"
 

@@ -248,7 +248,9 @@ def copied(
     """The published tables by engine: those of the shop, and those made on PostgreSQL from the shop's own logbooks."""
     host = host_on_both(tmp_path_factory.mktemp("published"), server, list(SHOP_MODELS), "published")
     names = nodes_of_the_shop(server, aged_shop.path / "earlier.duckdb")
-    host.write({f"models/{name}.sql": f"select * from {{{{ source('lab', '{name}') }}}}" for name in names})
+    # both models read one source, as in the shop: their alerts are incidents together
+    shared = f"-- depends_on: {{{{ source('lab', '{names[0]}') }}}}"
+    host.write({f"models/{name}.sql": f"{shared}\nselect * from {{{{ source('lab', '{name}') }}}}" for name in names})
     declared = [{"name": "lab", "schema": "lab", "tables": [{"name": name} for name in names]}]
     models = [
         {"name": each["name"], "config": {"meta": each["config"]["meta"]}}
@@ -340,4 +342,4 @@ def test_who_is_named_may_read_the_published_tables_and_no_other(server: Postgre
         select relname from pg_class join pg_namespace as place on relnamespace = place.oid
         where nspname in ('published', 'lab') and has_table_privilege('analysts', pg_class.oid, 'select')
     """)
-    assert {name for (name,) in may} == {*PUBLISHED, "ml_runs", "ml_nodes", "ml_health"}
+    assert {name for (name,) in may} == {*PUBLISHED, "ml_runs", "ml_nodes", "ml_incidents", "ml_health"}

@@ -12,11 +12,13 @@ from sqlglot import exp
 
 from mlbridge.publication.folder import CURRENT, FACTS, Facts, new_build, read_facts
 
+VIEWS = frozenset({"ml_health", "ml_incidents"})  # of what the other tables say
+
 
 def changed(folder: Path, into: Path, tables: Mapping[str, str] | None = None) -> Path:
     """Copy a host's published folder; `tables` gives the new rows of some, in SQL over all of the old ones by name.
 
-    `ml_health` is what the host's view says of the new rows.
+    `ml_health` and `ml_incidents` are what the host's views say of the new rows.
     """
     facts = read_facts(folder / CURRENT)
     into.mkdir(exist_ok=True)
@@ -31,8 +33,8 @@ def changed(folder: Path, into: Path, tables: Mapping[str, str] | None = None) -
         for (model,) in connection.execute("select distinct model from ml_nodes where model is not null").fetchall():
             rows = f"from new.ml_predictions where model = '{model}'"
             connection.execute(f'create view new."{model}_predictions" as {rows}')
-        if "ml_health" not in (tables or {}):
-            connection.execute(f"create or replace table new.ml_health as {health_query(folder)}")
+        for view in VIEWS.difference(tables or {}):
+            connection.execute(f"create or replace table new.{view} as {view_query(folder, view)}")
         for name in new:
             connection.execute(f"copy new.{name} to '{staging / name}.parquet' (format parquet)")
         build_facts = f"{facts['build']} {staging.name}", facts["as_of"], facts["version"], tuple(facts["tables"])
@@ -40,11 +42,11 @@ def changed(folder: Path, into: Path, tables: Mapping[str, str] | None = None) -
     return into
 
 
-def health_query(folder: Path) -> str:
-    """Give the view `ml_health` of the warehouse beside a published folder, over the tables of the schema `new`."""
+def view_query(folder: Path, name: str) -> str:
+    """Give a view of the warehouse beside a published folder, over the tables of the schema `new`."""
     warehouse = folder.parent.with_name(folder.parent.name.removesuffix(".published"))
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        ((view,),) = connection.execute("select sql from duckdb_views() where view_name = 'ml_health'").fetchall()
+        ((view,),) = connection.execute("select sql from duckdb_views() where view_name = ?", [name]).fetchall()
     query = sqlglot.parse_one(view, dialect="duckdb").expression
     for table in query.find_all(exp.Table):
         if table.args.get("db"):

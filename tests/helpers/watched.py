@@ -190,7 +190,8 @@ def health(champions: dict[str, int]) -> list[dict[str, Any]]:
             "candidate": "candidate 1" if model in champions else None, "last_build_state": "success",
             "last_build_at": datetime(2024, 7, 2, 1), "last_build_as_of": AS_OF, "last_decision": f"second of {model}",
             "trained_as_of": datetime(2024, 6, 1) if model in champions else None,
-            "threshold": 0.45, "reference": 0.55,
+            "threshold": 0.45, "reference": 0.55, "alerts_act": int(model == NUMBER),
+            "alerts_look": 2 * (model == MANY), "alerts_note": int(model in (MANY, HOSTILE)),
         }
         for model, verdict in verdicts.items()
     ]  # fmt: skip
@@ -228,7 +229,9 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
         )
     ]  # fmt: skip
     alert = {"window": START, "window_end": AS_OF, "version": 1, "about": "performance", "since": START,
-             "severity": "look", "action": "look at it.", "kind": "realized", "slice": "all"}  # fmt: skip
+             "severity": "look", "action": "look at it.", "kind": "realized", "slice": "all",
+             "incident": "both"}  # fmt: skip
+    incident = {"severity": "look", "about": "performance", "since": START, "message": "m", "action": "look at it."}
     return {
         "ml_nodes": nodes,
         "ml_runs": runs,
@@ -245,8 +248,14 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
             {**alert, "model": MANY, "what": "y", "is_current": True, "message": "another"},
             {**alert, "model": MANY, "what": "w", "is_current": True, "message": "noted", "severity": "note"},
             {**alert, "model": HOSTILE, "what": "w", "is_current": True, "message": "noted", "severity": "note"},
-            {**alert, "model": MANY, "what": "z", "is_current": False, "message": "over"},
-            {**alert, "model": NUMBER, "what": "x", "is_current": True, "message": "one", "severity": "act"},
+            {**alert, "model": MANY, "what": "z", "is_current": False, "message": "over", "incident": None},
+            {**alert, "model": NUMBER, "what": "x", "is_current": True, "message": "one", "severity": "act",
+             "incident": "lost"},
+        ],
+        "ml_incidents": [
+            {**incident, "incident": "both", "models": f"{MANY}, {HOSTILE}", "alerts": 4, "sources": "raw.shared"},
+            {**incident, "incident": "lost", "models": NUMBER, "alerts": 1, "severity": "act"},
+            {**incident, "incident": "build", "models": NUMBER, "alerts": 0, "severity": "act", "about": "build"},
         ],
         "ml_drift": drift,
     }  # fmt: skip

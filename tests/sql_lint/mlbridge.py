@@ -176,6 +176,14 @@ def severity(rank: str) -> str:
     return f"case {rank} when 3 then 'act' else 'note' end"
 
 
+def severity_rank(name: str) -> str:
+    return f"case {name} when 'act' then 3 else 1 end"
+
+
+def model_sources() -> str:
+    return "select model, source, origin from nowhere"
+
+
 def severity_of_drift() -> str:
     return "case when drift.alert and relied.is_relied = 1 then 2 else 1 end"
 

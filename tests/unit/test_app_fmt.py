@@ -6,8 +6,10 @@ import html
 
 import pandas as pd
 import pytest
+from dbt_host import ROOT
 
 from mlbridge.app import fmt
+from mlbridge.app.words import WORDS, of_metrics
 from mlbridge.monitor.markdown import text
 
 
@@ -36,6 +38,26 @@ def test_names_are_shortened_but_never_alike() -> None:
     assert len(set(fmt.shortened([long, other, long + "s"]).values())) == 3
     alike = ["x" * 200 + "1" + "x" * 200, "x" * 200 + "2" + "x" * 200]
     assert fmt.shortened(alike) == {name: name for name in alike}
+
+
+@pytest.mark.parametrize("term", WORDS)
+def test_words_mean_what_the_glossary_says(term: str) -> None:
+    assert f"| {WORDS[term]} |" in (ROOT / "docs" / "glossary.md").read_text()
+
+
+def test_metrics_are_explained_a_line_each() -> None:
+    assert (
+        of_metrics(["worst", "roc_auc", "psi"]).split("\n\n")[0].startswith("**roc_auc**: the chance that a positive")
+    )
+    assert len(of_metrics(["worst", "roc_auc", "psi"]).split("\n\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "written"),
+    [("a short one", 11, "a short one"), ("one that is long", 11, "one that…"), ("onewordonly", 5, "onewo…")],
+)
+def test_a_long_text_is_cut_at_a_word(value: str, most: int, written: str) -> None:
+    assert fmt.opening(value, most) == written
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ COMPILE = (
 )
 # The modules behind each page of the monitor: none imports those behind another.
 PAGES = (
-    ("alerts", "overview"), ("performance", "outcomes", "curves"), ("predictions",), ("drift", "distribution"),
+    ("incidents", "overview"), ("performance", "outcomes", "curves", "clues"), ("predictions",),
+    ("drift", "distribution"),
     ("versions", "version_changes", "card_tables", "card"), ("runs",), ("pipeline",),
 )  # fmt: skip
 # What only the engines' folder may know, beside the table of what `compile` writes SQL for.

@@ -16,6 +16,13 @@
   {{ return(mlbridge.pick(rank, names)) }}
 {% endmacro %}
 
+{% macro severity_rank(name) %}
+  {#- The rank of a severity by its name. -#}
+  {%- set ranks = {} -%}
+  {%- for number, each in mlbridge.severities().items() -%}{%- do ranks.update({mlbridge.text(each): number}) -%}{%- endfor -%}
+  {{ return(mlbridge.pick(name, ranks)) }}
+{% endmacro %}
+
 {% macro severity_of_drift() %}
   {#-
     2 (look): against training, drift of the prediction or of a feature that the model relies on; a feature of unknown

@@ -17,6 +17,7 @@ with drifted as (
         drift.window_end,
         drift.alert,
         drift.alert or drift.is_comparable as is_judged,
+        case when drift.metric = 'null_share_change' and drift.value > 0 then 1 else 0 end as is_missing,
         case when drift.baseline = 'training' then '1 ' else '2 ' end || drift.metric as sort_key,
         {{ mlbridge.severity_of_drift() }} as severity,
         {{ mlbridge.action_on_drift() }} as action,
@@ -49,6 +50,7 @@ final as (
         max(case when watched.alert then watched.baseline end) as baseline,
         max(case when watched.alert then 1 else 0 end) as is_alert,
         max(case when watched.alert then watched.severity else 0 end) as severity,
+        max(case when watched.alert then watched.is_missing else 0 end) as is_missing,
         max(watched.action) as action,
         {{ mlbridge.joined('case when watched.alert then watched.sentence end', 'watched.sort_key') }} as figures
     from watched

@@ -35,6 +35,7 @@ final as (
         window_end,
         alert,
         alert or muted is null as is_judged,
+        0 as is_missing,
         case when is_deciding = 1 then '1 ' else '2 ' end || metric as sort_key,
         {{ mlbridge.severity_of_performance() }} as severity,
         {{ mlbridge.action_on_performance() }} as action,

@@ -1,0 +1,95 @@
+"""What is wrong now, a row for each cause, with the alerts behind it; and the checks that cannot alert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mlbridge.monitor.records import records
+from mlbridge.monitor.source import State
+from mlbridge.typing import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOTE: Final = "note"
+"""The severity of an alert that needs no action."""
+WORST_FIRST: Final = ("act", "look", NOTE)
+
+# A build that failed comes first: what the tables say of the rest is then of an earlier one.
+INCIDENTS = """
+select incident, severity, models, about, since, message, action
+from ml_incidents
+order by
+    case severity when 'act' then 1 when 'look' then 2 else 3 end,
+    case about when 'build' then 1 when 'performance' then 2 when 'drift' then 4 else 3 end,
+    since, incident
+"""
+ALERTS = """
+select
+    incident, model, what, since, message, severity, action, feature, baseline, kind, slice, "window", version
+from ml_alerts
+where is_current
+order by
+    case severity when 'act' then 1 when 'look' then 2 else 3 end, about desc, since, model, what
+"""
+MUTED = """
+select model, muted, count(*) as n
+from (
+    select d.model, d.muted, d."window", max(d."window") over (partition by d.model) as newest
+    from ml_drift as d
+    inner join ml_champions as c on d.model = c.model and d.version = c.version
+    where d.window_end <= :as_of
+    union all
+    select p.model, p.muted, p."window", max(p."window") over (partition by p.model) as newest
+    from ml_performance as p
+    inner join ml_champions as c on p.model = c.model and p.version = c.version
+    where p.window_end <= :as_of and p.kind = 'realized' and p.slice = 'all' and p.n > 0
+) as over
+where "window" = newest
+group by model, muted
+order by model, n desc, muted
+"""
+
+
+class Alert(NamedTuple):
+    """A current row of `ml_alerts`: `feature` and `baseline` of drift, `kind` and `slice` of performance, else None."""
+
+    model: str
+    what: str
+    since: pd.Timestamp
+    message: str
+    severity: str
+    action: str
+    feature: str | None
+    baseline: str | None
+    kind: str | None
+    slice: str | None
+    window: pd.Timestamp
+    version: int
+
+
+def incidents(state: State) -> pd.DataFrame:
+    """One row per incident of `ml_incidents`, the most severe first; none if nothing is wrong.
+
+    `incident, severity, models` (a list of names), `about, since` (UTC, NULL where it is not known), `message, action,
+    alerts` (a list of `Alert`, the most severe first; empty where the incident is about none).
+    """
+    found = state.ask(INCIDENTS)
+    behind: dict[str, list[Alert]] = {name: [] for name in found["incident"]}
+    for row in records(state.ask(ALERTS)):
+        if row["incident"] in behind:
+            behind[row["incident"]].append(Alert(**{name: row[name] for name in Alert._fields}))
+    return found.assign(models=found["models"].str.split(", "), alerts=found["incident"].map(behind))
+
+
+def muted_columns(own: dict[str, pd.DataFrame]) -> Row:
+    """Return the columns `checks` and `muted` of a model's row; `own` has its rows of the query `MUTED`.
+
+    `checks` is the number of checks in the newest window: of drift in the newest one that has ended, of realized
+    performance in the newest one with outcomes; `muted` has a tuple (reason, number) of those that cannot alert.
+    """
+    checks = records(own["muted"])
+    return {
+        "checks": sum(int(each["n"]) for each in checks),
+        "muted": [(str(each["muted"]), int(each["n"])) for each in checks if each["muted"] is not None],
+    }
