@@ -157,8 +157,8 @@ def gains(row: pd.Series, version: int, period: page.Period, part: str) -> None:
     percent = page.slide("Rows with the highest scores, in percent", "top", (1.0, 100.0), 5.0, 1.0)
     found = monitor.gain(points, percent / 100)
     st.markdown(
-        f"The **top {percent:.0f} %** ({fmt.count(found['flagged'])} rows) hold **{fmt.share(found['recall'])}** of the "
-        f"rows with outcome {fmt.plain(row.positive)}: {fmt.share(found['precision'])} of them are, "
+        f"The **top {percent:.0f} %** ({fmt.count(found['flagged'])} rows) hold **{fmt.share(found['recall'])}** of "
+        f"the rows with outcome {fmt.plain(row.positive)}: {fmt.share(found['precision'])} of them are, "
         f"**{fmt.number(found['lift'])} times** as many as among all rows."
     )
     page.figure(

@@ -30,7 +30,7 @@ def health(project: Project, model: str | None) -> list[Row]:
 
 def incidents(project: Project, model: str | None) -> list[Row]:
     """Return the rows of `ml_incidents`, the most severe first, `models` as a list; of one model if it is named."""
-    rows = query_tables(project, project.connect(), INCIDENTS)
+    rows = query_published(project, INCIDENTS)
     found = [{**row, "models": str(row["models"]).split(", ")} for row in rows]
     return [row for row in found if model is None or model in row["models"]]
 
