@@ -233,9 +233,9 @@ def _slices(found: _Facts) -> Clue:
         for row in judged
     ]
     if lost:
-        return Clue(question, "yes", f"{len(lost)} of {len(rows)} are below their threshold: {_first(names)}.")
-    largest = f"; farthest below what is usual: {names[0]}" if names else ""
-    return Clue(question, "no", f"None of {len(rows)} is below its threshold{largest}.")
+        return Clue(question, "yes", f"{len(lost)} of {len(rows)} are worse than their threshold: {_first(names)}.")
+    worst = f"; the worst beside what is usual there: {names[0]}" if names else ""
+    return Clue(question, "no", f"None of {len(rows)} is worse than its threshold{worst}.")
 
 
 def _features(found: _Facts) -> Clue:

@@ -84,7 +84,7 @@ def test_every_question_has_its_figures(tmp_path: Path) -> None:
             "would be 0.3 on these rows.",
         ),
         "Did some slices lose more than others?": (
-            "yes", "1 of 2 are below their threshold: place=a 0.2 (usually 0.6, 300 rows).",
+            "yes", "1 of 2 are worse than their threshold: place=a 0.2 (usually 0.6, 300 rows).",
         ),
         "Did features that it relies on move?": (
             "yes",
@@ -113,7 +113,7 @@ def test_what_is_well_is_said_with_figures_too(tmp_path: Path) -> None:
         "None of 1 is farther from training than usual; the farthest: x (psi 0.1, usual up to 0.2; 75.0 % of the "
         "importance)."
     )
-    assert "None of 1 is below its threshold" in found["Did some slices lose more than others?"][1]
+    assert "None of 1 is worse than its threshold" in found["Did some slices lose more than others?"][1]
     assert "shadow: true" in found["Would another version do better?"][1]
 
 
