@@ -146,7 +146,7 @@ def write_build(folder: Path, kind: str, rows: int) -> None:
     with duckdb.connect(config={"threads": 2}) as connection, new_build(folder, Path(__file__)) as place:
         for name, sql in tables.items():
             connection.execute(f"copy ({sql}) to '{file_of(place, name)}' (format parquet)")
-        Facts.now(kind, "2025-01-01 00:00:00", "0.9.0", tuple(sorted(tables))).write(place)
+        Facts.now(kind, "2025-01-01 00:00:00", "0.10.0", tuple(sorted(tables))).write(place)
 
 
 def ours(kind: str) -> dict[str, Callable[[State], Any]]:
