@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
@@ -16,17 +14,13 @@ MOST = 30  # features whose correlations are drawn
 
 def more(row: pd.Series, version: int, selected: pd.Series, baseline: str, name: str) -> None:
     """Show tabs about the feature and the window of a cell; `name` is what the baseline is called."""
-    views: dict[str, Callable[[], None]] = {
+    views = {
         "Every metric": lambda: metrics(row, version, selected["feature"], baseline, name),
         "Every window": lambda: windows(row, version, selected),
         "Against the target": lambda: target(row, version, selected),
         "Correlations": lambda: associations(row, version, selected),
     }
-    tabs = st.tabs(list(views), key="more", on_change="rerun", bind="query-params")
-    for tab, view in zip(tabs, views.values(), strict=True):
-        if tab.open:
-            with tab:
-                view()
+    page.tabs(views, "more")
 
 
 def metrics(row: pd.Series, version: int, feature: str, baseline: str, name: str) -> None:

@@ -213,6 +213,17 @@ def slide(label: str, key: str, ends: tuple[float, float], default: float, step:
     return _keep(key, value, f"{value:.10g}")
 
 
+def tabs(views: Mapping[str, Callable[[], None]], key: str) -> None:
+    """Show tabs of which the open one alone is drawn, and is the URL parameter `key`; the first where it names none."""
+    kept = st.query_params.get(key) if _is_opened(key) else st.session_state[key]
+    _put(key, kept if kept in views else next(iter(views)))
+    for name, tab in zip(views, st.tabs(list(views), key=key, on_change="rerun"), strict=True):
+        if tab.open:
+            _keep(key, name, name)
+            with tab:
+                views[name]()
+
+
 def _number(text: str | None) -> float | None:
     try:
         return None if text is None else float(text)

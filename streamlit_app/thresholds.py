@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -36,11 +38,7 @@ def two_classes(row: pd.Series, version: int, period: page.Period, part: str) ->
         "At a threshold": at_threshold, "All thresholds": all_thresholds, "ROC": roc, "Precision and recall": curve,
         "Gain and lift": gains, "Costs": costs,
     }  # fmt: skip
-    tabs = st.tabs(list(views), key="analysis", on_change="rerun", bind="query-params")
-    for tab, view in zip(tabs, views.values(), strict=True):
-        if tab.open:
-            with tab:
-                view(row, version, period, part)
+    page.tabs({name: partial(view, row, version, period, part) for name, view in views.items()}, "analysis")
 
 
 def at_threshold(row: pd.Series, version: int, period: page.Period, part: str) -> None:
