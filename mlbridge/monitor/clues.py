@@ -235,7 +235,7 @@ def _slices(found: _Facts) -> Clue:
     if lost:
         return Clue(question, "yes", f"{len(lost)} of {len(rows)} are worse than their threshold: {_first(names)}.")
     worst = f"; the worst beside what is usual there: {names[0]}" if names else ""
-    return Clue(question, "no", f"None of {len(rows)} is worse than its threshold{worst}.")
+    return Clue(question, "no", f"No slice of {len(rows)} is worse than its threshold{worst}.")
 
 
 def _features(found: _Facts) -> Clue:
@@ -266,7 +266,9 @@ def _features(found: _Facts) -> Clue:
     if moved:
         said = f"{moved} of {len(worst)} are farther from training than usual: {_first(names[:moved])}."
         return Clue(question, "yes", said)
-    return Clue(question, "no", f"None of {len(worst)} is farther from training than usual; the farthest: {names[0]}.")
+    return Clue(
+        question, "no", f"No feature of {len(worst)} is farther from training than usual; the farthest: {names[0]}."
+    )
 
 
 def _missing(found: _Facts) -> Clue:
@@ -299,7 +301,7 @@ def _others(found: _Facts) -> Clue:
     others = sorted({row["version"] for row in found.performance} - {found.version})
     rows = [row for number_ in others if (row := found.overall("realized", number_)) is not None]
     if here is None or not rows:
-        said = "No other version has scored these rows; with `shadow: true` in the spec the challenger does."
+        said = "No other version has scored these rows; with shadow: true in the spec the challenger does."
         return Clue(question, "unknown", said)
     sign = 1 if METRICS[found.metric].greater_is_better else -1
     best = max(rows, key=lambda row: (sign * row["value"], row["version"]))

@@ -110,10 +110,10 @@ def test_what_is_well_is_said_with_figures_too(tmp_path: Path) -> None:
     found = asked(well)
     assert {answer for answer, _ in found.values()} == {"no", "unknown"}
     assert found["Did features that it relies on move?"][1] == (
-        "None of 1 is farther from training than usual; the farthest: x (psi 0.1, usual up to 0.2; 75.0 % of the "
+        "No feature of 1 is farther from training than usual; the farthest: x (psi 0.1, usual up to 0.2; 75.0 % of the "
         "importance)."
     )
-    assert "None of 1 is worse than its threshold" in found["Did some slices lose more than others?"][1]
+    assert "No slice of 1 is worse than its threshold" in found["Did some slices lose more than others?"][1]
     assert "shadow: true" in found["Would another version do better?"][1]
 
 
