@@ -20,7 +20,7 @@ def behind(row: pd.Series, version: int, metric: str, window: pd.Timestamp, end:
     """Ask of one window what moved and what was lost, with links to the places that show it, and the worst rows."""
     found = page.ask(monitor.clues, model=row.model, version=version, metric=metric, window=window)
     with st.container(border=True):
-        st.markdown(f"#### What is behind it: {fmt.window(window, row.window_size)}, version {version}")
+        st.markdown(f"## What is behind it: {fmt.window(window, row.window_size)}, version {version}")
         st.caption(
             "What the monitor knows of this window, question by question. An arrow marks what moved or was lost by "
             "more than usual: a place to look, not a proof."

@@ -370,7 +370,7 @@ def test_used_and_unused_rows_are_those_of_the_window(model: str, built: Built) 
     ((holdout,),) = built.host.rows(f"select holdout_from from {model}_training where version = 1")
     rows = built.host.rows(
         'select feature, "window", rows_used + rows_unused, rows_new, rows_scored '
-        'from ml_drift join ml_windows on ml_drift.model = ml_windows.model and "window" = window_start '
+        'from ml_drift join ml_windows on ml_drift.model = ml_windows.model and "window" = ml_windows.window_start '
         f"where ml_drift.model = '{model}'"
     )
     assert rows
