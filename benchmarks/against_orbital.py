@@ -71,10 +71,10 @@ def prepare(folder: Path, rows: int, names: Sequence[str]) -> None:
         pipeline = models()[name].fit(fitted, score if name == "linear_regression" else (score > 0).astype(int))
         pipeline.set_params(**{key: None for key in pipeline.get_params() if key.endswith("__n_jobs")})
         (folder / f"{name}.pickle").write_bytes(pickle.dumps(pipeline))
-        said = [pipeline.predict(frame)]
+        predicted = [pipeline.predict(frame)]
         if hasattr(pipeline, "predict_proba"):
-            said += list(pipeline.predict_proba(frame).T)
-        np.save(folder / f"{name}.npy", np.column_stack(said))
+            predicted += list(pipeline.predict_proba(frame).T)
+        np.save(folder / f"{name}.npy", np.column_stack(predicted))
 
 
 def mlbridge_way() -> Way:
@@ -131,13 +131,13 @@ def score(folder: Path, prediction: str, probability: str, name: str) -> dict[st
         found = warehouse.execute(
             "select * from scored"
         ).df()  # a table keeps the order of the rows that it was made of
-    said = np.load(folder / f"{name}.npy")
+    predicted = np.load(folder / f"{name}.npy")
     columns = [prediction, *sorted(each for each in found.columns if each.startswith(probability))]
     numbers = found[columns].to_numpy(dtype=np.float64)
     first = 1 if numbers.shape[1] > 1 else 0
-    difference = np.abs(numbers - said)[:, first:]
-    classes = int((numbers[:, 0] != said[:, 0]).sum()) if first else 0
-    relative = difference / np.maximum(np.abs(said[:, first:]), 1e-290)
+    difference = np.abs(numbers - predicted)[:, first:]
+    classes = int((numbers[:, 0] != predicted[:, 0]).sum()) if first else 0
+    relative = difference / np.maximum(np.abs(predicted[:, first:]), 1e-290)
     return {**facts, "absolute": difference.max(), "relative": relative.max(), "classes": classes}
 
 

@@ -81,9 +81,9 @@ def compiled(checkout: Path, folder: Path) -> str:
     host = checkout / "dbt_project"
     dbt = [Path(sys.executable).with_name("dbt")]
     environment = {**os.environ, "FLIGHTS_DUCKDB": str(folder / "flights.duckdb"), "DO_NOT_TRACK": "1"}
-    said = ["--vars", "{mlbridge_as_of: '2026-01-01'}", "--profiles-dir", host, "--target-path", folder / "target"]
+    options = ["--vars", "{mlbridge_as_of: '2026-01-01'}", "--profiles-dir", host, "--target-path", folder / "target"]
     subprocess.run([*dbt, "deps", "--quiet"], cwd=host, check=True)
-    command = [*dbt, "compile", "--quiet", "--select", "ml_drift", *said]
+    command = [*dbt, "compile", "--quiet", "--select", "ml_drift", *options]
     subprocess.run(command, cwd=host, env=environment, check=True, capture_output=True)
     return (folder / "target/compiled/mlbridge/models/monitor/ml_drift.sql").read_text()
 
@@ -107,12 +107,12 @@ def main() -> None:
             checkouts.append(compiled(path, Path(folder)))
     print(f"False alerts a model and quarter, {models} models a world: mean (share with more than one)", flush=True)
     for name, world in STANDING.items():
-        told = []
+        cells = []
         few = max(models // 5, 4) if world.rows > 5_000 else models
         for found in measured(world, few, checkouts):
             counts = found.groupby("model").size().reindex([f"m{seed}" for seed in range(few)], fill_value=0)
-            told.append(f"{counts.mean():.2f} ({(counts > 1).mean():.0%})")
-        print(f"| {name} | {' | '.join(told)} |", flush=True)
+            cells.append(f"{counts.mean():.2f} ({(counts > 1).mean():.0%})")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     few = max(models // 4, 4)
     print(f"Planted changes that alarm in their first month, {few} models a world")
     for suffix, time in KINDS_OF_TIME.items():
@@ -121,8 +121,8 @@ def main() -> None:
                 world = World(rows, planted=planted(size), **time)
                 shares = [by_change(found, world, few) for found in measured(world, few, checkouts)]
                 for place, change in enumerate(CHANGES):
-                    told = [f"{share[place]:.2f}" for share in shares]
-                    print(f"| {rows}{suffix} | {size} | {change} | {' | '.join(told)} |", flush=True)
+                    cells = [f"{share[place]:.2f}" for share in shares]
+                    print(f"| {rows}{suffix} | {size} | {change} | {' | '.join(cells)} |", flush=True)
 
 
 def by_change(found: Any, world: World, models: int) -> list[float]:

@@ -27,8 +27,8 @@ SHOWN = {
 def build(folder: Path, as_of: str, *args: str) -> None:
     """Build the host as of a moment, its warehouse in a folder."""
     environment = {**os.environ, "FLIGHTS_DUCKDB": str(folder / "flights.duckdb"), "DO_NOT_TRACK": "1"}
-    said = ["--vars", f"{{mlbridge_as_of: '{as_of}'}}", "--profiles-dir", HOST, "--target-path", folder / "target"]
-    command = [DBT, "build", "--exclude-resource-type", "test", *said, *args]
+    options = ["--vars", f"{{mlbridge_as_of: '{as_of}'}}", "--profiles-dir", HOST, "--target-path", folder / "target"]
+    command = [DBT, "build", "--exclude-resource-type", "test", *options, *args]
     subprocess.run(command, cwd=HOST, env=environment, check=True, capture_output=True)
 
 

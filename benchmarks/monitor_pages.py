@@ -154,7 +154,7 @@ def ours(kind: str) -> dict[str, Callable[[State], Any]]:
     from mlbridge import monitor as m
 
     one: dict[str, Any] = {"model": MODEL, "version": 2}
-    asked: dict[str, Callable[[State], Any]] = {
+    questions: dict[str, Callable[[State], Any]] = {
         "models": m.models,
         "overview": m.overview,
         "history": lambda s: m.history(s, MODEL),
@@ -169,13 +169,13 @@ def ours(kind: str) -> dict[str, Callable[[State], Any]]:
         "rows of a month": lambda s: m.rows(s, MODEL, **PERIOD),
     }
     if kind == "binary":
-        asked["scores"] = lambda s: m.scores(s, **one)
-        asked["calibration"] = lambda s: m.calibration(s, **one)
+        questions["scores"] = lambda s: m.scores(s, **one)
+        questions["calibration"] = lambda s: m.calibration(s, **one)
     if kind == "number":
-        asked["residuals"] = lambda s: m.residuals(s, **one)
-        asked["within"] = lambda s: m.within(s, **one, tolerance=15.0)
-    asked |= {"confusion_classes": lambda s: m.confusion_classes(s, **one, at_least=0.3)} if kind == "many" else {}
-    return asked
+        questions["residuals"] = lambda s: m.residuals(s, **one)
+        questions["within"] = lambda s: m.within(s, **one, tolerance=15.0)
+    questions |= {"confusion_classes": lambda s: m.confusion_classes(s, **one, at_least=0.3)} if kind == "many" else {}
+    return questions
 
 
 def month(frame: pd.DataFrame) -> pd.Series[Any]:
@@ -249,7 +249,7 @@ def beginning(frame: pd.DataFrame, start: str) -> Any:
 
 def by_hand(kind: str) -> dict[str, Callable[[pd.DataFrame], Any]]:
     """Do the same on one pandas frame of all predictions."""
-    asked: dict[str, Callable[[pd.DataFrame], Any]] = {
+    questions: dict[str, Callable[[pd.DataFrame], Any]] = {
         "volumes": lambda f: f.groupby([month(f), "version"]).agg(n=("time", "size"), labelled=("actual", "count")),
         "lookup": lambda f: f[f["entity"] == ENTITY].sort_values("time"),
         "entities": lambda f: beginning(f, "C-00000"),
@@ -276,7 +276,7 @@ def by_hand(kind: str) -> dict[str, Callable[[pd.DataFrame], Any]]:
             "within": within,
         },
     }
-    return asked | of_kind[kind]
+    return questions | of_kind[kind]
 
 
 def peak() -> float:

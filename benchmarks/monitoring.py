@@ -134,10 +134,10 @@ def run(command: list[Any], folder: Path) -> tuple[str, float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - started
         output.seek(0)
-        said = output.read()
+        printed = output.read()
     if process.returncode:
-        raise SystemExit(said[-4000:])
-    return said, seconds, used.ru_maxrss / 1024
+        raise SystemExit(printed[-4000:])
+    return printed, seconds, used.ru_maxrss / 1024
 
 
 def dbt(folder: Path, *args: Any) -> tuple[float, float]:
@@ -155,7 +155,7 @@ def timing(folder: Path) -> tuple[dict[str, float], float]:
     """Give the seconds of each node that dbt ran last, and from the first one's start to the last one's end."""
     done = results(folder)
     nodes = [each for each in done if not each["unique_id"].startswith("operation.")]
-    moments = [said[key] for each in nodes for said in each["timing"] for key in ("started_at", "completed_at")]
+    moments = [step[key] for each in nodes for step in each["timing"] for key in ("started_at", "completed_at")]
     span = datetime.fromisoformat(max(moments)) - datetime.fromisoformat(min(moments))
     return {each["unique_id"].split(".")[2]: each["execution_time"] for each in done}, span.total_seconds()
 
@@ -284,8 +284,8 @@ def main(sizes: tuple[int, ...]) -> None:
             print("  " + ", ".join(f"{node} {by_node[node]:.1f} s" for node in MEASURED))
             print(f"  publishing {by_node[PUBLISHING]:.1f} s", flush=True)
             if rows <= BY_HAND_ROWS:
-                said = run([sys.executable, __file__, "by_hand", folder / DATABASE], folder)[0]
-                seconds_by_hand, memory_by_hand = json.loads(said.splitlines()[-1])
+                printed = run([sys.executable, __file__, "by_hand", folder / DATABASE], folder)[0]
+                seconds_by_hand, memory_by_hand = json.loads(printed.splitlines()[-1])
                 print(
                     f"  by hand {seconds_by_hand:.1f} s and {memory_by_hand:,.0f} MiB; ratios "
                     f"{seconds / seconds_by_hand:.2f} and {memory / memory_by_hand:.2f}",

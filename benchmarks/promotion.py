@@ -92,11 +92,11 @@ def numbers_world(rows: int, heavy: bool, r2: float = 0.0, days: int = 0) -> Wor
 
     def draw(rng: np.random.Generator) -> tuple[Sample, Callable[[str], Sample], Blocks]:
         day = np.arange(rows) * max(days, 1) // rows
-        told = rng.normal(size=rows)
+        signal = rng.normal(size=rows)
         common = rng.normal(size=days)[day] if days else np.zeros(rows)
         noise = rng.standard_exponential(rows) ** 2 if heavy else rng.normal(size=rows)
-        truth = np.sqrt(r2) * told + np.sqrt(1 - r2) * (noise - noise.mean()) / noise.std() + common
-        scores = truth.mean() + (np.sqrt(r2) * told if r2 else 0.3 * told)
+        truth = np.sqrt(r2) * signal + np.sqrt(1 - r2) * (noise - noise.mean()) / noise.std() + common
+        scores = truth.mean() + (np.sqrt(r2) * signal if r2 else 0.3 * signal)
         sample = Sample(truth, scores)
         return sample, constant_of(sample), Blocks.of("day", day) if days else Blocks.rows(rows)
 
@@ -107,14 +107,14 @@ def equal_world(rows: int, days: int, task: str) -> World:
     """Draw two equal models whose errors, like the outcomes, hang together by day."""
 
     def draw(rng: np.random.Generator) -> tuple[Sample, Callable[[str], Sample], Blocks]:
-        day, told = np.arange(rows) * days // rows, rng.normal(size=rows)
+        day, signal = np.arange(rows) * days // rows, rng.normal(size=rows)
         common, mine, its = (rng.normal(size=days)[day] for _ in range(3))
         if task == "regression":
-            truth = told + common + rng.normal(size=rows)
-            pair = Sample(truth, told + mine), Sample(truth, told + its)
+            truth = signal + common + rng.normal(size=rows)
+            pair = Sample(truth, signal + mine), Sample(truth, signal + its)
         else:
-            truth = (rng.random(rows) < expit(told + common - 1.4)).astype(int)
-            pair = binary(truth, expit(told + mine - 1.4)), binary(truth, expit(told + its - 1.4))
+            truth = (rng.random(rows) < expit(signal + common - 1.4)).astype(int)
+            pair = binary(truth, expit(signal + mine - 1.4)), binary(truth, expit(signal + its - 1.4))
         return pair[0], lambda _: pair[1], Blocks.of("day", day)
 
     return draw
@@ -163,15 +163,15 @@ def repeated(trials: int) -> None:
     """Print how often one of twenty equal challengers is promoted over the champion by the same 2,000 rows."""
     rng, found = np.random.default_rng(0), {"each at 95 %": 0, "each use asked for more": 0}
     for _ in range(trials):
-        told = rng.normal(size=2000)
-        truth = (rng.random(2000) < expit(told - 1.4)).astype(int)
-        models = [binary(truth, expit(told + rng.normal(size=2000) * 0.5 - 1.4)) for _ in range(21)]
-        for name, asked in (
+        signal = rng.normal(size=2000)
+        truth = (rng.random(2000) < expit(signal - 1.4)).astype(int)
+        models = [binary(truth, expit(signal + rng.normal(size=2000) * 0.5 - 1.4)) for _ in range(21)]
+        for name, required in (
             ("each at 95 %", lambda use: 0.95),
             ("each use asked for more", lambda u: required_confidence(0.95, u)),
         ):
             found[name] += any(
-                paired_gain(model, models[0], "roc_auc", asked(use), 0.0).better
+                paired_gain(model, models[0], "roc_auc", required(use), 0.0).better
                 for use, model in enumerate(models[1:], start=2)
             )
     print(

@@ -201,8 +201,8 @@ def main(rows: int, models: Sequence[str]) -> None:
             found = {way: measured(folder, way, each) for way in WAYS}
             different, largest = difference(folder)
             print(f"{each}: compiled in {found['sql']['compile']:.1f} s to {found['sql']['size'] / 1024:,.0f} KiB")
-            for way, said in found.items():
-                print(f"  {way}: {said['seconds']:.1f} s, {said['cpu']:.1f} CPU s, {said['memory']:,.0f} MiB")
+            for way, figures in found.items():
+                print(f"  {way}: {figures['seconds']:.1f} s, {figures['cpu']:.1f} CPU s, {figures['memory']:,.0f} MiB")
             for way in ("sql", "python"):
                 mine, hand = found[way], found["by_hand"]
                 print(
@@ -215,7 +215,7 @@ def main(rows: int, models: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        said = WAYS[sys.argv[2]](Path(sys.argv[3]), sys.argv[4])
-        print(json.dumps({**said, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        figures = WAYS[sys.argv[2]](Path(sys.argv[3]), sys.argv[4])
+        print(json.dumps({**figures, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
     else:
         main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000, sys.argv[2:] or MODELS)

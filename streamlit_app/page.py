@@ -189,10 +189,10 @@ def pick(label: str, options: Sequence[str], key: str, default: str | None = Non
     _put(key, kept)
     chosen = st.selectbox(label, names, key=key, index=None if kept is None else 0, help=help)
     if chosen is None:
-        asked = st.query_params.get(key, "")
+        named = st.query_params.get(key, "")
         raise NothingToShow(
-            f"There is no {label.lower()} '{asked}'",
-            f"The link names it.{nearest(asked, names)} There are: {listed(names)}.",
+            f"There is no {label.lower()} '{named}'",
+            f"The link names it.{nearest(named, names)} There are: {listed(names)}.",
             "Choose one above.",
         )
     return _keep(key, chosen, chosen)
@@ -272,11 +272,11 @@ def _keep(key: str, value: Answer, text: str | None) -> Answer:
 
 def _write_url(title: str) -> None:
     """Put the choices on the page into the URL, in one step of the browser's history."""
-    said = {**st.query_params.to_dict(), **st.session_state["choices"]}
-    said = {key: text for key, text in said.items() if text is not None}
-    if said != st.query_params.to_dict():
-        st.query_params.from_dict(said)
-    st.session_state["seen"] = [title, said]
+    choices = {**st.query_params.to_dict(), **st.session_state["choices"]}
+    choices = {key: text for key, text in choices.items() if text is not None}
+    if choices != st.query_params.to_dict():
+        st.query_params.from_dict(choices)
+    st.session_state["seen"] = [title, choices]
 
 
 def figure(  # noqa: PLR0913 - every chart has a title, a meaning, data, a unit and n

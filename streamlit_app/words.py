@@ -29,6 +29,6 @@ WORDS: Final = {
 
 def of_metrics(names: Iterable[str]) -> str:
     """Explain metrics and drift metrics, a line each; a name that is no metric is left out."""
-    said = {name: metric.meaning for name, metric in METRICS.items()}
-    said |= {name: metric.formula for name, metric in DRIFT_METRICS.items()}
-    return "\n\n".join(f"**{name}**: {said[name]}" for name in names if name in said)
+    meanings = {name: metric.meaning for name, metric in METRICS.items()}
+    meanings |= {name: metric.formula for name, metric in DRIFT_METRICS.items()}
+    return "\n\n".join(f"**{name}**: {meanings[name]}" for name in names if name in meanings)

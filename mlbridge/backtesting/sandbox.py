@@ -215,11 +215,11 @@ def error_message(node: str, message: str) -> str:
         margin = len(lines[starts[-1]]) - len(lines[starts[-1]].lstrip())
         after = lines[starts[-1] + 1 :]
         first = next((index for index, line in enumerate(after) if len(line) - len(line.lstrip()) == margin), 0)
-        said = [line[margin:] for line in after[first:]]
+        kept = [line[margin:] for line in after[first:]]
     else:
-        said = [line.strip() for line in lines if not line.lstrip().startswith("> ")]
-        said = said[1:] if said and re.match(r"\w+ Error in model ", said[0]) else said
-    text = "\n".join(said).strip()
+        kept = [line.strip() for line in lines if not line.lstrip().startswith("> ")]
+        kept = kept[1:] if kept and re.match(r"\w+ Error in model ", kept[0]) else kept
+    text = "\n".join(kept).strip()
     return text if text.startswith(f"{node}:") else f"{node}: {text}"
 
 

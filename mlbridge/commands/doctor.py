@@ -80,16 +80,16 @@ def _versions() -> Iterator[Finding]:
         always = _applies(need, "")
         if not always and not any(_applies(need, each) for each in facts.get_all("Provides-Extra", [])):
             continue
-        asked = f"{need.name}{need.specifier}"
+        requirement = f"{need.name}{need.specifier}"
         try:
             have = version(need.name)
         except PackageNotFoundError:
             if always:
-                yield Finding(need.name, False, f"is not installed; run `pip install '{asked}'`")
+                yield Finding(need.name, False, f"is not installed; run `pip install '{requirement}'`")
             continue
         fits = need.specifier.contains(have, prereleases=True)
         if always or not fits:
-            yield Finding(need.name, fits, have if fits else f"{have}, but {asked} is needed; install that")
+            yield Finding(need.name, fits, have if fits else f"{have}, but {requirement} is needed; install that")
 
 
 def _applies(need: Requirement, extra: str) -> bool:

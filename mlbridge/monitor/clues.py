@@ -184,16 +184,16 @@ def _lost(found: _Facts) -> Clue:
     if here is None:
         if estimated is None:
             return Clue(question, "unknown", "It has no figure in this window.")
-        said = f"No outcome is known yet; {_figure(estimated)} is estimated from the predictions."
-        return Clue(question, "yes" if estimated["alert"] else "unknown", said)
-    said = f"{_figure(here)} on {count(here['n'])} rows; usually {number(here['reference'])}"
-    said += f", threshold {number(here['threshold'])}." if here["threshold"] is not None else "."
+        sentence = f"No outcome is known yet; {_figure(estimated)} is estimated from the predictions."
+        return Clue(question, "yes" if estimated["alert"] else "unknown", sentence)
+    sentence = f"{_figure(here)} on {count(here['n'])} rows; usually {number(here['reference'])}"
+    sentence += f", threshold {number(here['threshold'])}." if here["threshold"] is not None else "."
     if here["alert"] and estimated is not None and not estimated["alert"]:
-        said += (
+        sentence += (
             f" The estimate, which sees no outcomes, is {number(estimated['value'])}: what the outcome depends on has "
             "changed in a way that the features do not show."
         )
-    return Clue(question, "yes" if here["alert"] else "no", said)
+    return Clue(question, "yes" if here["alert"] else "no", sentence)
 
 
 def _base_rate(found: _Facts) -> Clue:
@@ -208,13 +208,13 @@ def _base_rate(found: _Facts) -> Clue:
     here, before, row = found.of_target("scored"), found.of_target("training"), found.overall(found.kind)
     if here is None or before is None:
         worst = max(drifted, key=_ratio)
-        said = f"The target's {worst['metric']} against the training is {number(worst['value'])}, {usual}."
+        sentence = f"The target's {worst['metric']} against the training is {number(worst['value'])}, {usual}."
     else:
         write = number if found.is_regression else _percent
-        said = f"It is {write(here)} here and {write(before)} in the training, {usual}."
+        sentence = f"It is {write(here)} here and {write(before)} in the training, {usual}."
     if row is not None and row["baseline"] is not None:
-        said += f" Without skill, {found.metric} would be {number(row['baseline'])} on these rows."
-    return Clue(question, "yes" if moved else "no", said)
+        sentence += f" Without skill, {found.metric} would be {number(row['baseline'])} on these rows."
+    return Clue(question, "yes" if moved else "no", sentence)
 
 
 def _slices(found: _Facts) -> Clue:
@@ -264,8 +264,8 @@ def _features(found: _Facts) -> Clue:
     ]
     moved = len(alerted & set(worst))
     if moved:
-        said = f"{moved} of {len(worst)} are farther from training than usual: {_first(names[:moved])}."
-        return Clue(question, "yes", said)
+        sentence = f"{moved} of {len(worst)} are farther from training than usual: {_first(names[:moved])}."
+        return Clue(question, "yes", sentence)
     return Clue(
         question, "no", f"No feature of {len(worst)} is farther from training than usual; the farthest: {names[0]}."
     )
@@ -291,8 +291,8 @@ def _source(found: _Facts) -> Clue:
     if not several:
         return Clue(question, "no", "No model that shares a source with it has alerts that began then.")
     names, since = several[0]["models"], several[0]["since"]
-    said = f"{names} have alerts since {since:%Y-%m-%d}, and all of them read {several[0]['sources']}."
-    return Clue(question, "yes", said)
+    sentence = f"{names} have alerts since {since:%Y-%m-%d}, and all of them read {several[0]['sources']}."
+    return Clue(question, "yes", sentence)
 
 
 def _others(found: _Facts) -> Clue:
@@ -301,17 +301,17 @@ def _others(found: _Facts) -> Clue:
     others = sorted({row["version"] for row in found.performance} - {found.version})
     rows = [row for number_ in others if (row := found.overall("realized", number_)) is not None]
     if here is None or not rows:
-        said = "No other version has scored these rows; with shadow: true in the spec the challenger does."
-        return Clue(question, "unknown", said)
+        sentence = "No other version has scored these rows; with shadow: true in the spec the challenger does."
+        return Clue(question, "unknown", sentence)
     sign = 1 if METRICS[found.metric].greater_is_better else -1
     best = max(rows, key=lambda row: (sign * row["value"], row["version"]))
     least = best["low"] if sign > 0 else best["high"]
     better = least is not None and sign * (least - here["value"]) > 0
-    said = (
+    sentence = (
         f"Version {best['version']} has {_figure(best)} on {count(best['n'])} rows, this one {_figure(here)} on "
         f"{count(here['n'])}."
     )
-    return Clue(question, "yes" if better else "no", said)
+    return Clue(question, "yes" if better else "no", sentence)
 
 
 QUESTIONS: Sequence[Callable[[_Facts], Clue]] = (_lost, _base_rate, _slices, _features, _missing, _source, _others)

@@ -215,8 +215,8 @@ class Project:
 
     def dbt_versions_needed(self) -> dict[str, list[str]]:
         """Return what installed packages say in `require-dbt-version`, as comparisons such as `>=1.11.0`, by name."""
-        said = {name: package.get("require-dbt-version") or [] for name, package in self._packages().items()}
-        parts = {name: [each] if isinstance(each, str) else each for name, each in said.items()}
+        requirements = {name: package.get("require-dbt-version") or [] for name, package in self._packages().items()}
+        parts = {name: [each] if isinstance(each, str) else each for name, each in requirements.items()}
         return {
             name: [text.strip() for each in texts for text in str(each).split(",")]
             for name, texts in parts.items()

@@ -20,10 +20,10 @@ LIGHTGBM_ARRAYS = (
 def check_lightgbm(booster: Any) -> None:
     """Raise ValueError where a tree of a LightGBM booster leads out of its arrays, or to a node twice."""
     for text in re.split(r"^Tree=", booster.model_to_string(), flags=re.MULTILINE)[1:]:
-        said = dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines() if "=" in line)
-        arrays = {name: np.array(said.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
-        thresholds = np.array(said.get("threshold", "").split(), dtype=np.float64)
-        leaves = int(said["num_leaves"])
+        fields = dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines() if "=" in line)
+        arrays = {name: np.array(fields.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
+        thresholds = np.array(fields.get("threshold", "").split(), dtype=np.float64)
+        leaves = int(fields["num_leaves"])
         children = np.concatenate([arrays["left_child"], arrays["right_child"]])
         _check_children(children[children >= 0], leaves - 1)
         check_range("a leaf", -1 - children[children < 0], leaves)
@@ -31,7 +31,7 @@ def check_lightgbm(booster: Any) -> None:
         check_range("the feature of a node", features, booster.num_feature())
         by_category = arrays["decision_type"] & 1 == 1
         boundaries = arrays["cat_boundaries"]
-        check_range("the categories of a node", thresholds[by_category], int(said.get("num_cat", 0)))
+        check_range("the categories of a node", thresholds[by_category], int(fields.get("num_cat", 0)))
         check_range("a boundary of categories", boundaries, len(arrays["cat_threshold"]) + 1)
 
 

@@ -123,10 +123,10 @@ def text(value: object) -> str:
 def verdict(row: Any) -> None:
     """Say why the verdict is what it is, since when, and what to do; a long reason is whole in its help."""
     since = "" if pd.isna(row.since) else f" Since {fmt.day(row.since)}."
-    said = fmt.opening(row.reason)
+    opening = fmt.opening(row.reason)
     st.markdown(
-        f"**{fmt.plain(said)}**{since}" + (f"  \n{text(row.action)}" if text(row.action) else ""),
-        help=None if said == row.reason else fmt.plain(row.reason),
+        f"**{fmt.plain(opening)}**{since}" + (f"  \n{text(row.action)}" if text(row.action) else ""),
+        help=None if opening == row.reason else fmt.plain(row.reason),
     )
 
 
@@ -228,14 +228,14 @@ def incident(found: Any, sizes: dict[str, str]) -> None:
             line.page_link(f"pages/{name}.py", label=name.title(), query_params={"model": found.models[0]})
         if found.alerts:
             show_figure(found.alerts[0], line)
-        said = fmt.opening(found.message)
-        st.markdown(f"{fmt.plain(said)}  \n{fmt.plain(found.action)}")
+        opening = fmt.opening(found.message)
+        st.markdown(f"{fmt.plain(opening)}  \n{fmt.plain(found.action)}")
         if found.alerts:
             behind = st.expander(counted(len(found.alerts), "alert"), key=f"behind {found.incident}", on_change="rerun")
             if behind.open:  # what is folded is not sent, so the page loads faster
                 with behind:
                     alerts(found, sizes)
-        elif said != found.message:
+        elif opening != found.message:
             st.expander("The whole sentence").markdown(fmt.plain(found.message))
 
 

@@ -47,13 +47,14 @@ def opened(page: Path, picture: str) -> str:
 def ask(host: Host) -> Callable[[str], list[str]]:
     """Ask the published tables for texts, without the blanks in them."""
 
-    def asked(sql: str) -> list[str]:
+    def texts(sql: str) -> list[str]:
         with duckdb.connect(str(host.published / "bi.duckdb"), read_only=True) as published:
             return ["".join(str(value).split()) for row in published.sql(sql).fetchall() for value in row]
 
-    return asked
+    return texts
 
 
+@pytest.mark.slow
 def test_dbt_charts(host: Host, ask: Callable[[str], list[str]], tmp_path: Path) -> None:
     board, own = tmp_path / "board", tmp_path / "venv"
     shutil.copytree(BOARDS / "dbt_charts", board, ignore=shutil.ignore_patterns("published", "renders"))
@@ -67,10 +68,10 @@ def test_dbt_charts(host: Host, ask: Callable[[str], list[str]], tmp_path: Path)
     done = subprocess.run(line, cwd=board, env=quiet, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     words = opened(board / "it.html", "board_dbt_charts.png")
-    told = [
+    expected = [
         *ask("select verdict, reason, model || ': ' || metric from ml_health"),
         *ask("select distinct message from ml_alerts where is_current and severity <> 'note'"),
         *ask("select entity from ml_predictions where probability > 0 order by time desc, probability desc limit 1"),
     ]
-    assert len(told) > 7
-    assert [each for each in told if each not in words] == []
+    assert len(expected) > 7
+    assert [each for each in expected if each not in words] == []

@@ -297,8 +297,10 @@ def test_the_address_names_every_choice(folder: Path, open_page: Callable[..., A
     app = open_page(folder, name)
     chosen = {box.key: str(box.value) for box in app.selectbox} | {each.key: each.value for each in app.slider}
     assert chosen
-    said = {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
-    assert {key: float(said[key]) if isinstance(value, float) else said[key] for key, value in chosen.items()} == chosen
+    parameters = {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
+    assert {
+        key: float(parameters[key]) if isinstance(value, float) else parameters[key] for key, value in chosen.items()
+    } == chosen
     box = app.selectbox[0]
     box.set_value(box.options[-1]).run()
     assert not app.exception
@@ -327,8 +329,8 @@ def test_a_link_to_what_is_not_there_says_so(
     folder: Path, open_page: Callable[..., AppTest], key: str, name: str
 ) -> None:
     """It shows nothing else in its place, names what there is, and goes on with what is chosen then."""
-    asked = UNKNOWN[key][0]
-    app = open_page(folder, name, **{key: asked})
+    unknown = UNKNOWN[key][0]
+    app = open_page(folder, name, **{key: unknown})
     assert f"There is no {key if key != 'baseline' else 'against'} '" in text_of(app)
     box = app.selectbox(key=key)
     assert box.value is None

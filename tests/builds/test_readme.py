@@ -61,12 +61,12 @@ def test_graft_guide(flights: Host, tmp_path: Path) -> None:
 def test_picture_of_the_terminal(flights: Host) -> None:
     """The README's terminal, with what the commands printed. MLBRIDGE_PICTURES=1 renews it."""
     log = (flights.path / "logs" / "dbt.log").read_text().splitlines()
-    told = re.compile(r"mlbridge adapter: (late_arrival_\w+: .*)|(Done\. PASS.*)")
-    built = [found[1] or found[2] for line in log if (found := told.search(line))]
+    pattern = re.compile(r"mlbridge adapter: (late_arrival_\w+: .*)|(Done\. PASS.*)")
+    built = [found[1] or found[2] for line in log if (found := pattern.search(line))]
     status = "mlbridge status --project-dir dbt_project"
     wide = {"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1"}
-    said = shell(f".venv/bin/{status} || true", flights.path.parent, flights.path.parent / ".venv" / "bin", **wide)
-    printed = re.sub(r"\x1b\[[\d;]*m", "", said).rstrip().splitlines()
+    output = shell(f".venv/bin/{status} || true", flights.path.parent, flights.path.parent / ".venv" / "bin", **wide)
+    printed = re.sub(r"\x1b\[[\d;]*m", "", output).rstrip().splitlines()
     picture = animated([("make demo", built), (status, printed)])
     assert "is promoted" in picture
     assert len(picture) < 20_000

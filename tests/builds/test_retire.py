@@ -39,18 +39,18 @@ def test_the_change_is_shown_before_it_is_made(host: Host) -> None:
     assert "models/ml/basket/basket.yml, line " in shown.output
     assert "Version 2 stays the champion. Nothing is changed yet: add --write." in shown.output
     assert spec(host, "basket") == before
-    said = json.loads(retire(host, "basket", "1", "--write", "--format", "json").stdout)
+    result = json.loads(retire(host, "basket", "1", "--write", "--format", "json").stdout)
     changed = spec(host, "basket").splitlines()
-    assert changed[said["line"] - 1].strip() == "retire: [1]"
+    assert changed[result["line"] - 1].strip() == "retire: [1]"
     assert [line for line in changed if "retire" not in line] == before.splitlines()
-    assert (said["champion"], said["next_champion"], said["written"]) == (2, 2, True)
+    assert (result["champion"], result["next_champion"], result["written"]) == (2, 2, True)
     assert "is retired already" in retire(host, "basket", "1").output
 
 
 def test_the_champion_that_is_foreseen_is_that_of_the_next_build(host: Host, warm: Warm) -> None:
     specify(host, "amount", pin=None)
-    said = json.loads(retire(host, "amount", "2", "--format", "json").stdout)
-    assert (said["champion"], said["next_champion"]) == (1, 1)
+    result = json.loads(retire(host, "amount", "2", "--format", "json").stdout)
+    assert (result["champion"], result["next_champion"]) == (1, 1)
     shown = retire(host, "amount", "1", "--write")
     assert "No version is in use after the next build, so it trains 'amount'. The file is changed." in shown.output
     selected = ("amount_split", "amount_training", "ml_versions", "ml_champions")

@@ -65,14 +65,14 @@ def state(folder: Path, **changes: handmade.Rows) -> State:
     return handmade.published(folder, **{**tables, **changes})
 
 
-def asked(of: State, **said: Any) -> dict[str, tuple[str, str]]:
+def clues_of(of: State, **choices: Any) -> dict[str, tuple[str, str]]:
     """Give answer and sentence by the first words of the question."""
-    found = monitor.clues(of, "m", **{"version": 2, "metric": "average_precision", "window": JUNE, **said})
+    found = monitor.clues(of, "m", **{"version": 2, "metric": "average_precision", "window": JUNE, **choices})
     return {row.question: (row.answer, row.sentence) for row in found.itertuples()}
 
 
 def test_every_question_has_its_figures(tmp_path: Path) -> None:
-    assert asked(state(tmp_path)) == {
+    assert clues_of(state(tmp_path)) == {
         "Is average_precision worse than usual?": (
             "yes",
             "0.4 (0.35 to 0.45) on 900 rows; usually 0.6, threshold 0.5. The estimate, which sees no outcomes, is "
@@ -107,7 +107,7 @@ def test_what_is_well_is_said_with_figures_too(tmp_path: Path) -> None:
         ml_drift=[{**SHIFT, "feature": "x", "metric": "psi", "value": 0.1}],
         ml_incidents=[],
     )
-    found = asked(well)
+    found = clues_of(well)
     assert {answer for answer, _ in found.values()} == {"no", "unknown"}
     assert found["Did features that it relies on move?"][1] == (
         "No feature of 1 is farther from training than usual; the farthest: x (psi 0.1, usual up to 0.2; 75.0 % of the "
@@ -119,7 +119,7 @@ def test_what_is_well_is_said_with_figures_too(tmp_path: Path) -> None:
 
 def test_without_an_outcome_only_the_estimate_is_said(tmp_path: Path) -> None:
     estimated = {**FIGURE, "kind": "estimated", "value": 0.58, "alert": False}
-    found = asked(state(tmp_path, ml_performance=[estimated], ml_drift=[]))
+    found = clues_of(state(tmp_path, ml_performance=[estimated], ml_drift=[]))
     assert found["Is average_precision worse than usual?"] == (
         "unknown", "No outcome is known yet; 0.58 (0.35 to 0.45) is estimated from the predictions.",
     )  # fmt: skip
@@ -127,7 +127,7 @@ def test_without_an_outcome_only_the_estimate_is_said(tmp_path: Path) -> None:
 
 
 def test_of_a_window_without_figures_nothing_is_known(tmp_path: Path) -> None:
-    found = asked(state(tmp_path), window=datetime(2024, 3, 1))
+    found = clues_of(state(tmp_path), window=datetime(2024, 3, 1))
     assert {answer for answer, _ in found.values()} == {"unknown"}
 
 

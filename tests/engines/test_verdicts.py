@@ -45,13 +45,13 @@ def performance() -> pd.DataFrame:
         watched = two_classes(rng, TRIALS, months(4, 4, ROWS), **SAID)
         fine = judged(connection, measured(connection, watched, CLASSES), reference)
         lost = judged(connection, measured(connection, replaced(watched, "scores shuffled", rng), CLASSES), reference)
-    said = []
+    frames = []
     for world in RIGHT:
         rows = lost if world == "lost" else fine
         if world == "outcomes stopped":  # after the first of four windows
             rows = rows[rows["window"] == rows["window"].min()]
-        said.append(rows.assign(model=world + "_" + rows["version"].astype(str), version=1, slice="all"))
-    return pd.concat(said)
+        frames.append(rows.assign(model=world + "_" + rows["version"].astype(str), version=1, slice="all"))
+    return pd.concat(frames)
 
 
 def drifting() -> Iterator[tuple[str, World, int]]:
@@ -142,8 +142,8 @@ def patch(patched: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("world", RIGHT)
 def test_the_verdict_is_right(world: str, connection: duckdb.DuckDBPyConnection) -> None:
     """A false alarm may make one of eight healthy models worth a look."""
-    said = connection.execute("select model, verdict, reason from int_ml_verdicts").df().set_index("model")
-    found = said.loc[names(world)]
+    verdicts = connection.execute("select model, verdict, reason from int_ml_verdicts").df().set_index("model")
+    found = verdicts.loc[names(world)]
     wrong = found[found["verdict"] != RIGHT[world]]
     assert len(wrong) <= (0 if RIGHT[world] == "act" else 1), wrong.to_string()
 
