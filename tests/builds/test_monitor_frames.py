@@ -25,7 +25,7 @@ from mlbridge.monitor import Nothing, Source, State, open_folder, open_source
 from mlbridge.project.project import Project
 
 SINCE, UNTIL = datetime(2024, 5, 10, 1, 2, 3), datetime(2024, 6, 14)
-OF_ALL = {"invocations", "models", "overview", "pipeline", "runs"}
+OF_ALL = {"incidents", "invocations", "models", "overview", "pipeline", "runs"}
 OF_A_PERIOD = ("against", "calibration", "confusion_classes", "residuals", "score_steps", "scores")
 Question = tuple[str, dict[str, Any]]
 
@@ -80,8 +80,10 @@ def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
     yield "confusion_classes", {**arguments, "at_least": 0.6}
     for since, until in ((None, None), (SINCE, UNTIL)):
         yield "within", {**arguments, "tolerance": 2.5, "since": since, "until": until}
+    yield "worst_rows", {**arguments, "since": SINCE, "until": UNTIL}
     for window in monitor.windows(state, model, version)["window"]:
         yield "associations", {**arguments, "window": window}
+        yield "clues", {**arguments, "metric": monitor.metrics(state, model)[0], "window": window}
         for metric in monitor.metrics(state, model):
             yield "by_slice", {**arguments, "metric": metric, "window": window}
     if version > 1:

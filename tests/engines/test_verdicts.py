@@ -29,7 +29,7 @@ SAID = {"rate": 0.3, "slope": 1.2}
 VIEWS = (
     "ml_drift", "int_ml_relied_features", "int_ml_performance_candidates", "int_ml_alert_candidates",
     "int_ml_moved_features", "ml_alerts", "int_ml_current_alerts", "int_ml_current_performance", "int_ml_last_builds",
-    "int_ml_last_decisions", "int_ml_findings", "int_ml_verdicts",
+    "int_ml_last_decisions", "int_ml_model_states", "int_ml_findings", "int_ml_verdicts",
 )  # fmt: skip
 
 
@@ -72,9 +72,10 @@ def facts() -> dict[str, pd.DataFrame]:
     runs = one[["model"]].merge(pd.DataFrame({"started_at": days}), "cross")
     failed = runs["model"].str.startswith("build failed") & (runs["started_at"] == days[-1])
     return {
-        "ml_champions": one,
+        "ml_champions": one.assign(candidate="ridge"),
         "ml_versions": one.assign(
-            outcome="promoted", as_of=pd.Timestamp("2024-01-01"), is_retired=False, reference=None
+            outcome="promoted", as_of=pd.Timestamp("2024-01-01"), is_retired=False, reference=None,
+            damaged_documents=None,
         ),
         "ml_importances": importances,
         "int_ml_newest_rows": one[["model"]].assign(newest_at=(END - pd.Timedelta(days=1))).assign(
