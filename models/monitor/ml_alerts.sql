@@ -25,8 +25,11 @@ drifting as (
         alerts.*,
         -- since when that drift of the model lasts, beyond notes, which began last before the alert
         max(case when alerts.about = 'drift' and alerts.severity > 1 then alerts.since end)
-            over (partition by alerts.model, alerts.is_current order by alerts.since)
-            as drift_since
+            over (
+                partition by alerts.model, alerts.is_current
+                order by alerts.since, case when alerts.about = 'drift' and alerts.severity > 1 then 0 else 1 end
+                rows between unbounded preceding and current row
+            ) as drift_since
     from alerts
 ),
 

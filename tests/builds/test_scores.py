@@ -204,7 +204,7 @@ def test_it_is_published(host: Host, server: Postgres) -> None:
     theirs = server.rows(query.format("scores.ml_scores_ride"))
     assert server.rows(query.format("scores_published.ml_scores_ride")) == theirs
     assert [row[:9] for row in theirs] == [row[:9] for row in ours]
-    published = command.publish(Project.at(host.path, None, None), print)
+    published = command.publish(Project.at(host.path, None, None))
     assert {"ml_scores_ride", "ml_scores_fare", "ml_runs"} <= set(published.tables)
 
 

@@ -4,7 +4,7 @@
 with facts as (
     select
         states.*,
-        states.metric || ' ' || {{ mlbridge.figure('states.value') }}
+        case when states.kind is not null then states.metric end || ' ' || {{ mlbridge.figure('states.value') }}
         || case when states.unit is null then '' else ' (unit of ' || states.unit || ')' end
         || case
             when states.threshold is null then ''
