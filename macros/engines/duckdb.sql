@@ -34,7 +34,7 @@ def model(dbt, session):
 
 def materialize(answer, session): pass
   {%- endset -%}
-  {%- set problem = "getvariable('mlbridge_problem')" -%}
+  {%- set problem = "cast(getvariable('mlbridge_problem') as varchar)" -%}
   {{ return({'python': python, 'sql': 'select error(' ~ problem ~ ') where ' ~ problem ~ ' is not null'}) }}
 {% endmacro %}
 
