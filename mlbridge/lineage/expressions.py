@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import EMPTY, Column, aggregated, influence, merged, transformed
-from mlbridge.lineage.graph import AGGREGATED, COPIED, FILTERED, TRANSFORMED, Condition
+from mlbridge.lineage.flows import EMPTY, Column, aggregated, influence, merged, on_condition, origins, transformed
+from mlbridge.lineage.graph import FILTERED, Condition
 from mlbridge.lineage.scope import Scope
 
 RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
@@ -129,9 +129,32 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
         argument = aggregated(merged((argument, ordering)))
     else:
         deciding.append(ordering)
-    if ordering.flows:
-        argument = _conditioned(argument, node, scope)
-    return _influenced(argument, deciding)
+    found = _influenced(argument, deciding)
+    return _placed(found, node, [node.this, *partition], order[0].expressions[0].this, scope) if order else found
+
+
+def _placed(column: Column, node: exp.Expr, parts: list[exp.Expr], order: exp.Expr, scope: Scope) -> Column:
+    """Put a window as condition on what comes through it, with the columns that place the rows.
+
+    The rows of a union are placed by what its branch has in the place of the column that orders the window.
+    """
+    text = node.sql(scope.names.dialect)
+    ordering = value(order, scope)
+    names = [name for part in (*parts, order) for name in part.find_all(exp.Column)]
+    columns = [value(name, scope) for name in names]
+    flows = set()
+    for each in column.flows:
+        branches = {
+            index
+            for other in columns
+            if len(other.branches) == len(ordering.branches)
+            for index, branch in enumerate(other.branches)
+            if (each.node, each.column) in {(flow.node, flow.column) for flow in branch.flows}
+        }
+        earlier = merged(ordering.branches[index] for index in branches) if branches else ordering
+        condition = Condition(text, "window", origins(earlier), origins(ordering))
+        flows |= on_condition(Column(frozenset({each})), condition).flows
+    return Column(frozenset(flows))
 
 
 def _window_parts(node: exp.Expr, scope: Scope) -> tuple[list[exp.Expr], list[exp.Expr]]:
@@ -144,18 +167,6 @@ def _window_parts(node: exp.Expr, scope: Scope) -> tuple[list[exp.Expr], list[ex
         return partition, ordered
     more, ordered_by = _window_parts(named, scope)
     return partition or more, ordered or ordered_by
-
-
-def _conditioned(column: Column, node: exp.Expr, scope: Scope) -> Column:
-    condition = Condition(node.sql(scope.names.dialect), "window")
-    return Column(
-        frozenset(
-            each._replace(conditions=(*each.conditions, condition))
-            if each.how in (COPIED, TRANSFORMED, AGGREGATED)
-            else each
-            for each in column.flows
-        )
-    )
 
 
 READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {

@@ -123,6 +123,21 @@ def influence(columns: Iterable[Column], how: str) -> Flows:
     )
 
 
+def on_condition(column: Column, condition: Condition) -> Column:
+    """Return a column whose values come only from rows that meet a condition."""
+    return Column(
+        frozenset(
+            each if condition in each.conditions else each._replace(conditions=(*each.conditions, condition))
+            for each in column.flows
+        )
+    )
+
+
+def origins(column: Column) -> tuple[tuple[str, str], ...]:
+    """Return the relations and columns that a column's values come from, in order of their names."""
+    return tuple(sorted({(each.node, each.column) for each in column.flows if each.how not in INFLUENCES}))
+
+
 def _with_how(column: Column, how: str, weaker: tuple[str, ...]) -> Column:
     if not any(each.how in weaker for each in column.flows):
         return column if not column.branches else Column(column.flows)

@@ -7,17 +7,39 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Table, merged, transformed
+from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Output, Table, merged, on_condition, transformed
+from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.names import Names
 
 
 @dataclass
 class Source:
-    """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only."""
+    """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only.
+
+    Its values come only from rows that meet the `conditions`.
+    """
 
     key: str
     table: Table
     shown: bool = True
+    conditions: tuple[Condition, ...] = ()
+
+    def find(self, key: str) -> Column | None:
+        """Return the column of a name, None where none is listed."""
+        found = self.table.find(key)
+        return None if found is None else self.met(found)
+
+    def met(self, column: Column) -> Column:
+        """Return a column of the table on its conditions."""
+        for condition in self.conditions:
+            column = on_condition(column, condition)
+        return column
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Return the columns in order."""
+        every = self.table.outputs
+        return [each._replace(column=self.met(each.column)) for each in every] if self.conditions else every
 
 
 @dataclass
@@ -76,7 +98,7 @@ class Scope:
         """Return what a name comes from if a source, or the SELECT list so far, has it."""
         if key in self.shared:
             return self.shared[key][0]
-        found = [column for source in self.sources if (column := source.table.find(key)) is not None]
+        found = [column for source in self.sources if (column := source.find(key)) is not None]
         if len(found) > 1 and any(each is not found[0] for each in found):
             return Column(frozenset(flow._replace(certain=False) for flow in found[0].flows))
         if found:
@@ -84,7 +106,7 @@ class Scope:
         if key in self.aliases:
             return self.aliases[key]
         row = self.source(key)
-        return None if row is None else transformed(merged(output.column for output in row.table.outputs))
+        return None if row is None else transformed(merged(output.column for output in row.outputs))
 
     def guess(self, key: str) -> Column | None:
         """Return what a name may come from that no source lists."""
@@ -100,7 +122,7 @@ class Scope:
         return None
 
     def _of_source(self, source: Source, key: str) -> Column:
-        found = source.table.find(key)
+        found = source.find(key)
         if found is None:
             found = source.table.guess(key)
         if found is None and source.table.relation is not None:

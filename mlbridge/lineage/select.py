@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sqlglot import exp
 
+from mlbridge.lineage.conditions import compare
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, influence, merged
 from mlbridge.lineage.graph import FILTERED
@@ -45,7 +46,7 @@ class Queries:
             add_source(node.this, scope)
             return pivoted(node, scope.sources[0].table, scope)
         add_source(node, scope)
-        return Table([each for source in scope.sources for each in source.table.outputs], scope.rows)
+        return Table([each for source in scope.sources for each in source.outputs], scope.rows)
 
     def _scope(self, outer: Scope | None, tables: Tables) -> Scope:
         return Scope(self._names, self.read, self._relation, tables, outer)
@@ -107,6 +108,9 @@ class Queries:
             add_source(lateral, scope)
         for window in node.args.get("windows") or ():
             scope.windows[self._names.key(window.this)] = window
+        where = node.args.get("where")
+        if where is not None:
+            compare(where.this, scope.sources[1:], scope)
         outputs = outputs_of(node, scope)
         deciding = [
             value(clause.this, scope)
