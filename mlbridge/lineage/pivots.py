@@ -33,14 +33,15 @@ def _pivot(pivot: exp.Expr, table: Table, scope: Scope) -> Table:
         kept = [each for each in table.outputs if each.key not in used]
     else:
         kept = [
-            Output(scope.names.key(each.this), each.name, value(each, scope))
+            Output(scope.names.key(each.this), scope.names.named(each.this), value(each, scope))
             for each in group.expressions
             if isinstance(each, exp.Column)
         ]
     columns = [Column(each.flows | deciding) for each in values]
     names = _names(pivot, aggregates, fields, scope)
     fresh = [
-        Output(scope.names.key(name), name.name, columns[index % len(columns)]) for index, name in enumerate(names)
+        Output(scope.names.key(name), scope.names.named(name), columns[index % len(columns)])
+        for index, name in enumerate(names)
     ]
     rows = table.rows | influence((each.column for each in kept), FILTERED)
     unknown = () if names else (merged(columns),)
@@ -69,9 +70,13 @@ def _unpivot(pivot: exp.Expr, table: Table, scope: Scope) -> Table:
     columns = [[value(each, scope) for each in group] for group in listed]
     used = {scope.names.key(each.this) for group in listed for part in group for each in part.find_all(exp.Column)}
     kept = [each for each in table.outputs if each.key not in used]
-    named = [Output(scope.names.key(each), each.name, EMPTY) for each in heads]
+    named = [Output(scope.names.key(each), scope.names.named(each), EMPTY) for each in heads]
     valued = [
-        Output(scope.names.key(each), each.name, merged(group[index] for group in columns if index < len(group)))
+        Output(
+            scope.names.key(each),
+            scope.names.named(each),
+            merged(group[index] for group in columns if index < len(group)),
+        )
         for index, each in enumerate(targets)
     ]
     return Table([*kept, *named, *valued], table.rows, table.unknown)
