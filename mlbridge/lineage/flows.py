@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -25,10 +25,19 @@ NOTHING: Flows = frozenset()
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Column:
-    """The flows into a column. Of a set operation it keeps the column of each branch, in order."""
+    """The flows into a column. A set operation keeps the column of each branch, a struct its fields by name.
+
+    `print` is its fingerprint, as in `prints.py`; empty where none was asked for.
+    """
 
     flows: Flows = NOTHING
     branches: tuple[Column, ...] = ()
+    fields: Mapping[str, Column] = field(default_factory=dict)
+    print: str = ""
+
+    def part(self, name: str) -> Column:
+        """Return a field of a struct; all of it where the field is not known."""
+        return self.fields.get(name.lower(), self)
 
 
 EMPTY = Column()
@@ -54,6 +63,7 @@ class Table:
     rows: Flows = NOTHING
     unknown: tuple[str | Column, ...] = ()
     relation: str | None = None
+    print: str = ""
     _by_key: dict[str, Column] = field(default_factory=dict)
 
     def find(self, key: str) -> Column | None:
@@ -79,7 +89,7 @@ class Table:
         ]
         known = len(self.outputs)
         more = [Output(each.key, each.name, self.guess(each.key) or EMPTY) for each in fresh[known:]]
-        return Table(outputs + more, self.rows, () if more else self.unknown)
+        return Table(outputs + more, self.rows, () if more else self.unknown, print=self.print)
 
 
 def merged(columns: Iterable[Column]) -> Column:
@@ -125,12 +135,11 @@ def influence(columns: Iterable[Column], how: str) -> Flows:
 
 def on_condition(column: Column, condition: Condition) -> Column:
     """Return a column whose values come only from rows that meet a condition."""
-    return Column(
-        frozenset(
-            each if condition in each.conditions else each._replace(conditions=(*each.conditions, condition))
-            for each in column.flows
-        )
+    flows = (
+        each if condition in each.conditions else each._replace(conditions=(*each.conditions, condition))
+        for each in column.flows
     )
+    return Column(frozenset(flows), print=column.print)
 
 
 def origins(column: Column) -> tuple[tuple[str, str], ...]:

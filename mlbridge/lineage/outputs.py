@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import Column, Output, aggregated, merged, transformed
+from mlbridge.lineage.prints import printed
 from mlbridge.lineage.scope import Scope, Source
 
 
@@ -36,7 +37,7 @@ def _outputs(node: exp.Expr, scope: Scope) -> Iterator[Output]:
         yield from _many(node, scope)
     else:
         name = _name_of(node)
-        yield Output(scope.names.key(name), scope.names.named(name), value(node, scope))
+        yield Output(scope.names.key(name), scope.names.named(name), printed(value(node, scope), node, scope))
 
 
 def _name_of(node: exp.Expr) -> exp.Identifier | str:
@@ -83,7 +84,8 @@ def _starred(star: exp.Star, table: exp.Expr | None, pattern: re.Pattern[str] | 
         if output.key in excluded or (pattern is not None and not pattern.fullmatch(output.name)):
             continue
         if output.key in replaced:
-            yield output._replace(column=value(replaced[output.key], scope))
+            new = replaced[output.key]
+            yield output._replace(column=printed(value(new, scope), new, scope))
         elif output.key in renamed:
             fresh = renamed[output.key]
             yield Output(names.key(fresh), names.named(fresh), output.column)

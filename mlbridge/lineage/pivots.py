@@ -9,6 +9,7 @@ from sqlglot import exp
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import EMPTY, Column, Output, Table, influence, merged
 from mlbridge.lineage.graph import FILTERED
+from mlbridge.lineage.prints import digest, of_table, print_of
 from mlbridge.lineage.scope import Scope, Source
 
 
@@ -16,7 +17,18 @@ def pivoted(pivot: exp.Expr, table: Table, around: Scope) -> Table:
     """Return a table after a PIVOT or UNPIVOT."""
     scope = around.inside()
     scope.sources = [Source("", table)]
-    return _unpivot(pivot, table, scope) if pivot.args.get("unpivot") else _pivot(pivot, table, scope)
+    found = _unpivot(pivot, table, scope) if pivot.args.get("unpivot") else _pivot(pivot, table, scope)
+    if scope.printed:
+        old = {print_of(each.column) for each in table.outputs}
+        mark = digest((pivot.sql(scope.names.dialect), of_table(table)))
+        found.print = mark
+        found.outputs = [
+            each
+            if print_of(each.column) in old
+            else each._replace(column=Column(each.column.flows, print=digest((mark, each.key))))
+            for each in found.outputs
+        ]
+    return found
 
 
 def _pivot(pivot: exp.Expr, table: Table, scope: Scope) -> Table:
