@@ -114,8 +114,13 @@ def project_lineage(project: Project) -> ProjectLineage:
     return traced(manifest, stored, why, Cache(project.target_folder / CACHE))
 
 
-def traced(manifest: Document, stored: Mapping[Place, Columns], without_warehouse: str | None = None) -> ProjectLineage:
-    """Trace a manifest; `stored` is what the warehouse has, as in `relations`."""
+def traced(
+    manifest: Document,
+    stored: Mapping[Place, Columns],
+    without_warehouse: str | None = None,
+    cache: Cache | None = None,
+) -> ProjectLineage:
+    """Trace a manifest; `stored` is what the warehouse has, as in `relations`, `cache` what earlier traces found."""
     dialect = dialect_of(manifest)
     found = relations(manifest, stored)
     lineage = trace(found, dialect, cache)

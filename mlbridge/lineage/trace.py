@@ -42,7 +42,9 @@ class _Tracer:
     def __init__(self, relations: Mapping[str, Relation], names: Names, columns: dict[str, tuple[str, ...]]) -> None:
         self._relations, self._names, self._columns = relations, names, columns
         self._tables: dict[str, Table] = {}
-        self._elsewhere = False  # whether the node that is read names a relation that is no parent
+        # The relations that the node which is read is expected to name, and whether it names another.
+        self._known: list[str] = []
+        self._elsewhere = False
         self._by_name: dict[str, list[Relation]] = {}
         for each in relations.values():
             self._by_name.setdefault(_plain(each.place[2]), []).append(each)
@@ -74,8 +76,20 @@ class _Tracer:
     def _parents(self, node: Relation) -> list[str]:
         return [each for each in node.parents if each in self._relations]
 
+    def _near(self, node: Relation) -> list[str]:
+        """Return the relations that a node's SQL names as a rule: its parents, and those of ephemeral ones."""
+        found = dict.fromkeys(self._parents(node))
+        for id_ in (queue := list(found)):
+            parent = self._relations[id_]
+            if parent.sql is not None and parent.place[:2] == (None, None):
+                more = [each for each in self._parents(parent) if each not in found]
+                found |= dict.fromkeys(more)
+                queue += more
+        return list(found)
+
     def _cached(self, node: Relation, sql: str, cache: Cache) -> list[Edge]:
-        parents = [(self._relations[each], self._columns[each]) for each in self._parents(node)]
+        self._known = self._near(node)
+        parents = [(self._relations[each], self._columns[each]) for each in self._known]
         key = cache.key(node, self._names.dialect, parents)
         known = cache.get(key)
         if known is not None:
@@ -135,14 +149,14 @@ class _Tracer:
         if not found:
             return Table([], unknown=(EMPTY,))
         best = min(found, key=lambda each: each.id not in node.parents)
-        self._elsewhere |= best.id not in node.parents
+        self._elsewhere |= best.id not in self._known
         return Table([], unknown=(EMPTY,)) if best.id == node.id else self._of(best.id)
 
     def _inlined(self, node: Relation, key: str) -> Table | None:
         """Find the ephemeral model that a common table expression is."""
         for each in self._by_name.get(_plain(key), ()):
             if each.place[:2] == (None, None) and each.id != node.id:
-                self._elsewhere |= each.id not in node.parents
+                self._elsewhere |= each.id not in self._known
                 return self._of(each.id)
         return None
 
