@@ -29,7 +29,7 @@ class Cache:
         self._file = file
         self._stored: dict[str, Json] = {}
         self._used: dict[str, Json] = {}
-        with suppress(OSError, ValueError, AttributeError, TypeError):
+        with suppress(OSError, ValueError, AttributeError, TypeError, KeyError):
             found = json.loads(file.read_text()) if file is not None else {}
             self._stored = dict(found["nodes"]) if found.get("format") == FORMAT else {}
 

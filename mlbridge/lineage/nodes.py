@@ -66,7 +66,7 @@ def _columns(node: Document, stored: Mapping[Place, Columns]) -> Columns:
     database, schema = (str(node.get(key) or "").lower() for key in ("database", "schema"))
     name = str(node.get("alias") or node.get("identifier") or node["name"]).lower()
     described = {each["name"]: each.get("data_type") or "" for each in (node.get("columns") or {}).values()}
-    if node["resource_type"] == "model" and node.get("language", "sql") == "sql":
+    if is_read_off_sql(node):
         described = {}  # its SQL says what it has; YAML need not describe every column
     if EVERY in (meta_of(node).get("lineage") or ()):
         described = {}  # nor of a Python node that declares what it copies
@@ -119,8 +119,13 @@ def _origin(
     )
 
 
+def is_read_off_sql(node: Document) -> bool:
+    """Return whether a node of the manifest is a model in SQL."""
+    return node["resource_type"] == "model" and node.get("language", "sql") == "sql"
+
+
 def uncompiled(manifest: Document) -> Iterator[str]:
     """Yield the names of SQL models that the manifest has without their compiled code."""
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "model" and node.get("language", "sql") == "sql" and not node.get("compiled_code"):
+        if is_read_off_sql(node) and not node.get("compiled_code"):
             yield str(node["name"])

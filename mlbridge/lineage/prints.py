@@ -57,8 +57,8 @@ def of_rows(select: exp.Select, scope: Scope) -> str:
         parts += [str(join.args.get(name) or "") for name in ("kind", "side", "method")]
         parts += [_of_expression(join.args["on"], scope)] if join.args.get("on") is not None else []
         parts += [each.name for each in join.args.get("using") or ()]
-    parts += [source.table.print or f"{source.table.relation}" for source in scope.sources]
-    return digest(parts)
+    tables = [source.table.print or str(source.table.relation) for source in scope.sources]
+    return tables[0] if len(tables) == 1 and not parts else digest((*parts, *tables))
 
 
 def _is_ordered(select: exp.Select) -> bool:

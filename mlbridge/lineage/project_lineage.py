@@ -51,6 +51,14 @@ class ProjectLineage:
         columns = {id_: dict.fromkeys(names, "") for id_, names in self.lineage.columns.items()}
         return tuple(models_of(self.nodes, columns))
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Relation]:
+        return {each.id: each for each in self.relations}
+
+    def relation(self, node: str) -> Relation:
+        """Return the relation of an id."""
+        return self._by_id[node]
+
     def name(self, node: str, column: str) -> str:
         """Return what a person calls a column."""
         return f"{self.titles[node]}.{column}"
