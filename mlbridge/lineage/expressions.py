@@ -7,7 +7,17 @@ from typing import Any
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import EMPTY, Column, aggregated, influence, merged, on_condition, origins, transformed
+from mlbridge.lineage.flows import (
+    EMPTY,
+    Column,
+    Flow,
+    aggregated,
+    influence,
+    merged,
+    on_condition,
+    origins,
+    transformed,
+)
 from mlbridge.lineage.graph import FILTERED, Condition
 from mlbridge.lineage.scope import Scope
 
@@ -160,7 +170,7 @@ def _placed(column: Column, node: exp.Expr, parts: list[exp.Expr], order: exp.Ex
     ordering = value(order, scope)
     names = [name for part in (*parts, order) for name in part.find_all(exp.Column)]
     columns = [value(name, scope) for name in names]
-    flows = set()
+    flows: set[Flow] = set()
     for each in column.flows:
         branches = {
             index
