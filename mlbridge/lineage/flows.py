@@ -142,6 +142,11 @@ def on_condition(column: Column, condition: Condition) -> Column:
     return Column(frozenset(flows), print=column.print)
 
 
+def assumed(column: Column) -> Column:
+    """Return a column of which the SQL does not say for sure that it comes from there."""
+    return Column(frozenset(each._replace(certain=False) for each in column.flows))
+
+
 def origins(column: Column) -> tuple[tuple[str, str], ...]:
     """Return the relations and columns that a column's values come from, in order of their names."""
     return tuple(sorted({(each.node, each.column) for each in column.flows if each.how not in INFLUENCES}))

@@ -65,7 +65,7 @@ class ProjectLineage:
 
     def find(self, name: str) -> str:
         """Return the id of the node that a person names; raises SetupError with the nearest name."""
-        found = [id_ for id_, titled in self.titles.items() if name in (titled, id_, titled.partition(".")[2])]
+        found = [id_ for id_, titled in self.titles.items() if name and name in (titled, id_, titled.partition(".")[2])]
         if len(found) == 1:
             return found[0]
         if found:

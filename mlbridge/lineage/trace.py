@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mlbridge.lineage.cache import Cache
-from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table
+from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table, assumed
 from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.prints import print_of
@@ -137,7 +137,8 @@ class _Tracer:
             for name in node.columns:
                 if name not in found:
                     guessed = table.guess(name) or EMPTY
-                    found[name] = Column(frozenset(each._replace(certain=False) for each in guessed.flows))
+                    sure = len(table.unknown) == 1 and isinstance(table.unknown[0], str)
+                    found[name] = guessed if sure else assumed(guessed)
         else:
             found |= {each.name: each.column for each in rest if each.name and each.name not in found}
         return list(found.items())

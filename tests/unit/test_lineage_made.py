@@ -82,6 +82,12 @@ def test_single_clauses(sql: str, expected: set[tuple[str, str, str]]) -> None:
     assert edges(sql) == {(*each, "certain") for each in expected}
 
 
+def test_long_conditions_and_sums_are_read() -> None:
+    many = range(2_000)
+    sql = f"select {' + '.join('amount' for _ in many)} as x from sales where {' and '.join(f'id > {n}' for n in many)}"
+    assert edges(sql) == {("x", "sales.amount", TRANSFORMED, "certain"), (EVERY, "sales.id", FILTERED, "certain")}
+
+
 def test_columns_without_a_name_have_that_of_the_warehouse() -> None:
     found = edges("select id, max(amount) from sales group by 1", "id", "max(amount)")
     assert ("max(amount)", "sales.amount", AGGREGATED, "certain") in found
@@ -95,7 +101,7 @@ def test_a_relation_whose_columns_are_unknown_is_asked_for_any() -> None:
     parent = Relation("parent", ("db", "main", "parent"))
     node = Relation("node", ("db", "main", "node"), "select *, x + 1 as y from parent", {"x": "", "y": ""}, ("parent",))
     found = {(each.column, each.from_column, each.certainty) for each in trace([parent, node], "duckdb").edges}
-    assert found == {("x", "x", "assumed"), ("y", "x", "certain")}
+    assert found == {("x", "x", "certain"), ("y", "x", "certain")}
 
 
 def test_sql_that_cannot_be_read_is_named_and_stops_nothing() -> None:
