@@ -44,7 +44,10 @@ EMPTY = Column()
 
 
 class Output(NamedTuple):
-    """A column of a table: the name that it is found by, the name as it is written, and what it comes from."""
+    """A column of a table: the name that it is found by, the name as it is written, and what it comes from.
+
+    A column that the SQL gives no name has none as written; it is found by what engines call it as a rule.
+    """
 
     key: str
     name: str

@@ -93,6 +93,18 @@ def test_columns_without_a_name_have_that_of_the_warehouse() -> None:
     assert ("max(amount)", "sales.amount", AGGREGATED, "certain") in found
 
 
+def test_a_column_that_is_not_built_yet_has_the_name_of_the_sql() -> None:
+    first, second = "select id, at as fresh from sales", "select b.fresh, s.id from built b, sales s"
+    built = Relation("built", ("db", "main", "built"), first, {"id": "", "old": ""}, ("sales",))
+    after = Relation("after", ("db", "main", "after"), second, {}, ("built", "sales"))
+    lineage = trace([SALES, built, after], "duckdb")
+    found = {(each.node, each.column, each.from_column, each.certainty) for each in lineage.edges}
+    assert found == {
+        ("built", "id", "id", "certain"), ("built", "fresh", "at", "certain"),
+        ("after", "fresh", "fresh", "certain"), ("after", "id", "id", "certain"),
+    }  # fmt: skip
+
+
 def test_what_may_come_from_two_relations_is_assumed() -> None:
     assert edges("select id from sales, shops") == {("id", "sales.id", COPIED, "assumed")}
 
