@@ -95,6 +95,13 @@ class Table:
         return Table(outputs + more, self.rows, () if more else self.unknown, print=self.print)
 
 
+def beside(tables: Iterable[Table], rows: Flows) -> Table:
+    """Return the columns of several tables as one table."""
+    every = list(tables)
+    outputs = [output for each in every for output in each.outputs]
+    return Table(outputs, rows, tuple(unknown for each in every for unknown in each.unknown))
+
+
 def merged(columns: Iterable[Column]) -> Column:
     """Return the column that comes from several, each as it is."""
     flows: set[Flow] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -148,19 +149,29 @@ def dialect_of(manifest: Document) -> str:
 
 
 def compiled_manifest(project: Project) -> Document:
-    """Return the manifest with the compiled code of every SQL model; runs `dbt compile` where it lacks some."""
-    try:
+    """Return the manifest with the compiled code of every SQL model, as the files are now.
+
+    Runs `dbt compile` where it lacks some, or where a file of the project is newer than it. Raises SetupError with dbt's
+    message where that fails.
+    """
+    with suppress(SetupError):  # there may be none yet
         manifest = project.manifest
-        if not any(uncompiled(manifest)):
+        if not any(uncompiled(manifest)) and not _is_old(project):
             return manifest
-    except SetupError:
-        pass  # there is none yet
     done, errors = invoke(project, ["compile"], project.target_folder / LOGS)
     if not done.success:
         why = " ".join(errors) or str(done.exception or "")
         raise SetupError(f"the project does not compile, so its lineage cannot be read: {why} Try `dbt compile`.")
-    project.__dict__.pop("manifest", None)  # read it anew
-    return project.manifest
+    return Project(project.path, project.profiles, project.target).manifest
+
+
+def _is_old(project: Project) -> bool:
+    """Return whether a file that dbt parses is newer than the manifest."""
+    written = (project.target_folder / "manifest.json").stat().st_mtime
+    config = project.config
+    folders = {*config.model_paths, *config.macro_paths, *config.seed_paths, *config.snapshot_paths}
+    files = [file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file()]
+    return any(file.stat().st_mtime > written for file in (project.path / "dbt_project.yml", *files))
 
 
 def stored_columns(project: Project) -> tuple[dict[Place, dict[str, str]], str | None]:

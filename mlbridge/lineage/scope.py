@@ -115,7 +115,8 @@ class Scope:
         """Return what a name comes from if a source, or the SELECT list so far, has it."""
         if key in self.shared:
             return self.shared[key][0]
-        found = [column for source in self.sources if (column := source.find(key)) is not None]
+        shown = [source for source in self.sources if source.shown]
+        found = [column for source in shown if (column := source.find(key)) is not None]
         if len(found) > 1 and any(each is not found[0] for each in found):
             return assumed(found[0])
         if found:
@@ -127,7 +128,7 @@ class Scope:
 
     def guess(self, key: str) -> Column | None:
         """Return what a name may come from that no source lists."""
-        unknown = [source.table for source in self.sources if source.table.unknown]
+        unknown = [source.table for source in self.sources if source.shown and source.table.unknown]
         found = [column for table in unknown if (column := table.guess(key)) is not None]
         sure = len(unknown) == 1 and len(unknown[0].unknown) == 1
         if found:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import compare
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, influence, merged
+from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, merged
 from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.outputs import outputs_of
@@ -51,7 +51,7 @@ class Queries:
             add_source(node.this, scope)
             return pivoted(node, scope.sources[0].table, scope)
         add_source(node, scope)
-        return Table([each for source in scope.sources for each in source.outputs], scope.rows)
+        return beside((source.table for source in scope.sources), scope.rows)
 
     def _scope(self, outer: Scope | None, tables: Tables) -> Scope:
         return Scope(self._names, self.read, self._relation, tables, outer, printed=self._printed)

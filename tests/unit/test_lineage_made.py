@@ -75,6 +75,9 @@ def edges(sql: str, *columns: str, dialect: str = "duckdb") -> set[tuple[str, ..
          {("x", "sales.kind", AGGREGATED), ("x", "sales.at", AGGREGATED)}),
         ("select s.id from (sales s join shops o on s.id = o.sale)",
          {("id", "sales.id", COPIED), (EVERY, "sales.id", JOINED), (EVERY, "shops.sale", JOINED)}),
+        ("select opened_at from shops semi join sales on sale = sales.id where id > 1",
+         {("opened_at", "shops.opened_at", COPIED), (EVERY, "shops.sale", JOINED), (EVERY, "sales.id", JOINED),
+          (EVERY, "shops.id", FILTERED)}),
         ("select day from generate_series(date '2024-01-01', date '2024-02-01', interval 1 day) as t (day)", set()),
     ],
 )  # fmt: skip
