@@ -151,8 +151,8 @@ def dialect_of(manifest: Document) -> str:
 def compiled_manifest(project: Project) -> Document:
     """Return the manifest with the compiled code of every SQL model, as the files are now.
 
-    Runs `dbt compile` where it lacks some, or where a file of the project is newer than it. Raises SetupError with dbt's
-    message where that fails.
+    Runs `dbt compile` where it lacks some, or where a file of the project is newer than it. Raises SetupError with
+    dbt's message where that fails.
     """
     with suppress(SetupError):  # there may be none yet
         manifest = project.manifest
