@@ -9,11 +9,12 @@ from functools import cached_property
 
 from sqlglot.dialects.dialect import Dialect
 
+from mlbridge.engines.warehouse import Place, server_columns
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.graph import EVERY, Lineage, Relation
 from mlbridge.lineage.models import Columns, MlModel, models_of
-from mlbridge.lineage.nodes import Place, relations, title, uncompiled
+from mlbridge.lineage.nodes import relations, title, uncompiled
 from mlbridge.lineage.trace import trace
 from mlbridge.project.dbt import invoke
 from mlbridge.project.project import Project
@@ -177,6 +178,8 @@ def _is_old(project: Project) -> bool:
 def stored_columns(project: Project) -> tuple[dict[Place, dict[str, str]], str | None]:
     """Return the columns that the warehouse has, by place; where it cannot be read, none and the reason."""
     try:
+        if project.warehouse_file is None:
+            return server_columns(project.credentials), None
         return project.connect().every_column(), None
     except MlbridgeError as error:
         return {}, str(error)
