@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from dbt_host import Host, small_host
 from lineage_truth import ROOT_OF_TRUTH, Truth, true_edges
 from postgres import Postgres
@@ -79,12 +80,8 @@ def test_what_is_misspelt_is_answered_with_the_nearest(lineage: ProjectLineage, 
 
 def test_the_columns_of_a_server(server: Postgres, tmp_path: Path) -> None:
     host = small_host(tmp_path, [])
-    host.write(
-        {
-            "profiles.yml": "small: {target: dev, outputs: {dev: {type: postgres, host: 127.0.0.1, "
-            f"port: {server.port}, user: postgres, password: none, dbname: postgres, schema: public}}}}}}\n"
-        }
-    )
+    profile = {"small": {"target": "dev", "outputs": {"dev": server.profile("public")}}}
+    host.write({"profiles.yml": yaml.safe_dump(profile)})
     with server.connection.cursor() as cursor:
         cursor.execute('create table "Sold" (id integer, "Order Date" date)')
     try:
