@@ -33,6 +33,6 @@ def trial(database: str | None, schema: str, dialect: str, create_schema: bool) 
         exp.Create(this=table, kind="TABLE", expression=row),
         exp.insert(row.copy(), table.copy()),
         exp.select("tried").from_(table.copy()),
-        exp.Drop(this=table.copy(), kind="TABLE"),
+        exp.Drop(tables=[table.copy()], kind="TABLE"),
     ]
     return [each.sql(dialect=dialect) for each in statements]

@@ -118,4 +118,6 @@ def _period(found: Course, as_of: datetime) -> Iterator[Requirement]:
 
 def in_days(length: timedelta) -> str:
     """Write a length of time for a sentence."""
-    return f"{length / DAY:,.3g} days" if length >= DAY else f"{length / timedelta(hours=1):,.3g} hours"
+    if length >= 100 * DAY:
+        return f"{length / DAY:,.0f} days"
+    return f"{length / DAY:.3g} days" if length >= DAY else f"{length / timedelta(hours=1):.3g} hours"
