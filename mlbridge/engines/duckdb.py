@@ -208,7 +208,7 @@ class DuckDB(PythonEngine[Session, Relation]):
         if not writes:
             return found
         try:
-            with self.opened(credentials) as session:
+            with self.opened(replace(credentials, retries=None)) as session:  # nobody waits for a lock here
                 return found + [
                     Right(WRITE, schema, _lacking(session, database, schema)) for database, schema in writes
                 ]

@@ -110,7 +110,7 @@ def assess(
 def _chosen(
     project: Project, question: Question, named: Relation | None, manifest: Document, source: Source
 ) -> tuple[Examined, dict[str, str]]:
-    """Examine the named relation, or the likeliest of which all can be proposed; gives the other likely ones too."""
+    """Examine the named relation, or the likeliest of which all can be proposed, and name other likely ones."""
     if named is not None:
         may_read(project, named)
         return examine(question, named, manifest, source), {}
