@@ -66,6 +66,10 @@ class Session(Protocol):
         """Return a query that runs once it is read."""
         ...
 
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
 
 class DuckDB(PythonEngine[Session, Relation]):
     """DuckDB, by its own client."""
@@ -193,7 +197,7 @@ class DuckDB(PythonEngine[Session, Relation]):
         environment = create(credentials)
         try:
             handle = environment.handle()  # type: ignore[no-untyped-call]
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
             raise _refused(error, "reads or writes") from error
         try:
             yield handle.cursor()

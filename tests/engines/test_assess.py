@@ -139,7 +139,8 @@ def test_rows_that_were_changed_after_the_prediction(tmp_path: Path) -> None:
 
 def test_few_repeated_and_incomplete_keys_block(tmp_path: Path) -> None:
     sql = f"with t as ({orders(**UNKNOWN)}) select * from t union all (select * from t limit 3)"
-    sql = f"select * replace (case when items = 39 and load > 0.9 then null else ordered_at end as ordered_at) from ({sql})"
+    moment = "case when items = 39 and load > 0.9 then null else ordered_at end"
+    sql = f"select * replace ({moment} as ordered_at) from ({sql})"
     found = assessed(tmp_path, sql, entity=("order_id",), time="ordered_at")
     assert of(found, "key_unique").evidence.startswith("3 of 3,003 rows")
     assert of(found, "key_complete").met is False
@@ -194,7 +195,8 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 
 def test_a_warehouse_that_another_process_reads_cannot_be_written(tmp_path: Path) -> None:
     project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)}, unique("fct_orders", "order_id"))
-    code = f"import duckdb; held = duckdb.connect({str(tmp_path / 'shop.duckdb')!r}, read_only=True); print(1, flush=True); input()"
+    held = f"held = duckdb.connect({str(tmp_path / 'shop.duckdb')!r}, read_only=True)"
+    code = f"import duckdb; {held}; print('held', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, text=True) as reader:
         assert reader.stdout is not None
         reader.stdout.readline()

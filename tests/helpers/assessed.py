@@ -36,9 +36,9 @@ from range({rows}) as t(i)
 def orders(rows: int = 3000, days: float = 300, **changes: str) -> str:
     """Write the query of orders; `changes` replace or add columns by expressions over the columns of `ORDERS`."""
     base = ORDERS.format(rows=rows, seconds=days * 86400 / rows)
-    known = {name: expression for name, expression in changes.items()}
-    replaced = ", ".join(f"{expression} as {name}" for name, expression in known.items() if name in _columns(base))
-    added = "".join(f", {expression} as {name}" for name, expression in known.items() if name not in _columns(base))
+    there = _columns(ORDERS.format(rows=1, seconds=1))
+    replaced = ", ".join(f"{expression} as {name}" for name, expression in changes.items() if name in there)
+    added = "".join(f", {expression} as {name}" for name, expression in changes.items() if name not in there)
     star = f"* replace ({replaced})" if replaced else "*"
     return f"select {star}{added} from ({base})"
 
