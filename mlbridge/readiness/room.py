@@ -30,8 +30,8 @@ A_ROW_PUBLISHED, A_BUILD = 25, 10_000
 # The tables of the package, of at least one block each.
 TABLES = 4_000_000
 TRAININGS_A_YEAR = 12
-# The build before is kept; each has the logbook's documents and the package's small tables beside the rows.
-BUILDS_PUBLISHED, A_PUBLICATION = 2, 700_000
+# What a build publishes beside rows, of the logbook's documents and the package's small tables; the one before is kept.
+A_PUBLICATION = 700_000
 
 
 def room_of(
@@ -61,7 +61,7 @@ def room_of(
             "logbook": trainings * (A_TRAINING + A_FEATURE_OF_TRAINING * len(columns)),
             "predictions": scored * A_ROW_SCORED[engine.compresses],
             "monitoring": TABLES + A_MONTH_OF_FEATURE * months * len(columns) + builds * A_BUILD,
-            "published": 0 if file is None else BUILDS_PUBLISHED * (A_PUBLICATION + scored * A_ROW_PUBLISHED),
+            "published": 0 if file is None else min(builds, 2) * (A_PUBLICATION + scored * A_ROW_PUBLISHED),
         }
 
     first = parts(found.total, scored_rows, 1, months, 1)
