@@ -221,14 +221,15 @@ def assess(  # noqa: PLR0913 - what the command line offers
 
     Example: mlbridge assess fct_orders --target is_late --entity order_id --time ordered_at
     """
-    from mlbridge.commands.assess import answer, document, page
+    from mlbridge.commands.assess import document, page
     from mlbridge.project.project import Project
+    from mlbridge.readiness.assess import assess as answer
     from mlbridge.readiness.assessment import Question
 
     try:
         with progress_report() as report:
             question = Question(relation, target, entity, time, label_time, task)
-            found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence, report)
+            found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence=cadence, report=report)
         if html is not None:
             page(found, html)
     except MlbridgeError as error:

@@ -115,6 +115,10 @@ class Warehouse:
             str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(database, schema, name))
         }
 
+    def defect(self, database: str, schema: str, name: str) -> str | None:
+        """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
+        return PYTHON_ENGINE.defect(self._session, (database, schema, name))
+
     def close(self) -> None:
         """End the session, so that others can open a warehouse that is a file."""
         self._session.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -43,6 +44,8 @@ def settle(question: Question, relation: Relation, sample: Sample, entity: Choic
     time = _time(question, relation, sample)
     target = _target(question, relation, sample, (*entity.columns, *time.columns))
     label_time = _label_time(question, relation, sample, time, target)
+    others = tuple(name for name in entity.columns if name != time.column)
+    entity = replace(entity, columns=others or entity.columns)  # the key of a row is entity and time
     return Settled(target, entity, time, label_time, _task(question, relation, sample, target))
 
 

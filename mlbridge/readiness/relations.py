@@ -58,6 +58,9 @@ def columns_of(relation: Relation, source: Source) -> Mapping[str, str]:
             f"'{relation.name}' is not in the warehouse, where it would be {relation.schema}.{relation.identifier}. "
             f"Build it first: `dbt build --select +{relation.identifier}`."
         )
+    defect = source.defect(relation.place)
+    if defect is not None:
+        raise ReadinessError(f"'{relation.name}' cannot be read: {defect} Build it anew.")
     return found
 
 
