@@ -158,6 +158,22 @@ def test_few_repeated_and_incomplete_keys_block(tmp_path: Path) -> None:
     assert found.exit_code == 1
 
 
+@pytest.mark.parametrize("tested", [True, False])
+def test_the_key_of_a_panel_is_proposed_without_its_time(tmp_path: Path, tested: bool) -> None:
+    panel = """
+        select 'c' || c as customer_id, timestamp '2024-01-01' + to_days(cast(7 * w as integer)) as week,
+            hash(c, w) % 9 as visits, case when w < 40 then hash(c, w, 1) % 3 = 0 end as churned
+        from range(60) as customers(c), range(45) as weeks(w)
+    """
+    both = unique("fct_weeks", "")
+    both["test_metadata"] = {"name": "unique_combination_of_columns",
+                             "kwargs": {"combination_of_columns": ["customer_id", "week"]}}  # fmt: skip
+    project = shop_of(tmp_path, {"fct_weeks": panel}, *([both] if tested else []))
+    found = assess(project, Question(target="churned"), CLOCK)
+    assert (found.relation.name, found.entity.columns, found.time.column) == ("fct_weeks", ("customer_id",), "week")
+    assert ("unique_combination" in found.entity.reason) == tested
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Project:
     world = orders(day="date_trunc('day', ordered_at)")
