@@ -210,7 +210,7 @@ def _requirement(each: Requirement) -> Row:
     return {
         "requirement": each.code,
         "": state,
-        "score": "" if each.score is None else f"{each.score:.3g}",
+        "score": "" if each.score is None else f"{each.score:.2f}",
         "evidence and what to do": f"{each.evidence}. {each.fix}".strip(),
     }
 

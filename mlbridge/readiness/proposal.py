@@ -190,12 +190,16 @@ def _task(question: Question, relation: Relation, sample: Sample, target: Choice
     if question.task is not None:
         return Choice((question.task,), "named", proposed=False)
     if sample.is_a(name, Type.BOOLEAN, *TEXTS):
-        return Choice(("classification",), f"'{name}' is a {facts.type}", proposed=True)
+        return Choice(("classification",), f"'{name}' is of the type {facts.type}", proposed=True)
     whole = sample.is_a(name, *exp.DataType.INTEGER_TYPES)
     if whole and facts.distinct <= MOST_CLASSES:
         return Choice(("classification",), f"'{name}' has {facts.distinct} distinct whole numbers", proposed=True)
     if sample.is_a(name, *NUMBERS):
-        return Choice(("regression",), f"'{name}' is a {facts.type} with {facts.distinct:,} values", proposed=True)
+        return Choice(
+            ("regression",),
+            f"'{name}' is of the type {facts.type}, with {facts.distinct:,} distinct values",
+            proposed=True,
+        )
     raise ReadinessError(
         f"'{relation.name}': the target '{name}' is a {facts.type}; expected a number, a boolean or a text."
     )

@@ -20,9 +20,9 @@ from mlbridge.readiness.source import Source
 
 YEAR = 365 * DAY
 CADENCES = {"day": 365, "week": 52, "month": 12}
-# What `benchmarks/room.py` measures on the example, in bytes. A training: the artifact, the SQL and the metrics, and
-# for each feature its profile. A month of monitoring: the bins of each feature. A row scored: in the warehouse, stored
-# by column or by row, and published. A build: what its nodes did.
+# Measured on the example, in bytes; a test compares their sum with what its build took. A training: the artifact, the
+# SQL and the metrics, and for each feature its profile. A month of monitoring: the bins of each feature. A row scored:
+# in the warehouse, stored by column or by row, and published. A build: what its nodes did.
 A_TRAINING, A_FEATURE_OF_TRAINING = 400_000, 12_000
 A_MONTH_OF_FEATURE = 1_600
 A_ROW_SCORED = {True: 32, False: 170}
