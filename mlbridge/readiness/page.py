@@ -15,7 +15,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .4rem .6rem;
   border-bottom: 1px solid var(--line); overflow-wrap: break-word; } th { font-weight: 600; }
-td.number { text-align: right; white-space: nowrap; } td.ok, td.warns, td.blocks { white-space: nowrap; } code { font-size: .92em; }
+td.ok, td.warns, td.blocks { white-space: nowrap; }
+td.number { text-align: right; white-space: nowrap; } code { font-size: .92em; }
 .verdict { font-size: 1.25rem; font-weight: 600; } .ok { color: var(--good); } .warns { color: var(--mid); }
 .blocks { color: var(--bad); } .quiet { opacity: .7; } .fix { display: block; font-weight: 500; }
 meter { width: 5rem; }

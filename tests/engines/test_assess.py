@@ -281,6 +281,14 @@ def test_without_a_manifest_the_project_is_parsed_and_nothing_is_kept(tmp_path: 
     assert sorted(map(str, tmp_path.rglob("*"))) == before
 
 
+def test_a_warehouse_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
+    project.path.joinpath("shop.duckdb").unlink()
+    with pytest.raises(SetupError, match=r"there is no warehouse at .* Run `dbt build` first"):
+        assess(project, Question("fct_orders"), CLOCK)
+    assert not project.path.joinpath("shop.duckdb").exists()
+
+
 def test_models_declared_in_another_form_get_a_sentence(tmp_path: Path) -> None:
     shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
     with (tmp_path / "dbt_project.yml").open("a") as file:
