@@ -34,8 +34,10 @@ OUTCOMES = (
     "default",
     "next_",
 )
-# A column is complete with at most this share of NULLs; two columns are NULL together if they agree in this share.
-COMPLETE, TOGETHER = 0.01, 0.99
+# A column is complete with at most this share of NULLs; a moment lies before others if it does in this share of rows.
+COMPLETE, NEARLY_ALWAYS = 0.01, 0.99
+# Two columns are NULL together if both are in this share of the rows in which one is.
+NULL_TOGETHER = 0.95
 MOST_CLASSES = 20
 
 
@@ -86,7 +88,7 @@ def _time(question: Question, relation: Relation, sample: Sample) -> Choice:
     share = _share_not_after(best, moments, sample)
     reasons = [f"a {sample.types[best]} in every row"]
     reasons += ["its name is that of a beginning"] if _word(best, BEFORE) else []
-    reasons += [f"no other moment is earlier in {100 * share:.3g} % of the rows"] if share >= TOGETHER else []
+    reasons += [f"no other moment is earlier in {100 * share:.3g} % of the rows"] if share >= NEARLY_ALWAYS else []
     return Choice((best,), "; ".join(reasons), proposed=True)
 
 
@@ -144,16 +146,19 @@ def _twin(name: str, sample: Sample, keys: Sequence[str]) -> str | None:
     moments = [
         each for each in _moments(sample) if each not in (name, *keys) and 0 < sample.facts[each].known < facts.rows
     ]
-    alike = [
-        each
-        for each in moments
-        if sample.share(column(name).is_(exp.null()).eq(column(each).is_(exp.null()))) >= TOGETHER
-    ]
+    alike = [each for each in moments if _null_together(name, each, sample) >= NULL_TOGETHER]
 
     def rank(each: str) -> tuple[bool, bool, object]:
         return _word(each, AFTER), not _word(each, BEFORE), sample.facts[each].high
 
     return max(alike, key=rank, default=None)
+
+
+def _null_together(one: str, other: str, sample: Sample) -> float:
+    """Return the share of the rows in which two columns are both NULL, among those in which one of them is."""
+    nulls = [column(name).is_(exp.null()) for name in (one, other)]
+    counted = sample.row({"both": exp.CountIf(this=exp.and_(*nulls)), "one": exp.CountIf(this=exp.or_(*nulls))})
+    return int(counted["both"]) / int(counted["one"]) if counted["one"] else 0.0
 
 
 def _label_time(question: Question, relation: Relation, sample: Sample, time: Choice, target: Choice) -> Choice:
@@ -170,7 +175,7 @@ def _label_time(question: Question, relation: Relation, sample: Sample, time: Ch
         if name not in keys
         and _word(name, AFTER)
         and not _word(name, NOT_A_MOMENT)
-        and sample.share(column(name) > column(str(time.column))) >= TOGETHER * (1 - sample.facts[name].null_share)
+        and sample.share(column(name) > column(str(time.column))) >= NEARLY_ALWAYS * (1 - sample.facts[name].null_share)
     ]
     if later:
         best = max(later, key=lambda name: sample.facts[name].known)
