@@ -18,7 +18,21 @@ from mlbridge.readiness.settled import Choice, Settled
 
 # Words in the names of columns, as teams write them.
 BEFORE = ("order", "creat", "schedul", "start", "plac", "book", "open", "sign", "request", "submit", "predict", "due")
-AFTER = ("arriv", "clos", "deliver", "complet", "finish", "resol", "return", "cancel", "end", "known", "label", "paid")
+AFTER = (
+    "arriv",
+    "clos",
+    "deliver",
+    "complet",
+    "finish",
+    "resol",
+    "return",
+    "cancel",
+    "ended",
+    "end_at",
+    "known",
+    "label",
+    "paid",
+)
 NOT_A_MOMENT = ("local", "updated", "modified", "loaded", "ingested", "synced", "dbt_", "birth", "valid_")
 OUTCOMES = (
     "is_",
