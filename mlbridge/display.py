@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from mlbridge.readiness.assessment import Assessment, Requirement
     from mlbridge.typing import Row, Value
 
 
@@ -175,6 +176,43 @@ def show_backtest(model: str, steps: Sequence[Mapping[str, Value]], policies: Se
     policies = [{**row, "interval": _interval(row)} for row in policies]
     show([{title: row[key] for title, key in shown.items()} for row in policies], "table")
     click.echo()
+
+
+def show_assessment(found: Assessment) -> None:
+    """Print an assessment: what was settled, the requirements by group, the columns to leave out, and the verdict."""
+    from mlbridge.readiness.catalogue import GROUPS
+
+    sampled = "" if found.sampled is None else f", {found.sampled:,} of them sampled"
+    click.echo(f"{found.relation.name}, {found.rows:,} rows{sampled}\n")
+    choices = {key: getattr(found, key) for key in ("target", "entity", "time", "label_time", "task")}
+    show(
+        [{"key": key, "settled": ", ".join(each.columns), "because": each.reason} for key, each in choices.items()],
+        "table",
+    )
+    for group, title in GROUPS.items():
+        click.echo(f"\n{title}")
+        show([_requirement(each) for each in found.requirements if each.group == group], "table")
+    for title, reasons in (
+        ("Columns that look like a leak", found.suspected),
+        ("Columns that no model can learn from", found.unusable),
+        ("Other relations that could be assessed", found.others),
+    ):
+        if reasons:
+            click.echo(f"\n{title}")
+            show([{"name": name, "because": reason} for name, reason in reasons.items()], "table")
+    click.echo("".join(f"\n{grant}" for grant in found.grants))
+    looked = [each for each in found.requirements if each.met is not None]
+    click.echo(f"{found.verdict}: {len(looked) - len(found.failed)} of {len(looked)} requirements are met")
+
+
+def _requirement(each: Requirement) -> Row:
+    state = {None: "not looked at", True: "ok", False: each.level}[each.met]
+    return {
+        "requirement": each.code,
+        "": state,
+        "score": "" if each.score is None else f"{each.score:.2f}",
+        "evidence and what to do": f"{each.evidence}. {each.fix}".strip(),
+    }
 
 
 def _interval(row: Mapping[str, Value]) -> str:

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from mlbridge.engines.engine import PythonEngine
 from mlbridge.engines.reader import Credentials, MissingRelationError, Parameters, Reader, ReadError, message_of, typed
+from mlbridge.engines.rights import READ, WRITE, Right, trial
 from mlbridge.errors import SetupError
 from mlbridge.typing import Document, Json, Value
 
@@ -65,6 +66,10 @@ class Session(Protocol):
         """Return a query that runs once it is read."""
         ...
 
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
 
 class DuckDB(PythonEngine[Session, Relation]):
     """DuckDB, by its own client."""
@@ -93,6 +98,29 @@ class DuckDB(PythonEngine[Session, Relation]):
     def stream(self, session: Session, sql: str, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
         return session.sql(sql).to_arrow_reader(rows)
+
+    def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
+        """Return a session of its own, in memory, that holds Arrow tables by name."""
+        import duckdb
+
+        connection = duckdb.connect(":memory:")
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection
+
+    def stored_bytes(self, session: Session, query: exp.Select, file: Path) -> int:
+        """Write the result of a query to a new database file; returns the bytes that the rows take in it."""
+        table = exp.table_("stored_rows", db="main", catalog="stored")
+        session.execute(f"attach {_literal(file)} as stored")
+        try:
+            sizes = []
+            for rows in (query.copy().limit(0), query):
+                session.execute(exp.Create(this=table, kind="TABLE", replace=True, expression=rows).sql(dialect=NAME))
+                session.execute("checkpoint stored")
+                sizes.append(file.stat().st_size)
+            return sizes[1] - sizes[0]
+        finally:
+            session.execute("detach stored")
 
     def seconds_since_epoch(self, moment: exp.Expression) -> exp.Expression:
         """Turn a timestamp into seconds since 1970 as a double; infinity into NULL."""
@@ -169,12 +197,28 @@ class DuckDB(PythonEngine[Session, Relation]):
         environment = create(credentials)
         try:
             handle = environment.handle()  # type: ignore[no-untyped-call]
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
             raise _refused(error, "reads or writes") from error
         try:
             yield handle.cursor()
         finally:
             environment.close()  # type: ignore[no-untyped-call]
+
+    def rights(
+        self, credentials: Credentials, reads: Sequence[tuple[str, str, str]], writes: Sequence[tuple[str, str]]
+    ) -> list[Right]:
+        """Try what a build does, in a transaction that is rolled back; who may open the file may read all of it."""
+        found = [Right(READ, ".".join(table[1:])) for table in reads]
+        file = self.file_of(credentials)
+        if not writes or (file is not None and not file.exists()):  # opening it to write would make it
+            return found
+        try:
+            with self.opened(replace(credentials, retries=None)) as session:  # nobody waits for a lock here
+                return found + [
+                    Right(WRITE, schema, _lacking(session, database, schema)) for database, schema in writes
+                ]
+        except SetupError as error:
+            return found + [Right(WRITE, schema, str(error)) for _, schema in writes]
 
     def place_of(self, session: Session, database: str) -> Path | None:
         """Return the file of a database of the session; None if it is in none, read-only, or no file may be written."""
@@ -254,6 +298,31 @@ class DuckDB(PythonEngine[Session, Relation]):
             connection.execute("use views")
             for name, each in tables.items():
                 connection.execute(_view(name, each))
+
+
+def _lacking(session: Session, database: str, schema: str) -> str | None:
+    """Create, fill, read and drop a table in a schema, and roll it back; returns the error, None without one."""
+    import duckdb
+
+    there = (
+        exp.select("*")
+        .from_("duckdb_schemas()")
+        .where(
+            exp.column("database_name").eq(exp.Literal.string(database)),
+            exp.column("schema_name").eq(exp.Literal.string(schema)),
+        )
+    )
+    session.execute("pragma disable_checkpoint_on_shutdown")  # so that not even a log that was left is written back
+    session.execute("begin")
+    try:
+        create_schema = not session.execute(there.sql(dialect=NAME)).fetchall()
+        for statement in trial(database, schema, NAME, create_schema):
+            session.execute(statement)
+    except duckdb.Error as error:
+        return message_of(error)
+    finally:
+        session.execute("rollback")
+    return None
 
 
 def _refused(error: Exception, does: str) -> SetupError:
