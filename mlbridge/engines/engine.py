@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mlbridge.engines.reader import Credentials, Reader, ServerConnection
+from mlbridge.engines.server_session import ServerSession
 from mlbridge.typing import Document, Json, Value
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ class Engine:
     def reader(self, credentials: Credentials) -> Reader:
         """Open the warehouse of a dbt profile, which many can read at once; the first query connects."""
         return Reader(ServerConnection(credentials, self.settings).run, self.name)
+
+    def server_session(self, credentials: Credentials) -> ServerSession | None:
+        """Open the warehouse of a dbt profile for queries in the dialect of Python models; the first one connects.
+
+        None for an engine that mlbridge does not translate those queries for.
+        """
+        return None
 
 
 Session = TypeVar("Session")

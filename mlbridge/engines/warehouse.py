@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session, engine_of
+from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, Relation, Session, engine_of
 from mlbridge.engines.reader import Credentials, Reader
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, listed
 from mlbridge.typing import Row
 
 if TYPE_CHECKING:
@@ -41,12 +41,18 @@ def type_in(text: str, dialect: str) -> str:
     return parse_type(text).sql(dialect=dialect)
 
 
-class Warehouse:
-    """A dbt Python model's `session`, queried by sqlglot expressions."""
+def _type_of(text: str, dialect: str) -> str:
+    """Write a type of another engine as this engine does."""
+    return exp.DataType.build(text, dialect=dialect, udt=True).sql(dialect=DIALECT)
 
-    def __init__(self, session: Session) -> None:
-        """Take the session that dbt hands to `model(dbt, session)`."""
+
+class Warehouse:
+    """A dbt Python model's `session`, or a server in its place, queried by sqlglot expressions."""
+
+    def __init__(self, session: Session, types: str = DIALECT) -> None:
+        """Take the session that dbt hands to `model(dbt, session)`; `types`: the dialect that its catalogue writes."""
         self._session = session
+        self._types = types
 
     @staticmethod
     def columns(relation: Relation) -> dict[str, str]:
@@ -115,7 +121,8 @@ class Warehouse:
         same = [exp.Lower(this=exp.column(part)).eq(exp.Literal.string(each.lower())) for part, each in parts.items()]
         query = exp.select("column_name", "data_type").from_("information_schema.columns").where(*same)
         rows = self.rows(query.order_by("ordinal_position"))
-        return {str(row["column_name"]): str(row["data_type"]) for row in rows}
+        found = {str(row["column_name"]): str(row["data_type"]) for row in rows}
+        return found if self._types == DIALECT else {name: _type_of(each, self._types) for name, each in found.items()}
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
@@ -164,12 +171,18 @@ def non_empty_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def connect(file: Path | None, credentials: Credentials | None = None) -> Warehouse:
-    """Open a warehouse read-only; raises SetupError if it is no file, does not exist, or another process holds it.
+    """Open a warehouse read-only; raises SetupError if it does not exist, or another process holds it.
 
     `credentials` are those of a dbt profile: what it attaches is opened as well where that is a file of the engine.
+    Without a file they are those of a server; raises SetupError for one whose tables are not read so, or in memory.
     """
     if file is None:
-        raise SetupError(f"the profile's warehouse is no file; this command reads '{DIALECT}' files only so far.")
+        session = engine_of(credentials.type).server_session(credentials) if credentials else None
+        if session is None:
+            kind = f"in memory, or on '{credentials.type}'" if credentials else "in memory"
+            readable = listed(each.name for each in ENGINES.values())
+            raise SetupError(f"the profile's warehouse is {kind}; this command reads files or servers of {readable}.")
+        return Warehouse(session, credentials.type)
     if not file.is_file():
         raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
     return Warehouse(PYTHON_ENGINE.connect(file, credentials))
