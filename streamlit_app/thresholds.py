@@ -201,13 +201,13 @@ def costs(row: pd.Series, named: Named, part: str) -> None:
         ("If all are flagged", frame["cost"].iloc[-1]),
     ):
         line.metric(name, fmt.number(figure_of), width=145)
-    calibrated = (
-        f"; with well calibrated probabilities it is {alarm / (alarm + miss):.3f}, cost of a false alarm / both"
-    )
+    cheapest, both = "the cheapest threshold of these rows", alarm + miss
+    if both:
+        cheapest += f"; with well calibrated probabilities it is {alarm / both:.3f}, cost of a false alarm / both"
     figure(
         "Expected cost by threshold",
         "Rows with a higher probability are flagged; what is predicted right costs nothing. The vertical line is at "
-        f"the cheapest threshold of these rows{calibrated if alarm + miss else ''}.",
+        f"{cheapest}.",
         curves.costs(frame, float(best["threshold"])),
         named,
         part,
