@@ -142,6 +142,10 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
         dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build"))
         | {"overview": ("Act", "In the last build this failed: "), "runs": ("no such column",)},
     ),
+    "overdue": (
+        published.OVERDUE,
+        {"overview": ("one was expected by 2 Aug 2024", "**amount, basket**", "`mlbridge doctor` says who holds it")},
+    ),
     "not measured": (
         published.NOT_MEASURED,
         {"overview": ("Nothing measured yet",), "performance": ("Not measured yet", "Error analysis", "Residuals")},
@@ -192,6 +196,15 @@ def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[
     assert not app.exception
     assert f"Features {30 * (len(pages.options) - 1) + 1} to {len(features)} of {len(features)}" in text_of(app)
     assert app.query_params["page"] in (pages.options[-1], [pages.options[-1]])
+
+
+def test_an_overdue_build_is_on_the_first_screen(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]
+) -> None:
+    """Before what else is wrong, and in the table of all models: what the build that is there says may be old."""
+    app = open_page(published.changed(folder, tmp_path / "overdue", published.OVERDUE))
+    assert text_of(app).index("No build since") < text_of(app).index("Look whether the sources still deliver")
+    assert set(app.dataframe[0].value["last build"]) == {"! overdue since 2 Aug 2024"}
 
 
 def test_fifty_models(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
