@@ -179,9 +179,9 @@ def connect(file: Path | None, credentials: Credentials | None = None) -> Wareho
     if file is None:
         session = engine_of(credentials.type).server_session(credentials) if credentials else None
         if session is None:
-            kind = f"in memory, or on '{credentials.type}'" if credentials else "in memory"
-            readable = listed(each.name for each in ENGINES.values())
-            raise SetupError(f"the profile's warehouse is {kind}; this command reads files or servers of {readable}.")
+            servers = listed(each.name for each in ENGINES.values() if each is not PYTHON_ENGINE)
+            readable = f"'{DIALECT}' files" + (f" and servers of {servers}" if credentials else "")
+            raise SetupError(f"the profile's warehouse is no file; this command reads {readable} only so far.")
         return Warehouse(session, credentials.type)
     if not file.is_file():
         raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
