@@ -10,15 +10,21 @@ import re
 from pathlib import Path
 
 import yaml
-from sqlglot import exp
 
-from mlbridge.errors import SetupError
+from mlbridge.errors import MlbridgeError
 from mlbridge.project.project import declared_models
-from mlbridge.publication.folder import VIEWS, folder_of
+from mlbridge.publication.folder import CURRENT, file_of, folder_of
 from mlbridge.typing import Document
 
 ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(\w+)\1\s*(?:,\s*(['"])(.*?)\3\s*)?\)\s*\}\}""")
-UNREADABLE = (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, SetupError)
+UNREADABLE = (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, MlbridgeError)
+
+USABLE = """
+select distinct version
+from ml_versions
+where model = :model and outcome in ('promoted', 'rejected') and not is_retired
+order by version desc
+"""
 
 
 def written_models(path: Path) -> list[str]:
@@ -36,8 +42,7 @@ def published_versions(path: Path, profiles: Path | None, target: str | None, mo
     None where the profile is not plain YAML with `env_var` at most, is of no file, or nothing is published.
     """
     try:
-        views = _published(path, profiles, target) / VIEWS
-        return _versions(views, model) if views.is_file() else []
+        return _versions(file_of(_published(path, profiles, target) / CURRENT, "ml_versions"), model)
     except UNREADABLE:
         return []
 
@@ -56,13 +61,11 @@ def _plain(text: str) -> str:
     return ENV_VAR.sub(lambda found: os.environ.get(found[2], found[4]) or os.environ[found[2]], text)
 
 
-def _versions(views: Path, model: str) -> list[int]:
-    from mlbridge.engines.warehouse import column, connect
+def _versions(file: Path, model: str) -> list[int]:
+    from mlbridge.engines.warehouse import read_files
 
-    usable = column("outcome").isin("promoted", "rejected")
-    query = exp.select("version").distinct().from_("ml_versions").order_by("version desc")
-    query = query.where(column("model").eq(exp.Literal.string(model)), usable, exp.not_(column("is_retired")))
-    return [int(row["version"]) for row in connect(views).rows(query)]
+    answer = read_files({"ml_versions": file}).frame(USABLE, {"model": model}, {})
+    return [int(version) for version in answer["version"]]
 
 
 def _read(file: Path) -> Document:

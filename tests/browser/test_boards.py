@@ -196,7 +196,7 @@ def test_superset(aged_flights: Host, expected: list[str], tmp_path: Path) -> No
         view.goto(f"{address}/superset/dashboard/mlbridge/?standalone=2")
         view.locator("canvas").first.wait_for()
         view.get_by_text(expected[-1]).first.wait_for()
-        keep(view, "board_superset.png", HIGHEST)
+        keep(view, "board_superset.png", 1_540)
         words = squeezed(view.locator("body").inner_text())
         assert "Unexpectederror" not in words
     assert [each for each in expected if each not in words] == []

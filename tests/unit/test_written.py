@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from mlbridge.project.written import published_versions, written_models
-from mlbridge.publication.folder import VIEWS, folder_of
+from mlbridge.publication.folder import CURRENT, file_of, folder_of
 
 ROWS = """
     ('m', 1, 'promoted', true), ('m', 2, 'rejected', false), ('m', 2, 'runner_up', false), ('m', 3, 'withheld', false),
@@ -22,11 +22,14 @@ def project(tmp_path: Path) -> Path:
     """A project with a warehouse that has published versions."""
     (tmp_path / "dbt_project.yml").write_text("name: small\nprofile: small\nvars: {mlbridge_models: [m]}\n")
     (tmp_path / "profiles.yml").write_text(PROFILE % "w.duckdb")
-    folder = folder_of(tmp_path / "w.duckdb", "dev")
-    folder.mkdir(parents=True)
-    with duckdb.connect(str(folder / VIEWS)) as views:
-        views.execute(f"create table ml_versions as from (values {ROWS}) as v(model, version, outcome, is_retired)")
+    published(tmp_path).parent.mkdir(parents=True)
+    rows = duckdb.sql(f"from (values {ROWS}) as v(model, version, outcome, is_retired)")
+    rows.write_parquet(str(published(tmp_path)))
     return tmp_path
+
+
+def published(project: Path) -> Path:
+    return file_of(folder_of(project / "w.duckdb", "dev") / CURRENT, "ml_versions")
 
 
 def test_versions_that_can_be_used(project: Path) -> None:
@@ -54,8 +57,9 @@ def test_what_cannot_be_read_completes_nothing(project: Path, profile: str) -> N
 def test_without_a_file_or_a_build_there_is_none(project: Path) -> None:
     for target in ("pg", "none"):
         assert published_versions(project, None, target, "m") == []
-    folder = folder_of(project / "w.duckdb", "dev")
-    (folder / VIEWS).write_text("damaged")
+    published(project).write_text("damaged")
     assert published_versions(project, None, None, "m") == []
-    (folder / VIEWS).unlink()
+    duckdb.sql("select 'm' as model, 1 as version").write_parquet(str(published(project)))  # of an earlier mlbridge
+    assert published_versions(project, None, None, "m") == []
+    published(project).unlink()
     assert published_versions(project, None, None, "m") == []
