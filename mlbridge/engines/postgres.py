@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import sqlglot
 from sqlglot import exp
@@ -73,8 +74,8 @@ def _differing_from_the_start(text: exp.Expression, wanted: exp.Expression) -> e
     return exp.paren(_summed(exp.Add, [exp.Literal.number(0), *differs]))
 
 
-def _summed(operator: type[exp.Binary], parts: list[exp.Expression]) -> exp.Expression:
-    first, *others = parts
-    for each in others:
-        first = operator(this=first, expression=each)
-    return first
+def _summed(operator: type[exp.Binary], parts: Sequence[exp.Expr]) -> exp.Expr:
+    whole = parts[0]
+    for each in parts[1:]:
+        whole = operator(this=whole, expression=each)
+    return whole

@@ -177,15 +177,19 @@ def connect(file: Path | None, credentials: Credentials | None = None) -> Wareho
     Without a file they are those of a server; raises SetupError for one whose tables are not read so, or in memory.
     """
     if file is None:
-        session = engine_of(credentials.type).server_session(credentials) if credentials else None
-        if session is None:
-            servers = listed(each.name for each in ENGINES.values() if each is not PYTHON_ENGINE)
-            readable = f"'{DIALECT}' files" + (f" and servers of {servers}" if credentials else "")
-            raise SetupError(f"the profile's warehouse is no file; this command reads {readable} only so far.")
-        return Warehouse(session, credentials.type)
+        return _server(credentials)
     if not file.is_file():
         raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
     return Warehouse(PYTHON_ENGINE.connect(file, credentials))
+
+
+def _server(credentials: Credentials | None) -> Warehouse:
+    session = None if credentials is None else engine_of(credentials.type).server_session(credentials)
+    if credentials is None or session is None:
+        servers = listed(each.name for each in ENGINES.values() if each is not PYTHON_ENGINE)
+        readable = f"'{DIALECT}' files" + ("" if credentials is None else f" and servers of {servers}")
+        raise SetupError(f"the profile's warehouse is no file; this command reads {readable} only so far.")
+    return Warehouse(session, credentials.type)
 
 
 def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:
