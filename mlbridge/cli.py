@@ -65,7 +65,9 @@ def _usable_versions(context: click.Context, _: click.Parameter, begun: str) -> 
 
     given = context.params
     folder, profiles = Path(given.get("project_dir") or "."), given.get("profiles_dir")
-    found = published_versions(folder, profiles, given.get("target"), str(given.get("model")))
+    # After an option that lacks its value as yet, click leaves the arguments before it unnamed.
+    model = given.get("model") or next(iter(context.args), "")
+    found = published_versions(folder, profiles, given.get("target"), str(model))
     return [str(version) for version in found if str(version).startswith(begun)]
 
 

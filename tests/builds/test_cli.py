@@ -133,6 +133,7 @@ def test_a_shell_completes_versions(completed: Callable[..., list[str]], flights
     """)
     assert completed("retire", "late_arrival", "") == [str(version) for (version,) in versions] != []
     assert completed("explain", "late_arrival", "key", "--version", "1") == ["1"]
+    assert completed("compile", "late_arrival", "--version", "") == completed("retire", "late_arrival", "")
     assert completed("compile", "late_arrival", "--version", "7") == []
     assert completed("retire", "nothing_such", "") == []
     assert completed("retire", "--target", "nothing_such", "late_arrival", "") == []
