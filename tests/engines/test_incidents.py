@@ -75,7 +75,7 @@ def lines(world: World) -> pd.DataFrame:
         for name, rows in given.items():
             connection.register("rows", rows)
             connection.execute(f"create table {name} as from rows")
-        for name in ("ml_alerts", "int_ml_incident_names", "ml_incidents"):
+        for name in ("int_ml_model_sources", "ml_alerts", "int_ml_incident_names", "ml_incidents"):
             folder = STEPS if name.startswith("int_ml_") else STEPS.parent
             connection.execute(f"create table {name} as {package().file(folder / f'{name}.sql')}")
         return connection.execute("from ml_incidents order by since, incident").df()
