@@ -20,7 +20,7 @@ COMING := select flight_id as flight, carrier, origin, destination, cast(100 * p
 # Old releases warn of what new ones have mended.
 LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
 
-.PHONY: help demo test change servers lowest lint audit unit check catalogue docs format clean
+.PHONY: help demo test change boards servers lowest lint audit unit check catalogue docs format clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -66,6 +66,10 @@ test: .venv/dev servers  ## Run every test
 
 change: .venv/dev servers  ## Run what a change must pass: every test but the slow ones
 	$(WORKERS) --durations=20 tests
+
+# Each client is installed in an environment that is thrown away. Evidence needs Node.js 18 or newer.
+boards: .venv/dev servers  ## Try the boards for dbt Charts, Superset and Evidence with the real clients, which takes long
+	MLBRIDGE_BOARDS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m '' --durations=5 tests/browser/test_boards.py
 
 # The environment is thrown away: it holds the oldest releases that pyproject.toml allows, and the tests' own tools.
 lowest: .venv/uv  ## Run the unit tests and a build with the oldest versions that are allowed

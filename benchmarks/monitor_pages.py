@@ -1,12 +1,13 @@
 """Seconds and peak memory of what the monitor's pages ask, over 10 million predictions of one model.
 
-Three published builds, each with 10 million predictions of twelve months in two versions, nine tenths with outcome:
-two classes, twenty classes, numbers with one value far out. The other tables are as large as those of a model with 200
-features watched for 24 months. Ours: each function in a process of its own that has imported what the app imports
-(Streamlit, Altair, pandas, PyArrow); seconds on an open build, median of five; the highest resident memory of the
-process. `all of them` calls one after the other in one process, as an app does that stays open. By hand: the
-predictions are read into one pandas frame, and the same is aggregated there; the seconds of reading are stated apart,
-because each visit pays them that does not keep the frame. Both use two threads.
+Three published builds (`monitor_tables.py`), each with 10 million predictions of twelve months in two versions, nine
+tenths with outcome: two classes, twenty classes, numbers with one value far out. The other tables are as large as those
+of a model with 200 features watched for 24 months. What takes longer than 2 s is marked. Ours: each function in a
+process of its own that has imported what the app imports (Streamlit, Altair, pandas, PyArrow); seconds on an open
+build, median of five; the highest resident memory of the process. `all of them` calls one after the other in one
+process, as an app does that stays open. By hand: the predictions are read into one pandas frame, and the same is
+aggregated there; the seconds of reading are stated apart, because each visit pays them that does not keep the frame.
+Both use two threads.
 Run: .venv/bin/python benchmarks/monitor_pages.py [millions of predictions]
 """
 
@@ -24,129 +25,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from mlbridge.publication.folder import Facts, file_of, new_build
+from monitor_tables import ENTITY, FEATURE, MODEL, WINDOW, write_build
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlbridge.monitor import State
 
-MODEL, ENTITY = "big", "C-0000000017-3"
 KINDS = ("binary", "many", "number")
-PERIOD = {"since": datetime(2024, 8, 1), "until": datetime(2024, 9, 1)}
-CLASSES = {"binary": ["false", "true"], "many": [f"class {number}" for number in range(20)], "number": None}
-SCORE = "pow((hash(i, 7) % 1000000) / 1e6, 3)"
-NUMBER = "20 + 30 * ln(1 / (1e-6 + (hash(i, 7) % 1000000) / 1e6))"
-VALUES = {
-    "binary": f"""
-        case when {SCORE} >= 0.5 then 'true' else 'false' end as prediction,
-        case when {SCORE} >= 0.5 then 1.0 else 0.0 end as prediction_value,
-        {SCORE} as probability,
-        case when (hash(i, 9) % 1000000) / 1e6 < {SCORE} then 'true' else 'false' end as actual,
-        case when (hash(i, 9) % 1000000) / 1e6 < {SCORE} then 1.0 else 0.0 end as actual_value
-    """,
-    "many": f"""
-        'class ' || hash(i, 1) % 20 as prediction,
-        null::double as prediction_value,
-        0.05 + 0.95 * {SCORE} as probability,
-        'class ' || hash(i, case when hash(i, 4) % 3 = 0 then 5 else 1 end) % 20 as actual,
-        null::double as actual_value
-    """,
-    "number": f"""
-        cast({NUMBER} as text) as prediction,
-        {NUMBER} as prediction_value,
-        null::double as probability,
-        cast({NUMBER} + (hash(i, 4) % 3000) / 100 - 15 as text) as actual,
-        case when i = 77 then 1e7 else {NUMBER} + (hash(i, 4) % 3000) / 100 - 15 end as actual_value
-    """,
-}
-# Rows come as a join of many writes leaves them: in order by and large only.
-PREDICTIONS = """
-select
-    '{model}' as model, 'C-' || lpad(cast(hash(i, 2) % 4000000 as text), 10, '0') || '-' || i % 7 as entity,
-    timestamp '2024-01-01' + to_microseconds(cast(i * 31622400e6 / {rows} as bigint)) as time,
-    case when i < {rows} / 2 then 1 else 2 end::integer as version, prediction, prediction_value, probability,
-    case when i % 10 > 0 then actual end as actual, case when i % 10 > 0 then actual_value end as actual_value,
-    timestamp '2025-01-01' as scored_at
-from (select i, {values} from (select (i + hash(i) % 1000) % {rows} as i from range({rows}) as t(i)) as mixed) as made
-"""
-# The other tables that the pages read: a model with 200 features and 29 slices, two versions, 24 months, 500 builds.
-WINDOWS = """
-    (select timestamp '2023-01-01' + to_months(m) as month from range(24) as t(m)) as months,
-    (values (1), (2)) as versions(version)
-"""
-SMALL = {
-    "ml_versions": """
-        select
-            '{model}' as model, version, 'c' as candidate, 'promoted' as outcome, 'r' as reason,
-            timestamp '2024-06-01' as trained_at, timestamp '2024-06-01' as as_of, '{spec}' as spec,
-            '{params}' as params, '[]' as calibration
-        from (values (1), (2)) as versions(version)
-    """,
-    "ml_champions": """
-        select
-            '{model}' as model, 2 as version, 'c' as candidate, false as pinned, timestamp '2024-06-01' as trained_at
-    """,
-    "ml_nodes": """
-        select 'model.n' || i as node, 'n' || i as name, 'model' as kind, '{model}' as model, 'split' as stage
-        from range(50) as t(i)
-    """,
-    "ml_runs": """
-        select
-            'build ' || b as invocation_id, 'n' || i as node, '{model}' as model, 'split' as stage, 'success' as status,
-            timestamp '2024-01-01' + to_hours(b) as started_at, 1.0 as seconds, timestamp '2024-01-01' as as_of,
-            0 as tests_failed
-        from range(500) as t(b), range(50) as u(i)
-    """,
-    "ml_decisions": """
-        select
-            '{model}' as model, 'build ' || b as invocation_id, timestamp '2024-01-01' + to_hours(b) as decided_at,
-            timestamp '2024-01-01' as as_of, 'r' as reason, 'promoted' as outcome
-        from range(500) as t(b)
-    """,
-    "ml_alerts": """
-        select
-            '{model}' as model, 'what ' || i as what, 'drift' as about, timestamp '2024-12-01' as since,
-            true as is_current, 'm' as message
-        from range(20) as t(i)
-    """,
-    "ml_importances": """
-        select '{model}' as model, version, 'f' || f as feature, random() as mean
-        from (values (1), (2)) as versions(version), range(200) as t(f)
-    """,
-    "ml_performance": f"""
-        select
-            '{{model}}' as model, version, month as "window", month + to_months(1) as window_end, kind,
-            case i when 0 then '{{metric}}' else 'm' || i end as metric,
-            case s when 0 then 'all' else 'column=' || s end as slice,
-            0.5 as value, 0.4 as low, 0.6 as high, 100 as n, 0.1 as threshold, 0.5 as reference, false as alert
-        from {WINDOWS}, range(8) as t(i), range(30) as u(s), (values ('realized'), ('estimated')) as kinds(kind)
-    """,
-    "ml_drift": f"""
-        select
-            '{{model}}' as model, version, 'f' || f as feature, month as "window", month + to_months(1) as window_end,
-            baseline, 'd' || d as metric, random() as value, 0.2 as threshold, false as alert, 100 as rows_used,
-            0 as rows_unused, 1000 as rows_baseline, 'floor' as threshold_from, true as is_comparable
-        from {WINDOWS}, range(200) as t(f), range(5) as u(d), (values ('training'), ('previous')) as ends(baseline)
-    """,
-}
-
-
-def write_build(folder: Path, kind: str, rows: int) -> None:
-    """Publish a build by hand."""
-    folder.mkdir(parents=True)
-    metric = "rmse" if kind == "number" else "roc_auc"
-    task = "regression" if kind == "number" else "classification"
-    spec = {"task": task, "target": "t", "entity": ["id"], "time": "at", "candidates": ["c"], "metric": metric}
-    documents = {"spec": json.dumps(spec), "params": json.dumps({"classes": CLASSES[kind]})}
-    tables = {name: sql.format(model=MODEL, metric=metric, **documents) for name, sql in SMALL.items()}
-    tables["ml_predictions"] = PREDICTIONS.format(model=MODEL, rows=rows, values=VALUES[kind])
-    with duckdb.connect(config={"threads": 2}) as connection, new_build(folder, Path(__file__)) as place:
-        for name, sql in tables.items():
-            connection.execute(f"copy ({sql}) to '{file_of(place, name)}' (format parquet)")
-        Facts.now(kind, "2025-01-01 00:00:00", "0.10.0", tuple(sorted(tables))).write(place)
+PERIOD = {"since": WINDOW, "until": datetime(2024, 9, 1)}
+TARGET = 2.0  # seconds in which a page should stand
 
 
 def ours(kind: str) -> dict[str, Callable[[State], Any]]:
@@ -154,14 +42,25 @@ def ours(kind: str) -> dict[str, Callable[[State], Any]]:
     from mlbridge import monitor as m
 
     one: dict[str, Any] = {"model": MODEL, "version": 2}
+    cell: dict[str, Any] = {**one, "feature": FEATURE}
+    metric = "rmse" if kind == "number" else "roc_auc"
     questions: dict[str, Callable[[State], Any]] = {
         "models": m.models,
         "overview": m.overview,
+        "incidents": m.incidents,
+        "pipeline": m.pipeline,
         "history": lambda s: m.history(s, MODEL),
         "volumes": lambda s: m.volumes(s, MODEL),
         "prediction_bins": lambda s: m.prediction_bins(s, MODEL),
         "against": lambda s: m.against(s, **one),
         "drift": lambda s: m.drift(s, **one),
+        "drift_history": lambda s: m.drift_history(s, **cell),
+        "distribution": lambda s: m.distribution(s, **cell, window=WINDOW),
+        "distributions": lambda s: m.distributions(s, **cell),
+        "outcomes_by_bin": lambda s: m.outcomes_by_bin(s, **cell, window=WINDOW),
+        "associations": lambda s: m.associations(s, **one, window=WINDOW),
+        "clues": lambda s: m.clues(s, **one, metric=metric, window=WINDOW),
+        "worst_rows": lambda s: m.worst_rows(s, **one, **PERIOD),
         "lookup": lambda s: m.lookup(s, MODEL, ENTITY),
         "entities": lambda s: m.entities(s, MODEL, "C-00000"),
         "entities, none typed": lambda s: m.entities(s, MODEL, ""),
@@ -171,6 +70,11 @@ def ours(kind: str) -> dict[str, Callable[[State], Any]]:
     if kind == "binary":
         questions["scores"] = lambda s: m.scores(s, **one)
         questions["calibration"] = lambda s: m.calibration(s, **one)
+        questions["curve"] = lambda s: m.curve(m.score_steps(s, **one), m.design_effects(s, **one))
+        questions["curve of a slice"] = lambda s: m.curve(m.score_steps(s, **one, slice="column=3"))
+        questions["curve of the test rows"] = lambda s: m.curve(m.holdout_steps(s, **one))
+        questions["gain"] = lambda s: m.gain(m.curve(m.score_steps(s, **one)), 0.05)
+        questions["costs"] = lambda s: m.costs(m.curve(m.score_steps(s, **one)), 1.0, 5.0)
     if kind == "number":
         questions["residuals"] = lambda s: m.residuals(s, **one)
         questions["within"] = lambda s: m.within(s, **one, tolerance=15.0)
@@ -305,7 +209,7 @@ def measure(folder: Path, kind: str, what: str) -> dict[str, Any]:
         import pandas as pd
 
         frames = []
-        reading = timed(lambda: frames.append(pd.read_parquet(folder / "a.ml_predictions.parquet")), 1)
+        reading = timed(lambda: frames.append(pd.read_parquet(folder / "current" / "ml_predictions.parquet")), 1)
         done = {name: timed(lambda ask=ask: ask(frames[0]), 1) for name, ask in by_hand(kind).items()}  # type: ignore[misc]
         return {"reading": reading, "seconds": done, "peak": peak()}
     from mlbridge.monitor import open_folder
@@ -340,7 +244,7 @@ def report(folder: Path, kind: str) -> None:
         if theirs is not None:
             line += f"{theirs:11.2f}{seconds / theirs:7.2f}{seconds / (theirs + hand['reading']):14.3f}"
             line += f"{found['peak'] / hand['peak']:11.2f}"
-        print(line, flush=True)
+        print(line + (" over 2 s" if max(found["seconds"].values()) > TARGET else ""), flush=True)
     print(f"the process before it asks: {found['base']:.0f} MiB")
 
 

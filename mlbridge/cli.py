@@ -81,10 +81,26 @@ def model_argument(required: bool = True) -> Callable[[Callable[..., None]], Cal
 
 
 def _declared_models(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    from mlbridge.project.project import written_models
+    from mlbridge.project.written import written_models
 
     models = written_models(Path(context.params.get("project_dir") or "."))
     return [name for name in models if name.startswith(begun)]
+
+
+def _usable_versions(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    from mlbridge.project.written import published_versions
+
+    given = context.params
+    folder, profiles = Path(given.get("project_dir") or "."), given.get("profiles_dir")
+    # After an option that lacks its value as yet, click leaves the arguments before it unnamed.
+    model = given.get("model") or next(iter(context.args), "")
+    found = published_versions(folder, profiles, given.get("target"), str(model))
+    return [str(version) for version in found if str(version).startswith(begun)]
+
+
+def version_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the option `--version`, whose numbers a shell completes."""
+    return click.option("--version", "number", type=int, shell_complete=_usable_versions, help=text)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -284,7 +300,7 @@ def backtest(  # noqa: PLR0913 - what the command line offers
 
 @main.command(name="compile")
 @model_argument()
-@click.option("--version", "number", type=int, help="The version to write; by default the champion.")
+@version_option("The version to write; by default the champion.")
 @click.option("--dialect", help="The SQL dialect; by default that of the warehouse.")
 @click.option("--relation", help="The table to score; by default <model>_split.")
 @click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
@@ -321,7 +337,7 @@ def compile_(
 @model_argument()
 @click.argument("key", nargs=-1, required=True)
 @click.option("--time", help="The time of the row, in UTC; by default that of the newest row of the key.")
-@click.option("--version", "number", type=int, help="The version to explain; by default the champion.")
+@version_option("The version to explain; by default the champion.")
 @project_options
 def explain(  # noqa: PLR0913 - what the command line offers
     model: str, key: tuple[str, ...], time: str | None, number: int | None,
@@ -410,7 +426,7 @@ def lineage(
 
 @main.command()
 @model_argument()
-@click.argument("version", type=int)
+@click.argument("version", type=int, shell_complete=_usable_versions)
 @click.option("--write", is_flag=True, help="Change the file; otherwise the change is only shown.")
 @project_options
 def retire(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -12,6 +14,10 @@ from mlbridge.app import fmt, page
 from mlbridge.app.charts import curves
 from mlbridge.app.charts import performance as charts
 
+# The points of the chosen rows, and of what they are compared with, by name.
+Named = list[tuple[str, pd.DataFrame]]
+# A tab about a model's row, a version, a period and a slice.
+View = Callable[[pd.Series, int, page.Period, str], None]
 INTERVALS = (
     "The band is a 95 % interval at each point by itself (Wilson, with the rows divided by the design effect of the "
     "training's test rows)."
@@ -76,7 +82,7 @@ def pick_threshold() -> float:
     return page.slide("Probability from which a row is predicted positive", "threshold", (0.0, 1.0), 0.5, 0.005)
 
 
-def points_of(row: pd.Series, version: int, period: page.Period, part: str) -> list[tuple[str, pd.DataFrame]]:
+def points_of(row: pd.Series, version: int, period: page.Period, part: str) -> Named:
     """Return the points of the chosen rows, and of the test rows where all rows are chosen; a notice without any."""
     steps = page.ask(monitor.score_steps, model=row.model, version=version, slice=part, **period)
     if steps.empty:
@@ -95,121 +101,137 @@ def points_of(row: pd.Series, version: int, period: page.Period, part: str) -> l
     return found
 
 
-def roc(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+def of_points(view: Callable[[pd.Series, Named, str], None]) -> View:
+    """Make a view of the points of a curve one of the chosen rows; a notice where no outcome was counted."""
+
+    @wraps(view)
+    def shown(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+        named = points_of(row, version, period, part)
+        if named:
+            view(row, named, part)
+
+    return shown
+
+
+@of_points
+def roc(row: pd.Series, named: Named, part: str) -> None:
     """Draw the ROC curve, then and now."""
-    named = points_of(row, version, period, part)
-    if named:
-        points = named[0][1]
-        page.figure(
-            titled("ROC curve", part),
-            "The share of the positives that is found against the share of the negatives that is flagged, at each "
-            f"threshold. On the dotted diagonal the score is worth nothing. {INTERVALS} The test rows have ten points.",
-            curves.roc(named),
-            points,
-            unit=f"Unit: share of the rows with outcome {row.positive}, and of the others",
-            n=points["n"].iloc[0],
-            key="roc",
-        )
+    figure(
+        "ROC curve",
+        "The share of the positives that is found against the share of the negatives that is flagged, at each "
+        f"threshold. On the dotted diagonal the score is worth nothing. {INTERVALS} The test rows have ten points.",
+        curves.roc(named),
+        named,
+        part,
+        unit=f"Unit: share of the rows with outcome {row.positive}, and of the others",
+        key="roc",
+    )
 
 
-def curve(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+@of_points
+def curve(row: pd.Series, named: Named, part: str) -> None:
     """Draw the precision-recall curve, then and now."""
-    named = points_of(row, version, period, part)
-    if named:
-        points = named[0][1]
-        page.figure(
-            titled("Precision-recall curve", part),
-            "How many of the flagged rows are right against how many of the positives are found, at each threshold. "
-            f"The dotted line is the share of positives. {INTERVALS} A window with more positives lies higher: compare "
-            "the distance to the line.",
-            curves.precision_recall(named),
-            points,
-            unit=f"Unit: share of flagged rows, and of rows with outcome {row.positive}",
-            n=points["n"].iloc[0],
-            key="precision_recall",
-        )
+    figure(
+        "Precision-recall curve",
+        "How many of the flagged rows are right against how many of the positives are found, at each threshold. "
+        f"The dotted line is the share of positives. {INTERVALS} A window with more positives lies higher: compare "
+        "the distance to the line.",
+        curves.precision_recall(named),
+        named,
+        part,
+        unit=f"Unit: share of flagged rows, and of rows with outcome {row.positive}",
+        key="precision_recall",
+    )
 
 
-def all_thresholds(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+@of_points
+def all_thresholds(row: pd.Series, named: Named, part: str) -> None:
     """Draw precision and recall by threshold."""
-    named = points_of(row, version, period, part)
-    if named:
-        points, threshold = named[0][1], pick_threshold()
-        page.figure(
-            titled("Precision and recall by threshold", part),
-            f"Both at each threshold; the vertical line is at {threshold:.3f}. {INTERVALS}",
-            curves.by_threshold(points, threshold),
-            points,
-            unit=f"Unit: share of flagged rows (precision), of rows with outcome {row.positive} (recall)",
-            n=points["n"].iloc[0],
-            key="by_threshold",
-        )
+    threshold = pick_threshold()
+    figure(
+        "Precision and recall by threshold",
+        f"Both at each threshold; the vertical line is at {threshold:.3f}. {INTERVALS}",
+        curves.by_threshold(named[0][1], threshold),
+        named,
+        part,
+        unit=f"Unit: share of flagged rows (precision), of rows with outcome {row.positive} (recall)",
+        key="by_threshold",
+    )
 
 
-def gains(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+@of_points
+def gains(row: pd.Series, named: Named, part: str) -> None:
     """Draw what the rows with the highest scores hold."""
-    named = points_of(row, version, period, part)
-    if not named:
-        return
-    points = named[0][1]
     percent = page.slide("Rows with the highest scores, in percent", "top", (1.0, 100.0), 5.0, 1.0)
-    found = monitor.gain(points, percent / 100)
+    found = monitor.gain(named[0][1], percent / 100)
     st.markdown(
         f"The **top {percent:.0f} %** ({fmt.count(found['flagged'])} rows) hold **{fmt.share(found['recall'])}** of "
         f"the rows with outcome {fmt.plain(row.positive)}: {fmt.share(found['precision'])} of them are, "
         f"**{fmt.number(found['lift'])} times** as many as among all rows."
     )
-    page.figure(
-        titled("Cumulative gain", part),
+    figure(
+        "Cumulative gain",
         "The share of all positives among the rows with the highest scores. On the dotted diagonal the order is "
         f"random; the height above it, as a multiple, is the lift. {INTERVALS}",
         curves.gains(named, percent / 100),
-        points,
+        named,
+        part,
         unit=f"Unit: share of the rows with outcome {row.positive}",
-        n=points["n"].iloc[0],
         key="gains",
     )
 
 
-def costs(row: pd.Series, version: int, period: page.Period, part: str) -> None:
+@of_points
+def costs(row: pd.Series, named: Named, part: str) -> None:
     """Draw what each threshold costs, and name the cheapest."""
-    named = points_of(row, version, period, part)
-    if not named:
-        return
-    points = named[0][1]
     left, right = st.columns(2)
     with left:
         alarm = page.slide("Cost of a false alarm", "alarm", (0.0, 100.0), 1.0, 0.5)
     with right:
         miss = page.slide("Cost of a miss", "miss", (0.0, 100.0), 5.0, 0.5)
-    frame = monitor.costs(points, alarm, miss)
+    frame = monitor.costs(named[0][1], alarm, miss)
     best = frame.iloc[int(frame["cost"].argmin())]
     line = st.container(horizontal=True)
     line.metric("Best threshold", f"{best['threshold']:.3f}", width=145)
-    for name, figure in (
-        ("Cost per 1,000 rows", "cost"),
-        ("False alarms per 1,000", "false_alarms"),
-        ("Misses per 1,000", "misses"),
+    for name, figure_of in (
+        ("Cost per 1,000 rows", best["cost"]),
+        ("False alarms per 1,000", best["false_alarms"]),
+        ("Misses per 1,000", best["misses"]),
+        ("If none is flagged", frame["cost"].iloc[0]),
+        ("If all are flagged", frame["cost"].iloc[-1]),
     ):
-        line.metric(name, fmt.number(best[figure]), width=145)
-    line.metric("If none is flagged", fmt.number(frame["cost"].iloc[0]), width=145)
-    line.metric("If all are flagged", fmt.number(frame["cost"].iloc[-1]), width=145)
-    known = alarm + miss
-    page.figure(
-        titled("Expected cost by threshold", part),
+        line.metric(name, fmt.number(figure_of), width=145)
+    cheapest, both = "the cheapest threshold of these rows", alarm + miss
+    if both:
+        cheapest += f"; with well calibrated probabilities it is {alarm / both:.3f}, cost of a false alarm / both"
+    figure(
+        "Expected cost by threshold",
         "Rows with a higher probability are flagged; what is predicted right costs nothing. The vertical line is at "
-        "the cheapest threshold of these rows"
-        + (
-            f"; with well calibrated probabilities it is {alarm / known:.3f}, cost of a false alarm / both."
-            if known
-            else "."
-        ),
+        f"{cheapest}.",
         curves.costs(frame, float(best["threshold"])),
-        frame,
+        named,
+        part,
         unit="Unit: that of the two costs, per 1,000 rows",
-        n=points["n"].iloc[0],
         key="costs",
+        table=frame,
     )
+
+
+def figure(  # noqa: PLR0913 - what a figure says of itself
+    title: str,
+    meaning: str,
+    chart: alt.LayerChart,
+    named: Named,
+    part: str,
+    *,
+    unit: str,
+    key: str,
+    table: pd.DataFrame | None = None,
+) -> None:
+    """Show a chart of the points of a curve, with the points or a `table` of figures made of them."""
+    points = named[0][1]
+    shown = points if table is None else table
+    page.figure(titled(title, part), meaning, chart, shown, unit=unit, n=points["n"].iloc[0], key=key)
 
 
 def titled(title: str, part: str) -> str:

@@ -8,6 +8,11 @@
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}
 
+{% macro rows_of(relation) %}
+  {#- A relation that takes an alias in a FROM, with `--empty` too: on some engines dbt then gives it one of its own. -#}
+  {{ return('(select * from ' ~ relation ~ ')') }}
+{% endmacro %}
+
 {% macro is_scores(node) %}
   {#- Whether a node of the graph is a model's `ml_scores_<model>`, which the host has by a call of `mlbridge.scores`. -#}
   {{ return(node.resource_type == 'model' and 'mlbridge_scores' in (node.config.get('meta') or {})) }}

@@ -12,12 +12,12 @@
     select * from {{ predictions }} where prediction is not null
     union all
     select refused.*
-    from {{ predictions }} as refused
+    from {{ mlbridge.rows_of(predictions) }} as refused
     where
         refused.prediction is null
         and not exists (
             select 1
-            from {{ predictions }} as later
+            from {{ mlbridge.rows_of(predictions) }} as later
             where
                 later.entity = refused.entity
                 and later.time = refused.time

@@ -36,14 +36,14 @@ from (
       order by {{ mlbridge.preferred_first('predictions', 'in_use.champion') }}
     ) as preference_rank
   from {{ mlbridge.current_predictions(predictions) }} as predictions
-  inner join {{ training }} as versions
+  inner join {{ mlbridge.rows_of(training) }} as versions
     on predictions.version = versions.version and versions.outcome in ('promoted', 'rejected')
-  cross join ({{ mlbridge.versions_in_use(model.name[10:], training ~ ' as logbook') }}) as in_use
+  cross join ({{ mlbridge.versions_in_use(model.name[10:], mlbridge.rows_of(training) ~ ' as logbook') }}) as in_use
   where
     predictions.target = {{ mlbridge.text(spec.target) }}
     and {{ mlbridge.monitored('predictions', 'versions') }}
 ) as ranked
-inner join {{ split }} as facts on {{ mlbridge.same_row('ranked', 'facts', spec) }}
+inner join {{ mlbridge.rows_of(split) }} as facts on {{ mlbridge.same_row('ranked', 'facts', spec) }}
 cross join ({{ mlbridge.longest_wait(spec, split) }}) as longest
 where ranked.preference_rank = 1
 {% endmacro %}
@@ -97,5 +97,5 @@ where ranked.preference_rank = 1
   {#- A select of one row: the most `seconds` that a known outcome of the split took; NULL where none is known or nothing says when it was. -#}
   {%- set label = spec.get('label_time') -%}
   {%- set wait = mlbridge.epoch('facts.' ~ mlbridge.quoted(label)) ~ ' - ' ~ mlbridge.epoch('facts.' ~ mlbridge.quoted(spec.time)) if label else 'null' -%}
-  {{ return('select max(' ~ wait ~ ') as seconds from ' ~ split ~ ' as facts where facts.' ~ mlbridge.quoted(spec.target) ~ ' is not null') }}
+  {{ return('select max(' ~ wait ~ ') as seconds from ' ~ mlbridge.rows_of(split) ~ ' as facts where facts.' ~ mlbridge.quoted(spec.target) ~ ' is not null') }}
 {% endmacro %}

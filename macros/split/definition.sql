@@ -57,6 +57,6 @@
 
 {% macro split_as_of(split) %}
   {#- The clock (UTC) by which a split was built, up to which it knows outcomes; this build's where it has no rows. -#}
-  {%- set made = run_query('select max(ml_split_definition) as made from ' ~ split ~ ' as split_rows').rows[0][0] -%}
+  {%- set made = run_query('select max(ml_split_definition) as made from ' ~ mlbridge.rows_of(split) ~ ' as split_rows').rows[0][0] -%}
   {{ return(mlbridge.as_of() if made is none else fromjson(made).as_of) }}
 {% endmacro %}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlbridge.commands.versions import query_tables
 from mlbridge.compile.select import to_sql
 from mlbridge.compile.sql.dialects import dialect_of
-from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project
 from mlbridge.registry.champions import chosen, trained
@@ -25,7 +25,7 @@ def export(project: Project, model: str, number: int | None, dialect: str | None
     Raises SetupError when there is no such model or version, or no warehouse, and CompileError when the version or the
     dialect is not covered.
     """
-    dialect = DIALECT if dialect is None else dialect
+    dialect = str(project.credentials.type) if dialect is None else dialect
     dialect_of(dialect)
     warehouse = project.connect()
     row, version = chosen_version(project, warehouse, model, number)

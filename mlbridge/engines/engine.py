@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mlbridge.engines.reader import Credentials, Reader, ServerConnection
 from mlbridge.engines.rights import Right
+from mlbridge.engines.server_session import ServerSession
 from mlbridge.typing import Document, Json, Value
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ class Engine:
 
     def row_bytes_query(self, table: exp.Expr) -> exp.Query | None:
         """Return the query of one number: the bytes that a row of a table takes on average; None where none tells."""
+        return None
+
+    def server_session(self, credentials: Credentials) -> ServerSession | None:
+        """Open the warehouse of a dbt profile for queries in the dialect of Python models; the first one connects.
+
+        None for an engine that mlbridge does not translate those queries for.
+        """
         return None
 
 

@@ -123,9 +123,16 @@ class ServerConnection:
         self._lock = Lock()
 
     def run(self, sql: str, parameters: Parameters) -> pd.DataFrame:
-        """Run a query in the server's own dialect; the next query opens a lost connection again.
+        """Run a query in the server's own dialect; returns a frame with the dtypes of `Reader`. Raises ReadError."""
+        import pandas as pd
 
-        A query that meets a lock of a build is repeated a few times.
+        types, rows = self.fetch(sql, parameters)
+        return typed(pd.DataFrame(rows, columns=list(types), dtype=object), types)
+
+    def fetch(self, sql: str, parameters: Parameters) -> tuple[dict[str, str], list[Sequence[Value]]]:
+        """Run a query in the server's own dialect; returns each column's type by name, and the driver's own values.
+
+        The next query opens a lost connection again. A query that meets a lock of a build is repeated a few times.
         """
         for pause in PAUSES:
             try:
@@ -134,20 +141,15 @@ class ServerConnection:
                 time.sleep(pause)
         return self._answer(sql, parameters)
 
-    def _answer(self, sql: str, parameters: Parameters) -> pd.DataFrame:
-        import pandas as pd
-
+    def _answer(self, sql: str, parameters: Parameters) -> tuple[dict[str, str], list[Sequence[Value]]]:
         with self._lock:
             try:
                 self._handle = self._handle or self._opened()
                 with closing(self._handle.cursor()) as cursor:
                     # `%` begins a placeholder, in literals as well.
-                    cursor.execute(re.sub(r"%(?!\(\w+\)s)", "%%", sql), parameters)
-                    types = {
-                        name: _manager_of(self._credentials).data_type_code_to_name(code)
-                        for name, code, *_ in cursor.description
-                    }
-                    return typed(pd.DataFrame(cursor.fetchall(), columns=list(types), dtype=object), types)
+                    cursor.execute(re.sub(r"%(?!\(\w+\)s)" if parameters else "%", "%%", sql), parameters)
+                    name_of = _manager_of(self._credentials).data_type_code_to_name
+                    return {name: name_of(code) for name, code, *_ in cursor.description}, cursor.fetchall()
             except Exception as error:  # the drivers have no common base class
                 self._handle = None
                 state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
@@ -193,11 +195,16 @@ def message_of(error: Exception) -> str:
     return " ".join(kept)[:LONGEST_MESSAGE]
 
 
+def kind_of(type_: str) -> str:
+    """Return the dtype of an engine's type as if no value were NULL."""
+    return next((kind for names, kind in TYPES.items() if any(name in type_.upper() for name in names)), "str")
+
+
 def typed(found: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:
     """Cast each column to the dtype of its engine type: NULLs turn int64 into float64, and bool into object."""
     wanted: dict[str, str] = {}
     for name, type_ in types.items():
-        kind = next((kind for names, kind in TYPES.items() if any(name in type_.upper() for name in names)), "str")
+        kind = kind_of(type_)
         if kind in ("int64", "bool") and found[name].isna().any():
             kind = "float64" if kind == "int64" else "object"
         if found[name].dtype != kind:

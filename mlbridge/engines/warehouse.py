@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import sqlglot
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session, engine_of
+from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, Relation, Session, engine_of
 from mlbridge.engines.reader import Credentials, Reader
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, listed
 from mlbridge.typing import Row, Value
 
 if TYPE_CHECKING:
@@ -47,12 +47,18 @@ def type_in(text: str, dialect: str) -> str:
     return parse_type(text).sql(dialect=dialect)
 
 
-class Warehouse:
-    """A dbt Python model's `session`, queried by sqlglot expressions."""
+def _type_of(text: str, dialect: str) -> str:
+    """Write a type of another engine as this engine does."""
+    return exp.DataType.build(text, dialect=dialect, udt=True).sql(dialect=DIALECT)
 
-    def __init__(self, session: Session) -> None:
-        """Take the session that dbt hands to `model(dbt, session)`."""
+
+class Warehouse:
+    """A dbt Python model's `session`, or a server in its place, queried by sqlglot expressions."""
+
+    def __init__(self, session: Session, types: str = DIALECT) -> None:
+        """Take the session that dbt hands to `model(dbt, session)`; `types`: the dialect that its catalogue writes."""
         self._session = session
+        self._types = types
 
     @staticmethod
     def columns(relation: Relation) -> dict[str, str]:
@@ -117,9 +123,9 @@ class Warehouse:
 
         The case of its name does not count.
         """
-        return {
-            str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(database, schema, name))
-        }
+        rows = self.rows(columns_query(database, schema, name))
+        found = {str(row["column_name"]): str(row["data_type"]) for row in rows}
+        return found if self._types == DIALECT else {name: _type_of(each, self._types) for name, each in found.items()}
 
     def defect(self, database: str, schema: str, name: str) -> str | None:
         """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
@@ -188,15 +194,25 @@ def non_empty_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def connect(file: Path | None, credentials: Credentials | None = None) -> Warehouse:
-    """Open a warehouse read-only; raises SetupError if it is no file, does not exist, or another process holds it.
+    """Open a warehouse read-only; raises SetupError if it does not exist, or another process holds it.
 
     `credentials` are those of a dbt profile: what it attaches is opened as well where that is a file of the engine.
+    Without a file they are those of a server; raises SetupError for one whose tables are not read so, or in memory.
     """
     if file is None:
-        raise SetupError(f"the profile's warehouse is no file; this command reads '{DIALECT}' files only so far.")
+        return _server(credentials)
     if not file.is_file():
         raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
     return Warehouse(PYTHON_ENGINE.connect(file, credentials))
+
+
+def _server(credentials: Credentials | None) -> Warehouse:
+    session = None if credentials is None else engine_of(credentials.type).server_session(credentials)
+    if credentials is None or session is None:
+        servers = listed(each.name for each in ENGINES.values() if each is not PYTHON_ENGINE)
+        readable = f"'{DIALECT}' files" + ("" if credentials is None else f" and servers of {servers}")
+        raise SetupError(f"the profile's warehouse is no file; this command reads {readable} only so far.")
+    return Warehouse(session, credentials.type)
 
 
 def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:

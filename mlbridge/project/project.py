@@ -56,18 +56,6 @@ def declared_models(variables: Document, project: str) -> list[str]:
     return [str(name) for name in names or []]
 
 
-def written_models(path: Path) -> list[str]:
-    """Return the models that the dbt_project.yml in a folder declares, as it is written; none where it cannot be read.
-
-    It takes no time, because dbt is not loaded: a shell asks at each key for what it completes.
-    """
-    try:
-        found = yaml.safe_load((path / "dbt_project.yml").read_text())
-        return declared_models(dict(found["vars"]), str(found["name"]))
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, SetupError):
-        return []
-
-
 @dataclass(frozen=True)
 class Project:
     """A dbt project as dbt itself finds it: the folder, the profile's folder, and the target."""

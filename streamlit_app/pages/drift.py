@@ -11,7 +11,7 @@ from mlbridge.app.charts import drift as charts
 from mlbridge.app.words import WORDS, of_metrics
 
 WORST = "worst"
-FIRST = 30  # features that the map shows unless all are requested
+PAGE = 30  # features on a page of the map: one screen
 BASELINES = {"training": "the training", "previous": "the window before"}
 ORDERS = ("importance x drift", "drift", "name")
 
@@ -34,13 +34,24 @@ def take_cell() -> None:
         st.session_state["window"] = cells[0]["day"]
 
 
+def one_page(frame: pd.DataFrame) -> pd.DataFrame:
+    """Show a selection box for a page of the features; by default the one with the selected cell."""
+    features = list(frame.drop_duplicates("feature").sort_values("order")["feature"])
+    if len(features) <= PAGE:
+        return frame
+    pages = -(-len(features) // PAGE)
+    usual = features.index(frame.loc[frame["chosen"], "feature"].iloc[0]) // PAGE + 1
+    numbers = [str(number) for number in range(1, pages + 1)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first = (int(page.pick("Page of the map", numbers, "page", str(usual))) - 1) * PAGE
+        last = min(first + PAGE, len(features))
+        st.caption(f"Features {first + 1} to {last} of {len(features)} in the order chosen.")
+    return frame[frame["feature"].isin(features[first:last])]
+
+
 def drift_map(row: pd.Series, frame: pd.DataFrame, baseline: str) -> None:
-    """Draw the map, the first features only when there are many."""
-    features = frame.drop_duplicates("feature").sort_values("order")["feature"]
-    shown = frame
-    if len(features) > FIRST and not page.toggle(f"Show all {len(features)} features", "all_features"):
-        shown = frame[frame["feature"].isin(features[:FIRST])]
-        st.caption(f"The first {FIRST} of {len(features)} features in the order chosen.")
+    """Draw the map, a page of it when there are many features."""
+    shown = one_page(frame)
     page.figure(
         "Drift map",
         f"The drift of each feature from {BASELINES[baseline]}, as a multiple of its threshold. A triangle is an "

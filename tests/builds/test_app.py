@@ -142,6 +142,10 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
         dict.fromkeys(OF_A_MODEL, ("has never been trained", "dbt build"))
         | {"overview": ("Act", "In the last build this failed: "), "runs": ("no such column",)},
     ),
+    "overdue": (
+        published.OVERDUE,
+        {"overview": ("one was expected by 2 Aug 2024", "**amount, basket**", "`mlbridge doctor` says who holds it")},
+    ),
     "not measured": (
         published.NOT_MEASURED,
         {"overview": ("Nothing measured yet",), "performance": ("Not measured yet", "Error analysis", "Residuals")},
@@ -182,11 +186,25 @@ def test_a_version_that_answered_another_question(
 def test_two_hundred_features(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
     many = published.changed(folder, tmp_path / "many", published.many_features(folder, 200))
     app = open_page(many, "drift")
-    assert "The first 30 of 20" in text_of(app)
-    app.toggle(key="all_features").set_value(True).run()
+    features = app.selectbox(key="feature").options
+    assert len(features) >= 200
+    assert f"of {len(features)} in the order chosen" in text_of(app)
+    pages = app.selectbox(key="page")
+    assert features.index(app.selectbox(key="feature").value) // 30 + 1 == int(pages.value)
+    assert len(pages.options) == -(-len(features) // 30)
+    pages.set_value(pages.options[-1]).run()
     assert not app.exception
-    assert "The first 30" not in text_of(app)
-    assert len(app.selectbox(key="feature").options) >= 200
+    assert f"Features {30 * (len(pages.options) - 1) + 1} to {len(features)} of {len(features)}" in text_of(app)
+    assert app.query_params["page"] in (pages.options[-1], [pages.options[-1]])
+
+
+def test_an_overdue_build_is_on_the_first_screen(
+    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]
+) -> None:
+    """Before what else is wrong, and in the table of all models: what the build that is there says may be old."""
+    app = open_page(published.changed(folder, tmp_path / "overdue", published.OVERDUE))
+    assert text_of(app).index("No build since") < text_of(app).index("Look whether the sources still deliver")
+    assert set(app.dataframe[0].value["last build"]) == {"! overdue since 2 Aug 2024"}
 
 
 def test_fifty_models(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
@@ -342,7 +360,7 @@ def test_a_link_to_what_is_not_there_says_so(
     assert app.query_params[key] in (box.options[0], [box.options[0]])
 
 
-@pytest.mark.parametrize("parameters", [{"threshold": "7"}, {"threshold": "x"}, {"all_features": "?"}], ids=str)
+@pytest.mark.parametrize("parameters", [{"threshold": "7"}, {"threshold": "x"}, {"all_models": "?"}], ids=str)
 @pytest.mark.parametrize("name", OF_A_MODEL)
 def test_a_link_with_an_impossible_number(
     folder: Path, open_page: Callable[..., AppTest], name: str, parameters: dict[str, Any]

@@ -121,21 +121,45 @@ def test_health_is_read_while_a_build_writes(run: Callable[..., Result], flights
     assert {row["model"] for row in json.loads(shown.stdout)} <= {"late_arrival", "arrival_delay"}
 
 
-def test_a_shell_completes_commands_and_models(flights: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def completed(*words: str) -> list[str]:
+@pytest.fixture
+def completed(flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Complete the last of some words, in the folder of the flights."""
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    monkeypatch.chdir(flights.path)
+
+    def complete(*words: str) -> list[str]:
         environment = {"_MLBRIDGE_COMPLETE": "zsh_complete", "COMP_WORDS": "\n".join(["mlbridge", *words])}
         shown = CliRunner().invoke(
             main, prog_name="mlbridge", env={**environment, "COMP_CWORD": str(len(words))}, args=[]
         )
         return [value for value in shown.stdout.split("\n")[1::3] if value]
 
-    monkeypatch.chdir(flights.path)
+    return complete
+
+
+def test_a_shell_completes_commands_and_models(
+    completed: Callable[..., list[str]], flights: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert completed("ver") == ["versions"]
     assert completed("status", "late") == ["late_arrival"]
     assert sorted(completed("explain", "")) == ["arrival_delay", "late_arrival"]
     monkeypatch.chdir(flights.path.parent)
     assert completed("status", "late") == []
     assert completed("status", "--project-dir", str(flights.path), "late") == ["late_arrival"]
+
+
+def test_a_shell_completes_versions(completed: Callable[..., list[str]], flights: Host) -> None:
+    versions = flights.rows("""
+        select distinct version from ml_versions
+        where model = 'late_arrival' and outcome in ('promoted', 'rejected') and not is_retired order by 1 desc
+    """)
+    assert completed("retire", "late_arrival", "") == [str(version) for (version,) in versions] != []
+    assert completed("explain", "late_arrival", "key", "--version", "1") == ["1"]
+    assert completed("compile", "late_arrival", "--version", "") == completed("retire", "late_arrival", "")
+    assert completed("compile", "late_arrival", "--version", "7") == []
+    assert completed("retire", "nothing_such", "") == []
+    assert completed("retire", "--target", "nothing_such", "late_arrival", "") == []
 
 
 def test_no_warehouse_yet(run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

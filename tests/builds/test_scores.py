@@ -252,10 +252,16 @@ def test_it_goes_with_the_branch(host: Host, warm: Warm) -> None:
     assert 'would drop "small"."scores"."ml_scores_ride"' in given
 
 
-def test_without_rows_or_tables_it_is_written_all_the_same(host: Host, warm: Warm) -> None:
-    """The last test: it changes the host."""
-    warm.dbt(host.path, "run", "--empty", "--select", "ml_scores_ride")
-    assert host.rows("select count(*) from scores.ml_scores_ride") == [(0,)]
+@pytest.mark.parametrize("engine", ENGINES)
+def test_without_rows_it_is_written_all_the_same(engine: str, host: Host, server: Postgres, warm: Warm) -> None:
+    """The last tests change the host."""
+    target = "dev" if engine == "duckdb" else engine
+    warm.dbt(host.path, "run", "--empty", "--select", "ml_scores_ride", "ml_scores_fare", "--target", target)
+    for name in ("ride", "fare"):
+        assert rows_of(host, server, engine, f"select count(*) from scores.ml_scores_{name}") == [(0,)]
+
+
+def test_without_tables_it_is_compiled_all_the_same(host: Host, warm: Warm) -> None:
     with duckdb.connect(str(host.database)) as warehouse:
         warehouse.execute("drop table scores.ride_split")
     warm.dbt(host.path, "compile", "--select", "ml_scores_ride")

@@ -119,6 +119,8 @@ NOT_MEASURED = without("ml_performance")
 ALL_SKIPPED = {
     "ml_runs": "select * replace ('skipped' as status, null::timestamp as started_at) from ml_runs",
 }
+# The next build was expected long ago: none came, or none could open the warehouse.
+OVERDUE = {"ml_health": "select * replace (timestamp '2024-08-02 05:00' as next_build_expected_by) from ml_health"}
 # The version before was asked another question: one of two classes that are called otherwise.
 OF_ANOTHER_KIND = {
     "ml_versions": """select * replace (

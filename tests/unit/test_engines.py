@@ -10,10 +10,12 @@ import pytest
 from mlbridge.engines import engine
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, engine_of
 from mlbridge.engines.engine import Engine
+from mlbridge.engines.warehouse import Warehouse, connect
+from mlbridge.errors import SetupError
 
 
 def test_each_file_of_an_engine_is_a_row_of_the_table() -> None:
-    others = {"__init__", "adapters", "engine", "reader", "records", "rights", "warehouse"}
+    others = {"__init__", "adapters", "engine", "reader", "records", "rights", "server_session", "warehouse"}
     files = {path.stem for path in Path(engine.__file__).parent.glob("*.py")} - others
     assert files == set(ENGINES)
 
@@ -24,6 +26,14 @@ def test_an_adapter_that_is_not_known_is_a_server_that_can_be_read() -> None:
     assert (found.name, found.settings) == ("snowflake", ())
     assert found.file_of(SimpleNamespace(path="x")) is None
     assert found.path_of(SimpleNamespace(path="x"), "x") is None
+
+
+def test_only_a_server_that_is_translated_for_is_read_by_commands() -> None:
+    assert isinstance(connect(None, SimpleNamespace(type="postgres")), Warehouse)
+    with pytest.raises(SetupError, match="reads 'duckdb' files and servers of 'postgres' only so far"):
+        connect(None, SimpleNamespace(type="snowflake"))
+    with pytest.raises(SetupError, match="reads 'duckdb' files only so far"):
+        connect(None)
 
 
 def test_a_reader_of_postgres_gives_up_before_a_deadlock_is_looked_for() -> None:

@@ -36,9 +36,7 @@
   ) as measured
   inner join {{ ref('ml_windows') }} as windows
     on
-      windows.model = {{ mlbridge.text(name) }}
-      and windows.version = {{ version }}
-      and windows.window_start = measured.window_start
+      {{ mlbridge.same_window('windows', 'measured', name, version) }}
   where {{ mlbridge.known_slice('measured.slice', name, version) }}
 {% endmacro %}
 

@@ -33,9 +33,7 @@
   ) as counted
   left join {{ ref('ml_windows') }} as windows
     on
-      windows.model = {{ mlbridge.text(name) }}
-      and windows.version = {{ version }}
-      and windows.window_start = counted.window_start
+      {{ mlbridge.same_window('windows', 'counted', name, version) }}
       and '{{ period }}' = 'scored'
   where {{ mlbridge.known_slice('counted.slice', name, version) }}
 {% endmacro %}

@@ -89,6 +89,13 @@
     ~ " = 'NULL' or " ~ value ~ ' like ' ~ mlbridge.text("'%") ~ ' then ' ~ quoted ~ ' else ' ~ value ~ ' end'])) }}
 {% endmacro %}
 
+{% macro same_window(windows, counted, name, version) %}
+  {#- Whether a row of `ml_windows` is about the version and the window of a counted one: its counts then tell of a later change. -#}
+  {{ windows }}.model = {{ mlbridge.text(name) }}
+      and {{ windows }}.version = {{ version }}
+      and {{ windows }}.window_start = {{ counted }}.window_start
+{%- endmacro %}
+
 {% macro known_slice(slice, name, version) %}
   {#- `all`, and the slices that the training measured, whose number is limited. -#}
   (
