@@ -282,6 +282,42 @@ def explain(  # noqa: PLR0913 - what the command line offers
 
 @main.command()
 @model_argument()
+@click.option("--version", "number", type=int, help="The version to describe; by default the champion.")
+@click.option(
+    "--format", "form", type=click.Choice(["markdown", "html", "json"]), default="markdown", show_default=True,
+    help="Markdown for a git host, one HTML page that needs no other file, or JSON for programs.",
+)  # fmt: skip
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, not to stdout.")
+@click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
+@click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
+@click.option("--target", help="The profile's target; dbt's default otherwise.")
+def card(  # noqa: PLR0913 - what the command line offers
+    model: str, number: int | None, form: str, output: Path | None,
+    project_dir: Path, profiles_dir: Path | None, target: str | None,
+) -> None:  # fmt: skip
+    """Write the model card of MODEL: what it predicts, on which data, how well, what was decided, and its limits.
+
+    It has the sections of Mitchell et al., Model Cards for Model Reporting (2019). All of it is from the tables that
+    the last build published; what they do not hold is said to be not measured.
+
+    Example: mlbridge card late_arrival --format html --output late_arrival.html --project-dir dbt_project
+    """
+    from mlbridge.commands.card import card, write
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("writing the card"):
+            text = card(Project.at(project_dir, profiles_dir, target), model, number, form)
+        if output is not None:
+            write(text, output)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if output is None:
+        click.echo(text, nl=False)
+
+
+@main.command()
+@model_argument()
 @click.argument("version", type=int)
 @click.option("--write", is_flag=True, help="Change the file; otherwise the change is only shown.")
 @project_options

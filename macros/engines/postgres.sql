@@ -45,3 +45,45 @@
   {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do shape.append([column.name, column.data_type]) -%}{%- endfor -%}
   {{ return(shape) }}
 {% endmacro %}
+
+{% macro postgres__observed_grants() %}
+  {#-
+    Not information_schema.role_table_grants, which hides what is granted to PUBLIC and what this user has no part in. A privilege is worth
+    nothing without USAGE of the schema. The owner, who may do everything, is named for `select` only.
+  -#}
+  select
+    spaces.nspname as schema_name,
+    relations.relname as relation_name,
+    coalesce(roles.rolname, 'public') as grantee,
+    lower(items.privilege_type) as privilege
+  from pg_catalog.pg_class as relations
+  inner join pg_catalog.pg_namespace as spaces
+    on relations.relnamespace = spaces.oid
+  cross join lateral aclexplode(coalesce(relations.relacl, acldefault('r', relations.relowner))) as items
+  left join pg_catalog.pg_roles as roles
+    on items.grantee = roles.oid
+  where
+    relations.relkind in ('r', 'p', 'v', 'm', 'f')
+    and (items.privilege_type = 'SELECT' or items.grantee <> relations.relowner)
+    and case
+      when items.grantee = 0 then has_schema_privilege('public', spaces.oid, 'usage')
+      when roles.oid is null then false
+      else has_schema_privilege(roles.oid, spaces.oid, 'usage')
+    end
+{% endmacro %}
+
+{% macro postgres__has_role(role, other) %}
+  {#- A role has what is granted to the roles that it is a member of, unless it was made with NOINHERIT. -#}
+  (
+    {{ other }} = 'public'
+    or exists (
+      select 1
+      from pg_catalog.pg_roles as members
+      inner join pg_catalog.pg_roles as granted
+        on pg_has_role(members.oid, granted.oid, 'usage')
+      where members.rolname = {{ role }} and granted.rolname = {{ other }}
+    )
+  )
+{% endmacro %}
+
+{% macro postgres__unquoted_role(written) %}{{ return(written | lower) }}{% endmacro %}

@@ -20,7 +20,7 @@ from scipy.stats import chi2_contingency
 from warm import Warm
 
 from mlbridge.monitor import MonitorError, State, open_folder
-from mlbridge.monitor.card import card
+from mlbridge.model_card.card import markdown_card
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import BASELINES, drift, drift_history
 
@@ -288,7 +288,7 @@ def test_what_is_not_there_is_named(built: Built) -> None:
 
 
 def test_names_are_only_text_in_the_card(built: Built) -> None:
-    found = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(card(built.state, "world", 1))
+    found = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown_card(built.state, "world", 1))
     tags = set(re.findall(r"</?(\w+)", found))
     assert tags == {"h1", "h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td"}
     cells = [html.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", found)]
@@ -298,7 +298,7 @@ def test_names_are_only_text_in_the_card(built: Built) -> None:
 
 
 def test_the_figures_of_the_card_are_those_of_the_training(built: Built) -> None:
-    lines = card(built.state, "world", 1).splitlines()
+    lines = markdown_card(built.state, "world", 1).splitlines()
     metrics = document(built.host, "world", "metrics")
     (main,) = (each for each in metrics if (each["split"], each["slice"], each["metric"]) == ("test", "all", "roc_auc"))
     value, low, high, naive = (f"{main[key]:.4g}" for key in ("value", "low", "high", "baseline"))

@@ -68,7 +68,7 @@ def of_a_version(state: State, model: str, version: int) -> Iterator[Question]:
     """Ask what is asked of one version."""
     arguments: dict[str, Any] = {"model": model, "version": version}
     for name in (
-        "card", "design_effects", "drift_metrics", "holdout_steps", "prediction_bins", "rows", "stored_calibration",
+        "design_effects", "drift_metrics", "holdout_steps", "prediction_bins", "rows", "stored_calibration",
         "version_facts", "windows",
     ):  # fmt: skip
         yield name, arguments
