@@ -291,7 +291,7 @@ def explain(  # noqa: PLR0913 - what the command line offers
 @click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
 @click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
 @click.option("--target", help="The profile's target; dbt's default otherwise.")
-def card(  # noqa: PLR0913 - what the command line offers
+def card(
     model: str, number: int | None, form: str, output: Path | None,
     project_dir: Path, profiles_dir: Path | None, target: str | None,
 ) -> None:  # fmt: skip

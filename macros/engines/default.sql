@@ -16,7 +16,7 @@
 
 {% macro default__observed_grants() %}{{ return(none) }}{% endmacro %}
 
-{% macro default__has_role(role, other) %}{{ return('(' ~ other ~ " = 'public' or " ~ other ~ ' = ' ~ role ~ ')') }}{% endmacro %}
+{% macro default__can_read(role, schema, relation) %}{{ return('cast(null as boolean)') }}{% endmacro %}
 
 {% macro default__unquoted_role(written) %}{{ return(written) }}{% endmacro %}
 

@@ -100,9 +100,9 @@
   {{ return(adapter.dispatch('observed_grants', 'mlbridge')()) }}
 {% endmacro %}
 
-{% macro has_role(role, other) %}
-  {#- Whether a role, which a column names, has what is granted to another. -#}
-  {{ return(adapter.dispatch('has_role', 'mlbridge')(role, other)) }}
+{% macro can_read(role, schema, relation) %}
+  {#- Whether a role can read a table or view of the target's database, all three named by columns; NULL where no catalog is read. -#}
+  {{ return(adapter.dispatch('can_read', 'mlbridge')(role, schema, relation)) }}
 {% endmacro %}
 
 {% macro role_name(written) %}

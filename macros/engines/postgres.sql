@@ -48,13 +48,13 @@
 
 {% macro postgres__observed_grants() %}
   {#-
-    Not information_schema.role_table_grants, which hides what is granted to PUBLIC and what this user has no part in. A privilege is worth
-    nothing without USAGE of the schema. The owner, who may do everything, is named for `select` only.
+    Not information_schema.role_table_grants, which hides what is granted to PUBLIC and what this user has no part in. The owner, who may do
+    everything, is named for `select` only.
   -#}
   select
     spaces.nspname as schema_name,
     relations.relname as relation_name,
-    coalesce(roles.rolname, 'public') as grantee,
+    case when items.grantee = 0 then 'public' else roles.rolname end as grantee,
     lower(items.privilege_type) as privilege
   from pg_catalog.pg_class as relations
   inner join pg_catalog.pg_namespace as spaces
@@ -64,26 +64,27 @@
     on items.grantee = roles.oid
   where
     relations.relkind in ('r', 'p', 'v', 'm', 'f')
+    and (items.grantee = 0 or roles.oid is not null)
     and (items.privilege_type = 'SELECT' or items.grantee <> relations.relowner)
-    and case
-      when items.grantee = 0 then has_schema_privilege('public', spaces.oid, 'usage')
-      when roles.oid is null then false
-      else has_schema_privilege(roles.oid, spaces.oid, 'usage')
-    end
 {% endmacro %}
 
-{% macro postgres__has_role(role, other) %}
-  {#- A role has what is granted to the roles that it is a member of, unless it was made with NOINHERIT. -#}
-  (
-    {{ other }} = 'public'
-    or exists (
-      select 1
-      from pg_catalog.pg_roles as members
-      inner join pg_catalog.pg_roles as granted
-        on pg_has_role(members.oid, granted.oid, 'usage')
-      where members.rolname = {{ role }} and granted.rolname = {{ other }}
-    )
-  )
+{% macro postgres__can_read(role, schema, relation) %}
+  {#- With what is granted to PUBLIC and to the roles that it is a member of, and only where it may use the schema. -#}
+  coalesce((
+    select
+      case
+        when {{ role }} = 'public'
+          then has_schema_privilege('public', spaces.oid, 'usage') and has_table_privilege('public', relations.oid, 'select')
+        when roles.oid is not null
+          then has_schema_privilege(roles.oid, spaces.oid, 'usage') and has_table_privilege(roles.oid, relations.oid, 'select')
+      end
+    from pg_catalog.pg_class as relations
+    inner join pg_catalog.pg_namespace as spaces
+      on relations.relnamespace = spaces.oid
+    left join pg_catalog.pg_roles as roles
+      on roles.rolname = {{ role }}
+    where spaces.nspname = {{ schema }} and relations.relname = {{ relation }}
+  ), false)
 {% endmacro %}
 
 {% macro postgres__unquoted_role(written) %}{{ return(written | lower) }}{% endmacro %}

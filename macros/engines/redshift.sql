@@ -35,4 +35,4 @@
 
 {% macro redshift__observed_grants() %}{#- Nor its catalog. -#}{{ return(none) }}{% endmacro %}
 
-{% macro redshift__has_role(role, other) %}{{ return(mlbridge.default__has_role(role, other)) }}{% endmacro %}
+{% macro redshift__can_read(role, schema, relation) %}{{ return(mlbridge.default__can_read(role, schema, relation)) }}{% endmacro %}

@@ -36,4 +36,6 @@ def write(text: str, file: Path) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise SetupError(f"the card cannot be written to '{file}': {error}. Name another file with --output.") from error
+        raise SetupError(
+            f"the card cannot be written to '{file}': {error}. Name another file with --output."
+        ) from error

@@ -78,6 +78,12 @@ where model = :model and version = :version and not_scored_because is not null
 group by not_scored_because
 order by count(*) desc, not_scored_because
 """
+ACCESS = """
+select node, grantee, is_configured, is_observed, unreadable_inputs
+from ml_access
+where stage = 'score' and (model = :model or model is null) and privilege = 'select'
+order by node, grantee
+"""
 SCORED = "select sum(rows_scored) as n from ml_windows where model = :model and version = :version"
 CHAMPION = "select version from ml_champions where model = :model"
 VERSIONS = "select distinct version from ml_versions where model = :model order by version"
@@ -111,6 +117,7 @@ class CardData:
     drift: list[Row]
     unscored: list[Row]
     scored: int
+    access: list[Row] | None
 
     @property
     def is_used(self) -> bool:
@@ -125,10 +132,6 @@ class CardData:
         """Return the metrics of the chosen candidate on the rows of a split; `slice_` None gives all but `all`."""
         own = [each for each in self.metrics if (each["candidate"], each["split"]) == (self.row["candidate"], split)]
         return [each for each in own if (each["slice"] != "all" if slice_ is None else each["slice"] == slice_)]
-
-    def is_worse(self, value: float, other: float) -> bool:
-        """Return whether a value of the spec's metric is no better than another."""
-        return value <= other if self.greater else value >= other
 
     def description(self, node: str) -> str | None:
         """Return what the project's YAML says of a node; None where it says nothing."""
@@ -194,4 +197,5 @@ def card_data(state: State, model: str, version: int) -> CardData:
         drift=records(state.ask(DRIFT, **which)),
         unscored=records(state.ask(UNSCORED, **which)),
         scored=int(scored[0]["n"] or 0) if scored else 0,
+        access=records(state.ask(ACCESS, model=model)) if "ml_access" in state.tables else None,
     )

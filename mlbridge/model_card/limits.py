@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from mlbridge.catalogue.metrics import greater_is_better
 from mlbridge.model_card.data import CardData
 from mlbridge.model_card.document import Paragraph, Points, Section, Table
 from mlbridge.monitor.markdown import count, number
+from mlbridge.typing import Row
 
 
 def ethics(found: CardData) -> Section:
@@ -16,7 +18,30 @@ def ethics(found: CardData) -> Section:
         "something sensitive, what a wrong prediction costs and whom, or how the data were obtained. Who uses the "
         "model for decisions about people has to answer this first."
     )
-    return Section("Ethical considerations", [Paragraph(text)])
+    return Section("Ethical considerations", [Paragraph(text)], [_access(found)])
+
+
+def _access(found: CardData) -> Section:
+    """List the roles that may read the predictions, and of which inputs that is more than they may read themselves."""
+    title = "Who may read the predictions"
+    if not found.access:
+        what = (
+            "The build does not say who may read them."
+            if found.access is None
+            else "The project configures no grants on them, and no catalog of the warehouse names any: whoever can open the "
+            "warehouse can read them."
+        )
+        return Section(title, [Paragraph(what)])
+    rows = [
+        [each[name] for name in ("node", "grantee", "is_configured", "is_observed", "unreadable_inputs")]
+        for each in found.access
+    ]
+    text = (
+        "By the grants of the project and, where its catalog can be read, of the warehouse. A role that may read them, "
+        "but not an input that they descend from, learns something of rows that it may not read."
+    )
+    columns = ["table", "role", "configured", "in the warehouse", "inputs that it may not read"]
+    return Section(title, [Paragraph(text), Table(columns, rows)])
 
 
 def caveats(found: CardData) -> Section:
@@ -36,25 +61,36 @@ def caveats(found: CardData) -> Section:
 
 
 def _baselines(found: CardData) -> list[str]:
-    """Say over which test rows the metric of the spec is undefined, or no better than the naive baseline."""
+    """Say which metrics of the test rows, and over which slices that of the spec, are undefined or no better than naive."""
     metric, notes = found.spec.metric, []
-    whole = next((each for each in found.figures("test") if each["metric"] == metric), None)
-    if whole is None or whole["value"] is None or whole["baseline"] is None:
-        notes.append(f"Not measured: {metric} is not defined on the test rows.")
-    elif found.is_worse(whole["value"], whole["baseline"]):
-        notes.append(f"On the test rows its {metric} is not better than that of the naive baseline.")
+    whole = found.figures("test")
     parts = [each for each in found.figures("test", None) if each["metric"] == metric]
-    undefined = [each["slice"] for each in parts if each["value"] is None]
-    worse = [
-        f"{each['slice']} ({number(each['value'])} against {number(each['baseline'])}, {count(each['n'])} rows)"
-        for each in parts
-        if each["value"] is not None and each["baseline"] is not None and found.is_worse(each["value"], each["baseline"])
-    ]
+    if not any(each["metric"] == metric and each["value"] is not None for each in whole):
+        notes.append(f"Not measured: {metric} is not defined on the test rows.")
+    worse = ", ".join(f"{each['metric']} ({_against(each)})" for each in whole if _is_no_better(each))
     if worse:
-        notes.append(f"Slices of the test rows whose {metric} is not better than the naive baseline's: {', '.join(worse)}.")
+        notes.append(f"On the test rows it is not better than the naive baseline by {worse}.")
+    worse = ", ".join(
+        f"{each['slice']} ({_against(each)}, {count(each['n'])} rows)" for each in parts if _is_no_better(each)
+    )
+    if worse:
+        notes.append(f"Slices of the test rows whose {metric} is not better than the naive baseline's: {worse}.")
+    undefined = ", ".join(each["slice"] for each in parts if each["value"] is None)
     if undefined:
-        notes.append(f"Slices of the test rows on which {metric} is not defined: {', '.join(undefined)}.")
+        notes.append(f"Slices of the test rows on which {metric} is not defined: {undefined}.")
     return notes
+
+
+def _is_no_better(each: Row) -> bool:
+    """Return whether a metric is no better than the naive baseline's; one that is not defined is not judged."""
+    value, baseline = each["value"], each["baseline"]
+    if value is None or baseline is None:
+        return False
+    return bool(value <= baseline if greater_is_better(each["metric"]) else value >= baseline)
+
+
+def _against(each: Row) -> str:
+    return f"{number(each['value'])} against {number(each['baseline'])}"
 
 
 def _unscored(found: CardData) -> Section:
@@ -70,7 +106,9 @@ def _muted(found: CardData) -> Section:
     """Count the figures that cannot alert, by what they are about and why."""
     title = "Figures that cannot alert"
     about = {"performance": found.performance, "drift in the newest window": found.drift}
-    counts = Counter((what, each["muted"]) for what, rows in about.items() for each in rows if each["muted"] is not None)
+    counts = Counter(
+        (what, each["muted"]) for what, rows in about.items() for each in rows if each["muted"] is not None
+    )
     if not counts:
         return Section(title, [Paragraph("None: every figure that was measured since the training can alert.")])
     rows = [[what, why, n] for (what, why), n in sorted(counts.items(), key=lambda item: (item[0][0], -item[1]))]

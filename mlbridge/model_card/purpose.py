@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlbridge.catalogue.metrics import METRICS
 from mlbridge.model_card.data import CardData
-from mlbridge.model_card.document import Facts, Paragraph, Points, Section
+from mlbridge.model_card.document import Paragraph, Points, Section
 
 
 def use(found: CardData) -> Section:
@@ -21,8 +21,8 @@ def use(found: CardData) -> Section:
     )
     nodes = {"features": f"{found.model}_features", "training": f"{found.model}_training"}
     nodes |= {"predictions": f"{found.model}_predictions", "report": f"ml_scores_{found.model}"}
-    described = [(f"The {what} in their owner's words", found.description(name)) for what, name in nodes.items()]
-    words = [(name, text) for name, text in described if text]
+    described = [(what, found.description(name)) for what, name in nodes.items()]
+    words = [Paragraph(f"In its owner's words, of the {what}: {text}") for what, text in described if text]
     limits = Points(
         [
             "Meant for new rows of the same kind as those it was trained on: the same source, the same columns with the "
@@ -32,7 +32,7 @@ def use(found: CardData) -> Section:
             "purpose need not change the outcome.",
         ]
     )
-    return Section("Intended use", [Paragraph(summary), *([Facts(words)] if words else []), limits])
+    return Section("Intended use", [Paragraph(summary), *words, limits])
 
 
 def factors(found: CardData) -> Section:
@@ -77,7 +77,9 @@ def _thresholds(found: CardData) -> list[str]:
         notes.append("Precision, recall, F1, ROC AUC and average precision are means over the classes.")
     own = {"": found.spec.monitor.thresholds, **found.spec.monitor.feature_thresholds}
     given = [
-        f"{metric}{' of ' if name else ''}{name} {value:g}" for name, each in own.items() for metric, value in each.items()
+        f"{metric}{' of ' if name else ''}{name} {value:g}"
+        for name, each in own.items()
+        for metric, value in each.items()
     ]
     if given:
         notes.append(f"Thresholds of the monitor that the spec gives: {', '.join(given)}. All others are computed.")

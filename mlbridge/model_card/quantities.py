@@ -8,7 +8,7 @@ from mlbridge.engines.warehouse import parse_type
 from mlbridge.features.columns import TEMPORAL
 from mlbridge.model_card.data import CardData
 from mlbridge.model_card.document import Cell, Interval, Paragraph, Section, Table
-from mlbridge.monitor.markdown import NO_VALUE, count, interval, moment
+from mlbridge.monitor.markdown import NO_VALUE, count, moment
 from mlbridge.typing import Row
 
 FIGURES = ["value", "95 % interval", "baseline", "n"]
@@ -91,7 +91,7 @@ def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else NO_VALUE
 
 
-def _values(feature: Row) -> str:
+def _values(feature: Row) -> Cell:
     """Return the number of distinct values in training, or for numbers and times their range."""
     if feature["kind"] == "category":
         return f"{count(feature['distinct'])} different"
@@ -101,4 +101,4 @@ def _values(feature: Row) -> str:
             return " to ".join(moment(datetime(1970, 1, 1) + timedelta(seconds=each)) for each in (low, high))
         except OverflowError:
             return NO_VALUE
-    return interval(low, high)
+    return Interval(low, high)

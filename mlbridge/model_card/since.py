@@ -45,7 +45,7 @@ def _performance(found: CardData) -> Section:
     metric, shown = found.spec.metric, {}
     of_metric = [row for row in found.performance if (row["metric"], row["slice"]) == (metric, "all")]
     for row in of_metric:  # `realized` comes before `estimated`
-        if row["kind"] == "realized" and row["n"] or row["window_start"] not in shown:
+        if (row["kind"] == "realized" and row["n"]) or row["window_start"] not in shown:
             shown[row["window_start"]] = row
     title = f"Performance, {metric} by window"
     if not shown:
@@ -62,7 +62,16 @@ def _performance(found: CardData) -> Section:
 def _window(row: Row) -> list[Cell]:
     interval = Interval(row["low"], row["high"])
     alert = "muted" if row["muted"] is not None else "yes" if row["alert"] else "no"
-    return [row["window_start"], row["kind"], row["value"], interval, row["baseline"], row["threshold"], alert, row["n"]]
+    return [
+        row["window_start"],
+        row["kind"],
+        row["value"],
+        interval,
+        row["baseline"],
+        row["threshold"],
+        alert,
+        row["n"],
+    ]
 
 
 def _alerts(found: CardData) -> Section:

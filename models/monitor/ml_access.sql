@@ -33,72 +33,84 @@ grants as (
         on {{ mlbridge.same('configured', 'observed', 'node, grantee, privilege') }}
 ),
 
-readers as (
-    select node, grantee
+known as (
+    select
+        grants.*,
+        nodes.database_name,
+        nodes.schema_name,
+        nodes.relation_name,
+        nodes.model,
+        nodes.stage,
+        case
+            when grants.privilege = 'select'
+                then {{ mlbridge.can_read('grants.grantee', 'nodes.schema_name', 'nodes.relation_name') }}
+        end as is_readable
     from grants
-    where privilege = 'select' and coalesce(is_observed, is_configured)
+    inner join nodes
+        on grants.node = nodes.node
 ),
 
 -- without a catalog it is known of an input who may read it if the project says so
-inputs as (
-    select
-        facts.node,
-        facts.input,
-        {{ has_catalog }} or exists (select 1 from configured where configured.node = facts.input) as is_known
-    from facts
-    where facts.kind = 'input'
-),
-
 compared as (
     select
-        readers.node,
-        readers.grantee,
-        inputs.input,
-        inputs.is_known,
-        inputs.is_known and not exists (
-            select 1
-            from readers as allowed
-            where allowed.node = inputs.input and {{ mlbridge.has_role('readers.grantee', 'allowed.grantee') }}
-        ) as is_shut
-    from readers
-    inner join inputs
-        on readers.node = inputs.node
+        known.node,
+        known.grantee,
+        inputs.node as input,
+        coalesce(
+            {{ mlbridge.can_read('known.grantee', 'inputs.schema_name', 'inputs.relation_name') }},
+            case
+                when exists (select 1 from configured where configured.node = inputs.node)
+                    then exists (
+                        select 1
+                        from configured
+                        where
+                            configured.node = inputs.node
+                            and configured.privilege = 'select'
+                            and configured.grantee in (known.grantee, 'public')
+                    )
+            end
+        ) as is_readable
+    from known
+    inner join facts
+        on known.node = facts.node and facts.kind = 'input'
+    inner join nodes as inputs
+        on facts.input = inputs.node
+    where known.privilege = 'select' and coalesce(known.is_readable, known.is_configured)
 ),
 
 judged as (
     select
         node,
         grantee,
-        min(case when is_known then 1 else 0 end) as all_known,
-        nullif({{ mlbridge.joined('case when is_shut then input end', 'input') }}, '') as unreadable_inputs
+        min(case when is_readable is null then 0 else 1 end) as all_known,
+        nullif({{ mlbridge.joined('case when not is_readable then input end', 'input') }}, '') as unreadable_inputs
     from compared
     group by node, grantee
 ),
 
 final as (
     select
-        grants.node,
-        nodes.database_name,
-        nodes.schema_name,
-        nodes.relation_name,
-        nodes.model,
-        nodes.stage,
-        grants.grantee,
-        grants.privilege,
-        grants.is_configured,
-        grants.is_observed,
+        known.node,
+        known.database_name,
+        known.schema_name,
+        known.relation_name,
+        known.model,
+        known.stage,
+        known.grantee,
+        known.privilege,
+        known.is_configured,
+        known.is_observed,
+        known.is_readable,
         case
-            when nodes.stage in ('source', 'host') or grants.privilege <> 'select' then null
-            when not coalesce(grants.is_observed, grants.is_configured) then null
+            when known.stage in ('source', 'host') or known.privilege <> 'select' then null
+            when not coalesce(known.is_readable, known.is_configured) then null
             when judged.unreadable_inputs is not null then true
             when coalesce(judged.all_known, 1) = 1 then false
         end as is_widened,
-        case when grants.privilege = 'select' then judged.unreadable_inputs end as unreadable_inputs
-    from grants
-    inner join nodes
-        on grants.node = nodes.node
+        case when known.privilege = 'select' then judged.unreadable_inputs end as unreadable_inputs
+    from known
     left join judged
-        on grants.node = judged.node and grants.grantee = judged.grantee
+        on known.node = judged.node and known.grantee = judged.grantee
 )
 
 select * from final

@@ -14,8 +14,8 @@ from hosts import CHURNED, PREDICTIONS, TRAINING
 from warm import Warm
 
 from mlbridge import monitor
-from mlbridge.model_card.card import markdown_card
 from mlbridge.cli import main
+from mlbridge.model_card.card import markdown_card
 from mlbridge.monitor import open_folder
 
 FEATURES = f"""

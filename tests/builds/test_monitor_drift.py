@@ -19,8 +19,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency
 from warm import Warm
 
-from mlbridge.monitor import MonitorError, State, open_folder
 from mlbridge.model_card.card import markdown_card
+from mlbridge.monitor import MonitorError, State, open_folder
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import BASELINES, drift, drift_history
 

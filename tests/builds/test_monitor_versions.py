@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from dbt_host import Host
 
-from mlbridge.monitor import State, open_folder
 from mlbridge.model_card.card import markdown_card
+from mlbridge.monitor import State, open_folder
 from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.runs import invocations, runs
 from mlbridge.monitor.version_changes import changes

@@ -313,5 +313,5 @@ def observed_grants_of_nodes() -> str:
     return "select node, grantee, privilege from granted"
 
 
-def has_role(role: str, other: str) -> str:
-    return f"{role} = {other}"
+def can_read(role: str, schema: str, relation: str) -> str:
+    return f"{role} = {schema} || {relation}"

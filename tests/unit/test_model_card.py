@@ -101,6 +101,15 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
             of_spent(version=3, what="rmse", severity="act", since=DAY, message="8.5 > 8", action="Look", is_current=True)
         ],
         ml_health=[of_spent(version=3, verdict="cannot tell", reason="Too few outcomes.", action="Wait.")],
+        ml_access=[
+            {"node": node, "stage": stage, "model": model, "privilege": privilege, "grantee": SCRIPT, "is_configured": True,
+             "is_observed": False, "unreadable_inputs": "raw.visits"}
+            for node, stage, model, privilege in (
+                ("ml_predictions", "score", None, "select"), ("spent_predictions", "score", "spent", "select"),
+                ("spent_predictions", "score", "spent", "insert"), ("basket_predictions", "score", "basket", "select"),
+                ("ml_runs", "monitor", None, "select"),
+            )
+        ],
         ml_windows=[of_spent(version=3, rows_scored=90), of_spent(version=3, rows_scored=10)],
         ml_predictions=[of_spent(version=3, entity=str(i), not_scored_because="city: <b>") for i in range(2)],
     )  # fmt: skip
@@ -124,6 +133,7 @@ def test_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
         "scikit-learn 1.9.1",
         "For each id, at the moment at and from what is known then, it predicts the number spent.",
         "The outcome is known at the same moment.",
+        "In its owner's words, of the features: &lt;script&gt;",
         "- **Preprocessing**: simpleimputer (SimpleImputer): visits, discount; onehotencoder",
         "The spec names no slices: whether it does worse for some group of rows was not measured.",
         "rmse decides: the root of the mean squared error, in the unit of the target (lower is better).",
@@ -148,16 +158,18 @@ def test_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
         "| visits | psi | 0.5 | 0.2 |",
         "The spec pins this version. Versions that the spec retires: 1. Builds that saw no reason to train: 1.",
         "| 2024-05-01 | promoted | 1 | first |",
-        "On the test rows its rmse is not better than that of the naive baseline.",
+        "On the test rows it is not better than the naive baseline by rmse (10 against 9.5), median_absolute_error (10 ",
         "It cannot be told whether it can be relied on now: Too few outcomes.",
         "It could not score these rows, besides 100 that it is judged on.",
         "| city: &lt;b&gt; | 2 |",
+        " | yes | no | raw.visits |\n| spent_predictions | &lt;script&gt;",
         "| performance | not over | 1 |",
         "| drift in the newest window | few rows | 1 |",
         "Not measured. The tables do not say whether rows are about people",
     ):
         assert words in found, words
     assert "| 2024-05-01 | estimated" not in found
+    assert found.count(" | yes | no | raw.visits |") == 2
     assert "It can only predict the outcomes" not in found
 
 
@@ -175,7 +187,7 @@ def test_an_earlier_version(state: State) -> None:
         "Slices of the test rows on which rmse is not defined: city=one.",
     ):
         assert words in found, words
-    assert "On the test rows its rmse is not better" not in found
+    assert "On the test rows it is not better" not in found
 
 
 def test_the_version_in_use_is_the_default(state: State) -> None:
@@ -187,7 +199,11 @@ def test_the_version_in_use_is_the_default(state: State) -> None:
     [
         ("spent", 2, "'spent' has no version 2. Its versions: '1', '3'"),
         ("spend", None, "there is no model 'spend'. Did you mean 'spent'?"),
-        ("basket", None, "'basket' has never been trained, so there is nothing to write on a card. The last build did "),
+        (
+            "basket",
+            None,
+            "'basket' has never been trained, so there is nothing to write on a card. The last build did ",
+        ),
         ("basket", None, "12 of 50 rows. Run `dbt build --select +basket_predictions+`."),
         ("basket", 1, "'basket' has no version 1. Its versions: none."),
     ],

@@ -20,6 +20,7 @@ from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.version_changes import changes
 from mlbridge.monitor.versions import decisions, importances, leaderboard
 
+
 def changed(folder: Path, **values: Any) -> dict[tuple[str, str], tuple[str, str]]:
     """Compare a version with one that is another in some things."""
     state = published(folder, ml_versions=[version(1), version(2, **values)])
