@@ -21,7 +21,8 @@ STATUS = {
 }
 # The headings of Mitchell et al. in their order, and beside them what a version in use adds: decisions and monitoring.
 SECTIONS = (
-    details, use, factors, metrics, evaluation_data, training_data, quantities, since_training, decisions, ethics, caveats,
+    details, use, factors, metrics, evaluation_data, training_data, quantities, since_training, decisions, ethics,
+    caveats,
 )  # fmt: skip
 
 

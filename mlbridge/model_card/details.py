@@ -1,4 +1,4 @@
-"""What the version is: its estimator, why it was chosen among which candidates, its artifact, and how to score with it."""
+"""What the version is: its estimator, the candidates it was chosen from, its artifact, and how to score with it."""
 
 from __future__ import annotations
 

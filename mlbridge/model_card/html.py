@@ -11,9 +11,9 @@ from mlbridge.monitor.markdown import BREAKS
 # Even a part that a browser would take for more than text could load and run nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = """
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --fill: #f6f8fa; --paper: #fff; --link: #0550ae; }
+:root { color-scheme: light dark; --ink: #1f2328; --line: #d1d9e0; --fill: #f6f8fa; --paper: #fff; --link: #0550ae; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #f0f6fc; --soft: #9aa4af; --line: #3d444d; --fill: #151b23; --paper: #0d1117; --link: #79b8ff; }
+  :root { --ink: #f0f6fc; --line: #3d444d; --fill: #151b23; --paper: #0d1117; --link: #79b8ff; }
 }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 1rem 1.25rem 4rem; overflow-wrap: anywhere; }
@@ -26,14 +26,15 @@ dt { font-weight: 600; }
 dd { margin: 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: normal; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th, td { overflow-wrap: normal; }
 thead th { background: var(--fill); }
 tbody th { font-weight: 500; max-width: 24rem; overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 pre { padding: .75rem; background: var(--fill); overflow-x: auto; }
 @media (max-width: 36rem) { dl { display: block; } dd { margin-bottom: .5rem; } }
 @media print {
-  :root { --ink: #000; --soft: #000; --line: #999; --fill: #fff; --paper: #fff; --link: #000; }
+  :root { --ink: #000; --line: #999; --fill: #fff; --paper: #fff; --link: #000; }
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   nav { display: none; }

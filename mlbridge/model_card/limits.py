@@ -28,8 +28,8 @@ def _access(found: CardData) -> Section:
         what = (
             "The build does not say who may read them."
             if found.access is None
-            else "The project configures no grants on them, and no catalog of the warehouse names any: whoever can open the "
-            "warehouse can read them."
+            else "The project configures no grants on them, and no catalog of the warehouse names any: whoever can "
+            "open the warehouse can read them."
         )
         return Section(title, [Paragraph(what)])
     rows = [
@@ -61,7 +61,7 @@ def caveats(found: CardData) -> Section:
 
 
 def _baselines(found: CardData) -> list[str]:
-    """Say which metrics of the test rows, and over which slices that of the spec, are undefined or no better than naive."""
+    """Say by which metrics, and in which slices by that of the spec, the test rows show no skill or cannot tell."""
     metric, notes = found.spec.metric, []
     whole = found.figures("test")
     parts = [each for each in found.figures("test", None) if each["metric"] == metric]

@@ -25,8 +25,8 @@ def use(found: CardData) -> Section:
     words = [Paragraph(f"In its owner's words, of the {what}: {text}") for what, text in described if text]
     limits = Points(
         [
-            "Meant for new rows of the same kind as those it was trained on: the same source, the same columns with the "
-            "same meaning.",
+            "Meant for new rows of the same kind as those it was trained on: the same source, the same columns with "
+            "the same meaning.",
             "Not meant for another target, another prediction time, or kinds of rows that the training data left out.",
             "It uses features that are associated with the outcome, which need not cause it: changing a feature on "
             "purpose need not change the outcome.",
@@ -50,15 +50,15 @@ def metrics(found: CardData) -> Section:
     spec, metric = found.spec, found.spec.metric
     better = "higher" if found.greater else "lower"
     decides = (
-        f"{metric} decides: {METRICS[metric].meaning} ({better} is better). A version is promoted when it is better than "
-        f"the naive baseline, and better than the version in use by more than {spec.promote.min_gain:g}, on the same "
-        f"test rows with {100 * spec.promote.confidence:g} % confidence over all uses of these rows, with errors by "
+        f"{metric} decides: {METRICS[metric].meaning} ({better} is better). A version is promoted when it is better "
+        f"than the naive baseline, and better than the version in use by more than {spec.promote.min_gain:g}, on the "
+        f"same test rows with {100 * spec.promote.confidence:g} % confidence over all uses of these rows, with errors by "
         "block of dependent rows."
     )
     intervals = (
-        "Intervals are 95 % intervals by block; those of versions before 0.6 are bootstrap intervals that treat rows as "
-        "independent. The naive baseline is the strongest prediction that uses no feature: the best constant for the "
-        "metric or, in a split by time, the outcomes of the last 30 days."
+        "Intervals are 95 % intervals by block; those of versions before 0.6 are bootstrap intervals that treat rows "
+        "as independent. The naive baseline is the strongest prediction that uses no feature: the best constant for "
+        "the metric or, in a split by time, the outcomes of the last 30 days."
     )
     return Section("Metrics", [Paragraph(decides), Paragraph(intervals), Points(_thresholds(found))])
 

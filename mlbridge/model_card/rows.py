@@ -36,7 +36,8 @@ def training_data(found: CardData) -> Section:
     summary = (
         f"{count(row['rows_train'])} rows with a known outcome, from {moment(row['train_from'])} to "
         f"{moment(row['train_to'])} UTC; {count(len(found.document('features')))} features, described with their "
-        f"importance below. A row counts as known from {known} on. SHA-256 of the rows that were read: {row['data_hash']}."
+        f"importance below. A row counts as known from {known} on. SHA-256 of the rows that were read: "
+        f"{row['data_hash']}."
     )
     table = Table(
         ["rows", "number", "from (UTC)", "to (UTC)"],
@@ -58,7 +59,7 @@ def _sources(found: CardData) -> Section:
     rows = sorted((nodes[id_]["name"], nodes[id_]["description"]) for id_ in ahead if not _parents(nodes[id_]))
     if not rows:
         return Section("Sources", [Paragraph("The graph of the last build does not lead to sources of this model.")])
-    text = "The nodes of the dbt project from which its rows come, as of the last build; the graph knows nodes, not columns."
+    text = "Where its rows come from in the dbt project, as of the last build; the graph knows nodes, not columns."
     return Section("Sources", [Paragraph(text), Table(["source", "description"], rows)])
 
 

@@ -52,8 +52,8 @@ def _performance(found: CardData) -> Section:
         return Section(title, [Paragraph("No window of scored rows has been measured yet.")])
     rows = [_window(row) for row in list(shown.values())[:MOST_WINDOWS]]
     text = (
-        "By outcomes where they are known (realized), else as expected from the features if the relation to the outcome "
-        f"has not changed (estimated). The newest {len(rows)} of {len(shown)} windows:"
+        "By outcomes where they are known (realized), else as expected from the features if the relation to the "
+        f"outcome has not changed (estimated). The newest {len(rows)} of {len(shown)} windows:"
     )
     columns = ["window (UTC)", "kind", "value", "95 % interval", "baseline", "threshold", "alert", "n"]
     return Section(title, [Paragraph(text), Table(columns, rows)])
@@ -88,12 +88,11 @@ def _drift(found: CardData) -> Section:
     title = "Drift from the training rows"
     if not found.drift:
         return Section(title, [Paragraph("No window of scored rows can be compared with the training yet.")])
-    features = {each["feature"] for each in found.drift}
     over = [each for each in found.drift if each["alert"]]
-    window = moment(found.drift[0]["window_start"])
+    far, every = (len({each["feature"] for each in rows}) for rows in (over, found.drift))
     text = (
-        f"In the window that begins {window} UTC, the newest that can be compared, {len({each['feature'] for each in over})} of "
-        f"{len(features)} columns are farther from the training rows than their thresholds."
+        f"In the window that begins {moment(found.drift[0]['window_start'])} UTC, the newest that can be compared, "
+        f"{far} of {every} columns are farther from the training rows than their thresholds."
     )
     rows = [[each[name] for name in ("feature", "metric", "value", "threshold")] for each in over]
     table = [Table(["column", "drift metric", "value", "threshold"], rows)] if rows else []

@@ -1,4 +1,4 @@
-"""Who may read the inputs and outputs of the branch: what a project grants, and what the warehouse has really granted."""
+"""Who may read the inputs and outputs of the branch: what a project grants, and what the warehouse has granted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from warm import Warm
 
 SPEC = "{task: regression, target: spent, entity: id, time: at}"
 NODES = ("visits", "spent_features", "spent_split", "spent_training", "spent_predictions")
-# `visits` is what the features read, `raw.visits` what that reads in turn, and `raw.prices` a source that they read themselves.
+# The features read `visits` and the source `raw.prices`; `raw.visits` is what `visits` reads in turn.
 MODELS = {
     "models/raw.yml": "sources: [{name: raw, schema: shop, tables: [{name: visits}, {name: prices}]}]\n",
     "models/visits.sql": "select id, at, spent from {{ source('raw', 'visits') }}",
-    "models/spent_features.sql": "select v.* from {{ ref('visits') }} as v cross join {{ source('raw', 'prices') }} as p",
+    "models/spent_features.sql": "select v.* from {{ ref('visits') }} as v, {{ source('raw', 'prices') }} as p",
     "models/spent_split.sql": "select * from {{ ref('spent_features') }}",
     "models/spent_training.sql": "select id from {{ ref('spent_split') }}",
     "models/spent_predictions.sql": "select s.* from {{ ref('spent_split') }} as s, {{ ref('spent_training') }} as t",
@@ -91,7 +91,7 @@ def test_configured_grants_are_beside_observed_ones(served: Access) -> None:
 @pytest.mark.parametrize(
     ("node", "grantee", "expected"),
     [
-        # `visits` was taken back from the one and never given to the other; both may read `raw.prices`, as everybody may
+        # `visits` was taken back from the one and never given to the other; `raw.prices` both may read
         ("spent_predictions", "analyst", (True, True, True, True, "visits")),
         ("spent_predictions", "board", (True, True, True, True, "visits")),
         # may read `visits` through the role that it is a member of, or does not have what that role has
@@ -136,7 +136,7 @@ def test_it_says_what_each_role_can_really_read(served: Access, server: Postgres
 
 # --- DuckDB, which has no roles -----------------------------------------------------------------------------------
 
-# dbt-duckdb would run `grant`, which DuckDB does not know: a project that grants elsewhere has this for its local target.
+# dbt-duckdb would run `grant`, which DuckDB does not know: a project that grants elsewhere has this for DuckDB.
 NO_GRANTS = "{% macro duckdb__apply_grants(relation, grant_config, should_revoke=True) %}{% endmacro %}"
 
 
@@ -165,7 +165,7 @@ def test_without_a_catalog_only_what_is_configured_is_known(local: Host) -> None
 
 def test_a_role_that_may_read_the_inputs_is_not_widened(local: Host, warm: Warm, tmp_path: Path) -> None:
     host = small_host(tmp_path / "small", ["spent"])
-    readable = MODELS["models/spent_features.sql"].split(" cross join")[0]
+    readable = MODELS["models/spent_features.sql"].split(", ")[0]
     granted = MODELS["models/models.yml"].replace("[Analyst, board,", "[analyst, board,")
     host.write({**MODELS, "models/spent_features.sql": readable, "models/models.yml": granted})
     host.write({"macros/grants.sql": NO_GRANTS})

@@ -99,7 +99,7 @@ def test_every_version_has_a_card(state: State, model: str) -> None:
     for version, status in ((1, "not in use any more"), (2, "in use, pinned by the spec")):
         found = markdown_card(state, model, version)
         assert f"# Model card: {model}, version {version}" in found
-        assert f"**{status}** as of" in found
+        assert f"- **Status**: {status}\n" in found
     assert "The split is by a hash of household" in markdown_card(state, "basket", 1)
     assert "with a gap of 1 day" in markdown_card(state, "amount", 1)
 

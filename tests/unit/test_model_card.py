@@ -7,6 +7,7 @@ import json
 import re
 from datetime import datetime
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,14 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
             {**drift, "feature": "discount", "value": 0.1, "alert": False, "muted": "few rows"},
         ],
         ml_alerts=[
-            of_spent(version=3, what="rmse", severity="act", since=DAY, message="8.5 > 8", action="Look", is_current=True)
+            of_spent(
+                version=3, what="rmse", severity="act", since=DAY, message="8.5 > 8", action="Look", is_current=True
+            )
         ],
         ml_health=[of_spent(version=3, verdict="cannot tell", reason="Too few outcomes.", action="Wait.")],
         ml_access=[
-            {"node": node, "stage": stage, "model": model, "privilege": privilege, "grantee": SCRIPT, "is_configured": True,
-             "is_observed": False, "unreadable_inputs": "raw.visits"}
+            {"node": node, "stage": stage, "model": model, "privilege": privilege, "grantee": SCRIPT,
+             "is_configured": True, "is_observed": False, "unreadable_inputs": "raw.visits"}
             for node, stage, model, privilege in (
                 ("ml_predictions", "score", None, "select"), ("spent_predictions", "score", "spent", "select"),
                 ("spent_predictions", "score", "spent", "insert"), ("basket_predictions", "score", "basket", "select"),
@@ -158,7 +161,7 @@ def test_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
         "| visits | psi | 0.5 | 0.2 |",
         "The spec pins this version. Versions that the spec retires: 1. Builds that saw no reason to train: 1.",
         "| 2024-05-01 | promoted | 1 | first |",
-        "On the test rows it is not better than the naive baseline by rmse (10 against 9.5), median_absolute_error (10 ",
+        "On the test rows it is not better than the naive baseline by rmse (10 against 9.5), median_absolute_error",
         "It cannot be told whether it can be relied on now: Too few outcomes.",
         "It could not score these rows, besides 100 that it is judged on.",
         "| city: &lt;b&gt; | 2 |",
@@ -221,7 +224,7 @@ def test_no_version_in_use(tmp_path: Path) -> None:
 
 def test_damaged_documents_are_named(tmp_path: Path) -> None:
     state = published(tmp_path, ml_versions=[{**version(1), "params": "{", "damaged_documents": "params"}])
-    with pytest.raises(MonitorError, match="version 1 of 'spent' has documents that are no JSON: params. Restore"):
+    with pytest.raises(MonitorError, match="version 1 of 'spent' has documents that are no JSON: params"):
         model_card(state, "spent", 1)
 
 
@@ -241,7 +244,7 @@ HOSTILE = Section(
 
 
 class Page(HTMLParser):
-    """Reads a page: its elements with their attributes, and the texts of each kind of them; refuses what is not nested."""
+    """Reads a page: its elements with their attributes, and the texts in them; refuses what is not nested."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -275,8 +278,8 @@ def page(request: pytest.FixtureRequest, state: State) -> Page:
 def test_a_page_runs_nothing_and_loads_nothing(page: Page) -> None:
     tags = {tag for tag, _ in page.found}
     assert tags <= {
-        "html", "head", "meta", "title", "style", "body", "main", "nav", "h1", "h2", "h3", "p", "ul", "li", "a", "dl", "dt",
-        "dd", "div", "table", "thead", "tbody", "tr", "th", "td", "pre",
+        "html", "head", "meta", "title", "style", "body", "main", "nav", "h1", "h2", "h3", "p", "ul", "li", "a", "dl",
+        "dt", "dd", "div", "table", "thead", "tbody", "tr", "th", "td", "pre",
     }  # fmt: skip
     assert all(each["href"].startswith("#section-") for each in page.of("a"))
     assert not {"src", "srcset", "onclick", "style"} & {name for _, attributes in page.found for name in attributes}
@@ -292,7 +295,7 @@ def test_a_page_can_be_read_without_seeing_it(page: Page) -> None:
     assert page.texts["title"] == page.texts["h1"]
     levels = [int(tag[1]) for tag, _ in page.found if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     ids = [attributes["id"] for _, attributes in page.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {each["href"] for each in page.of("a")} <= {f"#{id_}" for id_ in ids}
