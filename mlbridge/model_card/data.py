@@ -84,6 +84,11 @@ from ml_access
 where stage = 'score' and (model = :model or model is null) and privilege = 'select'
 order by node, grantee
 """
+LINEAGE = """
+select node, column_name, from_node, from_column, how, is_pii
+from ml_lineage
+where model = :model and version = :version
+"""
 SCORED = "select sum(rows_scored) as n from ml_windows where model = :model and version = :version"
 CHAMPION = "select version from ml_champions where model = :model"
 VERSIONS = "select distinct version from ml_versions where model = :model order by version"
@@ -118,6 +123,7 @@ class CardData:
     unscored: list[Row]
     scored: int
     access: list[Row] | None
+    lineage: list[Row]
 
     @property
     def is_used(self) -> bool:
@@ -197,5 +203,6 @@ def card_data(state: State, model: str, version: int) -> CardData:
         drift=records(state.ask(DRIFT, **which)),
         unscored=records(state.ask(UNSCORED, **which)),
         scored=int(scored[0]["n"] or 0) if scored else 0,
+        lineage=records(state.ask(LINEAGE, **which)) if "ml_lineage" in state.tables else [],
         access=records(state.ask(ACCESS, model=model)) if "ml_access" in state.tables else None,
     )

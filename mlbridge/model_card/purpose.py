@@ -52,8 +52,8 @@ def metrics(found: CardData) -> Section:
     decides = (
         f"{metric} decides: {METRICS[metric].meaning} ({better} is better). A version is promoted when it is better "
         f"than the naive baseline, and better than the version in use by more than {spec.promote.min_gain:g}, on the "
-        f"same test rows with {100 * spec.promote.confidence:g} % confidence over all uses of these rows, with errors by "
-        "block of dependent rows."
+        f"same test rows with {100 * spec.promote.confidence:g} % confidence over all uses of these rows, with errors "
+        "by block of dependent rows."
     )
     intervals = (
         "Intervals are 95 % intervals by block; those of versions before 0.6 are bootstrap intervals that treat rows "

@@ -8,6 +8,7 @@ from mlbridge.engines.warehouse import parse_type
 from mlbridge.features.columns import TEMPORAL
 from mlbridge.model_card.data import CardData
 from mlbridge.model_card.document import Cell, Interval, Paragraph, Section, Table
+from mlbridge.model_card.lineage import origins
 from mlbridge.monitor.markdown import NO_VALUE, count, moment
 from mlbridge.typing import Row
 
@@ -76,7 +77,7 @@ def _features(found: CardData) -> Section:
         "rows: mean and standard deviation of five permutations. About 0 or below: not used. Correlated features share "
         "importance."
     )
-    cells = [
+    cells: list[list[Cell]] = [
         [
             feature["name"], feature["type"], _values(feature), _share(feature["nulls"], feature["rows"]),
             each["mean"], each["std"],
@@ -84,7 +85,22 @@ def _features(found: CardData) -> Section:
         for feature, each in rows
     ]  # fmt: skip
     table = Table(["feature", "type", "values in training", "missing", "importance", "std"], cells)
-    return Section("Features and their importance", [Paragraph(intro), table])
+    return Section("Features and their importance", [Paragraph(intro), table], [_origins(found)])
+
+
+def _origins(found: CardData) -> Section:
+    """Each feature with the columns of sources that it comes from, where the training traced them."""
+    title = "Where the features come from"
+    if not found.lineage:
+        text = "The columns that this version's features come from are not in the tables; its sources stand above."
+        return Section(title, [Paragraph(text)])
+    known = origins(found.lineage)
+    rows: list[list[Cell]] = []
+    for name in sorted(feature["name"] for feature in found.document("features")):
+        origin = known.get(name)
+        rows.append([name, str(origin) if origin else None, origin.is_personal if origin else None])
+    text = "By the SQL of the project, as the training traced it. Joins and filters on the way are left out."
+    return Section(title, [Paragraph(text), Table(["feature", "columns of sources", "personal data"], rows)])
 
 
 def _share(part: float, whole: float) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade import published
+from handmade import declared, published
 from handmade_versions import metric, version
 from markdown_it import MarkdownIt
 
@@ -20,6 +20,7 @@ from mlbridge.errors import MonitorError
 from mlbridge.model_card.card import SECTIONS, markdown_card, model_card
 from mlbridge.model_card.document import Code, Facts, Interval, Paragraph, Points, Section, Table
 from mlbridge.model_card.html import to_html
+from mlbridge.model_card.lineage import origins
 from mlbridge.model_card.markdown import to_markdown
 from mlbridge.monitor import State
 
@@ -151,6 +152,7 @@ def test_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
         "| rmse | test | 10 | 9.5 to 10.5 | 9.5 | 15 |",
         "No slice was measured.",
         "| 4.5 | 5.25 | 15 |",
+        "its sources stand above.",
         "| discount | DOUBLE | -1 to 12.25 | 10.0 % | 2 | 0.01 |",
         "| city | VARCHAR | 7 different | 10.0 % | \N{EN DASH} | \N{EN DASH} |",
         "The verdict of the monitor is cannot tell. Too few outcomes. Wait.",
@@ -226,6 +228,44 @@ def test_damaged_documents_are_named(tmp_path: Path) -> None:
     state = published(tmp_path, ml_versions=[{**version(1), "params": "{", "damaged_documents": "params"}])
     with pytest.raises(MonitorError, match="version 1 of 'spent' has documents that are no JSON: params"):
         model_card(state, "spent", 1)
+
+
+# --- where features come from -----------------------------------------------------------------------------------
+
+
+def edge(to: str, source: str, how: str = "copied", is_pii: bool = False) -> dict[str, Any]:
+    (node, column), (from_node, from_column) = to.rsplit(".", 1), source.rsplit(".", 1)
+    found = {"node": node, "column_name": column, "from_node": from_node, "from_column": from_column}
+    return of_spent(version=1, **found, how=how, is_pii=is_pii)
+
+
+EDGES = [
+    edge("spent_features.visits", "visits.n", "aggregated", is_pii=True),
+    edge("spent_features.visits", "prices.at", "joined on"),
+    edge("visits.n", "raw.visits.count"),
+    edge("visits.n", "raw.visits.day", "transformed"),
+    *(edge("spent_features.city", f"raw.places.c{number}") for number in range(8)),
+]
+
+
+def test_a_feature_comes_from_the_columns_at_the_end_of_all_ways() -> None:
+    found = {name: (str(origin), origin.is_personal) for name, origin in origins(EDGES).items()}
+    first = ", ".join(f"raw.places.c{number}" for number in range(6))
+    assert found == {
+        "visits": ("raw.visits.count, raw.visits.day", True),
+        "city": (f"{first} and 2 more", False),
+    }
+    loop = [edge("a.x", "b.x"), edge("b.x", "b.y"), edge("b.y", "b.x"), edge("b.y", "raw.z")]
+    assert origins(loop)["x"].columns == ["raw.z"]
+
+
+def test_the_card_says_where_features_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = dict.fromkeys(EDGES[0], "text") | {"version": "integer", "is_pii": "boolean"}
+    tables = {**declared(), "ml_lineage": columns}
+    monkeypatch.setattr("handmade.declared", lambda: tables)
+    found = markdown_card(published(tmp_path, ml_versions=[version(1)], ml_lineage=EDGES), "spent", 1)
+    assert "| visits | raw.visits.count, raw.visits.day | yes |" in found
+    assert "| discount | \N{EN DASH} | \N{EN DASH} |" in found
 
 
 # --- the page and the Markdown -----------------------------------------------------------------------------------
