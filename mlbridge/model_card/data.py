@@ -15,7 +15,11 @@ from mlbridge.spec.specification import Spec, stored_spec
 from mlbridge.typing import Json, Row
 
 VERSION = """
-select v.*, c.version as in_use, c.pinned
+select
+    v.candidate, v.outcome, v.reason, v.trained_at, v.as_of, v.spec, v.features, v.params, v.calibration, v.decision,
+    v.rows_train, v.rows_validation, v.rows_test, v.train_from, v.train_to, v.holdout_from, v.data_hash,
+    v.artifact_format, v.artifact_sha256, v.scoring_sql_note, v.fit_seconds, v.library_versions, v.damaged_documents,
+    c.version as in_use, c.pinned
 from ml_versions as v
 left join ml_champions as c on v.model = c.model and v.version = c.version
 where v.model = :model and v.version = :version and v.outcome <> 'runner_up'
