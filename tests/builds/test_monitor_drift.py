@@ -290,7 +290,9 @@ def test_what_is_not_there_is_named(built: Built) -> None:
 def test_names_are_only_text_in_the_card(built: Built) -> None:
     found = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown_card(built.state, "world", 1))
     tags = set(re.findall(r"</?(\w+)", found))
-    assert tags == {"h1", "h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td", "pre", "code"}
+    assert tags == {
+        "h1", "h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td", "pre", "code",
+    }  # fmt: skip
     cells = [html.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", found)]
     assert {HOSTILE, f"city={SCRIPT}", "city=missing", "city=NULL"} <= set(cells)
     assert "share of <i>yes" in html.unescape(found)
