@@ -50,26 +50,12 @@ known as (
         on grants.node = nodes.node
 ),
 
--- without a catalog it is known of an input who may read it if the project says so
-compared as (
+pairs as (
     select
         known.node,
         known.grantee,
         inputs.node as input,
-        coalesce(
-            {{ mlbridge.can_read('known.grantee', 'inputs.schema_name', 'inputs.relation_name') }},
-            case
-                when exists (select 1 from configured where configured.node = inputs.node)
-                    then exists (
-                        select 1
-                        from configured
-                        where
-                            configured.node = inputs.node
-                            and configured.privilege = 'select'
-                            and configured.grantee in (known.grantee, 'public')
-                    )
-            end
-        ) as is_readable
+        {{ mlbridge.can_read('known.grantee', 'inputs.schema_name', 'inputs.relation_name') }} as is_readable
     from known
     inner join facts
         on known.node = facts.node and facts.kind = 'input'
@@ -78,12 +64,33 @@ compared as (
     where known.privilege = 'select' and coalesce(known.is_readable, known.is_configured)
 ),
 
+-- 1 or 0; without a catalog it is known of an input, NULL otherwise, if the project configures grants on it
+compared as (
+    select
+        pairs.node,
+        pairs.grantee,
+        pairs.input,
+        coalesce(
+            max(case when pairs.is_readable then 1 when not pairs.is_readable then 0 end),
+            max(
+                case
+                    when configured.privilege = 'select' and configured.grantee in (pairs.grantee, 'public') then 1
+                    when configured.node is not null then 0
+                end
+            )
+        ) as is_readable
+    from pairs
+    left join configured
+        on pairs.input = configured.node
+    group by pairs.node, pairs.grantee, pairs.input
+),
+
 judged as (
     select
         node,
         grantee,
         min(case when is_readable is null then 0 else 1 end) as all_known,
-        nullif({{ mlbridge.joined('case when not is_readable then input end', 'input') }}, '') as unreadable_inputs
+        nullif({{ mlbridge.joined('case when is_readable = 0 then input end', 'input') }}, '') as unreadable_inputs
     from compared
     group by node, grantee
 ),
