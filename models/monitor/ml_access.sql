@@ -10,7 +10,9 @@ with facts as (
 ),
 
 nodes as (
-    select * from facts where kind = 'node'
+    select *
+    from facts
+    where kind = 'node'
 ),
 
 observed as (
@@ -18,7 +20,12 @@ observed as (
 ),
 
 configured as (
-    select distinct node, grantee, privilege from facts where kind = 'grant'
+    select distinct
+        node,
+        grantee,
+        privilege
+    from facts
+    where kind = 'grant'
 ),
 
 grants as (
