@@ -96,14 +96,13 @@ def _candidates(found: CardData) -> Section:
             ]
         )  # fmt: skip
     columns = [
-        "candidate", "outcome", f"{metric}, validation rows", "95 % interval", f"{metric}, test rows", "95 % interval",
-        "seconds of the fit",
+        "candidate", "outcome", "validation rows", "95 % interval", "test rows", "95 % interval", "seconds of the fit",
     ]  # fmt: skip
     chosen = found.row["candidate"]
     why = f"{chosen} was the only candidate."
     if len(rows) > 1:
         why = f"{chosen} had the best {metric} on the validation rows. The test rows had no influence on this choice."
-    return Section("Candidates and the choice among them", [Paragraph(why), Table(columns, rows)])
+    return Section(f"Candidates, by {metric}", [Paragraph(why), Table(columns, rows)])
 
 
 def _scoring(found: CardData) -> Section:
@@ -112,8 +111,9 @@ def _scoring(found: CardData) -> Section:
         f"dbt build --select {quote(f'+{model}_predictions+')}   # scores new rows with the version in use",
         f"mlbridge compile {quote(model)} --version {version}   # the version as a SELECT",
     ]
-    note = found.row["scoring_sql_note"]
-    by = f"There is no SELECT of this version: {note}." if note else "Python and the compiled SELECT score alike."
+    note, promoted = found.row["scoring_sql_note"], found.row["outcome"] == "promoted"
+    tried = "Python and the compiled SELECT score alike." if promoted else "Scoring as SQL was not tried in its training."
+    by = f"There is no SELECT of this version: {note}." if note else tried
     return Section(
         "How to score with it",
         [

@@ -29,8 +29,9 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th, td { overflow-wrap: normal; }
 thead th { background: var(--fill); }
-tbody th { font-weight: 500; max-width: 24rem; overflow-wrap: anywhere; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+tbody th { font-weight: 500; }
+td.number, th.number { text-align: right; }
+td.number { white-space: nowrap; }
 pre { padding: .75rem; background: var(--fill); overflow-x: auto; }
 @media (max-width: 36rem) { dl { display: block; } dd { margin-bottom: .5rem; } }
 @media print {
