@@ -107,12 +107,15 @@ def _candidates(found: CardData) -> Section:
 
 def _scoring(found: CardData) -> Section:
     model, version = found.model, found.version
+    select = quote(f"+{model}_predictions+")
     lines = [
-        f"dbt build --select {quote(f'+{model}_predictions+')}   # scores new rows with the version in use",
+        f"dbt build --select {select}   # scores new rows with the version in use",
         f"mlbridge compile {quote(model)} --version {version}   # the version as a SELECT",
     ]
     note, promoted = found.row["scoring_sql_note"], found.row["outcome"] == "promoted"
-    tried = "Python and the compiled SELECT score alike." if promoted else "Scoring as SQL was not tried in its training."
+    tried = (
+        "Python and the compiled SELECT score alike." if promoted else "Scoring as SQL was not tried in its training."
+    )
     by = f"There is no SELECT of this version: {note}." if note else tried
     return Section(
         "How to score with it",
