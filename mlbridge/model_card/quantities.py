@@ -23,6 +23,7 @@ def quantities(found: CardData) -> Section:
         Section(f"Slices, {metric} on the test rows", [_slices(found)]),
         Section("Calibration on the test rows", [_calibration(found)]),
         _features(found),
+        _origins(found),
     ]
     return Section("Quantitative analyses", [], parts)
 
@@ -85,7 +86,7 @@ def _features(found: CardData) -> Section:
         for feature, each in rows
     ]  # fmt: skip
     table = Table(["feature", "type", "values in training", "missing", "importance", "std"], cells)
-    return Section("Features and their importance", [Paragraph(intro), table], [_origins(found)])
+    return Section("Features and their importance", [Paragraph(intro), table])
 
 
 def _origins(found: CardData) -> Section:
