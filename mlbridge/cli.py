@@ -49,7 +49,7 @@ def _with_project(command: Callable[..., None], target: str, formats: Sequence[s
         click.option(target, help="The profile's target; dbt's default otherwise."),
         click.option(
             "--format", "form", type=click.Choice(list(formats)), default=formats[0], show_default=True,
-            help="Output format: a table for people, JSON for programs.",
+            help="Output format; JSON for programs.",
         ),
     )  # fmt: skip
     for option in reversed(options):
@@ -422,6 +422,36 @@ def lineage(
         click.echo(json.dumps(found, indent=2))
     else:
         show_lineage(found)
+
+
+@main.command()
+@model_argument()
+@version_option("The version to describe; by default the champion.")
+@partial(project_options, formats=("markdown", "html", "json"))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, not to stdout.")
+def card(
+    model: str, number: int | None, form: str, output: Path | None,
+    project_dir: Path, profiles_dir: Path | None, target: str | None,
+) -> None:  # fmt: skip
+    """Write the model card of MODEL: what it predicts, on which data, how well, what was decided, and its limits.
+
+    It has the sections of Mitchell et al., Model Cards for Model Reporting (2019). All of it is from the tables that
+    the last build published; what they do not hold is said to be not measured.
+
+    Example: mlbridge card late_arrival --format html --output late_arrival.html --project-dir dbt_project
+    """
+    from mlbridge.commands.card import card, write
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("writing the card"):
+            text = card(Project.at(project_dir, profiles_dir, target), model, number, form)
+        if output is not None:
+            write(text, output)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if output is None:
+        click.echo(text, nl=False)
 
 
 @main.command()

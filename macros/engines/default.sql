@@ -14,6 +14,12 @@
   {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
 {% endmacro %}
 
+{% macro default__observed_grants() %}{{ return(none) }}{% endmacro %}
+
+{% macro default__can_read(role, schema, relation) %}{{ return('cast(null as boolean)') }}{% endmacro %}
+
+{% macro default__unquoted_role(written) %}{{ return(written) }}{% endmacro %}
+
 {% macro default__whole_number(hash) %}{{ return("cast(cast('x' || substring(" ~ hash ~ ', 1, 7) as bit(28)) as integer)') }}{% endmacro %}
 
 {% macro default__epoch(value) %}{{ return('extract(epoch from ' ~ value ~ ')') }}{% endmacro %}

@@ -92,6 +92,26 @@
   {{ return(adapter.dispatch('raised', 'mlbridge')(message)) }}
 {% endmacro %}
 
+{% macro observed_grants() %}
+  {#-
+    A select of who has which privilege on which table or view of the target's database, as the warehouse's catalog says it:
+    `schema_name`, `relation_name`, `grantee` (`public` for everybody), `privilege` in lower case; none where no catalog is read.
+  -#}
+  {{ return(adapter.dispatch('observed_grants', 'mlbridge')()) }}
+{% endmacro %}
+
+{% macro can_read(role, schema, relation) %}
+  {#- Whether a role can read a table or view of the target's database, all three named by columns; NULL where no catalog is read. -#}
+  {{ return(adapter.dispatch('can_read', 'mlbridge')(role, schema, relation)) }}
+{% endmacro %}
+
+{% macro role_name(written) %}
+  {#- The name of the role that dbt's `grants` name: they hold it as SQL, with quotes where it needs them. -#}
+  {%- set is_quoted = written[:1] in ['"', '`'] and written[-1:] == written[:1] and written | length > 1 -%}
+  {%- if is_quoted -%}{{ return(written[1:-1] | replace(written[0] * 2, written[0])) }}{%- endif -%}
+  {{ return(adapter.dispatch('unquoted_role', 'mlbridge')(written)) }}
+{% endmacro %}
+
 {% macro column_names(relation) %}
   {#- The columns of a table or view that is there, also of a view that cannot be read any more because what it reads has changed. -#}
   {{ return(adapter.dispatch('column_names', 'mlbridge')(relation)) }}

@@ -45,3 +45,46 @@
   {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do shape.append([column.name, column.data_type]) -%}{%- endfor -%}
   {{ return(shape) }}
 {% endmacro %}
+
+{% macro postgres__observed_grants() %}
+  {#-
+    Not information_schema.role_table_grants, which hides what is granted to PUBLIC and what this user has no part in. The owner, who may do
+    everything, is named for `select` only.
+  -#}
+  select
+    spaces.nspname as schema_name,
+    relations.relname as relation_name,
+    case when items.grantee = 0 then 'public' else roles.rolname end as grantee,
+    lower(items.privilege_type) as privilege
+  from pg_catalog.pg_class as relations
+  inner join pg_catalog.pg_namespace as spaces
+    on relations.relnamespace = spaces.oid
+  cross join lateral aclexplode(coalesce(relations.relacl, acldefault('r', relations.relowner))) as items
+  left join pg_catalog.pg_roles as roles
+    on items.grantee = roles.oid
+  where
+    relations.relkind in ('r', 'p', 'v', 'm', 'f')
+    and (items.grantee = 0 or roles.oid is not null)
+    and (items.privilege_type = 'SELECT' or items.grantee <> relations.relowner)
+{% endmacro %}
+
+{% macro postgres__can_read(role, schema, relation) %}
+  {#- With what is granted to PUBLIC and to the roles that it is a member of, and only where it may use the schema. -#}
+  coalesce((
+    select
+      case
+        when {{ role }} = 'public'
+          then has_schema_privilege('public', spaces.oid, 'usage') and has_table_privilege('public', relations.oid, 'select')
+        when roles.oid is not null
+          then has_schema_privilege(roles.oid, spaces.oid, 'usage') and has_table_privilege(roles.oid, relations.oid, 'select')
+      end
+    from pg_catalog.pg_class as relations
+    inner join pg_catalog.pg_namespace as spaces
+      on relations.relnamespace = spaces.oid
+    left join pg_catalog.pg_roles as roles
+      on roles.rolname = {{ role }}
+    where spaces.nspname = {{ schema }} and relations.relname = {{ relation }}
+  ), false)
+{% endmacro %}
+
+{% macro postgres__unquoted_role(written) %}{{ return(written | lower) }}{% endmacro %}

@@ -32,3 +32,7 @@
 {% endmacro %}
 
 {% macro redshift__publication(tables, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}
+
+{% macro redshift__observed_grants() %}{#- Nor its catalog. -#}{{ return(none) }}{% endmacro %}
+
+{% macro redshift__can_read(role, schema, relation) %}{{ return(mlbridge.default__can_read(role, schema, relation)) }}{% endmacro %}

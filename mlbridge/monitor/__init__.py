@@ -4,7 +4,6 @@ The tables that they read are computed in SQL: `models/monitor` and `macros/moni
 """
 
 from mlbridge.errors import MonitorError
-from mlbridge.monitor.card import card
 from mlbridge.monitor.clues import clues, worst_rows
 from mlbridge.monitor.curves import costs, curve, design_effects, gain, holdout_steps, score_steps
 from mlbridge.monitor.distribution import distribution, distributions, outcomes_by_bin
@@ -49,7 +48,6 @@ __all__ = [
     "associations",
     "by_slice",
     "calibration",
-    "card",
     "changes",
     "clues",
     "confusion",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 NO_VALUE = "\N{EN DASH}"
 # Characters with a meaning in CommonMark, GitHub's tables and links, and Streamlit's formulas and colours. An
-# underscore within a word has none and is not escaped.
-SPECIAL = re.compile(r"[\\`*{}\[\]#|~$:@]|(?<![^\W_])_|_(?![^\W_])")
-LIST = re.compile(r"^(\d*)([-+=.)])")
+# underscore within a word, a colon before a blank, and one in a time of day have none and are not escaped.
+SPECIAL = re.compile(r"[\\`*{}\[\]#|~$@]|:(?!\s|$|\d\d(?!\d))|(?<![^\W_])_|_(?![^\W_])")
+LIST = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))([-+=.)])")
 WEB = re.compile(r"(?i)\bwww\.")
 BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -26,9 +26,9 @@ def text(value: object) -> str:
     return WEB.sub(lambda found: found[0][:-1] + "\\.", LIST.sub(r"\1\\\2", escaped))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: int = 1) -> str:
-    """Write a table of cells that are Markdown already; the columns from `right` on hold numbers."""
-    line = ["---" if index < right else "---:" for index in range(len(columns))]
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[int] = ()) -> str:
+    """Write a table of cells that are Markdown already; `numbers` are the indices of the columns that hold numbers."""
+    line = ["---:" if index in numbers else "---" for index in range(len(columns))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, line, *rows))
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from mlbridge import monitor
 from mlbridge.app import fmt, page
 from mlbridge.app.charts import versions as charts
+from mlbridge.model_card.card import markdown_card
 
 FIRST, LATEST = 20, 8  # versions and features; decisions: how many are shown unless all are requested
 MOST_PINS = 3  # versions that are suggested for a pin
@@ -261,7 +262,7 @@ def card(row: pd.Series, numbers: list[str]) -> None:
     st.header("Model card")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         version = page.pick("Version", numbers, "version", default=str(row.version))
-        text = page.ask(monitor.card, model=row.model, version=int(version))
+        text = page.ask(markdown_card, model=row.model, version=int(version))
         st.download_button(
             "Download as Markdown",
             text,

@@ -317,3 +317,59 @@ def test_a_project_that_is_not_there_is_misuse(run: Callable[..., Result], comma
     assert isinstance(shown.exception, SystemExit)
     assert shown.exit_code == 2
     assert "Error: Invalid value for '--project-dir'" in shown.output
+
+
+# --- the model card --------------------------------------------------------------------------------------------
+
+
+def test_a_card_is_written_to_the_terminal_or_a_file(run: Callable[..., Result], tmp_path: Path) -> None:
+    shown = run("card", "late_arrival")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith("# Model card: late_arrival, version 1\n\n- **Status**: in use\n")
+    for words in (
+        "| hist_gradient_boosting | promoted | 0.",
+        "| raw.flights | Flights that",
+        "### Leaks that were looked for",
+    ):
+        assert words in shown.stdout, words
+    file = tmp_path / "card.html"
+    shown = run("card", "late_arrival", "--version", "1", "--format", "html", "--output", str(file))
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert file.read_text().startswith('<!doctype html>\n<html lang="en">')
+
+
+def test_a_card_for_programs_has_the_figures_of_the_tables(run: Callable[..., Result], flights: Host) -> None:
+    card = json.loads(run("card", "arrival_delay", "--format", "json").stdout)
+    (figures,) = (part["parts"][0] for part in card["parts"] if part["title"] == "Quantitative analyses")
+    rows = {(metric, split): row for metric, split, *row in figures["blocks"][0]["rows"]}
+    (expected,) = flights.rows("""
+        select value, low, high, baseline, n from ml_metrics natural join ml_champions
+        where model = 'arrival_delay' and metric = 'rmse' and split = 'test' and slice = 'all'
+    """)
+    value, interval, baseline, n, _ = rows["rmse", "test"]
+    assert (value, interval["low"], interval["high"], baseline, n) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["late_arival"], "there is no model 'late_arival'. Did you mean 'late_arrival'?"),
+        (["late_arrival", "--version", "7"], "'late_arrival' has no version 7. Its versions: '1'."),
+        (["late_arrival", "--version", "first"], "'first' is not a valid integer"),
+        (["late_arrival", "--format", "pdf"], "'pdf' is not one of 'markdown', 'html', 'json'"),
+        (["late_arrival", "--output", "nowhere/card.md"], "the card cannot be written to 'nowhere/card.md': "),
+    ],
+)
+def test_a_card_that_cannot_be_written(run: Callable[..., Result], args: list[str], message: str) -> None:
+    shown = run("card", *args)
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert message in shown.stderr
+
+
+def test_a_card_before_the_first_build(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(tmp_path / "nothing.duckdb"))
+    shown = run("card", "late_arrival")
+    assert shown.exit_code == 2
+    assert "no build has been published" in shown.stderr

@@ -15,6 +15,7 @@ from warm import Warm
 
 from mlbridge import monitor
 from mlbridge.cli import main
+from mlbridge.model_card.card import markdown_card
 from mlbridge.monitor import open_folder
 
 FEATURES = f"""
@@ -129,7 +130,7 @@ def test_doctor_versions_and_the_monitor_say_it(withheld: tuple[Host, str], monk
     found = monitor.leaks(state, "churned")
     assert list(found["level"]) == ["withhold"] * 3 + ["none"] * 12
     assert not found["allowed"].any()
-    assert "not in use: something looks like a leak" in monitor.card(state, "churned", 1)
+    assert "not in use: something looks like a leak" in markdown_card(state, "churned", 1)
 
 
 def test_a_withheld_version_is_not_trained_again_and_cannot_be_pinned(

@@ -19,8 +19,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency
 from warm import Warm
 
+from mlbridge.model_card.card import markdown_card
 from mlbridge.monitor import MonitorError, State, open_folder
-from mlbridge.monitor.card import card
 from mlbridge.monitor.distribution import distribution
 from mlbridge.monitor.drift import BASELINES, drift, drift_history
 
@@ -288,9 +288,11 @@ def test_what_is_not_there_is_named(built: Built) -> None:
 
 
 def test_names_are_only_text_in_the_card(built: Built) -> None:
-    found = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(card(built.state, "world", 1))
+    found = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown_card(built.state, "world", 1))
     tags = set(re.findall(r"</?(\w+)", found))
-    assert tags == {"h1", "h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td"}
+    assert tags == {
+        "h1", "h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td", "pre", "code",
+    }  # fmt: skip
     cells = [html.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", found)]
     assert {HOSTILE, f"city={SCRIPT}", "city=missing", "city=NULL"} <= set(cells)
     assert "share of <i>yes" in html.unescape(found)
@@ -298,16 +300,17 @@ def test_names_are_only_text_in_the_card(built: Built) -> None:
 
 
 def test_the_figures_of_the_card_are_those_of_the_training(built: Built) -> None:
-    lines = card(built.state, "world", 1).splitlines()
+    lines = markdown_card(built.state, "world", 1).splitlines()
     metrics = document(built.host, "world", "metrics")
     (main,) = (each for each in metrics if (each["split"], each["slice"], each["metric"]) == ("test", "all", "roc_auc"))
     value, low, high, naive = (f"{main[key]:.4g}" for key in ("value", "low", "high", "baseline"))
-    assert f"| roc_auc | test | {value} | {low} to {high} | {naive} | {main['n']:,} |" in lines
+    figures = f"| roc_auc | test | {value} | {low} to {high} | {naive} | {main['n']:,} | {main['baseline_name']} |"
+    assert figures in lines
     for each in document(built.host, "world", "calibration"):
         assert f"| {each['mean_predicted']:.4g} | {each['observed']:.4g} | {each['n']:,} |" in lines
     first, last = (pd.Timestamp(built.trained["opened"].agg(end), unit="s") for end in ("min", "max"))
-    (opened,) = (each for each in lines if each.startswith("| opened |"))
+    (opened,) = (each for each in lines if each.startswith("| opened | DATE |"))
     assert opened.startswith(f"| opened | DATE | {first:%Y-%m-%d} to {last:%Y-%m-%d} | 0.0 % |")
-    (x,) = (each for each in lines if each.startswith("| x |"))
+    (x,) = (each for each in lines if each.startswith("| x | DOUBLE |"))
     trained = built.trained["x"]
     assert f"| {trained.min():.4g} to {trained.max():.4g} | {100 * trained.isna().mean():.1f} % |" in x

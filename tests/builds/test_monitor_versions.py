@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from dbt_host import Host
 
+from mlbridge.model_card.card import markdown_card
 from mlbridge.monitor import State, open_folder
-from mlbridge.monitor.card import card
 from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.runs import invocations, runs
 from mlbridge.monitor.version_changes import changes
@@ -97,11 +97,11 @@ def test_two_versions_of_one_spec_differ_by_their_rows(aged_shop: Host, state: S
 @pytest.mark.parametrize("model", MODELS)
 def test_every_version_has_a_card(state: State, model: str) -> None:
     for version, status in ((1, "not in use any more"), (2, "in use, pinned by the spec")):
-        found = card(state, model, version)
+        found = markdown_card(state, model, version)
         assert f"# Model card: {model}, version {version}" in found
-        assert f"**{status}** as of" in found
-    assert "The split is by a hash of household" in card(state, "basket", 1)
-    assert "with a gap of 1 day" in card(state, "amount", 1)
+        assert f"- **Status**: {status}\n" in found
+    assert "The split is by a hash of household" in markdown_card(state, "basket", 1)
+    assert "with a gap of 1 day" in markdown_card(state, "amount", 1)
 
 
 # --- runs and pipeline -----------------------------------------------------------------------------------------

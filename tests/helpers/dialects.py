@@ -21,7 +21,10 @@ EVERYWHERE = {
     "max", "md5", "min", "mod", "nullif", "power", "replace", "row_number", "sqrt", "stddev_samp", "substring", "sum",
 }  # fmt: skip
 FUNCTIONS = {
-    "postgres": {"date_trunc", "extract", "jsonb_to_recordset", "regexp_replace", "string_agg", "to_json"},
+    "postgres": {
+        "acldefault", "aclexplode", "date_trunc", "extract", "has_schema_privilege", "has_table_privilege",
+        "jsonb_to_recordset", "lower", "regexp_replace", "string_agg", "to_json",
+    },
     "snowflake": {
         "array_construct", "check_json", "date_part", "date_trunc", "dateadd", "flatten", "get", "listagg",
         "parse_json", "to_json", "to_number",
@@ -54,7 +57,7 @@ TYPES = {
     "redshift": {"text", "double precision", "decimal(18, 4)"},
 }
 RESERVED_BY = {"spark": "sparksql"}  # the others have one name for sqlglot and sqlfluff
-LATERAL = {"postgres": "JSONB_TO_RECORDSET", "snowflake": "FLATTEN"}
+LATERAL = {"postgres": ("JSONB_TO_RECORDSET", "ACLEXPLODE"), "snowflake": ("FLATTEN",)}
 
 
 @dataclass(frozen=True)
@@ -161,10 +164,10 @@ def clauses_refused(statement: Statement) -> Iterator[str]:
 
 
 def laterals_refused(statement: Statement) -> Iterator[str]:
-    """Find another LATERAL than the one way in which the engine takes rows out of a document."""
+    """Find another LATERAL than those by which the engine takes rows out of a document, or grants out of a list."""
     words = [token.text.upper() for token in statement.tokens if token.token_type is not TokenType.STRING]
     for word, following in pairwise(words):
-        if word == "LATERAL" and following != LATERAL.get(statement.engine):
+        if word == "LATERAL" and following not in LATERAL.get(statement.engine, ()):
             yield f"LATERAL {following}"
 
 

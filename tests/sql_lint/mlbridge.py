@@ -299,3 +299,19 @@ def later(unit: str, count: str, moment: str) -> str:
 
 def at_least(value: str, least: str) -> str:
     return f"greatest({value}, {least})"
+
+
+def access_documents() -> str:
+    return "(select '[]' as document)"
+
+
+def observed_grants() -> str:
+    return "select schema_name, relation_name, grantee, privilege from granted"
+
+
+def observed_grants_of_nodes() -> str:
+    return "select node, grantee, privilege from granted"
+
+
+def can_read(role: str, schema: str, relation: str) -> str:
+    return f"{role} = {schema} || {relation}"

@@ -1,4 +1,4 @@
-"""What differs between versions, how they are ranked, and their cards, on tables made by hand from real estimators."""
+"""What differs between versions and how they are ranked, on tables made by hand from real estimators."""
 
 from __future__ import annotations
 
@@ -10,56 +10,15 @@ from typing import Any
 import pandas as pd
 import pytest
 from handmade import published
-from sklearn.compose import make_column_transformer
+from handmade_versions import RIDGE, metric, pipeline, version
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 from mlbridge.monitor import MonitorError, State
-from mlbridge.monitor.card import card
 from mlbridge.monitor.models import version_facts
 from mlbridge.monitor.version_changes import changes
 from mlbridge.monitor.versions import decisions, importances, leaderboard
-from mlbridge.spec.reading import read_spec
-from mlbridge.training.candidates import describe
-
-SPEC: dict[str, Any] = {"task": "regression", "target": "spent", "entity": "id", "time": "at"}
-FEATURES = {"visits": "INTEGER", "city": "VARCHAR", "discount": "DOUBLE"}
-
-
-def pipeline(alpha: float, numbers: list[str], texts: list[str]) -> Any:
-    prepared = make_column_transformer((SimpleImputer(), numbers), (OneHotEncoder(), texts), ("passthrough", []))
-    return make_pipeline(prepared, Ridge(alpha=alpha))
-
-
-RIDGE = pipeline(1.0, ["visits", "discount"], ["city"])
-
-
-def version(number: int, **changes: Any) -> dict[str, Any]:
-    """Write a version's row as the logbook has it."""
-    spec = read_spec("spent_training", {**SPEC, **changes.pop("spec", {})}).as_dict()
-    features = changes.pop("features", FEATURES)
-    stats = {"rows": 90, "nulls": 9, "distinct": 7, "mean": 1.5, "std": 0.5, "min": -1.0, "max": 12.25}
-    documents = {
-        "spec": spec,
-        "features": [
-            {"name": name, "type": type_, "kind": "category" if type_ == "VARCHAR" else "numeric", **stats}
-            for name, type_ in features.items()
-        ],
-        "params": {"estimator": describe(changes.pop("estimator", RIDGE)), "seed": 0, "classes": None, "numbers": None},
-        "library_versions": {"mlbridge": "0.3.0", "scikit-learn": "1.9.1", **changes.pop("libraries", {})},
-        "calibration": [{"bin": 0, "n": 15, "mean_predicted": 4.5, "observed": 5.25}],
-    }
-    row = {
-        "model": "spent", "version": number, "candidate": "ridge", "outcome": "promoted", "reason": "better",
-        "trained_at": datetime(2024, 5, number, 4), "as_of": datetime(2024, 5, 1), "data_hash": "abc",
-        "rows_train": 1090, "rows_validation": 20, "rows_test": 15, "train_from": datetime(2024, 1, 1),
-        "train_to": datetime(2024, 4, 1, 12, 30), "holdout_from": datetime(2024, 4, 20), "fit_seconds": 1.25,
-        "peak_memory_mb": 512.0, "artifact_format": "skops-1", "artifact_sha256": "f00d", "invocation_id": "i",
-    }  # fmt: skip
-    return {**row, **{key: json.dumps(value) for key, value in documents.items()}, **changes}
 
 
 def changed(folder: Path, **values: Any) -> dict[tuple[str, str], tuple[str, str]]:
@@ -170,12 +129,6 @@ def test_changes_of_data_and_libraries(tmp_path: Path) -> None:
 # --- the leaderboard, importances, decisions -------------------------------------------------------------------
 
 
-def metric(version: int, candidate: str, split: str, name: str, value: float | None, **more: Any) -> dict[str, Any]:
-    low, high = (None, None) if value is None else (value - 0.5, value + 0.5)
-    row = {"model": "spent", "version": version, "candidate": candidate, "split": split, "metric": name}
-    return {**row, "slice": "all", "value": value, "low": low, "high": high, "n": 15, "baseline": 9.5, **more}
-
-
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     rows = [
@@ -263,46 +216,3 @@ def test_decisions_newest_first(state: State) -> None:
     assert found["figures"].tolist() == [{"age_days": 3.5, "drifted": {"city": 0.25}}, {}]
     with pytest.raises(MonitorError, match=r"'spend'.* Did you mean 'spent'\?"):
         decisions(state, "spend")
-
-
-# --- the card --------------------------------------------------------------------------------------------------
-
-
-def test_the_card_of_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
-    found = card(state, "spent", 3)
-    assert found.startswith("# Model card: spent, version 3\n")
-    for words in (
-        "**in use, pinned by the spec** as of 2024-07-02 UTC",
-        "- **Estimator**: ridge: ColumnTransformer → Ridge",
-        "- **Decision**: rejected: better",
-        "For each id, at the moment at and from what is known then, it predicts the number spent.",
-        "The outcome is known at the same moment.",
-        "- **Preprocessing**: simpleimputer (SimpleImputer)\\: visits, discount; onehotencoder",
-        "The spec names no slices: whether it does worse for some group of rows was not measured.",
-        "**rmse** decides: the root of the mean squared error, in the unit of the target (lower is better).",
-        "The candidate was chosen on 20 validation rows and evaluated on 15 other test rows.",
-        "which begin at 2024-04-20 UTC",
-        "1,090 rows with a known outcome, from 2024-01-01 to 2024-04-01 12:30 UTC; 3 features",
-        "| rmse | test | 10 | 9.5 to 10.5 | 9.5 | 15 |",
-        "No slice was measured.",
-        "| 4.5 | 5.25 | 15 |",
-        "| discount | DOUBLE | -1 to 12.25 | 10.0 % | 2 | 0.01 |",
-        "| city | VARCHAR | 7 different | 10.0 % | \N{EN DASH} | \N{EN DASH} |",
-        "On the test rows its rmse is not better than that of the naive baseline.",
-        "Not measured. The tables do not say whether rows are about people",
-    ):
-        assert words in found, words
-    assert "It can only predict the outcomes" not in found
-
-
-def test_the_card_of_an_earlier_version(state: State) -> None:
-    found = card(state, "spent", 1)
-    assert "**not in use any more** as of" in found
-    assert "is not better than that of the naive baseline" not in found
-    assert "| all | 5 | 4.5 to 5.5 | 9.5 | 15 |\n| city=&lt;b&gt;north&lt;/b&gt; \\| \\*x\\* | 4 |" in found
-    assert "| city=NULL | 7 | 6.5 to 7.5 | 9.5 | 4 |" in found
-
-
-def test_a_card_that_cannot_be_written(state: State) -> None:
-    with pytest.raises(MonitorError, match="'spent' has no version 2"):
-        card(state, "spent", 2)

@@ -50,16 +50,22 @@
 {% endmacro %}
 
 {% macro lineage_documents() %}
-  {#-
-    The graph as rows of one column `document`, each a JSON array of up to 20 nodes, because some engines limit the length
-    of a literal.
-  -#}
-  {%- set documents, nodes = [], [] -%}
+  {#- The graph, as `as_documents` gives rows: one per node. -#}
+  {%- set nodes = [] -%}
   {%- for id, node in (mlbridge.lineage() if execute else {}).items() -%}
     {%- do nodes.append(dict(node, node=id, parents=tojson(node.parents))) -%}
   {%- endfor -%}
-  {%- for some in nodes | batch(20) -%}
-    {%- do documents.append('select ' ~ mlbridge.text(tojson(some)) ~ ' as document') -%}
+  {{ return(mlbridge.as_documents(nodes)) }}
+{% endmacro %}
+
+{% macro as_documents(rows) %}
+  {#-
+    Rows, as mappings, in the form that `unfold` reads: a relation with one column `document`, each a JSON array of up to 20 of them,
+    because some engines limit the length of a literal.
+  -#}
+  {%- set found = [] -%}
+  {%- for some in rows | batch(20) -%}
+    {%- do found.append('select ' ~ mlbridge.text(tojson(some)) ~ ' as document') -%}
   {%- endfor -%}
-  {{ return('(' ~ (documents or ["select '[]' as document"]) | join(' union all ') ~ ')') }}
+  {{ return('(' ~ (found or ["select '[]' as document"]) | join(' union all ') ~ ')') }}
 {% endmacro %}
