@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, Condition
+from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition
 
 
 class Flow(NamedTuple):
@@ -25,10 +25,14 @@ NOTHING: Flows = frozenset()
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Column:
-    """The flows into a column. Of a set operation it keeps the column of each branch, in order."""
+    """The flows into a column. Of a set operation it keeps the column of each branch, in order.
+
+    `constant` is the text of a literal that the column is in every row, None for any other column.
+    """
 
     flows: Flows = NOTHING
     branches: tuple[Column, ...] = ()
+    constant: str | None = None
 
 
 EMPTY = Column()
@@ -47,13 +51,15 @@ class Table:
     """The columns of a query or relation, in order, and what decides about its rows.
 
     `unknown` is what a column comes from that is not listed: a relation whose columns are not known, by its id, or the
-    arguments of a table function. `relation` is the id of a relation of the graph that is read as it is.
+    arguments of a table function. `relation` is the id of a relation of the graph that is read as it is. `width` is the
+    number of branches that the rows come from, one of which each row is of; 0 where they are not told apart.
     """
 
     outputs: list[Output]
     rows: Flows = NOTHING
     unknown: tuple[str | Column, ...] = ()
     relation: str | None = None
+    width: int = 0
     _by_key: dict[str, Column] = field(default_factory=dict)
 
     def find(self, key: str) -> Column | None:
@@ -79,7 +85,19 @@ class Table:
         ]
         known = len(self.outputs)
         more = [Output(each.key, each.name, self.guess(each.key) or EMPTY) for each in fresh[known:]]
-        return Table(outputs + more, self.rows, () if more else self.unknown)
+        return Table(outputs + more, self.rows, () if more else self.unknown, width=0 if more else self.width)
+
+    def of_branches(self, kept: Sequence[int]) -> Table:
+        """Return the table without the rows of the other branches."""
+        outputs = [
+            each._replace(column=of_branches([each.column.branches[at] for at in kept])) for each in self.outputs
+        ]
+        return Table(outputs, self.rows, self.unknown, width=len(kept) if len(kept) > 1 else 0)
+
+
+def of_branches(branches: Sequence[Column]) -> Column:
+    """Return the column whose rows are those of several branches; of one branch, that branch's."""
+    return branches[0] if len(branches) == 1 else Column(merged(branches).flows, tuple(branches))
 
 
 def merged(columns: Iterable[Column]) -> Column:
@@ -121,6 +139,27 @@ def influence(columns: Iterable[Column], how: str) -> Flows:
     return frozenset(
         each if each.how in INFLUENCES else each._replace(how=how) for column in columns for each in column.flows
     )
+
+
+def places(column: Column) -> tuple[tuple[str, str], ...]:
+    """Return the columns of relations that a column's value comes from, in a fixed order."""
+    return tuple(sorted({(each.node, each.column) for each in column.flows if each.how in VALUES}))
+
+
+def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
+    """Return a column whose values come along only where conditions hold."""
+    every = tuple(conditions)
+    if not every:
+        return column
+    flows = frozenset(
+        each._replace(conditions=_added(each.conditions, every)) if each.how in VALUES else each
+        for each in column.flows
+    )
+    return Column(flows, tuple(conditioned(each, every) for each in column.branches), column.constant)
+
+
+def _added(there: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    return (*there, *(each for each in more if each not in there))
 
 
 def _with_how(column: Column, how: str, weaker: tuple[str, ...]) -> Column:

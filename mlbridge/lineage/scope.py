@@ -7,17 +7,41 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Table, merged, transformed
+from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Output, Table, conditioned, merged, transformed
+from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.names import Names
+
+
+# Rows of a union of more queries are not told apart: each expression is read once for each pair of them.
+MOST_BRANCHES = 12
 
 
 @dataclass
 class Source:
-    """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only."""
+    """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only.
+
+    `conditions` must hold for a row to be used. `branch` is the branch of the table that the rows at hand are of, None
+    where they are of any.
+    """
 
     key: str
     table: Table
     shown: bool = True
+    conditions: tuple[Condition, ...] = ()
+    branch: int | None = None
+
+    def find(self, key: str) -> Column | None:
+        """Return the first column of a name as the rows at hand have it, None where none is listed."""
+        found = self.table.find(key)
+        return None if found is None else self._at_hand(found)
+
+    def outputs(self) -> Iterator[Output]:
+        """Yield the columns as the rows at hand have them."""
+        for each in self.table.outputs:
+            yield each._replace(column=self._at_hand(each.column))
+
+    def _at_hand(self, column: Column) -> Column:
+        return conditioned(column if self.branch is None else column.branches[self.branch], self.conditions)
 
 
 @dataclass
@@ -44,6 +68,24 @@ class Scope:
     def inside(self, bound: Sequence[str] = ()) -> Scope:
         """Return a scope within this one, in which some names mean no column."""
         return Scope(self.names, self.query, self.relation, self.tables, self, bound=frozenset(bound))
+
+    def each_branch(self) -> Iterator[int | None]:
+        """Have the rows at hand of one branch after the other, if they come from a union; else once as they are."""
+        source = self.united()
+        if source is None:
+            yield None
+            return
+        before = source.branch
+        try:
+            for source.branch in range(source.table.width):
+                yield source.branch
+        finally:
+            source.branch = before
+
+    def united(self) -> Source | None:
+        """Return the one source whose rows are of branches of a union; None where there is none, or several."""
+        found = [each for each in self.sources if 1 < each.table.width <= MOST_BRANCHES]
+        return found[0] if len(found) == 1 else None
 
     def source(self, key: str) -> Source | None:
         """Return the source of a name, of this SELECT only."""
@@ -76,15 +118,24 @@ class Scope:
         """Return what a name comes from if a source, or the SELECT list so far, has it."""
         if key in self.shared:
             return self.shared[key][0]
-        found = [column for source in self.sources if (column := source.table.find(key)) is not None]
-        if len(found) > 1 and any(each is not found[0] for each in found):
-            return Column(frozenset(flow._replace(certain=False) for flow in found[0].flows))
+        found = [(source, column) for source in self.sources if (column := source.table.find(key)) is not None]
         if found:
-            return found[0]
+            source, column = found[0]
+            at_hand = source.find(key) or EMPTY
+            ambiguous = any(each is not column for _, each in found)
+            return _assumed(at_hand.flows) if ambiguous else at_hand
         if key in self.aliases:
             return self.aliases[key]
         row = self.source(key)
         return None if row is None else transformed(merged(output.column for output in row.table.outputs))
+
+    def holder(self, parts: Sequence[exp.Expr]) -> Source | None:
+        """Return the source, here or around, that a column is of; None where that is not known."""
+        keys = [self.names.key(part) for part in parts]
+        if len(keys) > 1:
+            return self._around(keys[-2])
+        listing = (each for scope in self._outwards() for each in scope.sources if each.table.find(keys[0]) is not None)
+        return next(listing, None)
 
     def guess(self, key: str) -> Column | None:
         """Return what a name may come from that no source lists."""
@@ -100,7 +151,7 @@ class Scope:
         return None
 
     def _of_source(self, source: Source, key: str) -> Column:
-        found = source.table.find(key)
+        found = source.find(key)
         if found is None:
             found = source.table.guess(key)
         if found is None and source.table.relation is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from mlbridge.lineage.conditions import restrict
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import EMPTY, Column, Output, Table, influence, merged, transformed
 from mlbridge.lineage.graph import JOINED
@@ -129,6 +130,7 @@ def add_join(join: exp.Expr, scope: Scope) -> None:
     on = join.args.get("on")
     if on is not None:
         scope.rows |= influence([value(on, scope)], JOINED)
+        restrict(on, scope, {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.side, scope.sources))
     if "SEMI" in (join.kind, join.side) or "ANTI" in (join.kind, join.side):
         for source in right:
             source.shown = False
@@ -158,6 +160,6 @@ def _holding(sources: list[Source], key: str) -> tuple[Source, ...]:
 
 
 def _first(sources: list[Source], key: str) -> Column:
-    listed = [column for source in sources if (column := source.table.find(key)) is not None]
+    listed = [column for source in sources if (column := source.find(key)) is not None]
     guessed = [column for source in sources if (column := source.table.guess(key)) is not None]
     return next(iter(listed + guessed), EMPTY)

@@ -1,0 +1,83 @@
+"""What WHERE and ON demand of the rows that values come from: moments in order, and branches of a union left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlglot import exp
+
+from mlbridge.lineage.comparisons import comparisons, conjuncts
+from mlbridge.lineage.flows import places
+from mlbridge.lineage.graph import Condition
+from mlbridge.lineage.scope import Scope, Source
+
+NULL = "NULL"
+
+
+def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
+    """Note for each source among `given` which rows a condition lets in."""
+    found = list(_found(condition, scope))
+    for source, each in found:
+        if any(source is other for other in given):
+            source.conditions = (*source.conditions, each)
+
+
+@contextmanager
+def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
+    """Read an expression as one that only rows reach for which a condition holds, as in `case when`."""
+    before = [(source, source.conditions) for source in scope.sources]
+    restrict(condition, scope, scope.sources)
+    try:
+        yield
+    finally:
+        for source, conditions in before:
+            source.conditions = conditions
+
+
+def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition]]:
+    for each in comparisons(condition, scope.names.dialect):
+        first, second = (_places(column, scope) for column in (each.first, each.second))
+        source, other = (scope.holder(column.parts) for column in (each.first, each.second))
+        if source is not None and first and second:
+            yield source, Condition(each.text, each.kind, first, second, source is other)
+
+
+def _places(column: exp.Column, scope: Scope) -> tuple[tuple[str, str], ...]:
+    return places(scope.column(column.parts))
+
+
+def is_left_out(conditions: Iterable[exp.Expr], scope: Scope) -> bool:
+    """Return whether no row at hand meets conditions, because a column in them is another constant, or NULL."""
+    return any(_contradicts(part, scope) for condition in conditions for part in conjuncts(condition))
+
+
+def _contradicts(part: exp.Expr, scope: Scope) -> bool:
+    if isinstance(part, exp.Not):
+        inner = part.this.unnest()
+        return isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and _is_null(inner.this, scope)
+    if isinstance(part, exp.EQ | exp.NEQ):
+        sides = [_constant(side, scope) for side in (part.this, part.expression)]
+        return NULL in sides or _differ(*sides, isinstance(part, exp.NEQ))
+    if isinstance(part, exp.In) and part.expressions:
+        constant = _constant(part.this, scope)
+        return constant == NULL or all(_differ(constant, _constant(each, scope), False) for each in part.expressions)
+    return isinstance(part, exp.Column) and _constant(part, scope) in (NULL, "FALSE", "0")
+
+
+def _differ(one: str | None, other: str | None, equal: bool) -> bool:
+    """Return whether two literals of one type are surely different; with `equal` whether they are surely the same."""
+    if one is None or other is None or NULL in (one, other) or one.startswith("'") != other.startswith("'"):
+        return False
+    return (one == other) == equal and "." not in one + other
+
+
+def _is_null(node: exp.Expr, scope: Scope) -> bool:
+    return _constant(node, scope) == NULL
+
+
+def _constant(node: exp.Expr, scope: Scope) -> str | None:
+    inner = node.unnest()
+    if isinstance(inner, exp.Literal | exp.Boolean | exp.Null):
+        return inner.sql()
+    return scope.column(inner.parts).constant if isinstance(inner, exp.Column) else None
