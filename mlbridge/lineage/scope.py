@@ -11,7 +11,6 @@ from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Output, 
 from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.names import Names
 
-
 # Rows of a union of more queries are not told apart: each expression is read once for each pair of them.
 MOST_BRANCHES = 12
 
@@ -77,8 +76,9 @@ class Scope:
             return
         before = source.branch
         try:
-            for source.branch in range(source.table.width):
-                yield source.branch
+            for branch in range(source.table.width):
+                source.branch = branch
+                yield branch
         finally:
             source.branch = before
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sqlglot import exp
 
-from mlbridge.lineage.expressions import value
 from mlbridge.lineage.conditions import is_left_out, restrict
+from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, influence, merged, of_branches
 from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.names import Names
