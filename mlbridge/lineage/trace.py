@@ -116,9 +116,10 @@ class _Tracer:
     def _assumed(self, node: Relation) -> list[Edge]:
         """Return edges of a node without SQL that can be read: declared ones, else from columns of the same name."""
         found = [
-            Edge(node.id, column, *origin, TRANSFORMED)
+            Edge(node.id, column, parent, each, TRANSFORMED)
             for column, origins in node.declared.items()
-            for origin in origins
+            for parent, origin in origins
+            for each in (self._columns.get(parent, ()) if origin == EVERY else (origin,))
         ]
         for column in node.columns:
             if column not in node.declared:

@@ -1,0 +1,159 @@
+"""The relations of a dbt project, from its manifest and the columns that its warehouse has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TypeAlias
+
+from mlbridge.errors import SetupError, SpecError, listed, nearest
+from mlbridge.lineage.graph import EVERY, Relation
+from mlbridge.project.project import STAGES
+from mlbridge.spec.reading import read_spec
+from mlbridge.typing import Document, Json
+
+KINDS = ("model", "seed", "snapshot", "source")
+INLINED = "__dbt__cte__"  # how dbt names the common table expression that an ephemeral model is written as
+# Columns of the logbook that come from the rows trained on, and of the predictions that come from the features.
+LEARNT = ("artifact", "scoring_sql", "metrics", "importances", "profile", "calibration", "reference", "params")
+PREDICTED = ("prediction", "prediction_value", "probability", "probabilities")
+
+Place: TypeAlias = tuple[str, str, str]
+Columns: TypeAlias = Mapping[str, str]
+Origins: TypeAlias = tuple[tuple[str, str], ...]  # ids of nodes, each with a column
+
+
+def relations(manifest: Document, stored: Mapping[Place, Columns]) -> list[Relation]:
+    """Return the relations of a manifest.
+
+    `stored` gives the columns of the tables in the warehouse with their types, in order, by database, schema and name
+    in lower case. A relation that it lacks has the columns that YAML describes. Raises SetupError for a declared
+    lineage that names what is not there.
+    """
+    found = {
+        id_: node
+        for id_, node in {**manifest["nodes"], **manifest["sources"]}.items()
+        if node["resource_type"] in KINDS and node.get("config", {}).get("enabled", True)
+    }
+    columns = {id_: _columns(node, stored) for id_, node in found.items()}
+    of_models = _of_models(found, columns)
+    result = []
+    for id_, node in found.items():
+        parents = tuple(each for each in (node.get("depends_on") or {}).get("nodes", ()) if each in found)
+        declared = of_models.get(id_)
+        sql = node.get("compiled_code") if declared is None and node.get("language", "sql") == "sql" else None
+        if declared is None:
+            declared = _declared(node, parents, found, columns)
+        result.append(Relation(id_, place(node), sql, columns[id_], parents, declared))
+    return result
+
+
+def place(node: Document) -> tuple[str | None, str | None, str]:
+    """Return where SQL finds a node: its table, the file of a source, or the name that an ephemeral model has there."""
+    if (node.get("config") or {}).get("materialized") == "ephemeral":
+        return None, None, INLINED + str(node.get("alias") or node["name"])
+    name = str(node.get("alias") or node.get("identifier") or node["name"])
+    written = str(node.get("relation_name") or "")
+    if node["resource_type"] == "source" and written and not written.rstrip("\"`]'").lower().endswith(name.lower()):
+        return None, None, written.strip("'")
+    return node.get("database"), node.get("schema"), name
+
+
+def title(node: Document) -> str:
+    """Return what a person calls a node: a source with the name of its group."""
+    name = str(node["name"])
+    return f"{node['source_name']}.{name}" if node["resource_type"] == "source" else name
+
+
+def _columns(node: Document, stored: Mapping[Place, Columns]) -> Columns:
+    database, schema = (str(node.get(key) or "").lower() for key in ("database", "schema"))
+    name = str(node.get("alias") or node.get("identifier") or node["name"]).lower()
+    described = {each["name"]: each.get("data_type") or "" for each in (node.get("columns") or {}).values()}
+    if node["resource_type"] == "model" and node.get("language", "sql") == "sql":
+        described = {}  # its SQL says what it has; YAML need not describe every column
+    return stored.get((database, schema, name)) or described
+
+
+def _of_models(nodes: Mapping[str, Document], columns: Mapping[str, Columns]) -> dict[str, dict[str, Origins]]:
+    """Return what the two nodes that mlbridge runs itself have from the split: the logbook and the predictions."""
+    by_name = {node["name"]: id_ for id_, node in nodes.items() if node["resource_type"] == "model"}
+    found = {}
+    for name, training in by_name.items():
+        model = name.removesuffix("_training")
+        spec = _meta(nodes[training]) if model != name else {}
+        _, split, _, predictions = (by_name.get(f"{model}_{stage}") for stage in STAGES)
+        if split is None or not {"target", "entity", "time"} <= set(spec):
+            continue
+        features = _features(name, spec, columns[split])
+        origins = tuple((split, each) for each in features)
+        target = (split, str(spec["target"]))
+        found[training] = {name: (*origins, target) for name in LEARNT if name in (columns[training] or LEARNT)}
+        if predictions is not None:
+            keys = spec["entity"] if isinstance(spec["entity"], list) else [spec["entity"]]
+            found[predictions] = {
+                **dict.fromkeys(PREDICTED, (*origins, (training, "artifact"))),
+                "entity": tuple((split, str(key)) for key in keys),
+                "time": ((split, str(spec["time"])),),
+                "target": (target,),
+                "version": ((training, "version"),),
+            }
+    return found
+
+
+def _features(node: str, raw: Document, columns: Columns) -> Iterable[str]:
+    """Return the features of a model; every column of the split where its columns or the spec cannot be read."""
+    with suppress(SpecError):
+        spec = read_spec(node, raw, None)
+        if columns or spec.features is not None:
+            return [each for each in columns or spec.features or () if not spec.rules_out(each)]
+    return (EVERY,)
+
+
+def _declared(
+    node: Document, parents: tuple[str, ...], nodes: Mapping[str, Document], columns: Mapping[str, Columns]
+) -> dict[str, Origins]:
+    """Read `config.meta.mlbridge.lineage`: for a column, what it comes from, such as `[flights.distance]`."""
+    declared = _meta(node).get("lineage")
+    if declared is None:
+        return {}
+    if not isinstance(declared, Mapping) or not all(isinstance(each, list) for each in declared.values()):
+        raise SetupError(
+            f"{node['name']}: `mlbridge.lineage` must name for each column a list of what it comes from, such as "
+            "`departure_sin: [flights.departure_minute]`."
+        )
+    by_title = {title(nodes[each]): each for each in parents}
+    return {
+        str(column): tuple(_origin(node, str(each), by_title, columns) for each in origins)
+        for column, origins in declared.items()
+    }
+
+
+def _meta(node: Document) -> Mapping[str, Json]:
+    """Return `config.meta.mlbridge` of a node, empty where there is none."""
+    found = ((node.get("config") or {}).get("meta") or {}).get("mlbridge")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _origin(
+    node: Document, written: str, parents: Mapping[str, str], columns: Mapping[str, Columns]
+) -> tuple[str, str]:
+    for name, id_ in parents.items():
+        column = written.removeprefix(f"{name}.")
+        if column != written:
+            if columns[id_] and column not in columns[id_]:
+                raise SetupError(
+                    f"{node['name']}: `mlbridge.lineage` names '{written}', but '{name}' has no column '{column}'."
+                    f"{nearest(column, columns[id_])}"
+                )
+            return id_, column
+    raise SetupError(
+        f"{node['name']}: `mlbridge.lineage` names '{written}', which is no column of a node that it refers to: "
+        f"{listed(parents)}.{nearest(written.partition('.')[0], parents)}"
+    )
+
+
+def uncompiled(manifest: Document) -> Iterator[str]:
+    """Yield the names of SQL models that the manifest has without their compiled code."""
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and node.get("language", "sql") == "sql" and not node.get("compiled_code"):
+            yield str(node["name"])
