@@ -75,6 +75,7 @@ class LogbookRow:
     decision: AsJson[Document] | None = None
     promotion: AsJson[Promotion] | None = None
     leaks: DeferredJson[Sequence[Document]] | None = None
+    lineage: DeferredJson[Sequence[Document]] | None = None
     categories: DeferredJson[Mapping[str, Sequence[str]]] | None = None
     artifact: DeferredBytes | None = None
     artifact_format: Text | None = None
