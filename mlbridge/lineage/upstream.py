@@ -28,7 +28,7 @@ class Upstream:
 
 
 def upstream(compiled_path: str, node: str) -> Upstream | None:
-    """Read the manifest of the nodes above a running one; `compiled_path` is where dbt wrote its code, `node` its unique id.
+    """Read the manifest of the nodes above a running one, whose unique id is `node`; dbt writes its code to a path.
 
     The code of a node that this build or an earlier one compiled is taken where its file is not newer than that; else
     the node's own code, if it has no Jinja but references. None where dbt wrote no manifest, as with `--no-write-json`.

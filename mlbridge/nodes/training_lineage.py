@@ -20,7 +20,7 @@ from mlbridge.lineage.graph import Edge, Lineage, Relation
 from mlbridge.lineage.nodes import Columns, relations, title
 from mlbridge.lineage.nodes import Place as TablePlace
 from mlbridge.lineage.trace import trace
-from mlbridge.lineage.upstream import upstream
+from mlbridge.lineage.upstream import Upstream, upstream
 from mlbridge.log import warn
 from mlbridge.scoring.rows import SPLIT
 from mlbridge.spec.run import Run
