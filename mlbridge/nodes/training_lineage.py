@@ -32,7 +32,7 @@ class LineageRecord(TypedDict):
     """A row of `ml_lineage`: a column, and one that it comes from. `is_pii` is 1 where personal data is in it."""
 
     node: str
-    column: str
+    column_name: str
     from_node: str
     from_column: str
     how: str
@@ -178,7 +178,7 @@ def lineage_records(
 def _record(edge: Edge, of_pii: frozenset[Place], titles: Mapping[str, str]) -> LineageRecord:
     return {
         "node": titles[edge.node],
-        "column": edge.column,
+        "column_name": edge.column,
         "from_node": titles[edge.from_node],
         "from_column": edge.from_column,
         "how": edge.how,
