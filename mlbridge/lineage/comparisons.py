@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -14,7 +14,6 @@ EXACT, CUT, EARLIER, LATER = "exact", "cut", "earlier", "later"
 PLUS = (exp.Add, exp.DateAdd, exp.TimestampAdd, exp.DatetimeAdd, exp.TsOrDsAdd)
 MINUS = (exp.Sub, exp.DateSub, exp.TimestampSub, exp.DatetimeSub)
 CUTS = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc, exp.TsOrDsToDate, exp.Date)
-SPANS = ("to_", "make_interval")
 
 
 class Moment(NamedTuple):
@@ -33,14 +32,17 @@ class Before(NamedTuple):
     text: str
 
 
-def comparisons(condition: exp.Expr, dialect: str) -> Iterator[Before]:
-    """Yield what a condition says about pairs of columns, of each part of a conjunction."""
+def comparisons(condition: exp.Expr, dialect: str, is_cut: Callable[[exp.Column], bool]) -> Iterator[Before]:
+    """Yield what a condition says about pairs of columns, of each part of a conjunction.
+
+    `is_cut` tells of a column whether it is cut off already, such as a date.
+    """
     for part in conjuncts(condition):
         text = part.sql(dialect)
         for low, high, strict in _ordered(part):
             first, second = _moment(low), _moment(high)
             if first is not None and second is not None:
-                kind = _kind(first.shift, second.shift, strict)
+                kind = _kind(*_cut_before(first, second, is_cut), strict)
                 if isinstance(part, exp.EQ) and kind != GAP:
                     continue  # rows of the same moment are no earlier ones
                 yield Before(first.column, second.column, kind, text)
@@ -72,6 +74,18 @@ def _ordered(part: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, bool]]:
         yield part.expression, part.this, False
 
 
+def _cut_before(first: Moment, second: Moment, is_cut: Callable[[exp.Column], bool]) -> tuple[str, str]:
+    """Return the shifts of two moments, cut off columns included; two plain columns of days are compared as they are."""
+    cut = [is_cut(each.column) for each in (first, second)]
+    if all(cut) and first.shift == second.shift == EXACT:
+        return EXACT, EXACT
+    of_first, of_second = (
+        CUT if cut_before and each.shift == EXACT else each.shift
+        for each, cut_before in zip((first, second), cut, strict=True)
+    )
+    return of_first, of_second
+
+
 def _kind(first: str, second: str, strict: bool) -> str:
     """Say how far the first column lies before the second, given how each was shifted before they were compared."""
     if first == EARLIER or second == LATER:
@@ -84,17 +98,20 @@ def _kind(first: str, second: str, strict: bool) -> str:
     return BEFORE if strict or second == CUT else UNTIL
 
 
+def is_cutting(node: exp.Expr) -> bool:
+    """Return whether an expression cuts a moment off."""
+    return isinstance(node, CUTS) or (isinstance(node, exp.Cast) and node.to.is_type("date"))
+
+
 def _moment(node: exp.Expr) -> Moment | None:
     """Read one side of a comparison; None where it is more than a column, shifted by constants."""
     inner = node.unnest()
     if isinstance(inner, exp.Column):
         return Moment(inner, EXACT)
-    if isinstance(inner, exp.Cast):
-        return _cut(inner.this) if inner.to.is_type("date") else _moment(inner.this)
-    if isinstance(inner, exp.AtTimeZone):
-        return _moment(inner.this)
-    if isinstance(inner, CUTS):
+    if is_cutting(inner):
         return _cut(inner.this)
+    if isinstance(inner, exp.Cast | exp.AtTimeZone):
+        return _moment(inner.this)
     if isinstance(inner, PLUS + MINUS):
         return _shifted(inner)
     return None

@@ -36,7 +36,7 @@ def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
 
 
 def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition]]:
-    for each in comparisons(condition, scope.names.dialect):
+    for each in comparisons(condition, scope.names.dialect, lambda column: scope.column(column.parts).is_cut):
         first, second = (_places(column, scope) for column in (each.first, each.second))
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
         if source is not None and first and second:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
+from mlbridge.lineage.comparisons import is_cutting
 from mlbridge.lineage.conditions import NULL, guarded
 from mlbridge.lineage.flows import EMPTY, Column, aggregated, conditioned, influence, merged, places, transformed
 from mlbridge.lineage.frames import window_function, window_kind
@@ -24,6 +26,8 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
     found = _together(node.iter_expressions(), scope)
+    if is_cutting(node):
+        return replace(transformed(found), is_cut=True)
     return aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found)
 
 
@@ -45,7 +49,9 @@ def _constant(node: exp.Expr, scope: Scope) -> Column:
 def _cast(node: exp.Expr, scope: Scope) -> Column:
     """Read a cast: a NULL stays one, and another value is transformed."""
     inner = value(node.this, scope)
-    return inner if inner.constant == NULL else transformed(inner)
+    if inner.constant == NULL:
+        return inner
+    return replace(transformed(inner), is_cut=is_cutting(node))
 
 
 def _column(node: exp.Expr, scope: Scope) -> Column:

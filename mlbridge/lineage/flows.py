@@ -27,12 +27,14 @@ NOTHING: Flows = frozenset()
 class Column:
     """The flows into a column. Of a set operation it keeps the column of each branch, in order.
 
-    `constant` is the text of a literal that the column is in every row, None for any other column.
+    `constant` is the text of a literal that the column is in every row, None for any other column. `is_cut`: it is a
+    moment cut off to the beginning of its day or a longer time.
     """
 
     flows: Flows = NOTHING
     branches: tuple[Column, ...] = ()
     constant: str | None = None
+    is_cut: bool = False
 
 
 EMPTY = Column()
@@ -155,7 +157,8 @@ def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
         each._replace(conditions=_added(each.conditions, every)) if each.how in VALUES else each
         for each in column.flows
     )
-    return Column(flows, tuple(conditioned(each, every) for each in column.branches), column.constant)
+    branches = tuple(conditioned(each, every) for each in column.branches)
+    return Column(flows, branches, column.constant, column.is_cut)
 
 
 def _added(there: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:

@@ -109,7 +109,15 @@ class _Tracer:
         """Return a relation as a table, each column as itself."""
         if id_ not in self._tables:
             columns = self._columns.get(id_) or tuple(self._relations[id_].columns)
-            outputs = [Output(self._names.stored(name), name, Column(frozenset({Flow(id_, name)}))) for name in columns]
+            types = self._relations[id_].columns
+            outputs = [
+                Output(
+                    self._names.stored(name),
+                    name,
+                    Column(frozenset({Flow(id_, name)}), is_cut=types.get(name, "").upper() == "DATE"),
+                )
+                for name in columns
+            ]
             self._tables[id_] = Table(outputs, unknown=() if outputs else (id_,), relation=id_)
         return self._tables[id_]
 
