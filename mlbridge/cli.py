@@ -16,6 +16,7 @@ from mlbridge.display import (
     show,
     show_backtest,
     show_explanation,
+    show_lineage,
     version_line,
 )
 from mlbridge.errors import MlbridgeError
@@ -278,6 +279,34 @@ def explain(  # noqa: PLR0913 - what the command line offers
         click.echo(json.dumps(asdict(found), default=str, indent=2))
         return
     show_explanation(asdict(found))
+
+
+@main.command()
+@click.argument("column")
+@click.option("--rows", is_flag=True, help="Also follow joins and filters, which decide about rows, not about values.")
+@project_options
+def lineage(
+    column: str, rows: bool, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str
+) -> None:
+    """Show which source columns COLUMN comes from, and which columns, features and models depend on it.
+
+    COLUMN is `<model>.<feature>`, `<node>.<column>`, or the name of a feature or column alone where only one node has
+    it. It is read off the compiled SQL of the whole project; where that is missing, `dbt compile` is run first.
+
+    Example: mlbridge lineage late_arrival.carrier_late_1d --project-dir dbt_project
+    """
+    from mlbridge.commands.lineage import lineage
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("reading the project's SQL"):
+            found = asdict(lineage(Project.at(project_dir, profiles_dir, target), column, rows))
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        show_lineage(found)
 
 
 @main.command()

@@ -75,7 +75,7 @@ def _ordered(part: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, bool]]:
 
 
 def _cut_before(first: Moment, second: Moment, is_cut: Callable[[exp.Column], bool]) -> tuple[str, str]:
-    """Return the shifts of two moments, cut off columns included; two plain columns of days are compared as they are."""
+    """Return the shifts of two moments, cut off columns included; two columns of days are compared as they are."""
     cut = [is_cut(each.column) for each in (first, second)]
     if all(cut) and first.shift == second.shift == EXACT:
         return EXACT, EXACT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 # How a column comes from another: as a value ...
 COPIED, TRANSFORMED, AGGREGATED = "copied", "transformed", "aggregated"
@@ -94,7 +95,8 @@ class Way:
     def how(self) -> str:
         """Return what happened on the way: an influence if one step is no value, else the strongest of its steps."""
         steps = [edge.how for edge in self.path]
-        return next((step for step in steps if step in INFLUENCES), max(steps, key=VALUES.index, default=COPIED))
+        influence = next((step for step in steps if step in INFLUENCES), None)
+        return max(steps, key=VALUES.index, default=COPIED) if influence is None else influence
 
     @property
     def certainty(self) -> str:
@@ -123,63 +125,74 @@ class Lineage:
         """The edges that come from each column."""
         return _grouped(((edge.from_node, edge.from_column), edge) for edge in self.edges)
 
-    def edges_of(self, node: str, column: str, influences: bool = False) -> Iterator[Edge]:
-        """Yield the edges of a column: its values, with `influences` also what decides about its rows."""
+    def edges_of(self, node: str, column: str, influences: bool = False, rows: bool = True) -> Iterator[Edge]:
+        """Yield the edges of a column: its values, with `influences` also what decides which rows they are of.
+
+        These are the influences on the column, such as what orders its window, and with `rows` those on the node.
+        """
         for edge in self.above.get((node, column), ()):
             if influences or edge.is_value:
                 yield edge
-        if influences and column != EVERY:
+        if influences and rows and column != EVERY:
             yield from self.above.get((node, EVERY), ())
 
-    def upstream(self, node: str, column: str, influences: bool = False) -> list[Way]:
+    def upstream(self, node: str, column: str, influences: bool = False, rows: bool = True) -> list[Way]:
         """Return the columns that a column comes from in the end: those that come from no other, with one way each.
 
-        Values only; with `influences` also through joins and filters.
+        Values only; with `influences` also through joins and filters, as in `edges_of`.
         """
-        return [way for way in self.ancestors(node, column, influences) if not self._has_edges(way)]
+        found = self.ancestors(node, column, influences, rows)
+        return [way for way in found if not any(self.edges_of(way.node, way.column, influences, rows))]
 
-    def ancestors(self, node: str, column: str, influences: bool = False) -> list[Way]:
-        """Return every column that a column comes from, the nearest first, with one way each."""
-        found: dict[tuple[str, str], tuple[Edge, ...]] = {(node, column): ()}
-        queue = [(node, column)]
-        for at in queue:
-            for edge in self.edges_of(*at, influences=influences):
-                target = (edge.from_node, edge.from_column)
-                if target not in found:
-                    found[target] = (*found[at], edge)
-                    queue.append(target)
-        return [Way(*target, path) for target, path in found.items() if path]
+    def ancestors(self, node: str, column: str, influences: bool = False, rows: bool = True) -> list[Way]:
+        """Return every column that a column comes from, with one way each: the nearest first, and values first."""
+        return _ways(
+            (node, column),
+            lambda at, all_: ((edge, (edge.from_node, edge.from_column)) for edge in self.edges_of(*at, all_, rows)),
+            influences,
+        )
 
-    def downstream(self, node: str, column: str, influences: bool = False) -> list[Way]:
-        """Return every column that depends on a column, the nearest first, with one way each.
+    def downstream(self, node: str, column: str, influences: bool = False, rows: bool = True) -> list[Way]:
+        """Return every column that depends on a column, with one way each: the nearest first, and values first.
 
-        With `influences`, a node whose rows depend on it is there as the column `*`.
+        With `influences` and `rows`, a node whose rows depend on it is there as the column `*`.
         """
-        found: dict[tuple[str, str], tuple[Edge, ...]] = {(node, column): ()}
-        queue = [(node, column)]
-        for at in queue:
-            for edge in self._edges_below(*at, influences):
-                target = (edge.node, edge.column)
-                if target not in found:
-                    found[target] = (*found[at], edge)
-                    queue.append(target)
-        return [Way(*target, path) for target, path in found.items() if path]
+        return _ways(
+            (node, column),
+            lambda at, all_: ((edge, (edge.node, edge.column)) for edge in self._edges_below(*at, all_, rows)),
+            influences,
+        )
 
     def path(self, node: str, column: str, origin: str, origin_column: str) -> tuple[Edge, ...] | None:
         """Return a shortest way of values from a column back to another; None where there is none."""
         ways = self.ancestors(node, column)
         return next((way.path for way in ways if (way.node, way.column) == (origin, origin_column)), None)
 
-    def _edges_below(self, node: str, column: str, influences: bool) -> Iterator[Edge]:
+    def _edges_below(self, node: str, column: str, influences: bool, rows: bool) -> Iterator[Edge]:
         if column == EVERY:  # whoever takes a value of this node has its rows
             for each in self.columns.get(node, ()):
                 yield from (edge for edge in self.below.get((node, each), ()) if edge.is_value)
         for edge in self.below.get((node, column), ()):
-            if influences or edge.is_value:
+            if edge.is_value or (influences and (rows or edge.column != EVERY)):
                 yield edge
 
-    def _has_edges(self, way: Way) -> bool:
-        return any(edge.is_value for edge in self.above.get((way.node, way.column), ()))
+
+Step: TypeAlias = tuple[Edge, tuple[str, str]]
+
+
+def _ways(
+    start: tuple[str, str], steps: Callable[[tuple[str, str], bool], Iterable[Step]], influences: bool
+) -> list[Way]:
+    """Search breadth first: along values as far as they go, then, if wanted, along all edges from what was found."""
+    found: dict[tuple[str, str], tuple[Edge, ...]] = {start: ()}
+    for along_all in (False, True) if influences else (False,):
+        queue = list(found)
+        for at in queue:
+            for edge, target in steps(at, along_all):
+                if target not in found:
+                    found[target] = (*found[at], edge)
+                    queue.append(target)
+    return [Way(*target, path) for target, path in found.items() if path]
 
 
 def _grouped(pairs: Iterable[tuple[tuple[str, str], Edge]]) -> Mapping[tuple[str, str], tuple[Edge, ...]]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from mlbridge.errors import SetupError, SpecError, listed, nearest
+from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.lineage.graph import EVERY, Relation
-from mlbridge.project.project import STAGES
-from mlbridge.spec.reading import read_spec
-from mlbridge.typing import Document, Json
+from mlbridge.lineage.models import Columns, Origins, meta_of, models_of
+from mlbridge.typing import Document
 
 KINDS = ("model", "seed", "snapshot", "source")
 INLINED = "__dbt__cte__"  # how dbt names the common table expression that an ephemeral model is written as
-# Columns of the logbook that come from the rows trained on, and of the predictions that come from the features.
-LEARNT = ("artifact", "scoring_sql", "metrics", "importances", "profile", "calibration", "reference", "params")
-PREDICTED = ("prediction", "prediction_value", "probability", "probabilities")
 
 Place: TypeAlias = tuple[str, str, str]
-Columns: TypeAlias = Mapping[str, str]
-Origins: TypeAlias = tuple[tuple[str, str], ...]  # ids of nodes, each with a column
 
 
 def relations(manifest: Document, stored: Mapping[Place, Columns]) -> list[Relation]:
@@ -36,7 +29,9 @@ def relations(manifest: Document, stored: Mapping[Place, Columns]) -> list[Relat
         if node["resource_type"] in KINDS and node.get("config", {}).get("enabled", True)
     }
     columns = {id_: _columns(node, stored) for id_, node in found.items()}
-    of_models = _of_models(found, columns)
+    of_models = {
+        id_: declared for each in models_of(found, columns) for id_, declared in each.declared(columns).items()
+    }
     result = []
     for id_, node in found.items():
         parents = tuple(each for each in (node.get("depends_on") or {}).get("nodes", ()) if each in found)
@@ -71,49 +66,19 @@ def _columns(node: Document, stored: Mapping[Place, Columns]) -> Columns:
     described = {each["name"]: each.get("data_type") or "" for each in (node.get("columns") or {}).values()}
     if node["resource_type"] == "model" and node.get("language", "sql") == "sql":
         described = {}  # its SQL says what it has; YAML need not describe every column
+    if EVERY in (meta_of(node).get("lineage") or ()):
+        described = {}  # nor of a Python node that declares what it copies
     return stored.get((database, schema, name)) or described
-
-
-def _of_models(nodes: Mapping[str, Document], columns: Mapping[str, Columns]) -> dict[str, dict[str, Origins]]:
-    """Return what the two nodes that mlbridge runs itself have from the split: the logbook and the predictions."""
-    by_name = {node["name"]: id_ for id_, node in nodes.items() if node["resource_type"] == "model"}
-    found = {}
-    for name, training in by_name.items():
-        model = name.removesuffix("_training")
-        spec = _meta(nodes[training]) if model != name else {}
-        _, split, _, predictions = (by_name.get(f"{model}_{stage}") for stage in STAGES)
-        if split is None or not {"target", "entity", "time"} <= set(spec):
-            continue
-        features = _features(name, spec, columns[split])
-        origins = tuple((split, each) for each in features)
-        target = (split, str(spec["target"]))
-        found[training] = {name: (*origins, target) for name in LEARNT if name in (columns[training] or LEARNT)}
-        if predictions is not None:
-            keys = spec["entity"] if isinstance(spec["entity"], list) else [spec["entity"]]
-            found[predictions] = {
-                **dict.fromkeys(PREDICTED, (*origins, (training, "artifact"))),
-                "entity": tuple((split, str(key)) for key in keys),
-                "time": ((split, str(spec["time"])),),
-                "target": (target,),
-                "version": ((training, "version"),),
-            }
-    return found
-
-
-def _features(node: str, raw: Document, columns: Columns) -> Iterable[str]:
-    """Return the features of a model; every column of the split where its columns or the spec cannot be read."""
-    with suppress(SpecError):
-        spec = read_spec(node, raw, None)
-        if columns or spec.features is not None:
-            return [each for each in columns or spec.features or () if not spec.rules_out(each)]
-    return (EVERY,)
 
 
 def _declared(
     node: Document, parents: tuple[str, ...], nodes: Mapping[str, Document], columns: Mapping[str, Columns]
 ) -> dict[str, Origins]:
-    """Read `config.meta.mlbridge.lineage`: for a column, what it comes from, such as `[flights.distance]`."""
-    declared = _meta(node).get("lineage")
+    """Read `config.meta.mlbridge.lineage`: for a column, what it comes from, such as `[flights.distance]`.
+
+    The column `*` stands for all others, which are copies of the columns of the same name of `[flights.*]`.
+    """
+    declared = meta_of(node).get("lineage")
     if declared is None:
         return {}
     if not isinstance(declared, Mapping) or not all(isinstance(each, list) for each in declared.values()):
@@ -122,16 +87,16 @@ def _declared(
             "`departure_sin: [flights.departure_minute]`."
         )
     by_title = {title(nodes[each]): each for each in parents}
+    stray = [each for each in declared.get(EVERY, ()) if not str(each).endswith(f".{EVERY}")]
+    if stray:
+        raise SetupError(
+            f"{node['name']}: `mlbridge.lineage` says that all other columns come from {listed(stray)}; expected every "
+            "column of a node, such as `'*': [flights.*]`."
+        )
     return {
         str(column): tuple(_origin(node, str(each), by_title, columns) for each in origins)
         for column, origins in declared.items()
     }
-
-
-def _meta(node: Document) -> Mapping[str, Json]:
-    """Return `config.meta.mlbridge` of a node, empty where there is none."""
-    found = ((node.get("config") or {}).get("meta") or {}).get("mlbridge")
-    return found if isinstance(found, Mapping) else {}
 
 
 def _origin(
@@ -140,7 +105,7 @@ def _origin(
     for name, id_ in parents.items():
         column = written.removeprefix(f"{name}.")
         if column != written:
-            if columns[id_] and column not in columns[id_]:
+            if columns[id_] and column not in (EVERY, *columns[id_]):
                 raise SetupError(
                     f"{node['name']}: `mlbridge.lineage` names '{written}', but '{name}' has no column '{column}'."
                     f"{nearest(column, columns[id_])}"

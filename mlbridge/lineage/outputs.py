@@ -104,13 +104,13 @@ def _listed(table: exp.Expr | None, scope: Scope) -> Iterator[Output]:
         source = None
         while around is not None and source is None:
             source, around = around.source(key), around.outer
-        yield from () if source is None else source.outputs()
+        yield from () if source is None else source.outputs
         return
     given = set()
     for source in scope.sources:
         if not source.shown:
             continue
-        for output in source.outputs():
+        for output in source.outputs:
             column, of = scope.shared.get(output.key, (None, ()))
             if column is None or not _among(source, of):
                 yield output

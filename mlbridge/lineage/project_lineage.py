@@ -10,7 +10,8 @@ from sqlglot.dialects.dialect import Dialect
 
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
 from mlbridge.lineage.graph import Lineage, Relation
-from mlbridge.lineage.nodes import Columns, Place, relations, title, uncompiled
+from mlbridge.lineage.models import Columns, MlModel, models_of
+from mlbridge.lineage.nodes import Place, relations, title, uncompiled
 from mlbridge.lineage.trace import trace
 from mlbridge.project.dbt import invoke
 from mlbridge.project.project import Project
@@ -32,10 +33,25 @@ class ProjectLineage:
     without_warehouse: str | None = None
 
     @cached_property
+    def nodes(self) -> Mapping[str, Document]:
+        """The nodes and sources of the manifest that are relations, by id."""
+        every = {**self.manifest["nodes"], **self.manifest["sources"]}
+        return {each.id: every[each.id] for each in self.relations}
+
+    @cached_property
     def titles(self) -> Mapping[str, str]:
         """What a person calls each node, by id."""
-        nodes = {**self.manifest["nodes"], **self.manifest["sources"]}
-        return {each.id: title(nodes[each.id]) for each in self.relations}
+        return {id_: title(node) for id_, node in self.nodes.items()}
+
+    @cached_property
+    def models(self) -> tuple[MlModel, ...]:
+        """The ML models, with their features."""
+        columns = {id_: dict.fromkeys(names, "") for id_, names in self.lineage.columns.items()}
+        return tuple(models_of(self.nodes, columns))
+
+    def name(self, node: str, column: str) -> str:
+        """Return what a person calls a column."""
+        return f"{self.titles[node]}.{column}"
 
     def find(self, name: str) -> str:
         """Return the id of the node that a person names; raises SetupError with the nearest name."""
@@ -44,11 +60,46 @@ class ProjectLineage:
             return found[0]
         if found:
             raise SetupError(f"'{name}' is the name of several nodes: {listed(found)}. Name one of these.")
-        raise SetupError(f"the project has no model, seed, snapshot or source '{name}'.{nearest(name, self._names)}")
+        near = nearest(name, self.titles.values())
+        raise SetupError(f"the project has no model, seed, snapshot or source '{name}'.{near}")
 
-    @property
-    def _names(self) -> list[str]:
-        return list(self.titles.values())
+    def find_column(self, written: str) -> tuple[str, str]:
+        """Return node and column of `node.column`, of `model.feature`, or of a column that only one node has.
+
+        A column without a node is a feature where a model has one of this name. Raises SetupError with the nearest
+        names.
+        """
+        name, dot, column = written.rpartition(".")
+        if not dot:
+            return self._only(column)
+        of_model = {each.name: each.nodes["features"] or each.nodes["split"] for each in self.models}
+        node = of_model.get(name) or self.find(name)
+        for each in self.lineage.columns[node]:
+            if each.lower() == column.lower():
+                return node, each
+        raise SetupError(
+            f"'{self.titles[node]}' has no column '{column}'.{nearest(column, self.lineage.columns[node])} "
+            f"Its columns: {listed(self.lineage.columns[node], 60)}."
+        )
+
+    def _only(self, column: str) -> tuple[str, str]:
+        """Return the one node with a column, first among those that have the features of a model."""
+        of_models = [node for each in self.models if (node := each.nodes["features"] or each.nodes["split"])]
+        for nodes in (of_models, list(self.titles)):
+            found = [
+                (node, name)
+                for node in nodes
+                for name in self.lineage.columns.get(node, ())
+                if name.lower() == column.lower()
+            ]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise SetupError(
+                    f"several nodes have a column '{column}': {listed(self.name(*each) for each in found)}. Say which."
+                )
+        every = {name for names in self.lineage.columns.values() for name in names}
+        raise SetupError(f"no node of the project has a column '{column}'.{nearest(column, every)}")
 
 
 def project_lineage(project: Project) -> ProjectLineage:

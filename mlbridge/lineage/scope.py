@@ -34,10 +34,10 @@ class Source:
         found = self.table.find(key)
         return None if found is None else self._at_hand(found)
 
-    def outputs(self) -> Iterator[Output]:
-        """Yield the columns as the rows at hand have them."""
-        for each in self.table.outputs:
-            yield each._replace(column=self._at_hand(each.column))
+    @property
+    def outputs(self) -> list[Output]:
+        """Return the columns, in order, as the rows at hand have them."""
+        return [each._replace(column=self._at_hand(each.column)) for each in self.table.outputs]
 
     def _at_hand(self, column: Column) -> Column:
         return conditioned(column if self.branch is None else column.branches[self.branch], self.conditions)
@@ -127,7 +127,7 @@ class Scope:
         if key in self.aliases:
             return self.aliases[key]
         row = self.source(key)
-        return None if row is None else transformed(merged(output.column for output in row.table.outputs))
+        return None if row is None else transformed(merged(output.column for output in row.outputs))
 
     def holder(self, parts: Sequence[exp.Expr]) -> Source | None:
         """Return the source, here or around, that a column is of; None where that is not known."""

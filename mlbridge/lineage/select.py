@@ -46,7 +46,7 @@ class Queries:
             add_source(node.this, scope)
             return pivoted(node, scope.sources[0].table, scope)
         add_source(node, scope)
-        return Table([each for source in scope.sources for each in source.table.outputs], scope.rows)
+        return Table([each for source in scope.sources for each in source.outputs], scope.rows)
 
     def _scope(self, outer: Scope | None, tables: Tables) -> Scope:
         return Scope(self._names, self.read, self._relation, tables, outer)

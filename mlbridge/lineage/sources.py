@@ -71,7 +71,7 @@ def _table(node: exp.Expr, scope: Scope) -> Table:
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):  # joins in brackets under an alias
         inside = scope.inside()
         found = add_source(node.this, inside)
-        return Table([each for source in found for each in source.table.outputs], inside.rows)
+        return Table([each for source in found for each in source.outputs], inside.rows)
     if isinstance(node, exp.Query | exp.Pivot):
         return scope.query(node, scope, scope.tables)
     return _function(node, scope)
@@ -115,6 +115,7 @@ def _values(node: exp.Values, scope: Scope) -> Table:
 
 def add_join(join: exp.Expr, scope: Scope) -> None:
     """Add a joined source. What the join compares decides about the rows; `using` makes two columns one."""
+    kind = {str(join.args.get(name) or "") for name in ("kind", "side")}
     left = list(scope.sources)
     right = add_source(join.this, scope)
     for name in _common(join, left, right, scope):
@@ -123,15 +124,15 @@ def add_join(join: exp.Expr, scope: Scope) -> None:
         of_left = first[0] if first is not None else _first(left, key)
         of_right = _first(right, key)
         scope.rows |= influence([of_left, of_right], JOINED)
-        if join.kind not in ("SEMI", "ANTI") and join.side not in ("SEMI", "ANTI"):
-            both = _shared(join.side, of_left, of_right)
+        if not kind & {"SEMI", "ANTI"}:
+            both = _shared(kind, of_left, of_right)
             among = (*(first[1] if first is not None else _holding(left, key)), *right)
             scope.shared[key] = (both, among)
     on = join.args.get("on")
     if on is not None:
         scope.rows |= influence([value(on, scope)], JOINED)
         restrict(on, scope, {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.side, scope.sources))
-    if "SEMI" in (join.kind, join.side) or "ANTI" in (join.kind, join.side):
+    if kind & {"SEMI", "ANTI"}:
         for source in right:
             source.shown = False
 
@@ -149,10 +150,10 @@ def _common(join: exp.Expr, left: list[Source], right: list[Source], scope: Scop
     return [each.this if isinstance(each, exp.Column) else each for each in join.args.get("using") or ()]
 
 
-def _shared(side: str, left: Column, right: Column) -> Column:
-    if side == "FULL":
+def _shared(kind: set[str], left: Column, right: Column) -> Column:
+    if "FULL" in kind:
         return transformed(merged((left, right)))
-    return right if side == "RIGHT" else left
+    return right if "RIGHT" in kind else left
 
 
 def _holding(sources: list[Source], key: str) -> tuple[Source, ...]:

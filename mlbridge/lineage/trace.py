@@ -42,13 +42,13 @@ class _Tracer:
         for id_ in TopologicalSorter(graph).static_order():
             node = self._relations[id_]
             found: list[Edge] | None = None
-            self._columns[id_] = tuple(node.columns)
+            self._columns[id_] = tuple(node.columns) or self._declared_columns(node)
             if node.sql is not None:
                 try:
                     found = self._read(node, node.sql)
                 except (SqlglotError, RecursionError, NotImplementedError) as error:
                     unread[id_] = str(error).partition("\n")[0]
-            edges += self._assumed(node) if found is None else found
+            edges += self._without_sql(node) if found is None else found
         return Lineage(tuple(edges), unread, self._columns)
 
     def _read(self, node: Relation, sql: str) -> list[Edge]:
@@ -121,21 +121,25 @@ class _Tracer:
             self._tables[id_] = Table(outputs, unknown=() if outputs else (id_,), relation=id_)
         return self._tables[id_]
 
-    def _assumed(self, node: Relation) -> list[Edge]:
-        """Return edges of a node without SQL that can be read: declared ones, else from columns of the same name."""
-        found = [
-            Edge(node.id, column, parent, each, TRANSFORMED)
-            for column, origins in node.declared.items()
-            for parent, origin in origins
-            for each in (self._columns.get(parent, ()) if origin == EVERY else (origin,))
-        ]
-        for column in node.columns:
-            if column not in node.declared:
-                for parent in node.parents:
-                    names = {name.lower(): name for name in self._columns.get(parent, ())}
-                    if column.lower() in names:
-                        found.append(Edge(node.id, column, parent, names[column.lower()], COPIED, ASSUMED))
-        return found
+    def _declared_columns(self, node: Relation) -> tuple[str, ...]:
+        """Return the columns of a node that is not built yet, as far as its declaration tells them."""
+        copied = [name for parent, _ in node.declared.get(EVERY, ()) for name in self._columns.get(parent, ())]
+        return tuple(dict.fromkeys((*copied, *(name for name in node.declared if name != EVERY))))
+
+    def _without_sql(self, node: Relation) -> Iterator[Edge]:
+        """Yield edges of a node without SQL that can be read: declared ones, else from columns of the same name."""
+        declared = {column: origins for column, origins in node.declared.items() if column != EVERY}
+        for column, origins in declared.items():
+            for parent, origin in origins:
+                for each in self._columns.get(parent, ()) if origin == EVERY else (origin,):
+                    yield Edge(node.id, column, parent, each, TRANSFORMED)
+        copied = [parent for parent, _ in node.declared.get(EVERY, ())]
+        certainty = CERTAIN if copied else ASSUMED
+        for parent in copied or node.parents:
+            names = {name.lower(): name for name in self._columns.get(parent, ())}
+            for column in node.columns or (names.values() if copied else ()):
+                if column not in declared and column.lower() in names:
+                    yield Edge(node.id, column, parent, names[column.lower()], COPIED, certainty)
 
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
