@@ -20,7 +20,7 @@ from mlbridge.leaks.time_conditions import (
     in_words,
     open_ways,
 )
-from mlbridge.lineage.graph import EVERY, FILTERED, Lineage
+from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, Lineage
 from mlbridge.spec.specification import Spec
 
 # A moment that lies after the prediction in at most this share of the rows counts as known by then: clocks differ.
@@ -146,20 +146,17 @@ def _declared_later(context: LineageContext, check: str, feature: str, found: Op
         asked = "no table has both that moment and the key, so it cannot be compared with the prediction's row by row"
         return Suspicion(feature, check, WARN, f"{start}; {asked}")
     level = WITHHOLD if share > MAX_LATER_SHARE else NONE
-    return Suspicion(
-        feature, check, level, f"{start}; that is after '{context.spec.time}' in {percent(share)} of the rows"
-    )
+    lies = f"'{moment[1]}' lies after '{context.spec.time}' in {percent(share)} of the rows"
+    return Suspicion(feature, check, level, f"{start}; {lies}")
 
 
 def _by_entity(context: LineageContext, found: OpenWay) -> bool:
     """Return whether each step that aggregates does so within the entity."""
     same = {place for name in context.spec.entity for place in copies(context.lineage, (context.node, name))}
     for edge in found.edges:
-        if edge.how == "aggregated":
-            beside = [
-                *context.lineage.above.get((edge.node, edge.column), ()),
-                *context.lineage.above.get((edge.node, EVERY), ()),
-            ]
+        if edge.how == AGGREGATED:
+            above = context.lineage.above
+            beside = [*above.get((edge.node, edge.column), ()), *above.get((edge.node, EVERY), ())]
             if not any(each.how == FILTERED and (each.from_node, each.from_column) in same for each in beside):
                 return False
     return True

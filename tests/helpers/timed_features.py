@@ -1,4 +1,4 @@
-"""Features over one table of trips, honest ones and leaks, with an oracle that tells which by changing what comes later.
+"""Features over one table of trips, and an oracle that tells honest ones from leaks by changing what comes later.
 
 A trip begins at `began`, when it is predicted whether it will be late, and is over at `done_at`, when `delay` is known.
 """
@@ -35,7 +35,9 @@ BY_HAND = {
     "the schedule": "select id, hour(began) as x from trips",
     "a copy": "select id, delay as x from trips",
     "computed": "select id, case when delay > 3 then 1 else 0 end as x from trips",
-    "through a star": "with a as (select * from trips), b as (select * exclude (who) from a) select id, delay as x from b",
+    "through a star": """
+        with a as (select * from trips), b as (select * exclude (who) from a)
+        select id, delay as x from b""",
     "the mean of everything": "select id, avg(delay) over () as x from trips",
     "the mean of the driver": "select id, avg(delay) over (partition by who) as x from trips",
     "joined means": """
@@ -57,7 +59,8 @@ BY_HAND = {
         select trips.id, before.delay as x from trips asof left join trips as before
             on trips.who = before.who and trips.began >= before.began""",
     "correlated": "select id, (select avg(delay) from trips as o where o.done_at < trips.began) as x from trips",
-    "correlated with anything": "select id, (select avg(delay) from trips as o where o.who = trips.who) as x from trips",
+    "correlated with anything": """
+        select id, (select avg(delay) from trips as o where o.who = trips.who) as x from trips""",
     "lateral": """
         select trips.id, seen.x from trips, lateral (
             select avg(o.delay) as x from trips as o where o.who = trips.who and o.done_at <= trips.began) as seen""",
@@ -70,8 +73,8 @@ BY_HAND = {
                 order by moment), 0) as x from stream)
         select * from seen where id is not null""",
     "a stream that knows the end": f"""
-        with {STREAM.format(placed="began")}, seen as (select id, sum(value) over (partition by who order by moment) as x
-            from stream)
+        with {STREAM.format(placed="began")}, seen as (
+            select id, sum(value) over (partition by who order by moment) as x from stream)
         select * from seen where id is not null""",
     "a stream joined back": f"""
         with {STREAM.format(placed="done_at")}, seen as (select id, sum(value) over (order by moment range between
@@ -103,7 +106,10 @@ def generated() -> Iterator[tuple[str, str]]:
         inner = f"select t.id, sum(o.delay) as x from {pairs} where {side} group by t.id"
         yield f"where {side}", f"with seen as ({inner}) select trips.id, seen.x from trips left join seen using (id)"
         yield f"filter {side}", f"select t.id, sum(o.delay) filter (where {side}) as x from {pairs} group by t.id"
-        yield f"case {side}", f"select t.id, sum(case when {side} then o.delay else 0 end) as x from {pairs} group by t.id"
+        yield (
+            f"case {side}",
+            f"select t.id, sum(case when {side} then o.delay else 0 end) as x from {pairs} group by t.id",
+        )
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,15 @@ class Trips:
         """Draw trips of a few drivers over two months, some of which last for days."""
         rng = np.random.default_rng(seed)
         connection = duckdb.connect()
-        connection.execute("create schema raw; create table raw.trips (id int, who int, began timestamp, done_at timestamp, delay int)")
+        connection.execute(
+            "create schema raw; create table raw.trips (id int, who int, began timestamp, done_at timestamp, delay int)"
+        )
         for id_ in range(ROWS):
-            at, lasts, delay = float(rng.uniform(0, 60 * 24)), float(rng.exponential(48)) + 1, int(rng.integers(-50, 50))
+            at, lasts, delay = (
+                float(rng.uniform(0, 60 * 24)),
+                float(rng.exponential(48)) + 1,
+                int(rng.integers(-50, 50)),
+            )
             values = (id_, int(rng.integers(4)), at, at + lasts, delay)
             connection.execute(
                 "insert into raw.trips select ?, ?, timestamp '2024-01-01' + to_seconds(3600 * ?), "
@@ -145,8 +157,8 @@ class Trips:
         """Write a table for each trip that is looked at, in which what was not known when it began is otherwise."""
         for id_ in self.looked_at:
             self.connection.execute(
-                f"create table changed_{id_} as select * replace (case when done_at > looked then 977 - delay else delay "
-                "end as delay, case when done_at > looked then done_at + interval 3 hour else done_at end as done_at) "
+                f"create table changed_{id_} as select * replace (case when done_at > looked then 977 - delay else "
+                "delay end as delay, case when done_at > looked then done_at + interval 3 hour else done_at end as done_at) "
                 f"from (select *, (select began from raw.trips where id = {id_}) as looked from raw.trips)"
             )
 
