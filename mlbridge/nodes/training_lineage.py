@@ -11,7 +11,7 @@ from sqlglot import exp
 from mlbridge.engines.adapters import Relation as Table
 from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.errors import FeatureError
-from mlbridge.leaks.catalogue import NONE, WITHHOLD, Suspicion
+from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, WITHHOLD, Suspicion
 from mlbridge.leaks.declared import declared, personal
 from mlbridge.leaks.lineage_queries import RowQueries
 from mlbridge.leaks.lineage_search import LineageContext, search_lineage
@@ -55,12 +55,19 @@ def training_lineage(
     """Trace the split's columns back to the sources and search them for leaks.
 
     Raises FeatureError where a feature comes from personal data that the spec does not allow, SetupError for a
-    `known_at` or `lineage` in YAML that names what is not there. SQL that is not known is named in a warning.
+    `known_at` or `lineage` in YAML that names what is not there. SQL that is not known is named in a warning. A node
+    that dbt does not run has no lineage.
     """
-    above = upstream(run.compiled_path, run.unique_id) if run.compiled_path else None
-    if above is None:
-        warn(run.node, "nothing was searched for leaks by lineage: dbt wrote no manifest into its target folder.")
+    if run.compiled_path is None:
         return TrainingLineage()
+    above = upstream(run.compiled_path, run.unique_id)
+    if above is None:
+        lacking = "dbt wrote no manifest into its target folder, so the lineage of the features is not known"
+        warn(run.node, f"{lacking}. Leave out `--no-write-json`.")
+        unknown = [
+            Suspicion(name, check, NONE, f"not decidable: {lacking}") for name in features for check in LINEAGE_CHECKS
+        ]
+        return TrainingLineage(unknown)
     return search_manifest(run.node, above, warehouse, warehouse.table(split, SPLIT), spec, features)
 
 

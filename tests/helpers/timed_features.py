@@ -158,7 +158,8 @@ class Trips:
         for id_ in self.looked_at:
             self.connection.execute(
                 f"create table changed_{id_} as select * replace (case when done_at > looked then 977 - delay else "
-                "delay end as delay, case when done_at > looked then done_at + interval 3 hour else done_at end as done_at) "
+                "delay end as delay, "
+                "case when done_at > looked then done_at + interval 3 hour else done_at end as done_at) "
                 f"from (select *, (select began from raw.trips where id = {id_}) as looked from raw.trips)"
             )
 
