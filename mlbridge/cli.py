@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from mlbridge.display import (
     show,
     show_backtest,
     show_explanation,
+    show_impact,
     show_lineage,
     version_line,
 )
@@ -33,14 +35,14 @@ class Misuse(click.ClickException):
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-def project_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--project-dir`, `--profiles-dir`, `--target` and `--format` to a command."""
+def project_options(command: Callable[..., None], formats: Sequence[str] = ("table", "json")) -> Callable[..., None]:
+    """Add `--project-dir`, `--profiles-dir`, `--target` and `--format`, by default the first one, to a command."""
     options = (
         click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project."),
         click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml."),
         click.option("--target", help="The profile's target; dbt's default otherwise."),
         click.option(
-            "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+            "--format", "form", type=click.Choice(list(formats)), default=formats[0], show_default=True,
             help="Output format: a table for people, JSON for programs.",
         ),
     )  # fmt: skip
@@ -279,6 +281,35 @@ def explain(  # noqa: PLR0913 - what the command line offers
         click.echo(json.dumps(asdict(found), default=str, indent=2))
         return
     show_explanation(asdict(found))
+
+
+@main.command()
+@click.option("--state", type=FOLDER, required=True, help="The target folder of a `dbt compile` of the earlier state.")
+@partial(project_options, formats=("table", "markdown", "json"))
+def impact(state: Path, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Show which models' features are touched by what differs from an earlier state of the project.
+
+    A column differs where its expression does, on the way from the parents of its node. The exit code is 1 if a feature
+    of a model is touched, so that a pull request can be held for review; Markdown is for its comment.
+
+    Example: mlbridge impact --state ../main/target --format markdown
+    """
+    from mlbridge.commands.impact import impact, markdown, rows_of
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("reading the project's SQL"):
+            found = impact(Project.at(project_dir, profiles_dir, target), state)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(asdict(found), indent=2))
+    elif form == "markdown":
+        click.echo(markdown(found))
+    else:
+        show_impact(asdict(found), rows_of(found))
+    if found.models:
+        raise click.exceptions.Exit(1)
 
 
 @main.command()

@@ -105,6 +105,20 @@ def show_explanation(found: Mapping[str, Value]) -> None:
         )
 
 
+def show_impact(found: Mapping[str, Value], models: Sequence[Row]) -> None:
+    """Print an `Impact`, as a mapping: what differs, and the models that it touches."""
+    for each in found["changes"]:
+        rows = "; its rows may differ" if each["rows"] else ""
+        click.echo(f"{each['node']} {each['kind']} ({each['why']}): {', '.join(each['columns']) or 'no column'}{rows}")
+    for node, why in found["unread"].items():
+        click.echo(f"{node}: its SQL could not be read: {why}")
+    click.echo()
+    if models:
+        show(models, "table")
+    else:
+        click.echo("no feature of a model is touched" if found["changes"] else "nothing differs")
+
+
 LONGEST_WAY = 2  # columns of a way that are shown at each end
 
 

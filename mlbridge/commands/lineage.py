@@ -28,6 +28,8 @@ class Step:
 class Answer:
     """A column's sources, and what depends on it: columns in the order of the way, and models with their features.
 
+    Of what depends on it, the tables of mlbridge about all models are left out, and of a logbook all but the artifact.
+
     `unread` names nodes whose SQL could not be read, with the reason, `without_warehouse` says why the warehouse could
     not be read (None: it was).
     """
@@ -56,7 +58,7 @@ def answer(traced: ProjectLineage, column: str, rows: bool) -> Answer:
     return Answer(
         traced.name(*at),
         _steps(traced, at, traced.lineage.upstream(*at, influences=True, rows=rows), True),
-        _steps(traced, at, below, False),
+        _steps(traced, at, (way for way in below if _is_shown(traced, way)), False),
         reached_features(traced, [at, *((way.node, way.column) for way in below)]),
         {traced.titles[node]: why for node, why in traced.lineage.unread.items()},
         traced.without_warehouse,
@@ -73,6 +75,12 @@ def reached_features(traced: ProjectLineage, columns: Iterable[tuple[str, str]])
         if names:
             found[model.name] = tuple(names)
     return found
+
+
+def _is_shown(traced: ProjectLineage, way: Way) -> bool:
+    if traced.nodes[way.node]["package_name"] == "mlbridge":
+        return False
+    return way.column == "artifact" or way.node not in {model.nodes["training"] for model in traced.models}
 
 
 def _steps(traced: ProjectLineage, at: tuple[str, str], ways: Iterable[Way], upwards: bool) -> tuple[Step, ...]:

@@ -67,9 +67,27 @@ def _last(node: exp.Expr, scope: Scope) -> Column:
     return value(node.expression, scope)
 
 
+def _field(node: exp.Expr, scope: Scope) -> Column:
+    """Read a field of a struct, which is copied."""
+    return value(node.this, scope).part(node.expression.name)
+
+
+def _struct(node: exp.Expr, scope: Scope) -> Column:
+    """Read a struct that is put together, field by field."""
+    fields = {
+        each.this.name.lower(): value(each.expression, scope)
+        for each in node.expressions
+        if each.args.get("expression")
+    }
+    rest = [value(each, scope) for each in node.expressions if not each.args.get("expression")]
+    return Column(transformed(merged((*fields.values(), *rest))).flows, fields=fields)
+
+
 def _bracket(node: exp.Expr, scope: Scope) -> Column:
     """Read an element of a list or struct, which is copied."""
     inner = value(node.this, scope)
+    if len(node.expressions) == 1 and node.expressions[0].is_string:
+        return inner.part(node.expressions[0].name)
     index = _together(node.expressions, scope)
     return transformed(merged((inner, index))) if index.flows else inner
 
@@ -185,8 +203,9 @@ READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {
     exp.Column: _column,
     exp.Alias: _inner,
     exp.Paren: _inner,
-    exp.Dot: _inner,
-    exp.StructExtract: _inner,
+    exp.Dot: _field,
+    exp.StructExtract: _field,
+    exp.Struct: _struct,
     exp.Bracket: _bracket,
     exp.Literal: _constant,
     exp.Null: _constant,

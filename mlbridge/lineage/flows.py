@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition
@@ -25,16 +25,23 @@ NOTHING: Flows = frozenset()
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Column:
-    """The flows into a column. Of a set operation it keeps the column of each branch, in order.
+    """The flows into a column. A set operation keeps the column of each branch, a struct its fields by name.
 
-    `constant` is the text of a literal that the column is in every row, None for any other column. `is_cut`: it is a
-    moment cut off to the beginning of its day or a longer time.
+    `print` is its fingerprint, as in `prints.py`; empty where none was asked for. `constant` is the text of a literal
+    that the column is in every row, None for any other column. `is_cut`: it is a moment cut off to the beginning of its
+    day or a longer time.
     """
 
     flows: Flows = NOTHING
     branches: tuple[Column, ...] = ()
+    fields: Mapping[str, Column] = field(default_factory=dict)
+    print: str = ""
     constant: str | None = None
     is_cut: bool = False
+
+    def part(self, name: str) -> Column:
+        """Return a field of a struct; all of it where the field is not known."""
+        return self.fields.get(name.lower(), self)
 
 
 EMPTY = Column()
@@ -62,6 +69,7 @@ class Table:
     unknown: tuple[str | Column, ...] = ()
     relation: str | None = None
     width: int = 0
+    print: str = ""
     _by_key: dict[str, Column] = field(default_factory=dict)
 
     def find(self, key: str) -> Column | None:
@@ -87,7 +95,8 @@ class Table:
         ]
         known = len(self.outputs)
         more = [Output(each.key, each.name, self.guess(each.key) or EMPTY) for each in fresh[known:]]
-        return Table(outputs + more, self.rows, () if more else self.unknown, width=0 if more else self.width)
+        width = 0 if more else self.width
+        return Table(outputs + more, self.rows, () if more else self.unknown, width=width, print=self.print)
 
     def of_branches(self, kept: Sequence[int]) -> Table:
         """Return the table without the rows of the other branches."""
@@ -158,7 +167,8 @@ def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
         for each in column.flows
     )
     branches = tuple(conditioned(each, every) for each in column.branches)
-    return Column(flows, branches, column.constant, column.is_cut)
+    fields = {name: conditioned(each, every) for name, each in column.fields.items()}
+    return replace(column, flows=flows, branches=branches, fields=fields)
 
 
 def _added(there: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:

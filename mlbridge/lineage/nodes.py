@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from mlbridge.errors import SetupError, listed, nearest
@@ -16,11 +16,14 @@ INLINED = "__dbt__cte__"  # how dbt names the common table expression that an ep
 Place: TypeAlias = tuple[str, str, str]
 
 
-def relations(manifest: Document, stored: Mapping[Place, Columns]) -> list[Relation]:
+def relations(
+    manifest: Document, stored: Mapping[Place, Columns], read: Mapping[str, Iterable[str]] | None = None
+) -> list[Relation]:
     """Return the relations of a manifest.
 
     `stored` gives the columns of the tables in the warehouse with their types, in order, by database, schema and name
-    in lower case. A relation that it lacks has the columns that YAML describes. Raises SetupError for a declared
+    in lower case. A relation that it lacks has the columns that YAML describes; the features of a model are then looked
+    for among the columns that were `read` off the SQL, by node. Raises SetupError for a declared
     lineage that names what is not there.
     """
     found = {
@@ -29,9 +32,8 @@ def relations(manifest: Document, stored: Mapping[Place, Columns]) -> list[Relat
         if node["resource_type"] in KINDS and node.get("config", {}).get("enabled", True)
     }
     columns = {id_: _columns(node, stored) for id_, node in found.items()}
-    of_models = {
-        id_: declared for each in models_of(found, columns) for id_, declared in each.declared(columns).items()
-    }
+    known = {id_: each or dict.fromkeys((read or {}).get(id_, ()), "") for id_, each in columns.items()}
+    of_models = {id_: declared for each in models_of(found, known) for id_, declared in each.declared(columns).items()}
     result = []
     for id_, node in found.items():
         parents = tuple(each for each in (node.get("depends_on") or {}).get("nodes", ()) if each in found)
@@ -64,7 +66,7 @@ def _columns(node: Document, stored: Mapping[Place, Columns]) -> Columns:
     database, schema = (str(node.get(key) or "").lower() for key in ("database", "schema"))
     name = str(node.get("alias") or node.get("identifier") or node["name"]).lower()
     described = {each["name"]: each.get("data_type") or "" for each in (node.get("columns") or {}).values()}
-    if node["resource_type"] == "model" and node.get("language", "sql") == "sql":
+    if is_read_off_sql(node):
         described = {}  # its SQL says what it has; YAML need not describe every column
     if EVERY in (meta_of(node).get("lineage") or ()):
         described = {}  # nor of a Python node that declares what it copies
@@ -117,8 +119,13 @@ def _origin(
     )
 
 
+def is_read_off_sql(node: Document) -> bool:
+    """Return whether a node of the manifest is a model in SQL."""
+    return node["resource_type"] == "model" and node.get("language", "sql") == "sql"
+
+
 def uncompiled(manifest: Document) -> Iterator[str]:
     """Yield the names of SQL models that the manifest has without their compiled code."""
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "model" and node.get("language", "sql") == "sql" and not node.get("compiled_code"):
+        if is_read_off_sql(node) and not node.get("compiled_code"):
             yield str(node["name"])

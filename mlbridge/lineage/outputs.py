@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import Column, Output, aggregated, merged, transformed
+from mlbridge.lineage.prints import printed
 from mlbridge.lineage.scope import Scope, Source
 
 
@@ -31,13 +32,12 @@ def _outputs(node: exp.Expr, scope: Scope) -> Iterator[Output]:
     elif isinstance(node, exp.Aliases):
         column = value(node.this, scope)
         for each in node.args["expressions"]:
-            yield Output(scope.names.key(each), each.name, column)
+            yield Output(scope.names.key(each), scope.names.named(each), column)
     elif node.find(exp.Columns):
         yield from _many(node, scope)
     else:
         name = _name_of(node)
-        key = name if isinstance(name, exp.Identifier) else str(name)
-        yield Output(scope.names.key(key), str(getattr(name, "name", name)), value(node, scope))
+        yield Output(scope.names.key(name), scope.names.named(name), printed(value(node, scope), node, scope))
 
 
 def _name_of(node: exp.Expr) -> exp.Identifier | str:
@@ -84,10 +84,11 @@ def _starred(star: exp.Star, table: exp.Expr | None, pattern: re.Pattern[str] | 
         if output.key in excluded or (pattern is not None and not pattern.fullmatch(output.name)):
             continue
         if output.key in replaced:
-            yield output._replace(column=value(replaced[output.key], scope))
+            new = replaced[output.key]
+            yield output._replace(column=printed(value(new, scope), new, scope))
         elif output.key in renamed:
             fresh = renamed[output.key]
-            yield Output(names.key(fresh), fresh.name, output.column)
+            yield Output(names.key(fresh), names.named(fresh), output.column)
         else:
             yield output
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import EMPTY, Column, Output, Table, influence, merged
 from mlbridge.lineage.graph import FILTERED
+from mlbridge.lineage.prints import digest, of_table, print_of
 from mlbridge.lineage.scope import Scope, Source
 
 
@@ -16,7 +17,18 @@ def pivoted(pivot: exp.Expr, table: Table, around: Scope) -> Table:
     """Return a table after a PIVOT or UNPIVOT."""
     scope = around.inside()
     scope.sources = [Source("", table)]
-    return _unpivot(pivot, table, scope) if pivot.args.get("unpivot") else _pivot(pivot, table, scope)
+    found = _unpivot(pivot, table, scope) if pivot.args.get("unpivot") else _pivot(pivot, table, scope)
+    if scope.printed:
+        old = {print_of(each.column) for each in table.outputs}
+        mark = digest((pivot.sql(scope.names.dialect), of_table(table)))
+        found.print = mark
+        found.outputs = [
+            each
+            if print_of(each.column) in old
+            else each._replace(column=Column(each.column.flows, print=digest((mark, each.key))))
+            for each in found.outputs
+        ]
+    return found
 
 
 def _pivot(pivot: exp.Expr, table: Table, scope: Scope) -> Table:
@@ -33,14 +45,15 @@ def _pivot(pivot: exp.Expr, table: Table, scope: Scope) -> Table:
         kept = [each for each in table.outputs if each.key not in used]
     else:
         kept = [
-            Output(scope.names.key(each.this), each.name, value(each, scope))
+            Output(scope.names.key(each.this), scope.names.named(each.this), value(each, scope))
             for each in group.expressions
             if isinstance(each, exp.Column)
         ]
     columns = [Column(each.flows | deciding) for each in values]
     names = _names(pivot, aggregates, fields, scope)
     fresh = [
-        Output(scope.names.key(name), name.name, columns[index % len(columns)]) for index, name in enumerate(names)
+        Output(scope.names.key(name), scope.names.named(name), columns[index % len(columns)])
+        for index, name in enumerate(names)
     ]
     rows = table.rows | influence((each.column for each in kept), FILTERED)
     unknown = () if names else (merged(columns),)
@@ -69,9 +82,13 @@ def _unpivot(pivot: exp.Expr, table: Table, scope: Scope) -> Table:
     columns = [[value(each, scope) for each in group] for group in listed]
     used = {scope.names.key(each.this) for group in listed for part in group for each in part.find_all(exp.Column)}
     kept = [each for each in table.outputs if each.key not in used]
-    named = [Output(scope.names.key(each), each.name, EMPTY) for each in heads]
+    named = [Output(scope.names.key(each), scope.names.named(each), EMPTY) for each in heads]
     valued = [
-        Output(scope.names.key(each), each.name, merged(group[index] for group in columns if index < len(group)))
+        Output(
+            scope.names.key(each),
+            scope.names.named(each),
+            merged(group[index] for group in columns if index < len(group)),
+        )
         for index, each in enumerate(targets)
     ]
     return Table([*kept, *named, *valued], table.rows, table.unknown)

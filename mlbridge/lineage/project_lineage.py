@@ -9,7 +9,8 @@ from functools import cached_property
 from sqlglot.dialects.dialect import Dialect
 
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
-from mlbridge.lineage.graph import Lineage, Relation
+from mlbridge.lineage.cache import Cache
+from mlbridge.lineage.graph import EVERY, Lineage, Relation
 from mlbridge.lineage.models import Columns, MlModel, models_of
 from mlbridge.lineage.nodes import Place, relations, title, uncompiled
 from mlbridge.lineage.trace import trace
@@ -17,6 +18,7 @@ from mlbridge.project.dbt import invoke
 from mlbridge.project.project import Project
 from mlbridge.typing import Document
 
+CACHE = "mlbridge_lineage.json"  # the file in dbt's target folder that keeps what was read
 LOGS = "lineage"  # the folder in dbt's log folder for what `dbt compile` prints
 
 
@@ -48,6 +50,14 @@ class ProjectLineage:
         """The ML models, with their features."""
         columns = {id_: dict.fromkeys(names, "") for id_, names in self.lineage.columns.items()}
         return tuple(models_of(self.nodes, columns))
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Relation]:
+        return {each.id: each for each in self.relations}
+
+    def relation(self, node: str) -> Relation:
+        """Return the relation of an id."""
+        return self._by_id[node]
 
     def name(self, node: str, column: str) -> str:
         """Return what a person calls a column."""
@@ -109,13 +119,26 @@ def project_lineage(project: Project) -> ProjectLineage:
     """
     manifest = compiled_manifest(project)
     stored, why = stored_columns(project)
-    return traced(manifest, stored, why)
+    return traced(manifest, stored, why, Cache(project.target_folder / CACHE))
 
 
-def traced(manifest: Document, stored: Mapping[Place, Columns], without_warehouse: str | None = None) -> ProjectLineage:
-    """Trace a manifest; `stored` is what the warehouse has, as in `relations`."""
+def traced(
+    manifest: Document,
+    stored: Mapping[Place, Columns],
+    without_warehouse: str | None = None,
+    cache: Cache | None = None,
+) -> ProjectLineage:
+    """Trace a manifest; `stored` is what the warehouse has, as in `relations`, `cache` what earlier traces found."""
+    dialect = dialect_of(manifest)
     found = relations(manifest, stored)
-    return ProjectLineage(manifest, tuple(found), trace(found, dialect_of(manifest)), without_warehouse)
+    lineage = trace(found, dialect, cache)
+    if any(
+        origin == EVERY for each in found for name, of in each.declared.items() if name != EVERY for _, origin in of
+    ):
+        # A split that is not built: which of its columns are features is known once its SQL has been read.
+        found = relations(manifest, stored, lineage.columns)
+        lineage = trace(found, dialect, cache)
+    return ProjectLineage(manifest, tuple(found), lineage, without_warehouse)
 
 
 def dialect_of(manifest: Document) -> str:

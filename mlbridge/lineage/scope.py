@@ -47,7 +47,8 @@ class Source:
 class Scope:
     """One SELECT. `tables` are the common table expressions that it can name.
 
-    `query` reads a query within a scope, `relation` finds what a table of the warehouse is.
+    `query` reads a query within a scope, `relation` finds what a table of the warehouse is. If `printed`, columns and
+    rows get fingerprints, which takes as long as reading the SQL.
     """
 
     names: Names
@@ -63,10 +64,13 @@ class Scope:
     # Names that mean no column, such as the parameter of a lambda.
     bound: frozenset[str] = frozenset()
     rows: Flows = NOTHING
+    printed: bool = False
 
     def inside(self, bound: Sequence[str] = ()) -> Scope:
         """Return a scope within this one, in which some names mean no column."""
-        return Scope(self.names, self.query, self.relation, self.tables, self, bound=frozenset(bound))
+        return Scope(
+            self.names, self.query, self.relation, self.tables, self, bound=frozenset(bound), printed=self.printed
+        )
 
     def each_branch(self) -> Iterator[int | None]:
         """Have the rows at hand of one branch after the other, if they come from a union; else once as they are."""
@@ -97,8 +101,9 @@ class Scope:
         for index in range(len(keys) - 1):
             source = self._around(keys[index])
             if source is not None:
-                return self._of_source(source, keys[index + 1])
-        return self.named(keys[0] if len(keys) > 1 else keys[-1])
+                found = self._of_source(source, keys[index + 1])
+                return _part(found, parts[index + 2 :])
+        return _part(self.named(keys[0]), parts[1:])
 
     def named(self, key: str) -> Column:
         """Return what an unqualified name comes from: a column of a source here or around, else of an unknown table."""
@@ -172,6 +177,12 @@ class Scope:
         while scope is not None:
             yield scope
             scope = scope.outer
+
+
+def _part(column: Column, path: Sequence[exp.Expr]) -> Column:
+    for each in path:
+        column = column.part(each.name)
+    return column
 
 
 def _assumed(flows: Flows) -> Column:

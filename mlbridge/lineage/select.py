@@ -13,6 +13,7 @@ from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.outputs import outputs_of
 from mlbridge.lineage.pivots import pivoted
+from mlbridge.lineage.prints import digest, of_rows, of_table, print_of
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sources import add_join, add_source, column_names
 
@@ -24,10 +25,14 @@ class Queries:
     dbt wrote for another node."""
 
     def __init__(
-        self, names: Names, relation: Callable[[exp.Table], Table], inlined: Callable[[str], Table | None]
+        self,
+        names: Names,
+        relation: Callable[[exp.Table], Table],
+        inlined: Callable[[str], Table | None],
+        printed: bool = False,
     ) -> None:
-        """Take the names of the dialect, and how the node's tables are found."""
-        self._names, self._relation, self._inlined = names, relation, inlined
+        """Take the names of the dialect, how the node's tables are found, and whether fingerprints are wanted."""
+        self._names, self._relation, self._inlined, self._printed = names, relation, inlined, printed
 
     def read(self, node: exp.Expr, outer: Scope | None = None, tables: Tables | None = None) -> Table:
         """Return the columns and rows of a query; `outer` is the query around it, whose columns it can name."""
@@ -49,7 +54,7 @@ class Queries:
         return Table([each for source in scope.sources for each in source.outputs], scope.rows)
 
     def _scope(self, outer: Scope | None, tables: Tables) -> Scope:
-        return Scope(self._names, self.read, self._relation, tables, outer)
+        return Scope(self._names, self.read, self._relation, tables, outer, printed=self._printed)
 
     def _with(self, node: exp.Expr, outer: Scope | None, tables: Tables) -> Tables:
         """Return the tables that a query can name: those around it and its own common table expressions."""
@@ -86,9 +91,12 @@ class Queries:
         if not isinstance(node, exp.Union):
             left, *others = leaves
             rows |= influence((output.column for other in others for output in other.outputs), FILTERED)
-            return Table(left.outputs, rows | self._limit(node, left), left.unknown)
+            printed = digest((node.key, *map(of_table, leaves))) if self._printed else ""
+            return Table(left.outputs, rows | self._limit(node, left), left.unknown, print=printed)
         table = (_by_name if node.args.get("by_name") else _by_position)(leaves)
         table.rows = rows | self._limit(node, table)
+        if self._printed:
+            table.print = digest((str(node.args.get("distinct")), *(leaf.print for leaf in leaves)))
         return table
 
     def _limit(self, node: exp.Expr, table: Table) -> Flows:
@@ -124,13 +132,17 @@ class Queries:
         if on is not None or _is_limited(node):
             deciding += _ordering(node, outputs, scope)
         unknown = _passed_on(node, scope)
-        return Table(outputs, scope.rows | influence(deciding, FILTERED), unknown, width=width)
+        rows = scope.rows | influence(deciding, FILTERED)
+        return Table(outputs, rows, unknown, width=width, print=of_rows(node, scope))
 
 
 def _outputs(node: exp.Select, scope: Scope) -> tuple[int, list[Output]]:
-    """Return the columns of a SELECT; over a union for each branch that WHERE and ON let in, with their number."""
+    """Return the columns of a SELECT; over a union for each branch that WHERE and ON let in, with their number.
+
+    Fingerprints are those of the whole.
+    """
     source = scope.united()
-    if source is None:
+    if source is None or scope.printed:
         return 0, outputs_of(node, scope)
     inner = [join for join in node.args.get("joins") or () if join.side == "" and join.args.get("on") is not None]
     conditions = [*(join.args["on"] for join in inner), *(clause.this for clause in [node.args.get("where")] if clause)]
@@ -183,10 +195,15 @@ def _by_position(leaves: list[Table]) -> Table:
         for other in others:
             at = other.outputs[index].column if index < len(other.outputs) else other.guess(output.key)
             branches.append(at or EMPTY)
-        outputs.append(Output(output.key, output.name, Column(merged(branches).flows, tuple(branches))))
+        outputs.append(Output(output.key, output.name, _united(branches)))
     if not first.outputs:  # only a star over a table whose columns are not known: the names are those of the others
         return Table(_by_name(leaves).outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
+
+
+def _united(branches: list[Column]) -> Column:
+    printed = digest(map(print_of, branches)) if any(each.print for each in branches) else ""
+    return Column(merged(branches).flows, tuple(branches), print=printed)
 
 
 def _by_name(leaves: list[Table]) -> Table:
@@ -194,8 +211,9 @@ def _by_name(leaves: list[Table]) -> Table:
     ordered = dict.fromkeys(output.key for leaf in leaves for output in leaf.outputs)
     outputs = []
     for key in ordered:
-        branches = tuple(leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves)
-        outputs.append(Output(key, names[key], Column(merged(branches).flows, branches)))
+        outputs.append(
+            Output(key, names[key], _united([leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves]))
+        )
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
 
 

@@ -17,7 +17,7 @@ def column_names(alias: exp.Expr | None, names: Names) -> list[tuple[str, str]]:
     """Return the columns that an alias such as `t(a, b)` names: how each is found, and how it is written."""
     columns = [] if alias is None else alias.args.get("columns") or []
     found = [each.this if isinstance(each, exp.ColumnDef) else each for each in columns]
-    return [(names.key(each), each.name) for each in found]
+    return [(names.key(each), names.named(each)) for each in found]
 
 
 def add_source(node: exp.Expr, scope: Scope) -> list[Source]:
@@ -73,7 +73,7 @@ def _table(node: exp.Expr, scope: Scope) -> Table:
         found = add_source(node.this, inside)
         return Table([each for source in found for each in source.outputs], inside.rows)
     if isinstance(node, exp.Query | exp.Pivot):
-        return scope.query(node, scope, scope.tables)
+        return scope.query(node.this if isinstance(node, exp.Subquery) else node, scope, scope.tables)
     return _function(node, scope)
 
 
@@ -99,7 +99,7 @@ def _unnested(node: exp.Unnest, scope: Scope) -> Table:
     alias = node.args.get("alias")
     names = column_names(alias, scope.names)
     if not names and len(columns) == 1 and alias is not None and alias.this is not None:
-        names = [(scope.names.key(alias.this), alias.this.name)]
+        names = [(scope.names.key(alias.this), scope.names.named(alias.this))]
     outputs = [
         Output(key, name, columns[index] if index < len(columns) else EMPTY) for index, (key, name) in enumerate(names)
     ]

@@ -9,58 +9,111 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table
 from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation
 from mlbridge.lineage.names import Names
+from mlbridge.lineage.prints import print_of
 from mlbridge.lineage.select import Queries
 
 
-def trace(relations: Iterable[Relation], dialect: str) -> Lineage:
+def trace(relations: Iterable[Relation], dialect: str, cache: Cache | None = None) -> Lineage:
     """Return the edges between the columns of relations, read off their SQL in a dialect of sqlglot.
 
     SQL that cannot be read is named in the result and stops nothing: such a node's columns are assumed to come from its
-    parents' columns of the same name.
+    parents' columns of the same name. With a `cache`, only nodes that changed are read.
     """
-    return _Tracer({each.id: each for each in relations}, Names(dialect)).lineage()
+    return _Tracer({each.id: each for each in relations}, Names(dialect), {}).lineage(cache or Cache())
+
+
+def fingerprints(
+    relations: Iterable[Relation], dialect: str, lineage: Lineage, nodes: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Return a fingerprint of each column of some nodes of a lineage, and of their rows as `*`.
+
+    It is equal for two texts of a node if the column is computed in the same way from the same columns of the parents.
+    A node whose SQL cannot be read has none.
+    """
+    tracer = _Tracer({each.id: each for each in relations}, Names(dialect), dict(lineage.columns))
+    return {id_: tracer.prints(id_) for id_ in nodes if id_ not in lineage.unread}
 
 
 class _Tracer:
-    def __init__(self, relations: Mapping[str, Relation], names: Names) -> None:
-        self._relations, self._names = relations, names
+    def __init__(self, relations: Mapping[str, Relation], names: Names, columns: dict[str, tuple[str, ...]]) -> None:
+        self._relations, self._names, self._columns = relations, names, columns
         self._tables: dict[str, Table] = {}
-        self._columns: dict[str, tuple[str, ...]] = {}
+        # The relations that the node which is read is expected to name, and whether it names another.
+        self._known: list[str] = []
+        self._elsewhere = False
         self._by_name: dict[str, list[Relation]] = {}
         for each in relations.values():
             self._by_name.setdefault(_plain(each.place[2]), []).append(each)
 
-    def lineage(self) -> Lineage:
+    def lineage(self, cache: Cache) -> Lineage:
         edges: list[Edge] = []
         unread: dict[str, str] = {}
-        graph = {
-            id_: [each for each in node.parents if each in self._relations] for id_, node in self._relations.items()
-        }
+        graph = {id_: self._parents(node) for id_, node in self._relations.items()}
         for id_ in TopologicalSorter(graph).static_order():
             node = self._relations[id_]
             found: list[Edge] | None = None
             self._columns[id_] = tuple(node.columns) or self._declared_columns(node)
             if node.sql is not None:
                 try:
-                    found = self._read(node, node.sql)
+                    found = self._cached(node, node.sql, cache)
                 except (SqlglotError, RecursionError, NotImplementedError) as error:
                     unread[id_] = str(error).partition("\n")[0]
             edges += self._without_sql(node) if found is None else found
+        cache.save()
         return Lineage(tuple(edges), unread, self._columns)
 
+    def prints(self, id_: str) -> dict[str, str]:
+        node = self._relations[id_]
+        if node.sql is None:
+            return {}
+        table = self._query(node, node.sql, printed=True)
+        return {name: print_of(column) for name, column in self._final(node, table)} | {EVERY: table.print}
+
+    def _parents(self, node: Relation) -> list[str]:
+        return [each for each in node.parents if each in self._relations]
+
+    def _near(self, node: Relation) -> list[str]:
+        """Return the relations that a node's SQL names as a rule: its parents, and those of ephemeral ones."""
+        found = dict.fromkeys(self._parents(node))
+        for id_ in (queue := list(found)):
+            parent = self._relations[id_]
+            if parent.sql is not None and parent.place[:2] == (None, None):
+                more = [each for each in self._parents(parent) if each not in found]
+                found |= dict.fromkeys(more)
+                queue += more
+        return list(found)
+
+    def _cached(self, node: Relation, sql: str, cache: Cache) -> list[Edge]:
+        self._known = self._near(node)
+        parents = [(self._relations[each], self._columns[each]) for each in self._known]
+        key = cache.key(node, self._names.dialect, parents)
+        known = cache.get(key)
+        if known is not None:
+            self._columns[node.id] = known[1]
+            return known[0]
+        edges = self._read(node, sql)
+        if not self._elsewhere:
+            cache.put(key, edges, self._columns[node.id])
+        return edges
+
     def _read(self, node: Relation, sql: str) -> list[Edge]:
-        tree = sqlglot.parse_one(sql, dialect=self._names.dialect)
-        if not isinstance(tree, exp.Query | exp.Pivot):
-            raise SqlglotError(f"it is no SELECT but {tree.key.upper()}")
-        queries = Queries(self._names, lambda table: self._table(node, table), lambda key: self._inlined(node, key))
-        table = queries.read(tree)
+        table = self._query(node, sql)
         outputs = self._final(node, table)
         self._columns[node.id] = tuple(node.columns) or tuple(name for name, _ in outputs)
         edges = [edge for name, column in outputs for edge in _edges(node.id, name, column.flows)]
         return edges + list(_edges(node.id, EVERY, table.rows))
+
+    def _query(self, node: Relation, sql: str, printed: bool = False) -> Table:
+        tree = sqlglot.parse_one(sql, dialect=self._names.dialect)
+        if not isinstance(tree, exp.Query | exp.Pivot):
+            raise SqlglotError(f"it is no SELECT but {tree.key.upper()}")
+        self._elsewhere = False
+        found, inlined = (lambda table: self._table(node, table)), (lambda key: self._inlined(node, key))
+        return Queries(self._names, found, inlined, printed).read(tree)
 
     def _final(self, node: Relation, table: Table) -> list[tuple[str, Column]]:
         """Give the node's columns the names that the warehouse knows them by, by position where the SQL names none."""
@@ -96,12 +149,14 @@ class _Tracer:
         if not found:
             return Table([], unknown=(EMPTY,))
         best = min(found, key=lambda each: each.id not in node.parents)
+        self._elsewhere |= best.id not in self._known
         return Table([], unknown=(EMPTY,)) if best.id == node.id else self._of(best.id)
 
     def _inlined(self, node: Relation, key: str) -> Table | None:
         """Find the ephemeral model that a common table expression is."""
         for each in self._by_name.get(_plain(key), ()):
             if each.place[:2] == (None, None) and each.id != node.id:
+                self._elsewhere |= each.id not in self._known
                 return self._of(each.id)
         return None
 
@@ -118,7 +173,8 @@ class _Tracer:
                 )
                 for name in columns
             ]
-            self._tables[id_] = Table(outputs, unknown=() if outputs else (id_,), relation=id_)
+            known = bool(outputs) and (bool(self._relations[id_].columns) or self._relations[id_].sql is not None)
+            self._tables[id_] = Table(outputs, unknown=() if known else (id_,), relation=id_)
         return self._tables[id_]
 
     def _declared_columns(self, node: Relation) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlbridge.lineage.graph import AGGREGATED, COPIED, FILTERED, JOINED, TRANSFORMED
 
+ROOT_OF_TRUTH = Path(__file__).parents[1] / "expected" / "flights_lineage.txt"
 SIGNS = {"=": COPIED, "~": TRANSFORMED, "+": AGGREGATED, "&": JOINED, "|": FILTERED}
 # Node, column, the node and the column that it comes from, and how.
 Truth = tuple[str, str, str, str, str]
