@@ -113,8 +113,8 @@ def columns(model: str) -> None:
     with st.container(border=True, key="figure_columns"):
         st.markdown(f"## What {fmt.plain(chosen)} {what}")
         st.caption(
-            "Values flow from left to right, copied, transformed or aggregated; joins and filters are left out, and are "
-            f"in ml_lineage.  \nUnit: columns, grouped by dbt nodes · n = {len(edges)} edges"
+            "Values flow from left to right, copied, transformed or aggregated; joins and filters are left out: "
+            f"ml_lineage has them.  \nUnit: columns, grouped by dbt nodes · n = {len(edges)} edges"
         )
         if edges["is_pii"].any():
             st.markdown(":orange[:material/warning:] Personal data is on the way.")
