@@ -9,7 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from dbt_host import Host
+from dbt_host import Host, small_host
+from hosts import TRAINING
+from warm import Warm
 
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import FeatureError, SetupError
@@ -162,3 +164,97 @@ def test_known_at_names_a_column(late: Flights) -> None:
         SetupError, match=r"stg_flights: `mlbridge.known_at` names the column 'arrivd_at'.* 'arrived_at'"
     ):
         late.search(["carrier"])
+
+
+# --- in a build --------------------------------------------------------------------------------------------------
+
+VISITS = """
+select
+    i as visit_id,
+    timestamp '2024-01-01' + interval (i) hour as arrived_at,
+    timestamp '2024-01-01' + interval (i + 30) hour as left_at,
+    'm' || (i % 7) || '@example.com' as email,
+    (hash(i) % 1000) / 1000.0 as age,
+    (hash(i) % 1000) / 1000.0 + (hash(i + 7) % 1000) / 900.0 as bill
+from range({{ var("rows", 2000) }}) as t(i)
+"""
+STAYED = """
+select visit_id, arrived_at, left_at, email, age, bill, bill > 1 as is_dear
+from {{ ref('visits') }}
+"""
+DEAR = """
+select
+    visit_id,
+    arrived_at,
+    left_at,
+    age,
+    {{ var("leak", "1") }} as note,
+    length(email) as letters,
+    avg(bill) over (order by left_at range between interval 9 day preceding and interval 40 hour preceding) as bills,
+    is_dear
+from {{ ref('stayed') }}
+"""
+DECLARED = """
+models:
+  - name: visits
+    config: {materialized: table}
+    columns:
+      - {name: email, config: {meta: {pii: true}}}
+      - {name: bill, config: {meta: {mlbridge: {known_at: left_at}}}}
+  - {name: stayed, config: {materialized: ephemeral}}
+  - {name: dear_features, config: {materialized: table}}
+  - {name: dear_split, config: {materialized: table}}
+  - name: dear_training
+    config:
+      materialized: mlbridge
+      meta:
+        mlbridge:
+          {task: classification, target: is_dear, entity: visit_id, time: arrived_at, label_time: left_at,
+           candidates: [logistic_regression], metric: roc_auc, features: [age, note, letters, bills], ALLOWED}
+"""
+RUN = ("run", "--select", "+dear_training", "ml_versions", "ml_leaks", "ml_lineage")
+
+
+@pytest.fixture(scope="module")
+def dear(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """A host over one table, with a column of personal data and one that is known later; nothing is built."""
+    host = small_host(tmp_path_factory.mktemp("dear"), ["dear"])
+    host.write(
+        {
+            "models/visits.sql": VISITS,
+            "models/stayed.sql": STAYED,
+            "models/dear_features.sql": DEAR,
+            "models/dear_split.sql": "{{ mlbridge.split(ref('dear_features')) }}\n",
+            "models/dear_training.py": TRAINING.format(name="dear"),
+            "models/dear.yml": DECLARED.replace("ALLOWED", "allow_pii: {}"),
+        }
+    )
+    warm.dbt(host.path, "deps")
+    return host
+
+
+def test_a_build_refuses_personal_data_and_withholds_what_is_known_later(dear: Host, warm: Warm) -> None:
+    output = " ".join(warm.dbt(dear.path, *RUN, ok=False).split())
+    assert "dear_training: the feature 'letters' must not be trained on: it comes from visits.email" in output
+    assert not dear.rows("select 1 from information_schema.tables where table_name = 'dear_training'")
+
+    dear.write({"models/dear.yml": DECLARED.replace("ALLOWED", "allow_pii: {letters: they agreed}")})
+    output = " ".join(warm.dbt(dear.path, *RUN, "--vars", "leak: bill / 2").split())
+    assert "is withheld: withheld: 'note' looks like a leak (it comes from visits.bill" in output
+    found = dear.rows("select feature, \"check\", allowed from ml_leaks where level = 'withhold' order by 1, 2")
+    assert found == [("letters", "pii", True), ("note", "known_later", False), ("note", "shared_with_target", False)]
+    assert not dear.rows("select 1 from ml_leaks where evidence like '%not looked at%'")
+    way = "select from_node, from_column, how, certainty, is_pii from ml_lineage where column_name = '{}' and is_pii"
+    assert dear.rows(way.format("letters")) == [("stayed", "email", "transformed", "certain", True)]
+    assert dear.rows(way.format("note")) == []
+
+
+def test_what_was_changed_since_it_was_compiled_is_read_as_it_is_written(dear: Host, warm: Warm) -> None:
+    """Only the training is built: the features' SQL is that of the build before, `visits` has Jinja and was changed."""
+    dear.write({"models/visits.sql": VISITS + "-- changed\n", "models/stayed.sql": STAYED + "-- changed\n"})
+    only = ("run", "--select", "dear_training", "ml_versions", "ml_leaks", "--vars", "{mlbridge_retrain: true}")
+    output = " ".join(warm.dbt(dear.path, *only).split())
+    assert "the search for leaks by lineage did not read everything: visits: it was not compiled" in output
+    evidence = dict(dear.rows("select feature, evidence from ml_leaks where \"check\" = 'known_later' and version = 2"))
+    assert evidence["age"].endswith("; not looked at: visits")
+    assert "stayed.bill (copied)" in evidence["note"]
