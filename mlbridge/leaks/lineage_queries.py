@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.engines.warehouse import Warehouse, column, select, subquery
+from mlbridge.engines.warehouse import Warehouse, column, parse_type, select, subquery
+from mlbridge.features.columns import TEMPORAL
 from mlbridge.leaks.time_conditions import Place, copies
 from mlbridge.lineage.graph import Lineage
 from mlbridge.scoring.rows import SPLIT
@@ -20,8 +21,8 @@ OTHER = "ml_other"
 class RowQueries:
     """Asks the warehouse about rows: each question is asked once.
 
-    `tables` are the nodes that are there as tables, views or files, by id; `node` is the node of the rows of a model,
-    which has the columns of `spec`; `split` is the table to read them from.
+    `tables` are the nodes that are there as tables, views or files, by id, `types` the types of their columns; `node`
+    is the node of the rows of a model, which has the columns of `spec`; `split` is the table to read them from.
     """
 
     warehouse: Warehouse
@@ -30,6 +31,7 @@ class RowQueries:
     node: str
     split: exp.Expression
     tables: Mapping[str, exp.Expression]
+    types: Mapping[str, Mapping[str, str]]
     _shares: dict[Place, float | None] = field(default_factory=dict)
 
     def share_later(self, place: Place) -> float | None:
@@ -45,7 +47,7 @@ class RowQueries:
         return self._shares[place]
 
     def _comparisons(self, place: Place) -> Iterator[exp.Select]:
-        same = sorted(copies(self.lineage, place))
+        same = [each for each in sorted(copies(self.lineage, place)) if self._is_moment(*each)]
         there = set(self.warehouse.names(self.split))
         for node, name in same:
             if node == self.node and name in there:
@@ -61,6 +63,10 @@ class RowQueries:
                     column(self.spec.time, SPLIT),
                     exp.select().from_(self.split).join(other, on=on),
                 )
+
+    def _is_moment(self, node: str, name: str) -> bool:
+        type_ = self.types.get(node, {}).get(name, "")
+        return bool(type_) and parse_type(type_).is_type(*TEMPORAL)
 
     def _key(self, node: str, entity: str) -> str | None:
         """Return the column of a node that is a copy of a key column."""

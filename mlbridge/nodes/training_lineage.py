@@ -76,7 +76,8 @@ def search_manifest(
 ) -> TrainingLineage:
     """Trace what stands above a training node, `<model>_training`, as in `training_lineage`."""
     manifest = above.manifest
-    found = relations(manifest, _stored(warehouse, manifest))
+    stored = _stored(warehouse, manifest)
+    found = relations(manifest, stored)
     lineage = trace(found, DIALECT)
     titles = {id_: _name(each, manifest) for id_, each in _every(manifest).items()}
     unread = {**above.unread, **lineage.unread}
@@ -87,8 +88,9 @@ def search_manifest(
     if start is None:
         return TrainingLineage()
     says = declared(manifest, lineage)
-    tables = {each.id: _table(each, manifest) for each in found if _is_table(each, manifest)}
-    queries = RowQueries(warehouse, lineage, spec, start, split, tables)
+    tables = {each.id: _table(each, manifest) for each in found if _is_table(each, stored)}
+    types = {each.id: each.columns for each in found}
+    queries = RowQueries(warehouse, lineage, spec, start, split, tables, types)
     context = LineageContext(lineage, spec, start, features, says, queries, titles, unread)
     suspicions = [*search_lineage(context), *_personal(node, context)]
     starts = [(start, name) for name in lineage.columns[start] if name in (*features, *spec.role_columns())]
@@ -119,9 +121,12 @@ def _table(relation: Relation, manifest: Document) -> exp.Expression:
     return exp.table_(name, db=schema, catalog=database, quoted=True)
 
 
-def _is_table(relation: Relation, manifest: Document) -> bool:
-    """Return whether a relation can be read: an ephemeral model is none."""
-    return relation.place[0] is not None or relation.id in manifest["sources"]
+def _is_table(relation: Relation, stored: Mapping[TablePlace, Columns]) -> bool:
+    """Return whether a relation can be read, as a table, a view or a file; an ephemeral model cannot."""
+    database, schema, name = relation.place
+    if database is None or schema is None:
+        return relation.id.startswith("source.")
+    return (database.lower(), schema.lower(), name.lower()) in stored
 
 
 def _start(node: str, manifest: Document, lineage: Lineage, names: Iterable[str]) -> str | None:

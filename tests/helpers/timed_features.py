@@ -178,7 +178,8 @@ class Trips:
         spec = read_spec("late_training", SPEC, None)
         tables = {each.id: warehouse.table(self.connection.table(_table(each.id)), "source") for each in found}
         split = warehouse.table(self.connection.table("late_split"), "split")
-        queries = RowQueries(warehouse, lineage, spec, "model.late_split", split, tables)
+        types = {each.id: each.columns for each in found}
+        queries = RowQueries(warehouse, lineage, spec, "model.late_split", split, tables, types)
         titles = {each.id: each.id.split(".", 1)[1] for each in found}
         says = declared(manifest, lineage)
         context = LineageContext(lineage, spec, "model.late_split", ["x"], says, queries, titles, {})
