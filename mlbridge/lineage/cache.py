@@ -7,9 +7,8 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
-
-import sqlglot
 
 from mlbridge.lineage.graph import Condition, Edge, Relation
 from mlbridge.typing import Json
@@ -27,17 +26,17 @@ class Cache:
     def __init__(self, file: Path | None = None) -> None:
         """Read a file, which need not exist; None keeps what is found in memory only."""
         self._file = file
+        self._versions = (FORMAT, __version__, version("sqlglot"))
         self._stored: dict[str, Json] = {}
         self._used: dict[str, Json] = {}
         with suppress(OSError, ValueError, AttributeError, TypeError, KeyError):
             found = json.loads(file.read_text()) if file is not None else {}
             self._stored = dict(found["nodes"]) if found.get("format") == FORMAT else {}
 
-    @staticmethod
-    def key(node: Relation, dialect: str, parents: Iterable[tuple[Relation, tuple[str, ...]]]) -> str:
+    def key(self, node: Relation, dialect: str, parents: Iterable[tuple[Relation, tuple[str, ...]]]) -> str:
         """Return what a node's lineage depends on, as one text; parents are given with their columns."""
         known = [(each.id, each.place, columns) for each, columns in parents]
-        facts = [FORMAT, __version__, sqlglot.__version__, dialect, node.id, node.sql, list(node.columns), known]
+        facts = [self._versions, dialect, node.id, node.sql, list(node.columns), known]
         return hashlib.md5(json.dumps(facts).encode(), usedforsecurity=False).hexdigest()
 
     def get(self, key: str) -> tuple[list[Edge], tuple[str, ...]] | None:
@@ -51,8 +50,8 @@ class Cache:
                 for text, kind, a, b, same in found["conditions"]
             ]
             edges = [
-                Edge(*parts, condition, tuple(conditions[index] for index in indices))
-                for *parts, condition, indices in found["edges"]
+                Edge(node, column, parent, origin, how, certainty, text, tuple(conditions[index] for index in indices))
+                for node, column, parent, origin, how, certainty, text, indices in found["edges"]
             ]
             columns = tuple(map(str, found["columns"]))
         except (ValueError, TypeError, KeyError, IndexError):

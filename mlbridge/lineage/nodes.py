@@ -121,7 +121,7 @@ def _origin(
 
 def is_read_off_sql(node: Document) -> bool:
     """Return whether a node of the manifest is a model in SQL."""
-    return node["resource_type"] == "model" and node.get("language", "sql") == "sql"
+    return bool(node["resource_type"] == "model" and node.get("language", "sql") == "sql")
 
 
 def uncompiled(manifest: Document) -> Iterator[str]:

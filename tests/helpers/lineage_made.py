@@ -38,14 +38,13 @@ def _folded(edge: Edge, dialect: str) -> Edge:
 class Maker(MoreSteps):
     """Writes one project."""
 
-    def project(self, models: int, sources: int = 3) -> Made:
-        """Write sources and models, each of which reads one to three earlier nodes."""
+    def project(self, models: int, sources: int = 3, more: int = 0) -> Made:
+        """Write sources, with `more` columns than six, and models, each of which reads one to three earlier nodes."""
         relations, edges, nodes = [], set(), []
         for index in range(sources):
             id_ = f"source.made.raw.s{index}"
-            cols = tuple(
-                self.col(text, id_) for text in ("id", "kind", "amount", "moment", f"extra_{index}", "Mixed Case")
-            )
+            texts = ("id", "kind", "amount", "moment", f"extra_{index}", "Mixed Case")
+            cols = tuple(self.col(text, id_) for text in (*texts, *(f"more_{number}" for number in range(more))))
             nodes.append((id_, Query(self.place(f"s{index}"), cols)))
             relations.append(Relation(id_, ("db", "main", f"s{index}"), None, {col.name: "" for col in cols}))
         for index in range(models):
