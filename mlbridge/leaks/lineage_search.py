@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD, Suspicion, percent
 from mlbridge.leaks.declared import Declared
@@ -46,8 +47,9 @@ class LineageContext:
     titles: Mapping[str, str]
     unread: Mapping[str, str]
 
+    @cached_property
     def clock(self) -> Clock:
-        """Return what the columns say about time."""
+        """What the columns say about time."""
         delayed = self.spec.label_time not in (None, self.spec.time)
         return Clock(self.lineage, (self.node, self.spec.time), delayed, self._is_later)
 
@@ -174,7 +176,7 @@ def _ways(context: LineageContext, late: Iterable[Late]) -> dict[Place, OpenWay]
 
 def _open_ways(context: LineageContext, late: Late) -> dict[Place, OpenWay]:
     starts = [(context.node, name) for name in context.features]
-    return open_ways(context.lineage, starts, late, context.clock())
+    return open_ways(context.lineage, starts, late, context.clock)
 
 
 def _lacking(found: OpenWay) -> str:

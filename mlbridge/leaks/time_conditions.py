@@ -47,7 +47,7 @@ class Clock:
         return copies(self.lineage, self.time)
 
     @cached_property
-    def after_time(self) -> frozenset[Place]:
+    def made_of_time(self) -> frozenset[Place]:
         """The columns that are computed from the time of the prediction, such as its day."""
         return descendants(self.lineage, self.same_as_time)
 
@@ -59,10 +59,10 @@ class Clock:
         if place in self.same_as_time:
             return True
         later = self.is_later(place)
-        return place in self.after_time if later is None else not later
+        return place in self.made_of_time if later is None else not later
 
 
-def let_in(condition: Condition, late: Late, known: frozenset[Place], clock: Clock) -> str:
+def let_in(condition: Condition, known: frozenset[Place], clock: Clock) -> str:
     """Return what a condition lets in of a column that is known later: `known`, `earlier` or `anything`.
 
     `known` are the columns that say when it is known.
@@ -109,7 +109,7 @@ def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Cloc
 
     def is_shut(edge: Edge, by: tuple[str, ...]) -> bool:
         if edge not in let:
-            let[edge] = _of_edge(edge, late, known, clock)
+            let[edge] = _of_edge(edge, known, clock)
         return let[edge] in by
 
     below = descendants(lineage, [late.place])
@@ -130,8 +130,8 @@ def knowledge(lineage: Lineage, late: Late) -> frozenset[Place]:
     return descendants(lineage, roots)
 
 
-def _of_edge(edge: Edge, late: Late, known: frozenset[Place], clock: Clock) -> str:
-    found = {let_in(each, late, known, clock) for each in edge.conditions}
+def _of_edge(edge: Edge, known: frozenset[Place], clock: Clock) -> str:
+    found = {let_in(each, known, clock) for each in edge.conditions}
     return next((each for each in (KNOWN, EARLIER) if each in found), ANYTHING)
 
 
