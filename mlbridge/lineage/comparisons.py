@@ -43,7 +43,7 @@ def comparisons(condition: exp.Expr, dialect: str, is_cut: Callable[[exp.Column]
             first, second = _moment(low), _moment(high)
             if first is not None and second is not None:
                 kind = _kind(*_cut_before(first, second, is_cut), strict)
-                if isinstance(part, exp.EQ) and kind != GAP:
+                if isinstance(part, exp.EQ) and kind not in (GAP, BEFORE):
                     continue  # rows of the same moment are no earlier ones
                 yield Before(first.column, second.column, kind, text)
 

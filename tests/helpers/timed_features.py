@@ -48,6 +48,14 @@ BY_HAND = {
         with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
         select trips.id, avg(days.x) as x from trips left join days
             on trips.who = days.who and days.day < date_trunc('day', trips.began) group by trips.id""",
+    "the means of the day before": """
+        with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
+        select trips.id, days.x from trips left join days
+            on trips.who = days.who and days.day = date_trunc('day', trips.began) - interval 1 day""",
+    "the means of the day": """
+        with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
+        select trips.id, days.x from trips left join days
+            on trips.who = days.who and days.day = date_trunc('day', trips.began)""",
     "the means of the same days": """
         with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
         select trips.id, avg(days.x) as x from trips left join days
