@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mlbridge.errors import SetupError, nearest
-from mlbridge.leaks.time_conditions import Late, Place
-from mlbridge.lineage.graph import AGGREGATED, Edge, Lineage
+from mlbridge.leaks.time_conditions import Late, Place, sole_origins
+from mlbridge.lineage.graph import Edge, Lineage
 from mlbridge.typing import Document, Json
 
 
@@ -30,13 +30,13 @@ def declared(manifest: Document, lineage: Lineage) -> Declared:
     for id_, node in {**manifest["nodes"], **manifest["sources"]}.items():
         columns = lineage.columns.get(id_, ())
         for column, known_at, is_own in _late_columns(node, columns):
-            for place in ((id_, column), *(_sole_origins(lineage, (id_, column)) if is_own else ())):
+            for place in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ())):
                 late.setdefault(place, Late(*place, frozenset({(id_, known_at)})))
             late.setdefault((id_, known_at), Late(id_, known_at, frozenset({(id_, known_at)})))
         for name, meta in _metas(node):
             if meta.get("pii") is True:
                 place = (id_, _as_known(name, columns))
-                pii |= {place, *_sole_origins(lineage, place)}
+                pii |= {place, *sole_origins(lineage, place)}
     return Declared(late, frozenset(pii))
 
 
@@ -78,19 +78,6 @@ def _metas(node: Document) -> Iterator[tuple[str, Mapping[str, Json]]]:
 def _meta(of: Document) -> Mapping[str, Json]:
     """Return the meta of a node or column: below `config`, or beside it as before dbt 1.10."""
     return {**(of.get("meta") or {}), **((of.get("config") or {}).get("meta") or {})}
-
-
-def _sole_origins(lineage: Lineage, place: Place) -> Iterator[Place]:
-    """Yield what a column is made of as long as that is one column alone, row by row, up to its source."""
-    at = place
-    while True:
-        edges = {(e.from_node, e.from_column): e for e in lineage.edges_of(*at)}
-        if len(edges) != 1:
-            return
-        (at,), (edge,) = edges, edges.values()
-        if edge.how == AGGREGATED or edge.conditions:
-            return
-        yield at
 
 
 def personal(lineage: Lineage, places: frozenset[Place], column: Place) -> tuple[Edge, ...] | None:

@@ -19,9 +19,10 @@ from mlbridge.leaks.time_conditions import (
     ancestors,
     copies,
     in_words,
+    later_rows,
     open_ways,
 )
-from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, Lineage
+from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, JOINED, Lineage
 from mlbridge.spec.specification import Spec
 
 # A moment that lies after the prediction in at most this share of the rows counts as known by then: clocks differ.
@@ -73,19 +74,23 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
     ways = _ways(context, late)
     names = ", ".join(context.named(each.place) for each in late)
     for feature in context.features:
-        found = ways.get((context.node, feature))
-        if found is not None:
-            of = context.named(found.late.place)
-            way = in_words(found.edges, context.titles)
-            level = WITHHOLD if found.lets_in == ANYTHING else WARN
-            evidence = (
-                f"it comes from {of}, which the target '{context.spec.target}' comes from: {way}; {_lacking(found)}"
+        nothing = f"nothing of {names} comes into it from its own row or later ones{_unread(context)}"
+        suspicions = [Suspicion(feature, check, NONE, nothing if late else f"not decidable: {undecided}")]
+        for found in ways[context.node, feature]:
+            start = (
+                f"it comes from {context.named(found.late.place)}, which the target '{context.spec.target}' comes from"
             )
-        elif not late:
-            level, evidence = NONE, f"not decidable: {undecided}"
-        else:
-            level, evidence = NONE, f"nothing of {names} comes into it from its own row or later ones{_unread(context)}"
-        yield Suspicion(feature, check, level, evidence)
+            if found.late.of_later_rows:
+                suspicions.append(_by_rows(context, check, feature, found, f"{start}, of later rows"))
+                continue
+            level = WITHHOLD if found.lets_in == ANYTHING else WARN
+            evidence = f"{start}: {in_words(found.edges, context.titles)}; {_lacking(found)}"
+            suspicions.append(Suspicion(feature, check, level, evidence))
+        yield min(suspicions, key=_badness)
+
+
+def _badness(each: Suspicion) -> int:
+    return LEVELS.index(each.level)
 
 
 def outcome_columns(context: LineageContext) -> tuple[list[Late], str]:
@@ -104,9 +109,20 @@ def outcome_columns(context: LineageContext) -> tuple[list[Late], str]:
         left = [place for place in left if place in _with_outcome(context, left)]
     names = ", ".join(context.named(each) for each in sorted(origins))
     why = f"of {names}, which the target comes from, none is NULL where others are; say `known_at` of what comes late"
+    return [_outcome_column(context, each) for each in left], why
+
+
+def _outcome_column(context: LineageContext, place: Place) -> Late:
+    """Return a column that the target comes from, with the columns that say when it is known.
+
+    If it is taken from later rows only, those that place the rows, since of the row itself it is known by then.
+    """
+    spec, late = context.spec, context.declared.late
+    of_rows = later_rows(context.lineage, (context.node, spec.target), place)
+    if of_rows:
+        return Late(*place, of_rows, of_later_rows=True)
     moments = frozenset({(context.node, spec.label_time)}) if spec.label_time not in (None, spec.time) else frozenset()
-    late = context.declared.late
-    return [Late(*each, moments | (late[each].moments if each in late else frozenset())) for each in left], why
+    return Late(*place, moments | (late[place].moments if place in late else frozenset()))
 
 
 def _with_outcome(context: LineageContext, places: Iterable[Place]) -> set[Place]:
@@ -123,60 +139,58 @@ def _with_outcome(context: LineageContext, places: Iterable[Place]) -> set[Place
 
 def _known_later(context: LineageContext) -> Iterator[Suspicion]:
     check = "known_later"
-    ways = defaultdict(list)
-    for late in context.declared.late.values():
-        for start, found in _open_ways(context, late).items():
-            ways[start].append(found)
+    ways = _ways(context, context.declared.late.values())
     for feature in context.features:
-        suspicions = [_declared_later(context, check, feature, found) for found in ways[context.node, feature]]
         nothing = "none of what it comes from is declared as known later" + _unread(context)
-        suspicions.append(Suspicion(feature, check, NONE, nothing))
-        yield min(suspicions, key=lambda each: LEVELS.index(each.level))
+        suspicions = [Suspicion(feature, check, NONE, nothing)]
+        for found in reversed(ways[context.node, feature]):
+            (moment,) = found.late.moments
+            start = f"it comes from {context.named(found.late.place)}, which is known at {context.named(moment)}"
+            suspicions.insert(0, _by_rows(context, check, feature, found, start))
+        yield min(suspicions, key=_badness)
 
 
-def _declared_later(context: LineageContext, check: str, feature: str, found: OpenWay) -> Suspicion:
+def _by_rows(context: LineageContext, check: str, feature: str, found: OpenWay, start: str) -> Suspicion:
     """Judge a feature by the rows: whether what comes into it is known only after the prediction."""
-    of, way = context.named(found.late.place), in_words(found.edges, context.titles)
-    (moment,) = found.late.moments
-    start = f"it comes from {of}, which is known at {context.named(moment)}: {way}"
+    start = f"{start}: {in_words(found.edges, context.titles)}"
     if found.lets_in != ANYTHING:
         return Suspicion(feature, check, WARN, f"{start}; {_lacking(found)}")
     if found.is_aggregated and not _by_entity(context, found):
         return Suspicion(feature, check, WITHHOLD, f"{start}; {_lacking(found)}")
-    share = context.queries.share_later(moment)
-    if share is None:
-        asked = "no table has both that moment and the key, so it cannot be compared with the prediction's row by row"
-        return Suspicion(feature, check, WARN, f"{start}; {asked}")
-    level = WITHHOLD if share > MAX_LATER_SHARE else NONE
-    lies = f"'{moment[1]}' lies after '{context.spec.time}' in {percent(share)} of the rows"
-    return Suspicion(feature, check, level, f"{start}; {lies}")
+    by_time = f"'{context.spec.time}'"
+    for moment in sorted(found.late.moments):
+        share = context.queries.share_later(moment)
+        if share is not None:
+            lies = f"'{moment[1]}' lies after {by_time} in {percent(share)} of the rows"
+            return Suspicion(feature, check, WITHHOLD if share > MAX_LATER_SHARE else NONE, f"{start}; {lies}")
+    if context.clock.at_prediction(found.late.moments):
+        return Suspicion(feature, check, NONE, f"{start}; that is not later than {by_time}")
+    asked = "no table has both that moment and the key, so it cannot be compared with the prediction's row by row"
+    return Suspicion(feature, check, WARN, f"{start}; {asked}")
 
 
 def _by_entity(context: LineageContext, found: OpenWay) -> bool:
-    """Return whether each step that aggregates does so within the entity."""
+    """Return whether each step that aggregates does so within the entity: grouped by it, and joined on nothing else."""
     same = {place for name in context.spec.entity for place in copies(context.lineage, (context.node, name))}
+    above = context.lineage.above
     for edge in found.edges:
         if edge.how == AGGREGATED:
-            above = context.lineage.above
             beside = [*above.get((edge.node, edge.column), ()), *above.get((edge.node, EVERY), ())]
-            if not any(each.how == FILTERED and (each.from_node, each.from_column) in same for each in beside):
+            grouped = {(each.from_node, each.from_column) for each in beside if each.how == FILTERED}
+            joined = {(each.from_node, each.from_column) for each in beside if each.how == JOINED}
+            if edge.conditions or not grouped & same or joined - same:
                 return False
     return True
 
 
-def _ways(context: LineageContext, late: Iterable[Late]) -> dict[Place, OpenWay]:
-    """Return for each feature the worst way on which one of several columns comes into it."""
-    found: dict[Place, OpenWay] = {}
-    for each in late:
-        for start, way in _open_ways(context, each).items():
-            if start not in found or (way.lets_in == ANYTHING and found[start].lets_in != ANYTHING):
-                found[start] = way
-    return found
-
-
-def _open_ways(context: LineageContext, late: Late) -> dict[Place, OpenWay]:
+def _ways(context: LineageContext, late: Iterable[Late]) -> Mapping[Place, Sequence[OpenWay]]:
+    """Return for each feature the ways on which some columns come into it."""
     starts = [(context.node, name) for name in context.features]
-    return open_ways(context.lineage, starts, late, context.clock)
+    found: dict[Place, list[OpenWay]] = {start: [] for start in starts}
+    for each in late:
+        for start, way in open_ways(context.lineage, starts, each, context.clock).items():
+            found[start].append(way)
+    return found
 
 
 def _lacking(found: OpenWay) -> str:

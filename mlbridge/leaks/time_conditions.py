@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mlbridge.lineage.graph import AGGREGATED, ANY, BEFORE, COPIED, GAP, UNTIL, Condition, Edge, Lineage
+from mlbridge.lineage.graph import AFTER, AGGREGATED, ANY, BEFORE, COPIED, GAP, UNTIL, Condition, Edge, Lineage
 
 Place = tuple[str, str]  # the id of a node, and a column
 # A condition lets in only what is known by then; only earlier rows, whose value may not be known by then; or anything.
@@ -15,11 +15,15 @@ KNOWN, EARLIER, ANYTHING = "known", "earlier", "anything"
 
 @dataclass(frozen=True)
 class Late:
-    """A column that is known only at a later moment: `moments` are columns that say when, none where none does."""
+    """A column that is known only at a later moment: `moments` are columns that say when, none where none does.
+
+    `of_later_rows`: the target takes it from later rows, so of a row itself it is known at the moment of that row.
+    """
 
     node: str
     column: str
     moments: frozenset[Place] = frozenset()
+    of_later_rows: bool = False
 
     @property
     def place(self) -> Place:
@@ -51,6 +55,11 @@ class Clock:
         """The columns that are computed from the time of the prediction, such as its day."""
         return descendants(self.lineage, self.same_as_time)
 
+    @cached_property
+    def makes_time(self) -> frozenset[Place]:
+        """The columns that alone make up the time of the prediction, such as the date that it is a cast of."""
+        return frozenset(sole_origins(self.lineage, self.time))
+
     def at_prediction(self, places: Iterable[Place]) -> bool:
         """Return whether a row that is placed by these columns is placed at the time of its prediction, or before."""
         return all(self._at_prediction(each) for each in places)
@@ -59,7 +68,7 @@ class Clock:
         if place in self.same_as_time:
             return True
         later = self.is_later(place)
-        return place in self.made_of_time if later is None else not later
+        return place in self.made_of_time | self.makes_time if later is None else not later
 
 
 def let_in(condition: Condition, known: frozenset[Place], clock: Clock) -> str:
@@ -68,18 +77,16 @@ def let_in(condition: Condition, known: frozenset[Place], clock: Clock) -> str:
     `known` are the columns that say when it is known.
     """
     kind, earlier, later = condition.kind, set(condition.earlier), set(condition.later)
-    if kind == ANY or not earlier or not later:
+    if kind in (ANY, AFTER) or not earlier or not later:
         return ANYTHING
     by_knowledge = bool(earlier & known)
+    if by_knowledge and kind != AFTER and clock.at_prediction(later):
+        return KNOWN
     if earlier == later:  # both rows are placed by the same column: the moment itself does not matter
         if kind == UNTIL or (by_knowledge and kind == BEFORE):
             return ANYTHING
         return KNOWN if kind == GAP and not by_knowledge else EARLIER
-    if not clock.at_prediction(later):
-        return ANYTHING
-    if by_knowledge:
-        return KNOWN
-    if condition.same_row:
+    if condition.same_row or by_knowledge or not clock.at_prediction(later):
         return ANYTHING
     return KNOWN if kind == GAP else EARLIER
 
@@ -149,6 +156,36 @@ def _shortest(
                 found[place] = (*found[at], edge)
                 queue.append(place)
     return None
+
+
+def later_rows(lineage: Lineage, start: Place, end: Place) -> frozenset[Place]:
+    """Return what places the rows that a column takes another one's values from, if it takes them from later rows only.
+
+    Such is the target of next week, made of the column that says the same of this week. Empty where a way takes them
+    from other rows, too.
+    """
+    moments: set[Place] = set()
+
+    def is_shut(edge: Edge) -> bool:
+        after = [each for each in edge.conditions if each.kind == AFTER]
+        moments.update(place for each in after for place in each.earlier)
+        return bool(after)
+
+    way = _shortest(lineage, start, end, descendants(lineage, [end]), is_shut)
+    return frozenset(moments) if way is None else frozenset()
+
+
+def sole_origins(lineage: Lineage, place: Place) -> Iterator[Place]:
+    """Yield what a column is made of as long as that is one column alone, row by row, up to its source."""
+    at = place
+    while True:
+        edges = {(e.from_node, e.from_column): e for e in lineage.edges_of(*at)}
+        if len(edges) != 1:
+            return
+        (at,), (edge,) = edges, edges.values()
+        if edge.how == AGGREGATED or edge.conditions:
+            return
+        yield at
 
 
 def copies(lineage: Lineage, place: Place) -> frozenset[Place]:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.comparisons import comparisons, conjuncts
 from mlbridge.lineage.flows import places
-from mlbridge.lineage.graph import Condition
+from mlbridge.lineage.graph import AFTER, ANY, Condition
 from mlbridge.lineage.scope import Scope, Source
 
 NULL = "NULL"
@@ -39,8 +39,17 @@ def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Conditio
     for each in comparisons(condition, scope.names.dialect, lambda column: scope.column(column.parts).is_cut):
         first, second = (_places(column, scope) for column in (each.first, each.second))
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
-        if source is not None and first and second:
+        if not first or not second:
+            continue
+        if source is not None:
             yield source, Condition(each.text, each.kind, first, second, source is other)
+        if other is not None and source is not other and each.kind != ANY and _is_joined(other, source, scope):
+            yield other, Condition(each.text, AFTER, second, first)
+
+
+def _is_joined(source: Source, to: Source | None, scope: Scope) -> bool:
+    """Return whether rows of a source are looked for: those that FROM begins with look for others."""
+    return source is not scope.sources[0] or not any(to is each for each in scope.sources)
 
 
 def _places(column: exp.Column, scope: Scope) -> tuple[tuple[str, str], ...]:

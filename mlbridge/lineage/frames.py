@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from mlbridge.lineage.graph import ANY, BEFORE, GAP, UNTIL
+from mlbridge.lineage.graph import AFTER, ANY, BEFORE, GAP, UNTIL
 
 
 def window_kind(window: exp.Expr, order: exp.Expr | None, spec: exp.Expr | None) -> str:
@@ -37,7 +37,7 @@ def _of_offset(function: exp.Expr, backwards: bool) -> str:
     if not text.lstrip("-").isdigit():
         return ANY
     rows = int(text) * (1 if isinstance(function, exp.Lag) else -1) * (-1 if backwards else 1)
-    return BEFORE if rows > 0 else UNTIL if rows == 0 else ANY
+    return BEFORE if rows > 0 else UNTIL if rows == 0 else AFTER
 
 
 def _end(spec: exp.Expr | None, backwards: bool) -> str:
@@ -45,6 +45,8 @@ def _end(spec: exp.Expr | None, backwards: bool) -> str:
     if spec is None:
         return ANY if backwards else UNTIL
     start, end = (spec.args.get(part) for part in ("start", "end"))
+    if _is_ahead(end if backwards else start, str(spec.args.get("end_side" if backwards else "start_side")), backwards):
+        return AFTER
     side = str(spec.args.get("start_side" if backwards else "end_side") or "").upper()
     edge = start if backwards else end
     if edge is None or str(edge).upper() == "CURRENT ROW":
@@ -54,3 +56,9 @@ def _end(spec: exp.Expr | None, backwards: bool) -> str:
     if isinstance(edge, exp.Literal) and edge.name in ("0", "0.0"):
         return UNTIL
     return GAP if str(spec.args.get("kind") or "").upper() == "RANGE" else BEFORE
+
+
+def _is_ahead(edge: object, side: str, backwards: bool) -> bool:
+    """Return whether a frame begins after the row."""
+    is_constant = isinstance(edge, exp.Expr) and not (isinstance(edge, exp.Literal) and edge.name in ("0", "0.0"))
+    return is_constant and side.upper() == ("PRECEDING" if backwards else "FOLLOWING")

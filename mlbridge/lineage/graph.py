@@ -16,7 +16,7 @@ JOINED, FILTERED = "joined on", "filtered by"
 INFLUENCES = (JOINED, FILTERED)
 CERTAIN, ASSUMED = "certain", "assumed"
 # How far the moment of the row that gives a value lies before that of the row that receives it.
-GAP, BEFORE, UNTIL, ANY = "gap", "before", "until", "any"
+GAP, BEFORE, UNTIL, AFTER, ANY = "gap", "before", "until", "after", "any"
 # The column of an edge that holds for every column of its node: its condition decides which rows the node has.
 EVERY = "*"
 
@@ -46,9 +46,9 @@ class Condition:
 
     `earlier` are the parents' columns that the row which gives the value is placed by, `later` those of the row which
     receives it; in a window both are what orders it, in the branch of a union that the row is of. `kind` says how far
-    the first lies before the second: `gap` (by a span at least), `before`, `until` (or at the same moment), or `any`.
-    `same_row`: both may be of one row. `text` is the condition as the SQL says it: the window with its frame, or a
-    comparison.
+    the first lies before the second: `gap` (by a span at least), `before`, `until` (or at the same moment), `after`
+    (the other way round), or `any`. `same_row`: both may be of one row. `text` is the condition as the SQL says it: the
+    window with its frame, or a comparison.
     """
 
     text: str

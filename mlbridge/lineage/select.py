@@ -145,23 +145,29 @@ def _outputs(node: exp.Select, scope: Scope) -> tuple[int, list[Output]]:
     if source is None or scope.printed:
         return 0, outputs_of(node, scope)
     inner = [join for join in node.args.get("joins") or () if join.side == "" and join.args.get("on") is not None]
-    conditions = [*(join.args["on"] for join in inner), *(clause.this for clause in [node.args.get("where")] if clause)]
+    conditions = [*(join.args["on"] for join in inner), *_conditions(node, "where")]
     kept = [branch for branch in scope.each_branch() if branch is not None and not is_left_out(conditions, scope)]
     if 0 < len(kept) < source.table.width:
         source.table = source.table.of_branches(kept)
     if scope.united() is None or _is_aggregate(node):
         return 0, outputs_of(node, scope)
-    found = []
+    read = []
     for _ in scope.each_branch():
         scope.aliases = {}
-        found.append(outputs_of(node, scope))
+        read.append((outputs_of(node, scope), is_left_out(_conditions(node, "qualify"), scope)))
     scope.aliases = {}
+    found = [outputs for outputs, left_out in read if not left_out] or [outputs for outputs, _ in read]
     outputs = [
         first._replace(column=of_branches([each.column for each in (first, *rest)]))
         for first, *rest in zip(*found, strict=True)
     ]
     scope.aliases = {each.key: each.column for each in outputs}
-    return source.table.width, outputs
+    return len(found) if len(found) > 1 else 0, outputs
+
+
+def _conditions(node: exp.Select, name: str) -> list[exp.Expr]:
+    clause = node.args.get(name)
+    return [] if clause is None else [clause.this]
 
 
 def _is_aggregate(node: exp.Select) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from timed_features import BY_HAND, Trips, generated
+from timed_features import BY_HAND, LATER_ONES, NEXT, Trips, generated
 
 from mlbridge.errors import SetupError
 from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
@@ -28,6 +28,26 @@ def test_a_feature_is_withheld_if_it_tells_what_comes_later(trips: Trips, name: 
 def test_no_generated_leak_is_missed_and_no_honest_feature_is_withheld(trips: Trips, name: str, sql: str) -> None:
     found = trips.looked(sql)
     assert found.level in ((WITHHOLD, WARN) if trips.leaks(sql) else (NONE, WARN)), found.evidence
+
+
+@pytest.mark.parametrize("target", [NEXT, LATER_ONES])
+@pytest.mark.parametrize(
+    ("sql", "level"),
+    [
+        ("select id, delay as x from trips", NONE),
+        ("select id, avg(delay) over (partition by who order by began rows 3 preceding) as x from trips", NONE),
+        ("select id, lag(delay) over (partition by who order by began) as x from trips", NONE),
+        ("select t.id, sum(o.delay) as x from trips t join trips o on o.began <= t.began group by t.id", NONE),
+        ("select id, lead(delay) over (partition by who order by began) as x from trips", WITHHOLD),
+        ("select id, avg(delay) over (partition by who) as x from trips", WITHHOLD),
+        ("select t.id, sum(o.delay) as x from trips t join trips o on o.began > t.began group by t.id", WITHHOLD),
+    ],
+)
+def test_what_the_target_takes_from_later_rows_is_known_of_this_one(
+    trips: Trips, sql: str, level: str, target: str
+) -> None:
+    found = trips.looked(sql, target=target)
+    assert found.level == level, found.evidence
 
 
 def test_the_evidence_is_the_way(trips: Trips) -> None:

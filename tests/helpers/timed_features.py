@@ -23,6 +23,10 @@ from mlbridge.lineage.trace import trace
 from mlbridge.spec.reading import read_spec
 
 ROWS, LOOKED_AT = 60, 6
+IS_LATE = "trips.delay > 0"
+# Targets of later rows, for which what a trip itself says is known when it begins.
+NEXT = "lead(trips.delay) over (partition by trips.who order by trips.began) > 0"
+LATER_ONES = "(select sum(o.delay) from trips as o where o.who = trips.who and o.began > trips.began) > 0"
 SPEC = {"task": "classification", "target": "y", "entity": "id", "time": "began", "label_time": "done_at"}
 STREAM = """
 stream as (
@@ -171,11 +175,13 @@ class Trips:
                 f"from (select *, (select began from raw.trips where id = {id_}) as looked from raw.trips)"
             )
 
-    def looked(self, sql: str, check: str = "shared_with_target", **columns: Mapping[str, Any]) -> Suspicion:
+    def looked(
+        self, sql: str, check: str = "shared_with_target", target: str = IS_LATE, **columns: Mapping[str, Any]
+    ) -> Suspicion:
         """Search the lineage of a feature; `columns` gives the meta of columns of the trips."""
         code = (
             f"with trips as (select * from raw.trips), made as ({sql}) select trips.id, trips.began, trips.done_at, "
-            "trips.delay > 0 as y, made.x from trips left join made on trips.id = made.id"
+            f"{target} as y, made.x from trips left join made on trips.id = made.id"
         )
         self.connection.execute(f"create or replace table late_split as {code}")
         manifest = manifest_of(code, columns)
