@@ -31,8 +31,8 @@
     'in_use': in_use,
     'drift': mlbridge.drift_facts(name, in_use.champion) if by_drift and in_use.get('champion') is not none else none,
     'key_problem': mlbridge.key_problem(spec.entity, spec.time, spec.split.group, 'ml_split_relation'),
-    'unique_id': model.unique_id,
-    'compiled_path': model.get('compiled_path'),
+    'unique_id': model.unique_id | default(''),
+    'compiled_path': model.compiled_path | default(none),
   }) }}
 {% endmacro %}
 
