@@ -10,7 +10,7 @@ import duckdb
 import pytest
 import yaml
 from dbt_host import Host, small_host
-from hosts import TRAINING
+from hosts import PREDICTIONS, TRAINING
 from warm import Warm
 
 from mlbridge.engines.warehouse import Warehouse
@@ -204,6 +204,7 @@ models:
   - {name: stayed, config: {materialized: ephemeral}}
   - {name: dear_features, config: {materialized: table}}
   - {name: dear_split, config: {materialized: table}}
+  - {name: dear_predictions, config: {materialized: mlbridge}}
   - name: dear_training
     config:
       materialized: mlbridge
@@ -226,6 +227,7 @@ def dear(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
             "models/dear_features.sql": DEAR,
             "models/dear_split.sql": "{{ mlbridge.split(ref('dear_features')) }}\n",
             "models/dear_training.py": TRAINING.format(name="dear"),
+            "models/dear_predictions.py": PREDICTIONS.format(name="dear"),
             "models/dear.yml": DECLARED.replace("ALLOWED", "allow_pii: {}"),
         }
     )
