@@ -48,7 +48,10 @@ EMPTY = Column()
 
 
 class Output(NamedTuple):
-    """A column of a table: the name that it is found by, the name as it is written, and what it comes from."""
+    """A column of a table: the name that it is found by, the name as it is written, and what it comes from.
+
+    A column that the SQL gives no name has none as written; it is found by what engines call it as a rule.
+    """
 
     key: str
     name: str
@@ -109,6 +112,13 @@ class Table:
 def of_branches(branches: Sequence[Column]) -> Column:
     """Return the column whose rows are those of several branches; of one branch, that branch's."""
     return branches[0] if len(branches) == 1 else Column(merged(branches).flows, tuple(branches))
+
+
+def beside(tables: Iterable[Table], rows: Flows) -> Table:
+    """Return the columns of several tables as one table."""
+    every = list(tables)
+    outputs = [output for each in every for output in each.outputs]
+    return Table(outputs, rows, tuple(unknown for each in every for unknown in each.unknown))
 
 
 def merged(columns: Iterable[Column]) -> Column:
@@ -173,6 +183,11 @@ def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
 
 def _added(there: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:
     return (*there, *(each for each in more if each not in there))
+
+
+def assumed(column: Column) -> Column:
+    """Return a column of which the SQL does not say for sure that it comes from there."""
+    return Column(frozenset(each._replace(certain=False) for each in column.flows))
 
 
 def _with_how(column: Column, how: str, weaker: tuple[str, ...]) -> Column:

@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Output, Table, conditioned, merged, transformed
+from mlbridge.lineage.flows import (
+    EMPTY,
+    NOTHING,
+    Column,
+    Flow,
+    Flows,
+    Output,
+    Table,
+    assumed,
+    conditioned,
+    merged,
+    transformed,
+)
 from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.names import Names
 
@@ -123,12 +135,13 @@ class Scope:
         """Return what a name comes from if a source, or the SELECT list so far, has it."""
         if key in self.shared:
             return self.shared[key][0]
-        found = [(source, column) for source in self.sources if (column := source.table.find(key)) is not None]
+        shown = [source for source in self.sources if source.shown]
+        found = [(source, column) for source in shown if (column := source.table.find(key)) is not None]
         if found:
             source, column = found[0]
             at_hand = source.find(key) or EMPTY
             ambiguous = any(each is not column for _, each in found)
-            return _assumed(at_hand.flows) if ambiguous else at_hand
+            return assumed(at_hand) if ambiguous else at_hand
         if key in self.aliases:
             return self.aliases[key]
         row = self.source(key)
@@ -144,12 +157,12 @@ class Scope:
 
     def guess(self, key: str) -> Column | None:
         """Return what a name may come from that no source lists."""
-        unknown = [source.table for source in self.sources if source.table.unknown]
+        unknown = [source.table for source in self.sources if source.shown and source.table.unknown]
         found = [column for table in unknown if (column := table.guess(key)) is not None]
         sure = len(unknown) == 1 and len(unknown[0].unknown) == 1
         if found:
             flows = frozenset(flow for column in found for flow in column.flows)
-            return Column(flows) if sure else _assumed(flows)
+            return Column(flows) if sure else assumed(Column(flows))
         relations = [id_ for source in self.sources if (id_ := source.table.relation) is not None]
         if len(relations) == 1 == len(self.sources):
             return Column(frozenset({Flow(relations[0], key, certain=False)}))
@@ -183,7 +196,3 @@ def _part(column: Column, path: Sequence[exp.Expr]) -> Column:
     for each in path:
         column = column.part(each.name)
     return column
-
-
-def _assumed(flows: Flows) -> Column:
-    return Column(frozenset(flow._replace(certain=False) for flow in flows))
