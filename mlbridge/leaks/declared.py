@@ -30,9 +30,9 @@ def declared(manifest: Document, lineage: Lineage) -> Declared:
     for id_, node in {**manifest["nodes"], **manifest["sources"]}.items():
         columns = lineage.columns.get(id_, ())
         for column, known_at, is_own in _late_columns(node, columns):
-            for place in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ())):
-                late.setdefault(place, Late(*place, frozenset({(id_, known_at)})))
-            late.setdefault((id_, known_at), Late(id_, known_at, frozenset({(id_, known_at)})))
+            moments = frozenset({(id_, known_at)})
+            for of, name in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ()), *moments):
+                late.setdefault((of, name), Late(of, name, moments))
         for name, meta in _metas(node):
             if meta.get("pii") is True:
                 place = (id_, _as_known(name, columns))

@@ -114,20 +114,27 @@ def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Cloc
     known = knowledge(lineage, late)
     let: dict[Edge, str] = {}
 
-    def is_shut(edge: Edge, by: tuple[str, ...]) -> bool:
+    def lets_in(edge: Edge) -> str:
         if edge not in let:
             let[edge] = _of_edge(edge, known, clock)
-        return let[edge] in by
+        return let[edge]
+
+    def is_shut(edge: Edge) -> bool:
+        return lets_in(edge) == KNOWN
+
+    def is_half_open(edge: Edge) -> bool:
+        return lets_in(edge) != ANYTHING
 
     below = descendants(lineage, [late.place])
     found = {}
     for start in starts:
-        for level, shut in ((ANYTHING, (KNOWN, EARLIER)), (EARLIER, (KNOWN,))):
-            way = _shortest(lineage, start, late.place, below, lambda edge, shut=shut: is_shut(edge, shut))
+        way = _shortest(lineage, start, late.place, below, is_half_open)
+        if way is not None:
+            found[start] = OpenWay(late, ANYTHING, way)
+        elif clock.delayed or late.moments:
+            way = _shortest(lineage, start, late.place, below, is_shut)
             if way is not None:
-                if level == ANYTHING or clock.delayed or late.moments:
-                    found[start] = OpenWay(late, level, way)
-                break
+                found[start] = OpenWay(late, EARLIER, way)
     return found
 
 

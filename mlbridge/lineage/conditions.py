@@ -66,8 +66,8 @@ def _contradicts(part: exp.Expr, scope: Scope) -> bool:
         inner = part.this.unnest()
         return isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and _is_null(inner.this, scope)
     if isinstance(part, exp.EQ | exp.NEQ):
-        sides = [_constant(side, scope) for side in (part.this, part.expression)]
-        return NULL in sides or _differ(*sides, isinstance(part, exp.NEQ))
+        one, other = _constant(part.this, scope), _constant(part.expression, scope)
+        return NULL in (one, other) or _differ(one, other, isinstance(part, exp.NEQ))
     if isinstance(part, exp.In) and part.expressions:
         constant = _constant(part.this, scope)
         return constant == NULL or all(_differ(constant, _constant(each, scope), False) for each in part.expressions)

@@ -131,7 +131,7 @@ def add_join(join: exp.Expr, scope: Scope) -> None:
     on = join.args.get("on")
     if on is not None:
         scope.rows |= influence([value(on, scope)], JOINED)
-        restrict(on, scope, {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.side, scope.sources))
+        restrict(on, scope, {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.args.get("side") or "", scope.sources))
     if kind & {"SEMI", "ANTI"}:
         for source in right:
             source.shown = False
