@@ -121,8 +121,10 @@ def _outcome_column(context: LineageContext, place: Place) -> Late:
     of_rows = later_rows(context.lineage, (context.node, spec.target), place)
     if of_rows:
         return Late(*place, of_rows, of_later_rows=True)
-    moments = frozenset({(context.node, spec.label_time)}) if spec.label_time not in (None, spec.time) else frozenset()
-    return Late(*place, moments | (late[place].moments if place in late else frozenset()))
+    moments = set(late[place].moments) if place in late else set()
+    if spec.label_time is not None and spec.label_time != spec.time:
+        moments.add((context.node, spec.label_time))
+    return Late(*place, frozenset(moments))
 
 
 def _with_outcome(context: LineageContext, places: Iterable[Place]) -> set[Place]:

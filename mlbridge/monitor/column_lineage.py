@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlbridge.errors import listed, nearest
-from mlbridge.monitor.models import MonitorError
+from mlbridge.errors import MonitorError, listed, nearest
 from mlbridge.monitor.models import model as model_row
 from mlbridge.monitor.source import State
 
@@ -52,8 +51,7 @@ def column_lineage(state: State, model: str, column: str) -> pd.DataFrame:
             f"{model}: there is no column '{column}' in its lineage.{nearest(column, known)} There are: "
             f"{listed(known, 60)}."
         )
-    above = _reached(column, edges.groupby("to")["from"].agg(list).to_dict())
-    below = _reached(column, edges.groupby("from")["to"].agg(list).to_dict())
+    above, below = _reached(column, _links(edges, "to", "from")), _reached(column, _links(edges, "from", "to"))
     up, down = edges["to"].isin(above), edges["from"].isin(below)
     found = edges.assign(side=up.map({True: "above", False: "below"}))[up | down]
     return found.sort_values(["side", "to", "from"])[COLUMNS].reset_index(drop=True)
@@ -71,6 +69,13 @@ def _edges(state: State, model: str) -> pd.DataFrame:
     return edges.assign(
         **{"to": edges["node"] + "." + edges["column_name"], "from": edges["from_node"] + "." + edges["from_column"]}
     )
+
+
+def _links(edges: pd.DataFrame, end: str, other: str) -> Links:
+    found: dict[str, list[str]] = {}
+    for each, beyond in zip(edges[end], edges[other], strict=True):
+        found.setdefault(each, []).append(beyond)
+    return found
 
 
 def _reached(start: str, links: Links) -> set[str]:

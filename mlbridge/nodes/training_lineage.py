@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 from sqlglot import exp
 
 from mlbridge.engines.adapters import Relation as Table
 from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.engines.warehouse import Place as TablePlace
 from mlbridge.errors import FeatureError
 from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, WITHHOLD, Suspicion
 from mlbridge.leaks.declared import declared, personal
@@ -17,28 +17,16 @@ from mlbridge.leaks.lineage_queries import RowQueries
 from mlbridge.leaks.lineage_search import LineageContext, search_lineage
 from mlbridge.leaks.time_conditions import Place, descendants, in_words
 from mlbridge.lineage.graph import Edge, Lineage, Relation
-from mlbridge.lineage.nodes import Columns, relations, title
-from mlbridge.lineage.nodes import Place as TablePlace
+from mlbridge.lineage.models import Columns
+from mlbridge.lineage.nodes import relations, title
 from mlbridge.lineage.trace import trace
 from mlbridge.lineage.upstream import Upstream, upstream
 from mlbridge.log import warn
+from mlbridge.registry.documents import LineageRecord
 from mlbridge.scoring.rows import SPLIT
 from mlbridge.spec.run import Run
 from mlbridge.spec.specification import Spec
 from mlbridge.typing import Document
-
-
-class LineageRecord(TypedDict):
-    """A row of `ml_lineage`: a column, and one that it comes from. `is_pii` is 1 where personal data is in it."""
-
-    node: str
-    column_name: str
-    from_node: str
-    from_column: str
-    how: str
-    certainty: str
-    condition: str | None
-    is_pii: int
 
 
 @dataclass(frozen=True)
@@ -107,9 +95,9 @@ def _stored(warehouse: Warehouse, manifest: Document) -> dict[TablePlace, Column
     for node in manifest["sources"].values():
         written = str(node.get("relation_name") or "")
         if written.startswith("'"):
-            place = tuple(str(node.get(key) or "").lower() for key in ("database", "schema", "identifier"))
+            database, schema, name = (str(node.get(key) or "").lower() for key in ("database", "schema", "identifier"))
             names = warehouse.names(exp.to_table(written, dialect=DIALECT))
-            stored[place] = dict.fromkeys(names, "")
+            stored[database, schema, name] = dict.fromkeys(names, "")
     return stored
 
 
@@ -138,7 +126,7 @@ def _start(node: str, manifest: Document, lineage: Lineage, names: Iterable[str]
     parents = manifest["nodes"][split]["depends_on"]["nodes"]
     if len(parents) == 1 and set(names) <= set(lineage.columns.get(parents[0], ())):
         return str(parents[0])
-    return split
+    return str(split)
 
 
 def _name(node: Document, manifest: Document) -> str:
@@ -175,7 +163,8 @@ def lineage_records(
 ) -> list[LineageRecord]:
     """Return the edges above some columns, those of joins and filters included; each pair of columns and `how` once."""
     queue = list(dict.fromkeys(starts))
-    seen, edges = set(queue), {}
+    seen = set(queue)
+    edges: dict[tuple[str, ...], Edge] = {}
     for at in queue:
         for edge in lineage.edges_of(*at, influences=True):
             edges.setdefault((edge.node, edge.column, edge.from_node, edge.from_column, edge.how), edge)
