@@ -173,7 +173,7 @@ select
     i as visit_id,
     timestamp '2024-01-01' + interval (i) hour as arrived_at,
     timestamp '2024-01-01' + interval (i + 30) hour as left_at,
-    'm' || (i % 7) || '@example.com' as email,
+    'm' || (i % 700) || '@example.com' as email,
     (hash(i) % 1000) / 1000.0 as age,
     (hash(i) % 1000) / 1000.0 + (hash(i + 7) % 1000) / 900.0 as bill
 from range({{ var("rows", 2000) }}) as t(i)
