@@ -4,6 +4,7 @@ The worlds are those of `tests/helpers/leaky.py`: 400 to 6,000 rows, two and thr
 by hash; in honest ones one feature dominates (AUC or squared correlation 0.7 to 0.97), in half of them new since the
 champion. Then both models of the flights, where the host has been built, as they are and with columns that are known
 only afterwards.
+In between, features over a table of trips, judged by their SQL and by an oracle (`tests/helpers/timed_features.py`).
 Run: .venv/bin/python benchmarks/leaks.py [honest worlds, 200] [worlds of each leak, 30]
 """
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "helpers"))
 
 from leaky import LEAKS, TASKS, World, look, search, world  # noqa: E402
+from timed_features import BY_HAND, Trips, generated  # noqa: E402
 
 from mlbridge.engines.warehouse import Warehouse  # noqa: E402
 from mlbridge.errors import SplitError  # noqa: E402
@@ -138,6 +140,20 @@ def flights() -> None:
         print(f"  not found: {', '.join(sorted(missed)) or 'none'}\n")
 
 
+def by_lineage(seeds: int) -> None:
+    """Print how generated features are judged by their SQL, and whether they change with what is known only later."""
+    counts: Counter[tuple[bool, str]] = Counter()
+    for seed in range(seeds):
+        trips = Trips.drawn(FRESH + seed)
+        for _, sql in (*BY_HAND.items(), *generated()):
+            counts[trips.leaks(sql), trips.looked(sql).level] += 1
+        trips.connection.close()
+    for leaks, what in ((True, "leaks"), (False, "honest")):
+        levels = {level: count for (kind, level), count in sorted(counts.items()) if kind == leaks}
+        print(f"by lineage, {seeds} tables of trips: {sum(levels.values())} {what}: {levels}")
+    print()
+
+
 def main() -> None:
     """Print all."""
     logging.disable(logging.INFO)
@@ -145,6 +161,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}\n", flush=True)
     honest(worlds)
     planted(each)
+    by_lineage(5)
     flights()
 
 

@@ -21,7 +21,7 @@
 {% endmacro %}
 
 {% macro for_training(name, exists) %}
-  {#- For the training node: the versions in use, how far the features have drifted where the spec decides by it, and the check of the keys. -#}
+  {#- For the training node: the versions in use, how far the features have drifted where the spec decides by it, the check of the keys, and where dbt's manifest is found. -#}
   {%- set spec = mlbridge.spec(name) -%}
   {#- Without any version, a pin or a retirement is not an error yet: this build trains the first version. -#}
   {%- set has_versions = exists and mlbridge.kept_versions(this, mlbridge.is_known('as_of')) -%}
@@ -31,6 +31,8 @@
     'in_use': in_use,
     'drift': mlbridge.drift_facts(name, in_use.champion) if by_drift and in_use.get('champion') is not none else none,
     'key_problem': mlbridge.key_problem(spec.entity, spec.time, spec.split.group, 'ml_split_relation'),
+    'unique_id': model.unique_id | default(''),
+    'compiled_path': model.compiled_path | default(none),
   }) }}
 {% endmacro %}
 

@@ -1,6 +1,6 @@
 {# Documents of the logbook that are damaged: JSON that was cut off, or edited by hand. #}
 
-{% macro damaged_documents(names=['features', 'metrics', 'importances', 'profile', 'reference', 'estimation', 'leaks']) %}
+{% macro damaged_documents(names=['features', 'metrics', 'importances', 'profile', 'reference', 'estimation', 'leaks', 'lineage']) %}
   {#- The names of the documents in a row of a logbook that cannot be unfolded, with commas; NULL where all can. -#}
   {%- set found = [] -%}
   {%- for name in names -%}

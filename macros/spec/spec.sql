@@ -6,7 +6,7 @@
 {% macro spec_keys() %}
   {{ return([
     'task', 'target', 'entity', 'time', 'label_time', 'features', 'split', 'candidates', 'metric', 'promote',
-    'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage', 'report', 'time_zone',
+    'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage', 'allow_pii', 'report', 'time_zone',
   ]) }}
 {% endmacro %}
 

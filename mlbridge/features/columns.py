@@ -90,6 +90,7 @@ def check_columns(node: str, columns: Mapping[str, str], spec: Spec) -> None:
         "monitor.slices": spec.monitor.slices,
         "promote.block": () if spec.promote.block is None or spec.promote.block in UNITS else (spec.promote.block,),
         "allow_leakage": tuple(spec.allow_leakage),
+        "allow_pii": tuple(spec.allow_pii),
         "report": spec.report,
     }
     for key, names in names_by_key.items():

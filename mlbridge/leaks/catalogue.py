@@ -90,6 +90,13 @@ CHECKS = {
     ),
 }  # fmt: skip
 
+# The checks by lineage: they have no figure, but a way of columns.
+LINEAGE_CHECKS = {
+    "shared_with_target": "it comes from a column that the target comes from and that is known only with the outcome",
+    "known_later": "it comes from a column that the project declares to be known after the prediction",
+    "pii": "it comes from a column that the project declares to be personal data",
+}
+
 
 @dataclass(frozen=True)
 class Suspicion:
@@ -118,8 +125,8 @@ def percent(share: float) -> str:
 
 
 def allowed(found: Iterable[Suspicion], reasons: Mapping[str, str]) -> list[Suspicion]:
-    """Add to each suspicion the reason in the spec's `allow_leakage` for its column, None without one."""
-    return [replace(each, reason=reasons.get(each.feature)) for each in found]
+    """Add to each suspicion of a leak the reason in the spec's `allow_leakage` for its column, None without one."""
+    return [each if each.check == "pii" else replace(each, reason=reasons.get(each.feature)) for each in found]
 
 
 def rows(found: Iterable[Suspicion]) -> list[Document]:
@@ -142,11 +149,15 @@ def verdict(found: Sequence[Suspicion], promoted: bool, decision: str) -> tuple[
 
 def remedies(held: Sequence[Suspicion]) -> list[str]:
     """Return sentences on what can be done about suspicions, without repetition."""
-    columns = dict.fromkeys(f"'{each.feature}'" for each in held if not CHECKS[each.check].remedy)
-    others = dict.fromkeys(CHECKS[each.check].remedy for each in held if CHECKS[each.check].remedy)
+    columns = dict.fromkeys(f"'{each.feature}'" for each in held if not _remedy(each))
+    others = dict.fromkeys(_remedy(each) for each in held if _remedy(each))
     excluded = f"Exclude {', '.join(columns)} (`features: {{exclude: [...]}}`)"
     found = [f"{excluded}, or say in `allow_leakage` why it is known at the prediction"] if columns else []
     return [*found, *(f"{remedy}, or say in `allow_leakage` why it is no leak" for remedy in others)]
+
+
+def _remedy(each: Suspicion) -> str:
+    return CHECKS[each.check].remedy if each.check in CHECKS else ""
 
 
 def _used(each: Suspicion) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +19,7 @@ from mlbridge.evaluation.evaluate import MetricRecord, design_effects, metric_ro
 from mlbridge.evaluation.sample import Sample
 from mlbridge.features.columns import FetchedFeature
 from mlbridge.features.frame import FIT_SPLITS, Frame
+from mlbridge.leaks.catalogue import Suspicion
 from mlbridge.leaks.queries import LeakQueryResults
 from mlbridge.log import info
 from mlbridge.spec.specification import Spec
@@ -37,7 +38,7 @@ class Training:
     `columns` are the features, `class_labels` the sorted classes (None for a regression). `times` gives the first and
     the last prediction time (UTC) by split, `blocks` the blocks of the validation and the test rows. `uses` is how
     often the test rows have been used, this time included (`test_set_uses`). `leak_queries` are the results for the
-    leak search.
+    leak search, `suspected` is what the lineage says of leaks.
     """
 
     node: str
@@ -50,6 +51,7 @@ class Training:
     blocks: Mapping[str, Blocks]
     uses: float
     leak_queries: LeakQueryResults = field(default_factory=LeakQueryResults)
+    suspected: Sequence[Suspicion] = ()
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:

@@ -79,14 +79,15 @@ def _runner_up(
 
 
 def search(training: Training, incumbent: Incumbent | None, best: EvaluatedCandidate) -> list[catalogue.Suspicion]:
-    """Search for leaks in the rows and features of the chosen candidate."""
+    """Search for leaks in the rows and features of the chosen candidate, and add what the lineage says."""
     model = Sample(
         np.concatenate([best.validation.truth, best.test.truth]),
         np.concatenate([best.validation.scores, best.test.scores]),
     )
     classes = len(training.class_labels or ())
     given = (training.every_truth, classes, model, best.fitted.estimator, incumbent, training.leak_queries)
-    return suspicions(LeakContext(training.spec, training.frame, *given))
+    of_rows = suspicions(LeakContext(training.spec, training.frame, *given))
+    return [*of_rows, *catalogue.allowed(training.suspected, training.spec.allow_leakage)]
 
 
 def _runner_up_reason(training: Training, other: EvaluatedCandidate, best: EvaluatedCandidate) -> str:

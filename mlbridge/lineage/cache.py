@@ -45,7 +45,10 @@ class Cache:
         if found is None:
             return None
         try:
-            conditions = [Condition(text, kind, _pairs(a), _pairs(b)) for text, kind, a, b in found["conditions"]]
+            conditions = [
+                Condition(text, kind, _pairs(a), _pairs(b), bool(same))
+                for text, kind, a, b, same in found["conditions"]
+            ]
             edges = [
                 Edge(node, column, parent, origin, how, certainty, text, tuple(conditions[index] for index in indices))
                 for node, column, parent, origin, how, certainty, text, indices in found["edges"]
@@ -64,7 +67,7 @@ class Cache:
             indices = [conditions.setdefault(condition, len(conditions)) for condition in each.conditions]
             what = (each.node, each.column, each.from_node, each.from_column, each.how, each.certainty)
             rows.append([*what, each.condition, indices])
-        listed = [[each.text, each.kind, each.earlier, each.later] for each in conditions]
+        listed = [[each.text, each.kind, each.earlier, each.later, each.same_row] for each in conditions]
         self._used[key] = {"columns": columns, "conditions": listed, "edges": rows}
 
     def save(self) -> None:

@@ -1,61 +1,92 @@
-"""Comparisons between two sources: which rows of one a row of the other meets."""
+"""What WHERE and ON demand of the rows that values come from: moments in order, and branches of a union left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from sqlglot import exp
 
-from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import origins
-from mlbridge.lineage.graph import Condition
+from mlbridge.lineage.comparisons import comparisons, conjuncts
+from mlbridge.lineage.flows import places
+from mlbridge.lineage.graph import AFTER, ANY, Condition
 from mlbridge.lineage.scope import Scope, Source
 
+NULL = "NULL"
 
-def compare(node: exp.Expr, sources: list[Source], scope: Scope) -> None:
-    """Put the comparisons of a join or filter as conditions on the sources that they place in time or order.
 
-    An equality places rows only if one of its sides is computed, such as `a.at = b.at - interval 1 day`.
-    """
-    for comparison, earlier, later in list(_comparisons(node)):
-        if earlier.find(exp.Column) is None or later.find(exp.Column) is None:
+def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
+    """Note for each source among `given` which rows a condition lets in."""
+    found = list(_found(condition, scope))
+    for source, each in found:
+        if any(source is other for other in given):
+            source.conditions = (*source.conditions, each)
+
+
+@contextmanager
+def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
+    """Read an expression as one that only rows reach for which a condition holds, as in `case when`."""
+    before = [(source, source.conditions) for source in scope.sources]
+    restrict(condition, scope, scope.sources)
+    try:
+        yield
+    finally:
+        for source, conditions in before:
+            source.conditions = conditions
+
+
+def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition]]:
+    for each in comparisons(condition, scope.names.dialect, lambda column: scope.column(column.parts).is_cut):
+        first, second = (_places(column, scope) for column in (each.first, each.second))
+        source, other = (scope.holder(column.parts) for column in (each.first, each.second))
+        if not first or not second:
             continue
-        for source in sources:
-            here, there = (_of(source, side, scope) for side in (earlier, later))
-            if here == there:  # both sides name the source, or neither does
-                continue
-            sides = (origins(value(side, scope)) for side in (earlier, later))
-            source.conditions += (Condition(comparison.sql(scope.names.dialect), "join", *sides),)
+        if source is not None:
+            yield source, Condition(each.text, each.kind, first, second, source is other)
+        if other is not None and source is not other and each.kind != ANY and _is_joined(other, source, scope):
+            yield other, Condition(each.text, AFTER, second, first)
 
 
-def _comparisons(node: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, exp.Expr]]:
-    """Yield the comparisons that must all hold, each with the side that is less and the side that is more."""
-    if isinstance(node, exp.And):
-        for side in node.flatten():
-            yield from _comparisons(side)
-    elif isinstance(node, exp.Paren):
-        yield from _comparisons(node.this)
-    elif isinstance(node, exp.LT | exp.LTE):
-        yield node, node.left, node.right
-    elif isinstance(node, exp.GT | exp.GTE):
-        yield node, node.right, node.left
-    elif isinstance(node, exp.EQ) and not (_is_plain(node.left) and _is_plain(node.right)):
-        yield node, node.left, node.right
-    elif isinstance(node, exp.Between):
-        yield node, node.args["low"], node.this
-        yield node, node.this, node.args["high"]
+def _is_joined(source: Source, to: Source | None, scope: Scope) -> bool:
+    """Return whether rows of a source are looked for: those that FROM begins with look for others."""
+    return source is not scope.sources[0] or not any(to is each for each in scope.sources)
 
 
-def _is_plain(node: exp.Expr) -> bool:
-    return isinstance(node.unnest(), exp.Column)
+def _places(column: exp.Column, scope: Scope) -> tuple[tuple[str, str], ...]:
+    return places(scope.column(column.parts))
 
 
-def _of(source: Source, node: exp.Expr, scope: Scope) -> bool:
-    """Return whether an expression names a column of a source."""
-    for each in node.find_all(exp.Column):
-        if each.table:
-            if scope.names.key(each.args["table"]) == source.key:
-                return True
-        elif source.table.find(scope.names.key(each.this)) is not None:
-            return True
-    return False
+def is_left_out(conditions: Iterable[exp.Expr], scope: Scope) -> bool:
+    """Return whether no row at hand meets conditions, because a column in them is another constant, or NULL."""
+    return any(_contradicts(part, scope) for condition in conditions for part in conjuncts(condition))
+
+
+def _contradicts(part: exp.Expr, scope: Scope) -> bool:
+    if isinstance(part, exp.Not):
+        inner = part.this.unnest()
+        return isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and _is_null(inner.this, scope)
+    if isinstance(part, exp.EQ | exp.NEQ):
+        one, other = _constant(part.this, scope), _constant(part.expression, scope)
+        return NULL in (one, other) or _differ(one, other, isinstance(part, exp.NEQ))
+    if isinstance(part, exp.In) and part.expressions:
+        constant = _constant(part.this, scope)
+        return constant == NULL or all(_differ(constant, _constant(each, scope), False) for each in part.expressions)
+    return isinstance(part, exp.Column) and _constant(part, scope) in (NULL, "FALSE", "0")
+
+
+def _differ(one: str | None, other: str | None, equal: bool) -> bool:
+    """Return whether two literals of one type are surely different; with `equal` whether they are surely the same."""
+    if one is None or other is None or NULL in (one, other) or one.startswith("'") != other.startswith("'"):
+        return False
+    return (one == other) == equal and "." not in one + other
+
+
+def _is_null(node: exp.Expr, scope: Scope) -> bool:
+    return _constant(node, scope) == NULL
+
+
+def _constant(node: exp.Expr, scope: Scope) -> str | None:
+    inner = node.unnest()
+    if isinstance(inner, exp.Literal | exp.Boolean | exp.Null):
+        return inner.sql()
+    return scope.column(inner.parts).constant if isinstance(inner, exp.Column) else None

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import (
-    EMPTY,
-    Column,
-    Flow,
-    aggregated,
-    influence,
-    merged,
-    on_condition,
-    origins,
-    transformed,
-)
+from mlbridge.lineage.comparisons import is_cutting
+from mlbridge.lineage.conditions import NULL, guarded
+from mlbridge.lineage.flows import EMPTY, Column, aggregated, conditioned, influence, merged, places, transformed
+from mlbridge.lineage.frames import window_function, window_kind
 from mlbridge.lineage.graph import FILTERED, Condition
 from mlbridge.lineage.scope import Scope
 
@@ -32,6 +26,8 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
     found = _together(node.iter_expressions(), scope)
+    if is_cutting(node):
+        return replace(transformed(found), is_cut=True)
     return aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found)
 
 
@@ -51,6 +47,18 @@ def _together(nodes: Iterable[exp.Expr], scope: Scope) -> Column:
 
 def _nothing(node: exp.Expr, scope: Scope) -> Column:
     return EMPTY
+
+
+def _constant(node: exp.Expr, scope: Scope) -> Column:
+    return Column(constant=node.sql())
+
+
+def _cast(node: exp.Expr, scope: Scope) -> Column:
+    """Read a cast: a NULL stays one, and another value is transformed."""
+    inner = value(node.this, scope)
+    if inner.constant == NULL:
+        return inner
+    return replace(transformed(inner), is_cut=is_cutting(node))
 
 
 def _column(node: exp.Expr, scope: Scope) -> Column:
@@ -92,7 +100,9 @@ def _bracket(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _filter(node: exp.Expr, scope: Scope) -> Column:
-    return _influenced(value(node.this, scope), [value(node.expression, scope)])
+    with guarded(node.expression, scope):
+        column = value(node.this, scope)
+    return _influenced(column, [value(node.expression, scope)])
 
 
 def _influenced(column: Column, by: Iterable[Column]) -> Column:
@@ -150,58 +160,50 @@ def _comprehension(node: exp.Expr, scope: Scope) -> Column:
     return transformed(merged([value(node.args["iterator"], scope), *columns]))
 
 
+def _case(node: exp.Expr, scope: Scope) -> Column:
+    """Read `case`: a value comes along only where its condition holds."""
+    parts = [node.args.get("this"), node.args.get("default")]
+    columns = [value(part, scope) for part in parts if part is not None]
+    for each in node.args["ifs"]:
+        columns.append(value(each.this, scope))
+        with guarded(each.this, scope):
+            columns.append(value(each.args["true"], scope))
+    return transformed(merged(columns))
+
+
 def _window(node: exp.Expr, scope: Scope) -> Column:
     """Read a window: its argument is aggregated over the rows that the partition, the order and the frame choose.
 
-    A rank is computed from the columns that order it.
+    A rank is computed from the columns that order it. Over a union, each row that gives a value is placed by what
+    orders it in its own branch.
     """
-    partition, order = _window_parts(node, scope)
-    argument = aggregated(value(node.this, scope))
-    ordering = _together(order, scope)
-    function = node.this.this if isinstance(node.this, exp.IgnoreNulls | exp.RespectNulls | exp.Filter) else node.this
-    deciding = [value(each, scope) for each in partition]
-    if isinstance(function, RANKS):
-        argument = aggregated(merged((argument, ordering)))
-    else:
-        deciding.append(ordering)
-    found = _influenced(argument, deciding)
-    return _placed(found, node, [node.this, *partition], order[0].expressions[0].this, scope) if order else found
+    parts = _window_parts(node, scope)
+    partition, order = list(parts.get("partition_by") or ()), parts.get("order")
+    later = () if order is None else places(value(order.expressions[0], scope))
+    kind, text = window_kind(node, order, parts.get("spec")), node.sql(scope.names.dialect)
+    is_rank = isinstance(window_function(node), RANKS)
+    giving, deciding = [], []
+    for _ in scope.each_branch():
+        argument = aggregated(value(node.this, scope))
+        deciding += [value(each, scope) for each in partition]
+        if order is not None:
+            ordering = value(order, scope)
+            if is_rank:
+                argument = aggregated(merged((argument, ordering)))
+            else:
+                deciding.append(ordering)
+            condition = Condition(text, kind, places(value(order.expressions[0], scope)), later)
+            argument = conditioned(argument, [condition])
+        giving.append(argument)
+    return _influenced(merged(giving), deciding)
 
 
-def _placed(column: Column, node: exp.Expr, parts: list[exp.Expr], order: exp.Expr, scope: Scope) -> Column:
-    """Put a window as condition on what comes through it, with the columns that place the rows.
-
-    The rows of a union are placed by what its branch has in the place of the column that orders the window.
-    """
-    text = node.sql(scope.names.dialect)
-    ordering = value(order, scope)
-    names = [name for part in (*parts, order) for name in part.find_all(exp.Column)]
-    columns = [value(name, scope) for name in names]
-    flows: set[Flow] = set()
-    for each in column.flows:
-        branches = {
-            index
-            for other in columns
-            if len(other.branches) == len(ordering.branches)
-            for index, branch in enumerate(other.branches)
-            if (each.node, each.column) in {(flow.node, flow.column) for flow in branch.flows}
-        }
-        earlier = merged(ordering.branches[index] for index in branches) if branches else ordering
-        condition = Condition(text, "window", origins(earlier), origins(ordering))
-        flows |= on_condition(Column(frozenset({each})), condition).flows
-    return Column(frozenset(flows))
-
-
-def _window_parts(node: exp.Expr, scope: Scope) -> tuple[list[exp.Expr], list[exp.Expr]]:
-    """Return what a window partitions and orders by; a named window lends what is not said."""
-    order = node.args.get("order")
-    partition, ordered = list(node.args.get("partition_by") or ()), [order] if order is not None else []
+def _window_parts(node: exp.Expr, scope: Scope) -> dict[str, Any]:
+    """Return what a window partitions and orders by, and its frame; a named window lends what is not said."""
+    own = {part: node.args.get(part) for part in ("partition_by", "order", "spec")}
     name = node.args.get("alias")
     named = scope.windows.get(scope.names.key(name)) if isinstance(name, exp.Identifier) else None
-    if named is None:
-        return partition, ordered
-    more, ordered_by = _window_parts(named, scope)
-    return partition or more, ordered or ordered_by
+    return own if named is None else {**own, **{k: v for k, v in _window_parts(named, scope).items() if not own[k]}}
 
 
 READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {
@@ -212,7 +214,11 @@ READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {
     exp.StructExtract: _field,
     exp.Struct: _struct,
     exp.Bracket: _bracket,
-    exp.Literal: _nothing,
+    exp.Literal: _constant,
+    exp.Null: _constant,
+    exp.Boolean: _constant,
+    exp.Cast: _cast,
+    exp.Case: _case,
     exp.Star: _nothing,
     exp.DataType: _nothing,
     exp.Identifier: _nothing,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, Condition
+from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition
 
 
 class Flow(NamedTuple):
@@ -27,13 +27,17 @@ NOTHING: Flows = frozenset()
 class Column:
     """The flows into a column. A set operation keeps the column of each branch, a struct its fields by name.
 
-    `print` is its fingerprint, as in `prints.py`; empty where none was asked for.
+    `print` is its fingerprint, as in `prints.py`; empty where none was asked for. `constant` is the text of a literal
+    that the column is in every row, None for any other column. `is_cut`: it is a moment cut off to the beginning of its
+    day or a longer time.
     """
 
     flows: Flows = NOTHING
     branches: tuple[Column, ...] = ()
     fields: Mapping[str, Column] = field(default_factory=dict)
     print: str = ""
+    constant: str | None = None
+    is_cut: bool = False
 
     def part(self, name: str) -> Column:
         """Return a field of a struct; all of it where the field is not known."""
@@ -59,13 +63,15 @@ class Table:
     """The columns of a query or relation, in order, and what decides about its rows.
 
     `unknown` is what a column comes from that is not listed: a relation whose columns are not known, by its id, or the
-    arguments of a table function. `relation` is the id of a relation of the graph that is read as it is.
+    arguments of a table function. `relation` is the id of a relation of the graph that is read as it is. `width` is the
+    number of branches that the rows come from, one of which each row is of; 0 where they are not told apart.
     """
 
     outputs: list[Output]
     rows: Flows = NOTHING
     unknown: tuple[str | Column, ...] = ()
     relation: str | None = None
+    width: int = 0
     print: str = ""
     _by_key: dict[str, Column] = field(default_factory=dict)
 
@@ -92,7 +98,20 @@ class Table:
         ]
         known = len(self.outputs)
         more = [Output(each.key, each.name, self.guess(each.key) or EMPTY) for each in fresh[known:]]
-        return Table(outputs + more, self.rows, () if more else self.unknown, print=self.print)
+        width = 0 if more else self.width
+        return Table(outputs + more, self.rows, () if more else self.unknown, width=width, print=self.print)
+
+    def of_branches(self, kept: Sequence[int]) -> Table:
+        """Return the table without the rows of the other branches."""
+        outputs = [
+            each._replace(column=of_branches([each.column.branches[at] for at in kept])) for each in self.outputs
+        ]
+        return Table(outputs, self.rows, self.unknown, width=len(kept) if len(kept) > 1 else 0)
+
+
+def of_branches(branches: Sequence[Column]) -> Column:
+    """Return the column whose rows are those of several branches; of one branch, that branch's."""
+    return branches[0] if len(branches) == 1 else Column(merged(branches).flows, tuple(branches))
 
 
 def beside(tables: Iterable[Table], rows: Flows) -> Table:
@@ -143,23 +162,32 @@ def influence(columns: Iterable[Column], how: str) -> Flows:
     )
 
 
-def on_condition(column: Column, condition: Condition) -> Column:
-    """Return a column whose values come only from rows that meet a condition."""
-    flows = (
-        each if condition in each.conditions else each._replace(conditions=(*each.conditions, condition))
+def places(column: Column) -> tuple[tuple[str, str], ...]:
+    """Return the columns of relations that a column's value comes from, in a fixed order."""
+    return tuple(sorted({(each.node, each.column) for each in column.flows if each.how in VALUES}))
+
+
+def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
+    """Return a column whose values come along only where conditions hold."""
+    every = tuple(conditions)
+    if not every:
+        return column
+    flows = frozenset(
+        each._replace(conditions=_added(each.conditions, every)) if each.how in VALUES else each
         for each in column.flows
     )
-    return Column(frozenset(flows), print=column.print)
+    branches = tuple(conditioned(each, every) for each in column.branches)
+    fields = {name: conditioned(each, every) for name, each in column.fields.items()}
+    return replace(column, flows=flows, branches=branches, fields=fields)
+
+
+def _added(there: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    return (*there, *(each for each in more if each not in there))
 
 
 def assumed(column: Column) -> Column:
     """Return a column of which the SQL does not say for sure that it comes from there."""
     return Column(frozenset(each._replace(certain=False) for each in column.flows))
-
-
-def origins(column: Column) -> tuple[tuple[str, str], ...]:
-    """Return the relations and columns that a column's values come from, in order of their names."""
-    return tuple(sorted({(each.node, each.column) for each in column.flows if each.how not in INFLUENCES}))
 
 
 def _with_how(column: Column, how: str, weaker: tuple[str, ...]) -> Column:

@@ -15,6 +15,8 @@ VALUES = (COPIED, TRANSFORMED, AGGREGATED)
 JOINED, FILTERED = "joined on", "filtered by"
 INFLUENCES = (JOINED, FILTERED)
 CERTAIN, ASSUMED = "certain", "assumed"
+# How far the moment of the row that gives a value lies before that of the row that receives it.
+GAP, BEFORE, UNTIL, AFTER, ANY = "gap", "before", "until", "after", "any"
 # The column of an edge that holds for every column of its node: its condition decides which rows the node has.
 EVERY = "*"
 
@@ -43,14 +45,17 @@ class Condition:
     """What must hold between two moments or numbers for a value to come along an edge.
 
     `earlier` are the parents' columns that the row which gives the value is placed by, `later` those of the row which
-    receives it. In a window both are the column that orders it. `text` is the condition as the SQL says it: the window
-    with its frame, or the comparison of a join.
+    receives it; in a window both are what orders it, in the branch of a union that the row is of. `kind` says how far
+    the first lies before the second: `gap` (by a span at least), `before`, `until` (or at the same moment), `after`
+    (the other way round), or `any`. `same_row`: both may be of one row. `text` is the condition as the SQL says it: the
+    window with its frame, or a comparison.
     """
 
     text: str
     kind: str
     earlier: tuple[tuple[str, str], ...] = ()
     later: tuple[tuple[str, str], ...] = ()
+    same_row: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -37,7 +38,7 @@ def printed(column: Column, node: exp.Expr, scope: Scope) -> Column:
     inner = node.this if isinstance(node, exp.Alias) else node
     if isinstance(inner, exp.Column) or not scope.printed:
         return column
-    return Column(column.flows, column.branches, column.fields, _of_expression(inner, scope))
+    return replace(column, print=_of_expression(inner, scope))
 
 
 def of_rows(select: exp.Select, scope: Scope) -> str:

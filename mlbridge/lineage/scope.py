@@ -16,42 +16,43 @@ from mlbridge.lineage.flows import (
     Output,
     Table,
     assumed,
+    conditioned,
     merged,
-    on_condition,
     transformed,
 )
 from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.names import Names
+
+# Rows of a union of more queries are not told apart: each expression is read once for each pair of them.
+MOST_BRANCHES = 12
 
 
 @dataclass
 class Source:
     """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only.
 
-    Its values come only from rows that meet the `conditions`.
+    `conditions` must hold for a row to be used. `branch` is the branch of the table that the rows at hand are of, None
+    where they are of any.
     """
 
     key: str
     table: Table
     shown: bool = True
     conditions: tuple[Condition, ...] = ()
+    branch: int | None = None
 
     def find(self, key: str) -> Column | None:
-        """Return the column of a name, None where none is listed."""
+        """Return the first column of a name as the rows at hand have it, None where none is listed."""
         found = self.table.find(key)
-        return None if found is None else self.met(found)
-
-    def met(self, column: Column) -> Column:
-        """Return a column of the table on its conditions."""
-        for condition in self.conditions:
-            column = on_condition(column, condition)
-        return column
+        return None if found is None else self._at_hand(found)
 
     @property
     def outputs(self) -> list[Output]:
-        """Return the columns in order."""
-        every = self.table.outputs
-        return [each._replace(column=self.met(each.column)) for each in every] if self.conditions else every
+        """Return the columns, in order, as the rows at hand have them."""
+        return [each._replace(column=self._at_hand(each.column)) for each in self.table.outputs]
+
+    def _at_hand(self, column: Column) -> Column:
+        return conditioned(column if self.branch is None else column.branches[self.branch], self.conditions)
 
 
 @dataclass
@@ -82,6 +83,25 @@ class Scope:
         return Scope(
             self.names, self.query, self.relation, self.tables, self, bound=frozenset(bound), printed=self.printed
         )
+
+    def each_branch(self) -> Iterator[int | None]:
+        """Have the rows at hand of one branch after the other, if they come from a union; else once as they are."""
+        source = self.united()
+        if source is None:
+            yield None
+            return
+        before = source.branch
+        try:
+            for branch in range(source.table.width):
+                source.branch = branch
+                yield branch
+        finally:
+            source.branch = before
+
+    def united(self) -> Source | None:
+        """Return the one source whose rows are of branches of a union; None where there is none, or several."""
+        found = [each for each in self.sources if 1 < each.table.width <= MOST_BRANCHES]
+        return found[0] if len(found) == 1 else None
 
     def source(self, key: str) -> Source | None:
         """Return the source of a name, of this SELECT only."""
@@ -116,15 +136,24 @@ class Scope:
         if key in self.shared:
             return self.shared[key][0]
         shown = [source for source in self.sources if source.shown]
-        found = [column for source in shown if (column := source.find(key)) is not None]
-        if len(found) > 1 and any(each is not found[0] for each in found):
-            return assumed(found[0])
+        found = [(source, column) for source in shown if (column := source.table.find(key)) is not None]
         if found:
-            return found[0]
+            source, column = found[0]
+            at_hand = source.find(key) or EMPTY
+            ambiguous = any(each is not column for _, each in found)
+            return assumed(at_hand) if ambiguous else at_hand
         if key in self.aliases:
             return self.aliases[key]
         row = self.source(key)
         return None if row is None else transformed(merged(output.column for output in row.outputs))
+
+    def holder(self, parts: Sequence[exp.Expr]) -> Source | None:
+        """Return the source, here or around, that a column is of; None where that is not known."""
+        keys = [self.names.key(part) for part in parts]
+        if len(keys) > 1:
+            return self._around(keys[-2])
+        listing = (each for scope in self._outwards() for each in scope.sources if each.table.find(keys[0]) is not None)
+        return next(listing, None)
 
     def guess(self, key: str) -> Column | None:
         """Return what a name may come from that no source lists."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sqlglot import exp
 
-from mlbridge.lineage.conditions import compare
+from mlbridge.lineage.conditions import is_left_out, restrict
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, merged
+from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, merged, of_branches
 from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.outputs import outputs_of
@@ -107,19 +107,18 @@ class Queries:
         return influence(_ordering(node, table.outputs, scope), FILTERED)
 
     def _select(self, node: exp.Select, scope: Scope) -> Table:
-        source = node.args.get("from_")
+        source, where = node.args.get("from_"), node.args.get("where")
         if source is not None:
             add_source(source.this, scope)
         for join in node.args.get("joins") or ():
             add_join(join, scope)
         for lateral in node.args.get("laterals") or ():
             add_source(lateral, scope)
+        if where is not None:
+            restrict(where, scope, scope.sources)
         for window in node.args.get("windows") or ():
             scope.windows[self._names.key(window.this)] = window
-        where = node.args.get("where")
-        if where is not None:
-            compare(where.this, scope.sources[1:], scope)
-        outputs = outputs_of(node, scope)
+        width, outputs = _outputs(node, scope)
         deciding = [
             value(clause.this, scope)
             for name in ("where", "having", "qualify")
@@ -133,7 +132,53 @@ class Queries:
         if on is not None or _is_limited(node):
             deciding += _ordering(node, outputs, scope)
         unknown = _passed_on(node, scope)
-        return Table(outputs, scope.rows | influence(deciding, FILTERED), unknown, print=of_rows(node, scope))
+        rows = scope.rows | influence(deciding, FILTERED)
+        return Table(outputs, rows, unknown, width=width, print=of_rows(node, scope))
+
+
+def _outputs(node: exp.Select, scope: Scope) -> tuple[int, list[Output]]:
+    """Return the columns of a SELECT; over a union for each branch that WHERE and ON let in, with their number.
+
+    Fingerprints are those of the whole.
+    """
+    source = scope.united()
+    if source is None or scope.printed:
+        return 0, outputs_of(node, scope)
+    inner = [join for join in node.args.get("joins") or () if join.side == "" and join.args.get("on") is not None]
+    conditions = [*(join.args["on"] for join in inner), *_conditions(node, "where")]
+    kept = [branch for branch in scope.each_branch() if branch is not None and not is_left_out(conditions, scope)]
+    if 0 < len(kept) < source.table.width:
+        source.table = source.table.of_branches(kept)
+    if scope.united() is None or _is_aggregate(node):
+        return 0, outputs_of(node, scope)
+    read = []
+    for _ in scope.each_branch():
+        scope.aliases = {}
+        read.append((outputs_of(node, scope), is_left_out(_conditions(node, "qualify"), scope)))
+    scope.aliases = {}
+    found = [outputs for outputs, left_out in read if not left_out] or [outputs for outputs, _ in read]
+    outputs = [
+        first._replace(column=of_branches([each.column for each in (first, *rest)]))
+        for first, *rest in zip(*found, strict=True)
+    ]
+    scope.aliases = {each.key: each.column for each in outputs}
+    return len(found) if len(found) > 1 else 0, outputs
+
+
+def _conditions(node: exp.Select, name: str) -> list[exp.Expr]:
+    clause = node.args.get(name)
+    return [] if clause is None else [clause.this]
+
+
+def _is_aggregate(node: exp.Select) -> bool:
+    """Return whether a row of the result is made of several rows."""
+    if any(node.args.get(part) is not None for part in ("group", "distinct", "having")):
+        return True
+    return any(
+        each.find_ancestor(exp.Window, exp.Query) is node
+        for part in node.expressions
+        for each in part.find_all(exp.AggFunc)
+    )
 
 
 def _leaves(node: exp.Expr) -> list[exp.Expr]:
@@ -159,7 +204,7 @@ def _by_position(leaves: list[Table], printed: bool) -> Table:
         outputs.append(Output(output.key, output.name, _united(branches, printed)))
     if not first.outputs:  # only a star over a table whose columns are not known: the names are those of the others
         return Table(_by_name(leaves, printed).outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
-    return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
+    return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
 
 
 def _united(branches: list[Column], printed: bool) -> Column:
@@ -174,7 +219,7 @@ def _by_name(leaves: list[Table], printed: bool) -> Table:
         outputs.append(
             Output(key, names[key], _united([leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves], printed))
         )
-    return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
+    return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
 
 
 def _is_limited(node: exp.Expr) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from mlbridge.lineage.conditions import compare
+from mlbridge.lineage.conditions import restrict
 from mlbridge.lineage.expressions import value
 from mlbridge.lineage.flows import EMPTY, Column, Output, Table, beside, influence, merged, transformed
 from mlbridge.lineage.graph import JOINED
@@ -131,7 +131,7 @@ def add_join(join: exp.Expr, scope: Scope) -> None:
     on = join.args.get("on")
     if on is not None:
         scope.rows |= influence([value(on, scope)], JOINED)
-        compare(on, right, scope)
+        restrict(on, scope, {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.args.get("side") or "", scope.sources))
     if kind & {"SEMI", "ANTI"}:
         for source in right:
             source.shown = False

@@ -157,7 +157,15 @@ class _Tracer:
         """Return a relation as a table, each column as itself."""
         if id_ not in self._tables:
             columns = self._columns.get(id_) or tuple(self._relations[id_].columns)
-            outputs = [Output(self._names.stored(name), name, Column(frozenset({Flow(id_, name)}))) for name in columns]
+            types = self._relations[id_].columns
+            outputs = [
+                Output(
+                    self._names.stored(name),
+                    name,
+                    Column(frozenset({Flow(id_, name)}), is_cut=types.get(name, "").upper() == "DATE"),
+                )
+                for name in columns
+            ]
             known = bool(outputs) and (bool(self._relations[id_].columns) or self._relations[id_].sql is not None)
             self._tables[id_] = Table(outputs, unknown=() if known else (id_,), relation=id_)
         return self._tables[id_]

@@ -5,6 +5,7 @@ The tables that they read are computed in SQL: `models/monitor` and `macros/moni
 
 from mlbridge.errors import MonitorError
 from mlbridge.monitor.clues import clues, worst_rows
+from mlbridge.monitor.column_lineage import column_lineage, traced_columns
 from mlbridge.monitor.curves import costs, curve, design_effects, gain, holdout_steps, score_steps
 from mlbridge.monitor.distribution import distribution, distributions, outcomes_by_bin
 from mlbridge.monitor.download import ESCAPED, csv
@@ -50,6 +51,7 @@ __all__ = [
     "calibration",
     "changes",
     "clues",
+    "column_lineage",
     "confusion",
     "confusion_classes",
     "costs",
@@ -89,6 +91,7 @@ __all__ = [
     "scores",
     "slices",
     "stored_calibration",
+    "traced_columns",
     "version_facts",
     "volumes",
     "windows",

@@ -11,6 +11,7 @@ from sqlglot import exp
 from mlbridge.lifecycle.challenge import challenge
 from mlbridge.lifecycle.retraining import RetrainingContext
 from mlbridge.log import info, warn
+from mlbridge.nodes.training_lineage import training_lineage
 from mlbridge.nodes.training_rows import gather
 from mlbridge.registry.logbook import CandidateRow, LogbookRow
 from mlbridge.registry.versions import read_version, version_of
@@ -47,11 +48,14 @@ def new_version(
         if isinstance(training, Shortage):
             return [_not_trained(run.node, entry, training)]
         table = warehouse.table(split, SPLIT)
+        found = training_lineage(run, warehouse, split, spec, [each.feature.name for each in training.columns])
+        training = replace(training, suspected=found.suspicions)
 
         def verify(row: CandidateRow, evaluated_scores: Floats) -> str | None:
             return score_difference(version_of(run.node, row, spec.trusted), warehouse, table, evaluated_scores)
 
-        rows = challenge(training, _incumbent(context, promoted, training.classes), entry, number, verify)
+        fitted = challenge(training, _incumbent(context, promoted, training.classes), entry, number, verify)
+        rows = [row if row.outcome == "runner_up" else replace(row, lineage=found.records) for row in fitted]
         scoring = ("promoted", "rejected") if spec.shadow else ("promoted",)
         return [_compiled(context, table, row) if row.outcome in scoring else row for row in rows]
 

@@ -47,3 +47,16 @@ class Cost(TypedDict):
 
 # By `sql` and `python`.
 Costs: TypeAlias = Mapping[str, Cost]
+
+
+class LineageRecord(TypedDict):
+    """A row of `ml_lineage`: a column, and one that it comes from. `is_pii` is 1 where personal data is in it."""
+
+    node: str
+    column_name: str
+    from_node: str
+    from_column: str
+    how: str
+    certainty: str
+    condition: str | None
+    is_pii: int

@@ -27,7 +27,7 @@ from mlbridge.evaluation.evaluate import CalibrationRecord, MetricRecord
 from mlbridge.reference.associations import PartneredBin
 from mlbridge.reference.performance_estimation import EstimationRecord
 from mlbridge.reference.windows import ReferenceRecord
-from mlbridge.registry.documents import Costs, Params, Promotion, StoredFeature
+from mlbridge.registry.documents import Costs, LineageRecord, Params, Promotion, StoredFeature
 from mlbridge.training.importances import Importance
 from mlbridge.typing import Document
 
@@ -75,6 +75,7 @@ class LogbookRow:
     decision: AsJson[Document] | None = None
     promotion: AsJson[Promotion] | None = None
     leaks: DeferredJson[Sequence[Document]] | None = None
+    lineage: DeferredJson[Sequence[LineageRecord]] | None = None
     categories: DeferredJson[Mapping[str, Sequence[str]]] | None = None
     artifact: DeferredBytes | None = None
     artifact_format: Text | None = None

@@ -75,6 +75,7 @@ class _Reader(Checks):
             trusted=self.columns("trusted", raw.get("trusted"), "a type"),
             retire=self.versions("retire", raw.get("retire"), raw.get("pin")),
             allow_leakage=self.reasons("allow_leakage", raw.get("allow_leakage")),
+            allow_pii=self.reasons("allow_pii", raw.get("allow_pii")),
             report=self.columns("report", raw.get("report")),
             time_zone="UTC" if time_zone is None else self.column("time_zone", time_zone, "a time zone"),
         )

@@ -60,7 +60,8 @@ class Run:
 
     `in_use` has version numbers by role: `champion`, `challenger`, and `promoted`, the version promoted last; it is
     empty before the first training. `scoring` are the versions that score. `key_problem` is a query that returns one
-    text if keys of the split are NULL or not unique; it reads the split as `ml_split_relation`.
+    text if keys of the split are NULL or not unique; it reads the split as `ml_split_relation`. `unique_id` is the
+    node's in dbt's manifest, `compiled_path` the file that dbt wrote its code to, from the project's folder.
     """
 
     node: str
@@ -76,6 +77,8 @@ class Run:
     in_use: Mapping[str, int | None] = field(default_factory=dict)
     scoring: Sequence[Scoring] = ()
     key_problem: str = ""
+    unique_id: str = ""
+    compiled_path: str | None = None
 
     @classmethod
     def of(cls, dbt: DbtModel) -> Run:

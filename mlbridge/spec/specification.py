@@ -21,7 +21,7 @@ MONITORED_OUTPUTS = ("ml_prediction", "ml_target")
 # Keys that do not influence what is trained: a change of one of them is no reason to train.
 NON_TRAINING_KEYS = ("retrain", "shadow", "monitor", "pin", "retire", "report", "time_zone")
 # Keys that a later mlbridge added enter the hash only if they are set, so that an update alone trains nothing.
-HASHED_IF_SET = ("allow_leakage",)
+HASHED_IF_SET = ("allow_leakage", "allow_pii")
 
 
 Part = TypeVar("Part", bound="DataclassInstance")
@@ -147,6 +147,10 @@ class Spec:
     allow_leakage: Annotated[
         Mapping[str, str],
         "columns that only [look like a leak](docs/train.md#leaks), each with the reason why it is none",
+    ] = field(default_factory=dict)
+    allow_pii: Annotated[
+        Mapping[str, str],
+        "features that come from [personal data](docs/train.md#personal-data), each with the reason why it may be used",
     ] = field(default_factory=dict)
     report: Annotated[
         tuple[str, ...],

@@ -29,6 +29,7 @@ select
     decision,
     promotion,
     leaks,
+    lineage,
     artifact_format,
     artifact_sha256,
     scoring_sql_note,

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mlbridge import monitor
-from mlbridge.app import fmt, graph, page
+from mlbridge.app import column_graph, fmt, graph, page
 
 ALL = "all models"
 MOST = 120  # nodes of a graph that can be read
@@ -92,6 +92,40 @@ def table(nodes: pd.DataFrame) -> None:
     )  # fmt: skip
 
 
+def columns(model: str) -> None:
+    """Show the way of a feature from the sources, or what depends on a source column."""
+    st.header("Columns")
+    ends = page.ask(monitor.traced_columns, model=model)
+    if ends.empty:
+        page.show_notice(
+            "No lineage", "The newest version was trained by an mlbridge that did not trace it.", "Train it again."
+        )
+        return
+    kinds = dict(zip(ends["column"], ends["kind"], strict=True))
+    chosen = page.pick(
+        "Column",
+        list(kinds),
+        "column",
+        help="A feature, to see its way from the sources; or a column of a source, to see what depends on it.",
+    )
+    edges = page.ask(monitor.column_lineage, model=model, column=chosen)
+    what = "comes from" if kinds[chosen] == "feature" else "goes into"
+    with st.container(border=True, key="figure_columns"):
+        st.markdown(f"## What {fmt.plain(chosen)} {what}")
+        st.caption(
+            "Values flow from left to right, copied, transformed or aggregated; joins and filters are left out: "
+            f"ml_lineage has them.  \nUnit: columns, grouped by dbt nodes · n = {len(edges)} edges"
+        )
+        if edges["is_pii"].any():
+            st.markdown(":orange[:material/warning:] Personal data is on the way.")
+        ink = graph.DARK if st.context.theme.type == "dark" else graph.LIGHT
+        with page.scrolling("columns_graph"):
+            st.graphviz_chart(
+                column_graph.drawn(edges, chosen, ink), alt=f"What {chosen} {what}; the table says the same"
+            )
+    page.show_table(edges, "column_edges", f"What {chosen} {what}")
+
+
 def draw() -> None:
     """Draw the page."""
     with st.container(horizontal=True):
@@ -115,6 +149,8 @@ def draw() -> None:
     else:
         pipeline_graph(nodes, edges)
     table(nodes)
+    if model != ALL:
+        columns(model)
 
 
 page.show("Pipeline", draw)

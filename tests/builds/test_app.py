@@ -221,6 +221,18 @@ def test_fifty_models(folder: Path, tmp_path: Path, open_page: Callable[..., App
     assert "From sources to predictions" in text_of(app)
 
 
+def test_the_way_of_a_column(folder: Path, open_page: Callable[..., AppTest]) -> None:
+    """A feature back to the sources, a source column to what depends on it; the link keeps the choice."""
+    app = open_page(folder, "pipeline", model="amount")
+    columns = app.selectbox(key="column").options
+    assert f"What {columns[0]} comes from" in text_of(app)
+    app.selectbox(key="column").set_value(columns[-1]).run()
+    assert not app.exception
+    assert f"What {columns[-1]} goes into" in text_of(app)
+    assert app.query_params["column"] in (columns[-1], [columns[-1]])
+    assert not open_page(folder, "pipeline", model="amount", column=columns[-1]).exception
+
+
 @pytest.mark.parametrize(("name", "least"), [("performance", 1_000), ("drift", 50), ("predictions", 100)])
 def test_three_years_of_days(
     folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str, least: int

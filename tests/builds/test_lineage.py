@@ -21,7 +21,7 @@ OF_PACKAGE = {
     "ml_windows": "monitor", "ml_distributions": "monitor", "ml_drift": "monitor", "ml_realized": "monitor",
     "ml_performance": "monitor", "ml_alerts": "monitor", "ml_incidents": "monitor", "ml_health": "monitor",
     "ml_runs": "monitor", "ml_nodes": "monitor",
-    "ml_thresholds": "monitor", "ml_leaks": "register", "ml_access": "monitor",
+    "ml_thresholds": "monitor", "ml_leaks": "register", "ml_lineage": "register", "ml_access": "monitor",
 }  # fmt: skip
 
 

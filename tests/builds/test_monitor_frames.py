@@ -51,6 +51,9 @@ def of_a_model(state: State, model: str) -> Iterator[Question]:
     arguments = {"model": model}
     for name in ("decisions", "leaderboard", "leaks", "metrics", "pipeline", "promotions", "runs", "slices", "volumes"):
         yield name, arguments
+    yield "traced_columns", arguments
+    for column in monitor.traced_columns(state, model)["column"][::4]:
+        yield "column_lineage", {**arguments, "column": column}
     yield "importances", {**arguments, "versions": sorted({*monitor.leaderboard(state, model)["version"]})}
     for metric in monitor.metrics(state, model):
         for part in monitor.slices(state, model):

@@ -29,7 +29,7 @@ TABLES = {
     "ml_versions", "ml_champions", "ml_decisions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
     "ml_incidents", "ml_health", "ml_runs", "ml_nodes",
-    "ml_leaks", "ml_access",
+    "ml_leaks", "ml_lineage", "ml_access",
 }  # fmt: skip
 RUN = ("run", "--select", "ml_runs", "ml_nodes")  # the least that publishes
 KILLED = -signal.SIGKILL

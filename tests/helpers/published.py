@@ -58,7 +58,7 @@ def only(model: str, **tables: str) -> dict[str, str]:
     """Leave one model's rows in every table that has a column `model`; `tables` says otherwise for some."""
     of_models = (
         "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions", "ml_windows",
-        "ml_distributions", "ml_drift", "ml_performance", "ml_alerts", "ml_decisions", "ml_leaks",
+        "ml_distributions", "ml_drift", "ml_performance", "ml_alerts", "ml_decisions", "ml_leaks", "ml_lineage",
     )  # fmt: skip
     kept = {name: f"select * from {name} where model = '{model}'" for name in of_models}
     kept["ml_nodes"] = f"select * from ml_nodes where model is null or model = '{model}'"
@@ -75,7 +75,7 @@ UNSEEN = without(
 )
 # No training yet: only the nodes know the model.
 NEVER_TRAINED = UNSEEN | without(
-    "ml_versions", "ml_metrics", "ml_importances", "ml_profiles", "ml_decisions", "ml_leaks"
+    "ml_versions", "ml_metrics", "ml_importances", "ml_profiles", "ml_decisions", "ml_leaks", "ml_lineage"
 )
 # The rows have not sufficed for a training yet.
 FEW_ROWS = NEVER_TRAINED | {

@@ -25,7 +25,8 @@ REQUIRED = {"target": "outcome", "entity": "key", "time": "moment"}
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 # The models and seeds that people read, in the order of the stages; the steps of the monitor are no part of it.
 TABLES = (
-    "models/register/_register.yml", "models/register/_leaks.yml", "models/train/_train.yml", "models/score/_score.yml",
+    "models/register/_register.yml", "models/register/_leaks.yml", "models/register/_lineage.yml",
+    "models/train/_train.yml", "models/score/_score.yml",
     "models/monitor/_monitor.yml", "models/monitor/_access.yml", "seeds/_seeds.yml",
 )  # fmt: skip
 WIDTH = 100

@@ -45,7 +45,7 @@ COMPILE = (
 PAGES = (
     ("incidents", "overview"), ("performance", "outcomes", "curves", "clues"), ("predictions",),
     ("drift", "distribution"),
-    ("versions", "version_changes"), ("runs",), ("pipeline",),
+    ("versions", "version_changes"), ("runs",), ("pipeline", "column_lineage"),
 )  # fmt: skip
 # What only the engines' folder may know, beside the table of what `compile` writes SQL for.
 OF_ENGINES = ("duckdb", "attach", ".wal", "bool_or", "double[]")

@@ -166,9 +166,9 @@ def test_a_window_over_a_union_says_what_places_the_rows_that_give_the_value() -
         each for each in trace([SALES, SHOPS, node], "duckdb").edges if each.column == "recent" and each.is_value
     ]
     (condition,) = edge.conditions
-    assert condition.kind == "window"
+    assert condition.kind == "until"
     assert condition.earlier == (("sales", "at"),)
-    assert condition.later == (("sales", "at"), ("shops", "opened_at"))
+    assert condition.later == (("shops", "opened_at"),)
     assert "ORDER BY moment" in str(edge.condition)
 
 
@@ -178,6 +178,6 @@ def test_a_join_says_what_is_compared() -> None:
     found = {each.column: each.conditions for each in trace([SALES, SHOPS, node], "duckdb").edges if each.is_value}
     (condition,) = found["amount"]
     assert (condition.kind, condition.earlier, condition.later) == (
-        "join", (("sales", "at"),), (("shops", "opened_at"),),
+        "before", (("sales", "at"),), (("shops", "opened_at"),),
     )  # fmt: skip
     assert found["id"] == ()

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 from handmade import published
 
+from mlbridge.app import column_graph
+from mlbridge.app.graph import LIGHT
 from mlbridge.monitor import MonitorError, State
+from mlbridge.monitor.column_lineage import column_lineage, traced_columns
 from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.runs import invocations, runs
 
@@ -202,3 +205,57 @@ def test_a_source_does_not_have_the_state_of_a_model_of_its_name(tmp_path: Path)
 def test_no_such_model(state: State) -> None:
     with pytest.raises(MonitorError, match=r"'amont'.* Did you mean 'amount'\?"):
         pipeline(state, "amont")
+
+
+# --- columns ---------------------------------------------------------------------------------------------------
+
+EDGES = [
+    ("basket_features", "spent", "stg_orders", "amount", "aggregated", False),
+    ("basket_features", "spent", "stg_orders", "ordered_at", "filtered by", False),
+    ("basket_features", "domain", "stg_orders", "email", "transformed", True),
+    ("stg_orders", "amount", "raw.orders", "amount", "copied", False),
+    ("stg_orders", "email", "raw.orders", "email", "copied", True),
+    ("basket_features", "half", "stg_orders", "amount", "transformed", False),
+]
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> State:
+    names = ("node", "column_name", "from_node", "from_column", "how", "is_pii")
+    rows = [
+        {"model": "basket", "version": 2, "certainty": "certain", **dict(zip(names, each, strict=True))}
+        for each in EDGES
+    ]
+    folder = tmp_path_factory.mktemp("traced")
+    return published(folder, ml_nodes=[node(each) for each in PARENTS], ml_lineage=rows)
+
+
+def test_the_ends_of_a_lineage(traced: State) -> None:
+    found = traced_columns(traced, "basket")
+    assert list(found.itertuples(index=False, name=None)) == [
+        ("basket_features.domain", "feature"), ("basket_features.half", "feature"),
+        ("basket_features.spent", "feature"), ("raw.orders.amount", "source"), ("raw.orders.email", "source"),
+    ]  # fmt: skip
+    assert traced_columns(traced, "amount").empty
+
+
+def test_a_column_both_ways(traced: State) -> None:
+    found = column_lineage(traced, "basket", "basket_features.spent")
+    assert found[["side", "column_name", "from_node", "from_column", "how"]].to_numpy().tolist() == [
+        ["above", "spent", "stg_orders", "amount", "aggregated"], ["above", "amount", "raw.orders", "amount", "copied"],
+    ]  # fmt: skip
+    found = column_lineage(traced, "basket", "stg_orders.amount")
+    assert set(found["side"] + " " + found["column_name"]) == {"above amount", "below spent", "below half"}
+    assert column_lineage(traced, "basket", "raw.orders.email")["is_pii"].all()
+
+
+def test_a_column_that_is_not_there(traced: State) -> None:
+    with pytest.raises(MonitorError, match=r"no column 'raw.order.amount'.* Did you mean 'raw.orders.amount'\?"):
+        column_lineage(traced, "basket", "raw.order.amount")
+
+
+def test_the_graph_of_columns(traced: State) -> None:
+    drawn = column_graph.drawn(column_lineage(traced, "basket", "raw.orders.amount"), "raw.orders.amount", LIGHT)
+    assert '"stg_orders.amount" -> "basket_features.spent" [label="aggregated", style=bold];' in drawn
+    assert '"raw.orders.amount" [label="amount", penwidth=2.5' in drawn
+    assert 'label="stg_orders"; labeljust=l;' in drawn

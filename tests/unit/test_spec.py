@@ -60,6 +60,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         "trusted": (),
         "retire": (),
         "allow_leakage": {},
+        "allow_pii": {},
         "report": (),
         "time_zone": "UTC",
     }  # fmt: skip
@@ -85,6 +86,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         ("trusted", ["my.Type"], ("my.Type",)),
         ("retire", [4, 3, 4], (3, 4)),
         ("allow_leakage", {"x": "known at booking"}, {"x": "known at booking"}),
+        ("allow_pii", {"x": "they agreed"}, {"x": "they agreed"}),
         ("retrain", {"max_age": "90 days"}, Retrain(max_age="90 days")),
         ("retrain", {"max_age": "1 minute", "cool_down": "0 days"}, Retrain(max_age="1 minute", cool_down="0 days")),
         ("retrain", {"max_drift": 0.3, "max_decay": 0}, Retrain(max_drift=0.3, max_decay=0.0)),
@@ -240,6 +242,7 @@ def test_a_missing_key_is_named(key: str, empty: Any) -> None:
         ({"allow_leakage": ["x"]}, ["allow_leakage`", "from column names to reasons", "found ['x']"]),
         ({"allow_leakage": {"x": ""}}, ["allow_leakage.x`", "the reason as a text", "found ''"]),
         ({"allow_leakage": {"x": True}}, ["allow_leakage.x`", "found true"]),
+        ({"allow_pii": {"x": ""}}, ["allow_pii.x`", "the reason as a text", "found ''"]),
         ({"allow_leakage": {3: "known"}}, ["allow_leakage`", "name of a column", "found 3"]),
         ({3: 4}, ["mlbridge.3", "unknown key"]),
     ],
@@ -323,6 +326,7 @@ CHANGES: dict[str, Any] = {
     "trusted": ["my.Type"],
     "retire": [2],
     "allow_leakage": {"x": "known at booking"},
+    "allow_pii": {"x": "they agreed"},
     "report": ["region"],
     "time_zone": "Europe/Amsterdam",
 }

@@ -116,6 +116,8 @@ ALLOWED = {
     "retire": ("null", "[]", "[3]"),
     "allow_leakage": ("null", "{}"),
     "allow_leakage.x": NAMES,
+    "allow_pii": ("null", "{}"),
+    "allow_pii.x": NAMES,
 }
 
 

@@ -38,7 +38,7 @@
     to `monitor`.
   -#}
   {%- set stages = {
-    'register': ['ml_versions', 'ml_champions', 'ml_decisions', 'ml_leaks'],
+    'register': ['ml_versions', 'ml_champions', 'ml_decisions', 'ml_leaks', 'ml_lineage'],
     'train': ['ml_metrics', 'ml_importances', 'ml_profiles'],
     'score': ['ml_predictions', 'ml_predictions_latest'],
   } -%}

@@ -1,0 +1,105 @@
+"""The queries of the leak search by lineage: whether a moment lies after the prediction, and where columns are NULL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from mlbridge.engines.warehouse import Warehouse, column, parse_type, select, subquery
+from mlbridge.features.columns import TEMPORAL
+from mlbridge.leaks.time_conditions import Place, copies
+from mlbridge.lineage.graph import Lineage
+from mlbridge.scoring.rows import SPLIT
+from mlbridge.spec.specification import Spec
+
+OTHER = "ml_other"
+
+
+@dataclass
+class RowQueries:
+    """Asks the warehouse about rows: each question is asked once.
+
+    `tables` are the nodes that are there as tables, views or files, by id, `types` the types of their columns; `node`
+    is the node of the rows of a model, which has the columns of `spec`; `split` is the table to read them from.
+    """
+
+    warehouse: Warehouse
+    lineage: Lineage
+    spec: Spec
+    node: str
+    split: exp.Expression
+    tables: Mapping[str, exp.Expression]
+    types: Mapping[str, Mapping[str, str]]
+    _shares: dict[Place, float | None] = field(default_factory=dict)
+
+    def share_later(self, place: Place) -> float | None:
+        """Return in what share of the model's rows a moment lies after the prediction's time.
+
+        It is compared with the row itself if that has a copy of the moment, else with the rows of the same entity in a
+        table that has one. None where no table has both, or no such row has a moment.
+        """
+        if place not in self._shares:
+            query = next(self._comparisons(place), None)
+            found = None if query is None else self.warehouse.row(query)
+            self._shares[place] = found["later"] / found["rows"] if found and found["rows"] else None
+        return self._shares[place]
+
+    def _comparisons(self, place: Place) -> Iterator[exp.Select]:
+        same = [each for each in sorted(copies(self.lineage, place)) if self._is_moment(*each)]
+        there = set(self.warehouse.names(self.split))
+        for node, name in same:
+            if node == self.node and name in there:
+                yield _later(column(name, SPLIT), column(self.spec.time, SPLIT), exp.select().from_(self.split))
+        for node, name in same:
+            keys = [self._key(node, each) for each in self.spec.entity]
+            if node in self.tables and None not in keys:
+                other = subquery(exp.select("*").from_(self.tables[node].copy()), OTHER)
+                pairs = zip(self.spec.entity, keys, strict=True)
+                on = exp.and_(*(column(mine, SPLIT).eq(column(str(its), OTHER)) for mine, its in pairs))
+                yield _later(
+                    column(name, OTHER),
+                    column(self.spec.time, SPLIT),
+                    exp.select().from_(self.split).join(other, on=on),
+                )
+
+    def _is_moment(self, node: str, name: str) -> bool:
+        type_ = self.types.get(node, {}).get(name, "")
+        return bool(type_) and parse_type(type_).is_type(*TEMPORAL)
+
+    def _key(self, node: str, entity: str) -> str | None:
+        """Return the column of a node that is a copy of a key column."""
+        return next((name for other, name in sorted(copies(self.lineage, (self.node, entity))) if other == node), None)
+
+    def null_shares(self, node: str, names: Sequence[str]) -> dict[str, float] | None:
+        """Return of the rows of a node in which any of some columns is NULL, in what share each is.
+
+        None where the node is no table, or no such row is there.
+        """
+        if node not in self.tables:
+            return None
+        nulls = {name: column(name).is_(exp.null()) for name in names}
+        counted: dict[str, exp.Expression] = {f"n_{at}": _count(null) for at, null in enumerate(nulls.values())}
+        query = select({"rows": exp.Count(this=exp.Star()), **counted}, self.tables[node].copy())
+        found = self.warehouse.row(query.where(exp.or_(*(null.copy() for null in nulls.values()))))
+        if not found["rows"]:
+            return None
+        return {name: (found[f"n_{at}"] or 0) / found["rows"] for at, name in enumerate(names)}
+
+
+def _later(moment: exp.Expression, time: exp.Expression, rows: exp.Select) -> exp.Select:
+    """Count the rows with a moment, and those of them in which it lies after the prediction."""
+    moment, time = (exp.cast(each, "timestamp") for each in (moment, time))
+    later = exp.GT(this=moment, expression=time)
+    counted = {"rows": exp.Count(this=exp.Star()), "later": exp.Coalesce(this=_count(later), expressions=[_number(0)])}
+    chosen = [exp.alias_(value, name, quoted=True) for name, value in counted.items()]
+    return rows.select(*chosen, append=False).where(exp.not_(moment.copy().is_(exp.null())))
+
+
+def _count(condition: exp.Expr) -> exp.Expression:
+    return exp.cast(exp.Sum(this=exp.Case(ifs=[exp.If(this=condition, true=_number(1))], default=_number(0))), "bigint")
+
+
+def _number(value: int) -> exp.Expression:
+    return exp.Literal.number(value)

@@ -1,0 +1,64 @@
+"""Which rows a window sees: how far they lie before the row that it is computed for."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from mlbridge.lineage.graph import AFTER, ANY, BEFORE, GAP, UNTIL
+
+
+def window_kind(window: exp.Expr, order: exp.Expr | None, spec: exp.Expr | None) -> str:
+    """Return the `kind` of a window's condition: where the rows lie that its frame, or its offset, lets in.
+
+    `order` and `spec` are its own or those of the named window that it takes them from.
+    """
+    if order is None:
+        return ANY
+    backwards = bool(order.expressions[0].args.get("desc"))
+    function = window_function(window)
+    if isinstance(function, exp.Lag | exp.Lead):
+        return _of_offset(function, backwards)
+    end = _end(spec, backwards)
+    excluded = str((spec.args.get("exclude") if spec is not None else None) or "").upper()
+    return BEFORE if end == UNTIL and excluded in ("CURRENT ROW", "GROUP") else end
+
+
+def window_function(window: exp.Expr) -> exp.Expr:
+    """Return the function of a window, without `ignore nulls` and `filter` around it."""
+    function: exp.Expr = window.this
+    while isinstance(function, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
+        function = function.this
+    return function
+
+
+def _of_offset(function: exp.Expr, backwards: bool) -> str:
+    offset = function.args.get("offset")
+    text = "1" if offset is None else offset.sql()
+    if not text.lstrip("-").isdigit():
+        return ANY
+    rows = int(text) * (1 if isinstance(function, exp.Lag) else -1) * (-1 if backwards else 1)
+    return BEFORE if rows > 0 else UNTIL if rows == 0 else AFTER
+
+
+def _end(spec: exp.Expr | None, backwards: bool) -> str:
+    """Return where the frame ends that looks back; in a descending order it is the frame's start."""
+    if spec is None:
+        return ANY if backwards else UNTIL
+    start, end = (spec.args.get(part) for part in ("start", "end"))
+    if _is_ahead(end if backwards else start, str(spec.args.get("end_side" if backwards else "start_side")), backwards):
+        return AFTER
+    side = str(spec.args.get("start_side" if backwards else "end_side") or "").upper()
+    edge = start if backwards else end
+    if edge is None or str(edge).upper() == "CURRENT ROW":
+        return UNTIL
+    if side != ("FOLLOWING" if backwards else "PRECEDING") or str(edge).upper() == "UNBOUNDED":
+        return ANY
+    if isinstance(edge, exp.Literal) and edge.name in ("0", "0.0"):
+        return UNTIL
+    return GAP if str(spec.args.get("kind") or "").upper() == "RANGE" else BEFORE
+
+
+def _is_ahead(edge: object, side: str, backwards: bool) -> bool:
+    """Return whether a frame begins after the row."""
+    is_constant = isinstance(edge, exp.Expr) and not (isinstance(edge, exp.Literal) and edge.name in ("0", "0.0"))
+    return is_constant and side.upper() == ("PRECEDING" if backwards else "FOLLOWING")

@@ -1,0 +1,84 @@
+"""The leak search by lineage in a world that is known: what a feature tells early is found, what is honest is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from timed_features import BY_HAND, LATER_ONES, NEXT, Trips, generated
+
+from mlbridge.errors import SetupError
+from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
+
+
+@pytest.fixture(scope="module")
+def trips() -> Iterator[Trips]:
+    found = Trips.drawn()
+    yield found
+    found.connection.close()
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_feature_is_withheld_if_it_tells_what_comes_later(trips: Trips, name: str) -> None:
+    found = trips.looked(BY_HAND[name])
+    assert found.level == (WITHHOLD if trips.leaks(BY_HAND[name]) else NONE), found.evidence
+
+
+@pytest.mark.parametrize(("name", "sql"), list(generated())[::4])
+def test_no_generated_leak_is_missed_and_no_honest_feature_is_withheld(trips: Trips, name: str, sql: str) -> None:
+    found = trips.looked(sql)
+    assert found.level in ((WITHHOLD, WARN) if trips.leaks(sql) else (NONE, WARN)), found.evidence
+
+
+@pytest.mark.parametrize("target", [NEXT, LATER_ONES])
+@pytest.mark.parametrize(
+    ("sql", "level"),
+    [
+        ("select id, delay as x from trips", NONE),
+        ("select id, avg(delay) over (partition by who order by began rows 3 preceding) as x from trips", NONE),
+        ("select id, lag(delay) over (partition by who order by began) as x from trips", NONE),
+        ("select t.id, sum(o.delay) as x from trips t join trips o on o.began <= t.began group by t.id", NONE),
+        ("select id, lead(delay) over (partition by who order by began) as x from trips", WITHHOLD),
+        ("select id, avg(delay) over (partition by who) as x from trips", WITHHOLD),
+        ("select t.id, sum(o.delay) as x from trips t join trips o on o.began > t.began group by t.id", WITHHOLD),
+    ],
+)
+def test_what_the_target_takes_from_later_rows_is_known_of_this_one(
+    trips: Trips, sql: str, level: str, target: str
+) -> None:
+    found = trips.looked(sql, target=target)
+    assert found.level == level, found.evidence
+
+
+def test_the_evidence_is_the_way(trips: Trips) -> None:
+    found = trips.looked(BY_HAND["joined means"])
+    assert found.evidence == (
+        "it comes from raw.trips.delay, which the target 'y' comes from: late_split.x (aggregated); it is aggregated "
+        "over rows of any time: let only those in that were known by then, such as `where known_at <= predicted_at` or "
+        "a window that ends before the row"
+    )
+    way = trips.looked("select id, sum(delay) over (partition by who order by began) as x from trips").evidence
+    assert "late_split.x (aggregated by SUM(delay) OVER (PARTITION BY who ORDER BY began))" in way
+
+
+def test_what_is_declared_is_compared_row_by_row(trips: Trips) -> None:
+    late = {"who": {"mlbridge": {"known_at": "done_at"}}}
+    found = trips.looked("select id, who % 2 as x from trips", "known_later", **late)
+    assert found.level == WITHHOLD
+    assert found.evidence.endswith("; 'done_at' lies after 'began' in 100 % of the rows")
+    early = {"who": {"mlbridge": {"known_at": "began"}}}
+    found = trips.looked("select id, who % 2 as x from trips", "known_later", **early)
+    assert found.level == NONE
+    assert found.evidence.endswith("; 'began' lies after 'began' in 0 % of the rows")
+    honest = "select t.id, min(o.who) as x from trips t left join trips o on o.done_at <= t.began group by 1"
+    assert trips.looked(honest, "known_later", **late).level == NONE
+    within = "select id, max(who) as x from trips group by id"
+    assert trips.looked(within, "known_later", **early).level == NONE
+    assert trips.looked("select id, max(who) over () as x from trips", "known_later", **early).level == WITHHOLD
+
+
+def test_known_at_must_name_a_column(trips: Trips) -> None:
+    with pytest.raises(
+        SetupError, match=r"trips: `mlbridge.known_at` names the column 'don_at', which the node does not"
+    ):
+        trips.looked("select id, who as x from trips", who={"mlbridge": {"known_at": "don_at"}})

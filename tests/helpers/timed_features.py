@@ -1,0 +1,219 @@
+"""Features over one table of trips, and an oracle that tells honest ones from leaks by changing what comes later.
+
+A trip begins at `began`, when it is predicted whether it will be late, and is over at `done_at`, when `delay` is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.leaks.catalogue import Suspicion
+from mlbridge.leaks.declared import declared
+from mlbridge.leaks.lineage_queries import RowQueries
+from mlbridge.leaks.lineage_search import LineageContext, search_lineage
+from mlbridge.lineage.nodes import relations
+from mlbridge.lineage.trace import trace
+from mlbridge.spec.reading import read_spec
+
+ROWS, LOOKED_AT = 60, 6
+IS_LATE = "trips.delay > 0"
+# Targets of later rows, for which what a trip itself says is known when it begins.
+NEXT = "lead(trips.delay) over (partition by trips.who order by trips.began) > 0"
+LATER_ONES = "(select sum(o.delay) from trips as o where o.who = trips.who and o.began > trips.began) > 0"
+SPEC = {"task": "classification", "target": "y", "entity": "id", "time": "began", "label_time": "done_at"}
+STREAM = """
+stream as (
+    select id, who, began as moment, 0 as value, 0 as one from trips
+    union all
+    select null, who, {placed}, delay, 1 from trips where done_at is not null
+)"""
+# What a test plants by hand, and what the generator makes: the SQL that gives `id` and `x`.
+BY_HAND = {
+    "the schedule": "select id, hour(began) as x from trips",
+    "a copy": "select id, delay as x from trips",
+    "computed": "select id, case when delay > 3 then 1 else 0 end as x from trips",
+    "through a star": """
+        with a as (select * from trips), b as (select * exclude (who) from a)
+        select id, delay as x from b""",
+    "the mean of everything": "select id, avg(delay) over () as x from trips",
+    "the mean of the driver": "select id, avg(delay) over (partition by who) as x from trips",
+    "joined means": """
+        with means as (select who, avg(delay) as x from trips group by who)
+        select trips.id, means.x from trips join means using (who)""",
+    "its own outcome where it is known already": "select id, case when done_at <= began then delay end as x from trips",
+    "the means of days before": """
+        with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
+        select trips.id, avg(days.x) as x from trips left join days
+            on trips.who = days.who and days.day < date_trunc('day', trips.began) group by trips.id""",
+    "the means of the day before": """
+        with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
+        select trips.id, days.x from trips left join days
+            on trips.who = days.who and days.day = date_trunc('day', trips.began) - interval 1 day""",
+    "the means of the day": """
+        with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
+        select trips.id, days.x from trips left join days
+            on trips.who = days.who and days.day = date_trunc('day', trips.began)""",
+    "the means of the same days": """
+        with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
+        select trips.id, avg(days.x) as x from trips left join days
+            on trips.who = days.who and days.day <= date_trunc('day', trips.began) group by trips.id""",
+    "asof": """
+        select trips.id, before.delay as x from trips asof left join trips as before
+            on trips.who = before.who and trips.began >= before.done_at""",
+    "asof by the beginning": """
+        select trips.id, before.delay as x from trips asof left join trips as before
+            on trips.who = before.who and trips.began >= before.began""",
+    "correlated": "select id, (select avg(delay) from trips as o where o.done_at < trips.began) as x from trips",
+    "correlated with anything": """
+        select id, (select avg(delay) from trips as o where o.who = trips.who) as x from trips""",
+    "lateral": """
+        select trips.id, seen.x from trips, lateral (
+            select avg(o.delay) as x from trips as o where o.who = trips.who and o.done_at <= trips.began) as seen""",
+    "lateral that looks ahead": """
+        select trips.id, seen.x from trips, lateral (
+            select avg(o.delay) as x from trips as o where o.done_at <= trips.began + interval 30 day) as seen""",
+    "of the row in a stream": f"""
+        with {STREAM.format(placed="done_at")}, seen as (
+            select id, sum(value) over (partition by who order by moment) / nullif(sum(one) over (partition by who
+                order by moment), 0) as x from stream)
+        select * from seen where id is not null""",
+    "a stream that knows the end": f"""
+        with {STREAM.format(placed="began")}, seen as (
+            select id, sum(value) over (partition by who order by moment) as x from stream)
+        select * from seen where id is not null""",
+    "a stream joined back": f"""
+        with {STREAM.format(placed="done_at")}, seen as (select id, sum(value) over (order by moment range between
+            interval 9 day preceding and current row) as x from stream)
+        select trips.id, seen.x from trips join seen on trips.id = seen.id""",
+}
+FRAMES = (
+    "", "rows between unbounded preceding and 1 preceding", "rows between 3 preceding and current row",
+    "range between interval 30 day preceding and interval 5 day preceding", "rows between 1 following and 2 following",
+    "range between unbounded preceding and current row exclude current row",
+)  # fmt: skip
+SIDES = ("o.done_at < t.began", "o.done_at <= t.began", "t.began > o.done_at + interval 1 hour", "o.done_at > t.began",
+         "o.began < t.began", "o.began < t.began - interval 5 day", "o.began <= t.began", "o.done_at < t.done_at",
+         "o.done_at between t.began - interval 20 day and t.began", "o.done_at < t.began + interval 9 day",
+         "o.done_at::date < t.began::date", "o.done_at < date_trunc('day', t.began)", "true")  # fmt: skip
+
+
+def generated() -> Iterator[tuple[str, str]]:
+    """Yield a name and the SQL of many features: windows, joins, filters, CASE, correlated subqueries."""
+    for order, frame, function in product(("began", "done_at"), FRAMES, ("sum(delay)", "max(delay * 2)")):
+        over = f"{function} over (partition by who order by {order} {frame})"
+        yield over, f"select id, {over} as x from trips"
+    for order, call in product(("began", "done_at", "began desc"), ("lag(delay)", "lag(delay, 2)", "lead(delay)")):
+        over = f"{call} over (partition by who order by {order})"
+        yield over, f"select id, {over} as x from trips"
+    pairs = "trips as t left join trips as o on t.who = o.who"
+    for side in SIDES:
+        yield f"join {side}", f"select t.id, avg(o.delay) as x from {pairs} and {side} group by t.id"
+        inner = f"select t.id, sum(o.delay) as x from {pairs} where {side} group by t.id"
+        yield f"where {side}", f"with seen as ({inner}) select trips.id, seen.x from trips left join seen using (id)"
+        yield f"filter {side}", f"select t.id, sum(o.delay) filter (where {side}) as x from {pairs} group by t.id"
+        yield (
+            f"case {side}",
+            f"select t.id, sum(case when {side} then o.delay else 0 end) as x from {pairs} group by t.id",
+        )
+
+
+@dataclass(frozen=True)
+class Trips:
+    """The table of trips in a DuckDB of its own."""
+
+    connection: duckdb.DuckDBPyConnection
+    looked_at: tuple[int, ...]
+
+    @classmethod
+    def drawn(cls, seed: int = 0) -> Trips:
+        """Draw trips of a few drivers over two months, some of which last for days."""
+        rng = np.random.default_rng(seed)
+        connection = duckdb.connect()
+        connection.execute(
+            "create schema raw; create table raw.trips (id int, who int, began timestamp, done_at timestamp, delay int)"
+        )
+        for id_ in range(ROWS):
+            at, lasts, delay = (
+                float(rng.uniform(0, 60 * 24)),
+                float(rng.exponential(48)) + 1,
+                int(rng.integers(-50, 50)),
+            )
+            values = (id_, int(rng.integers(4)), at, at + lasts, delay)
+            connection.execute(
+                "insert into raw.trips select ?, ?, timestamp '2024-01-01' + to_seconds(3600 * ?), "
+                "timestamp '2024-01-01' + to_seconds(3600 * ?), ?",
+                values,
+            )
+        times = connection.sql(f"select id from raw.trips order by began desc limit {LOOKED_AT * 7}").fetchall()
+        trips = cls(connection, tuple(id_ for (id_,) in times[::7]))
+        trips.change_what_comes_later()
+        return trips
+
+    def leaks(self, sql: str) -> bool:
+        """Whether a feature of a trip changes with what is known only after it began, or only of others by then."""
+        before = self._values("raw.trips", sql)
+        return any(self._values(f"changed_{id_}", sql).get(id_) != before.get(id_) for id_ in self.looked_at)
+
+    def _values(self, table: str, sql: str) -> dict[int, Any]:
+        self.connection.execute(f"create or replace temp view trips as from {table}")
+        return dict(self.connection.sql(sql).fetchall())
+
+    def change_what_comes_later(self) -> None:
+        """Write a table for each trip that is looked at, in which what was not known when it began is otherwise."""
+        for id_ in self.looked_at:
+            self.connection.execute(
+                f"create table changed_{id_} as select * replace (case when done_at > looked then 977 - delay else "
+                "delay end as delay, "
+                "case when done_at > looked then done_at + interval 3 hour else done_at end as done_at) "
+                f"from (select *, (select began from raw.trips where id = {id_}) as looked from raw.trips)"
+            )
+
+    def looked(
+        self, sql: str, check: str = "shared_with_target", target: str = IS_LATE, **columns: Mapping[str, Any]
+    ) -> Suspicion:
+        """Search the lineage of a feature; `columns` gives the meta of columns of the trips."""
+        code = (
+            f"with trips as (select * from raw.trips), made as ({sql}) select trips.id, trips.began, trips.done_at, "
+            f"{target} as y, made.x from trips left join made on trips.id = made.id"
+        )
+        self.connection.execute(f"create or replace table late_split as {code}")
+        manifest = manifest_of(code, columns)
+        warehouse = Warehouse(self.connection)
+        found = relations(manifest, warehouse.every_column())
+        lineage = trace(found, DIALECT)
+        assert not lineage.unread
+        spec = read_spec("late_training", SPEC, None)
+        tables = {each.id: warehouse.table(self.connection.table(_table(each.id)), "source") for each in found}
+        split = warehouse.table(self.connection.table("late_split"), "split")
+        types = {each.id: each.columns for each in found}
+        queries = RowQueries(warehouse, lineage, spec, "model.late_split", split, tables, types)
+        titles = {each.id: each.id.split(".", 1)[1] for each in found}
+        says = declared(manifest, lineage)
+        context = LineageContext(lineage, spec, "model.late_split", ["x"], says, queries, titles, {})
+        return next(each for each in search_lineage(context) if each.check == check)
+
+
+def _table(id_: str) -> str:
+    return {"source.raw.trips": "raw.trips", "model.late_split": "late_split"}[id_]
+
+
+def manifest_of(code: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what dbt would say of the source and of a split that is made of it directly."""
+    described = {name: {"name": name, "config": {"meta": meta}} for name, meta in columns.items()}
+    source = {
+        "resource_type": "source", "name": "trips", "source_name": "raw", "database": "memory", "schema": "raw",
+        "identifier": "trips", "relation_name": '"memory"."raw"."trips"', "columns": described, "package_name": "p",
+    }  # fmt: skip
+    split = {
+        "resource_type": "model", "name": "late_split", "database": "memory", "schema": "main", "alias": "late_split",
+        "language": "sql", "compiled_code": code, "columns": {}, "depends_on": {"nodes": ["source.raw.trips"]},
+        "config": {"materialized": "table"}, "package_name": "p",
+    }  # fmt: skip
+    return {"metadata": {}, "nodes": {"model.late_split": split}, "sources": {"source.raw.trips": source}}
