@@ -1,0 +1,112 @@
+"""Changes of files: shown as diffs, and written all or nothing."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlbridge.errors import GraftError
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file of the project, by its path there, with its text before and after; None: there is no such file."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+    @property
+    def action(self) -> str:
+        """Return `create`, `edit` or `delete`."""
+        return "create" if self.before is None else "delete" if self.after is None else "edit"
+
+    @property
+    def diff(self) -> str:
+        """Return the change as a unified diff."""
+        return difference(self.path, self.before, self.after)
+
+
+def difference(path: str, before: str | None, after: str | None) -> str:
+    """Return a unified diff of a file; None: there is no such file."""
+    old, new = ((text or "").splitlines(keepends=True) for text in (before, after))
+    names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if after is None else f"b/{path}")
+    lines = difflib.unified_diff(old, new, *names, n=3)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def read(folder: Path, path: str) -> str | None:
+    """Return the text of a file of the project, with its line ends; None where there is none.
+
+    Raises GraftError if it is no text in UTF-8.
+    """
+    try:
+        return (folder / path).read_bytes().decode()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnicodeDecodeError as error:
+        raise GraftError(f"'{path}' is no text in UTF-8: {error}. Save it as UTF-8.") from error
+    except OSError as error:
+        raise GraftError(f"'{path}' cannot be read: {error.strerror}.") from error
+
+
+def changed(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> list[Change]:
+    """Return the changes between texts by path."""
+    return [Change(path, before.get(path), text) for path, text in after.items() if before.get(path) != text]
+
+
+def write(folder: Path, changes: Sequence[Change], spare_folders: Sequence[str] = ()) -> list[str]:
+    """Write all changes, or none: where one fails, those before it are undone.
+
+    `spare_folders` are removed afterwards where nothing is left in them. Returns the folders that were made. Raises
+    GraftError if a file cannot be written, or is not what it was when the changes were made.
+    """
+    done: list[Change] = []
+    made: list[str] = []
+    try:
+        for change in changes:
+            if read(folder, change.path) != change.before:
+                raise GraftError(f"'{change.path}' has changed in the meantime. Nothing is written; run it again.")
+            done.append(change)
+            made += _put(folder, change.path, change.after)
+    except BaseException as error:
+        for change in reversed(done):
+            _put(folder, change.path, change.before)
+        _remove_empty(folder, made)
+        if isinstance(error, OSError):
+            raise GraftError(
+                f"'{error.filename or changes[len(done) - 1].path}' cannot be written: {error.strerror}. Nothing is "
+                "changed. See to the rights and the space of the project's folder."
+            ) from error
+        raise
+    _remove_empty(folder, spare_folders)
+    return made
+
+
+def _put(folder: Path, path: str, text: str | None) -> list[str]:
+    """Write or delete one file at once, with the mode that it has; returns the folders that it needed."""
+    place = (folder / path).resolve()
+    if text is None:
+        place.unlink(missing_ok=True)
+        return []
+    made = [str(each.relative_to(folder.resolve())) for each in place.parents if not each.exists()]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(text.encode())
+        if place.exists():
+            fresh.chmod(place.stat().st_mode)
+        fresh.replace(place)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return made
+
+
+def _remove_empty(folder: Path, folders: Sequence[str]) -> None:
+    """Remove folders in which nothing is left, the deepest first."""
+    for each in sorted(folders, key=len, reverse=True):
+        if (folder / each).is_dir() and not any((folder / each).iterdir()):
+            (folder / each).rmdir()

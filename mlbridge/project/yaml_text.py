@@ -1,0 +1,113 @@
+"""Changes of a YAML text at one place, with all else of it left as it is: comments, order, spelling, line ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+
+from mlbridge.typing import Json
+
+
+def newline_of(text: str) -> str:
+    """Return the line end that a text uses; that of Unix where it has none."""
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def apart(value: Json) -> Json:
+    """Copy what YAML holds, so that what an alias repeats is there twice and changes once."""
+    if isinstance(value, dict):
+        return {key: apart(each) for key, each in value.items()}
+    return [apart(each) for each in value] if isinstance(value, list) else value
+
+
+def value_of(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
+    """Return the node under a key; the last of several, as loaders take it. None without one."""
+    found: list[yaml.Node] = [value for name, value in mapping.value if name.value == key]
+    return found[-1] if found else None
+
+
+def is_empty(node: yaml.Node) -> bool:
+    """Return whether a node is an empty list or mapping, or null."""
+    if isinstance(node, yaml.CollectionNode):
+        return not node.value
+    return bool(node.tag == "tag:yaml.org,2002:null")
+
+
+def end_of(text: str, part: yaml.Node | tuple[yaml.Node, yaml.Node]) -> int:
+    """Return where the text of a part ends; that of a block ends with its last part, before comments that follow."""
+    node = part[1] if isinstance(part, tuple) else part
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        return end_of(text, node.value[-1])
+    end = int(node.end_mark.index)
+    if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):  # its mark stands where the next token begins
+        return len(text[:end].rstrip())
+    return end
+
+
+def after(text: str, node: yaml.CollectionNode, *lines: str) -> str:
+    """Return the text with a part added to a list or mapping that has parts: in lines of its own if they have.
+
+    In brackets the lines are one.
+    """
+    end = end_of(text, node.value[-1])
+    if node.flow_style:
+        return f"{text[:end]}, {' '.join(line.strip() for line in lines)}{text[end:]}"
+    newline = newline_of(text)
+    block = "".join(" " * node.start_mark.column + line + newline for line in lines)
+    ends = text.find("\n", end) + 1
+    return text[:ends] + block + text[ends:] if ends else text + newline + block
+
+
+def before(text: str, node: yaml.CollectionNode, *lines: str) -> str:
+    """Return the text with a part put in front of the others of a block, in lines of its own."""
+    start, column = node.start_mark.index, node.start_mark.column
+    newline = newline_of(text)
+    return text[:start] + (newline + " " * column).join(lines) + newline + " " * column + text[start:]
+
+
+def filled(text: str, node: yaml.Node, value: str) -> str:
+    """Return the text with a value in place of an empty one."""
+    start, end = node.start_mark.index, node.end_mark.index
+    space = "" if start == 0 or text[start - 1].isspace() else " "
+    return f"{text[:start]}{space}{value}{text[end:]}"
+
+
+def flow(value: Json, quote: str = '"') -> str:
+    """Write a value in one line, as it may stand between brackets too; texts that need quotes get `quote`."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key, quote)}: {flow(each, quote)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(flow(each, quote) for each in value) + "]"
+    text = yaml.safe_dump([value], default_flow_style=True, width=10**9, allow_unicode=True).strip()[1:-1]
+    if text.startswith("'") and quote == '"':
+        return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text
+
+
+def block(key: str, value: Json, step: int, dash: int, quote: str = '"') -> list[str]:
+    """Write a key with its value in lines: mappings indented by `step`, items of a list by `dash`."""
+    name = flow(key, quote)
+    if isinstance(value, dict) and value:
+        inner = [line for each, part in value.items() for line in block(each, part, step, dash, quote)]
+        return [f"{name}:", *(" " * step + line for line in inner)]
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        return [f"{name}:", *(" " * dash + line for each in value for line in item(each, step, dash, quote))]
+    return [f"{name}: {flow(value, quote)}"]
+
+
+def item(value: Json, step: int, dash: int, quote: str = '"') -> list[str]:
+    """Write an item of a list in lines, beginning with its dash."""
+    if not isinstance(value, dict):
+        return [f"- {flow(value, quote)}"]
+    lines = [line for each, part in value.items() for line in block(each, part, step, dash, quote)]
+    return [f"- {lines[0]}", *(f"  {line}" for line in lines[1:])]
+
+
+def parsed(text: str) -> Sequence[Json]:
+    """Return the only document of a text in a list, which is empty where the text holds none.
+
+    Raises yaml.YAMLError.
+    """
+    found = yaml.safe_load(text)
+    return [] if found is None else [apart(found)]
