@@ -14,6 +14,7 @@ from mlbridge.display import (
     health_line,
     incidents_line,
     show,
+    show_assessment,
     show_backtest,
     show_explanation,
     version_line,
@@ -34,15 +35,38 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 def project_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--project-dir`, `--profiles-dir`, `--target` and `--format` to a command."""
+    return _with_project(command, "--target")
+
+
+def _with_project(command: Callable[..., None], target: str) -> Callable[..., None]:
+    """Add the options of the project; `target` is what the one of the profile's target is called."""
     options = (
         click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project."),
         click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml."),
-        click.option("--target", help="The profile's target; dbt's default otherwise."),
+        click.option(target, help="The profile's target; dbt's default otherwise."),
         click.option(
             "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
             help="Output format: a table for people, JSON for programs.",
         ),
     )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def question_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what is to be predicted, and those of the project.
+
+    `--target` is the column to predict, so the profile's target is `--dbt-target`.
+    """
+    options = (
+        click.option("--target", help="The column to predict."),
+        click.option("--entity", multiple=True, help="The key of what is predicted about; repeat it for more columns."),
+        click.option("--time", help="The column with the moment at which the prediction is made."),
+        click.option("--label-time", help="The column with the moment at which the outcome is known."),
+        click.option("--task", type=click.Choice(["classification", "regression"]), help="A class, or a number."),
+    )
+    command = _with_project(command, "--dbt-target")
     for option in reversed(options):
         command = option(command)
     return command
@@ -168,6 +192,37 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
         click.echo(summary(findings))
     if not all(each.fine for each in findings):
         raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("relation", required=False)
+@question_options
+def assess(  # noqa: PLR0913 - what the command line offers
+    relation: str | None, target: str | None, entity: tuple[str, ...], time: str | None, label_time: str | None,
+    task: str | None, project_dir: Path, profiles_dir: Path | None, dbt_target: str | None, form: str,
+) -> None:  # fmt: skip
+    """Say whether an ML branch can grow on RELATION, a model, seed, snapshot or source of the dbt project.
+
+    What is not named is proposed, with the reason. Nothing is written. The exit code is 1 if it cannot work.
+
+    Example: mlbridge assess fct_orders --target is_late --entity order_id --time ordered_at
+    """
+    from mlbridge.commands.assess import document
+    from mlbridge.project.project import Project
+    from mlbridge.readiness.assess import assess
+    from mlbridge.readiness.assessment import Question
+
+    try:
+        with announced("assessing"):
+            question = Question(relation, target, entity, time, label_time, task)
+            found = assess(Project.at(project_dir, profiles_dir, dbt_target), question)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(document(found), default=str, indent=2))
+    else:
+        show_assessment(found)
+    raise click.exceptions.Exit(found.exit_code)
 
 
 @main.command()

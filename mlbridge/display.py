@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from mlbridge.readiness.assessment import Assessment
     from mlbridge.typing import Row, Value
 
 
@@ -130,6 +131,11 @@ def show_backtest(model: str, steps: Sequence[Mapping[str, Value]], policies: Se
     policies = [{**row, "interval": _interval(row)} for row in policies]
     show([{title: row[key] for title, key in shown.items()} for row in policies], "table")
     click.echo()
+
+
+def show_assessment(found: Assessment) -> None:
+    """Print an assessment: what was settled, the requirements by group, and the verdict."""
+    click.echo(f"{found.relation.name}: {found.verdict}")
 
 
 def _interval(row: Mapping[str, Value]) -> str:

@@ -94,6 +94,15 @@ class DuckDB(PythonEngine[Session, Relation]):
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
         return session.sql(sql).to_arrow_reader(rows)
 
+    def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
+        """Return a session of its own, in memory, that holds Arrow tables by name."""
+        import duckdb
+
+        connection = duckdb.connect(":memory:")
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection
+
     def seconds_since_epoch(self, moment: exp.Expression) -> exp.Expression:
         """Turn a timestamp into seconds since 1970 as a double; infinity into NULL."""
         return exp.cast(exp.func("epoch", moment, dialect=NAME), "double")

@@ -78,6 +78,10 @@ class PythonEngine(Engine, ABC, Generic[Session, Relation]):
     def stream(self, session: Session, sql: str, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
 
+    @abstractmethod
+    def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
+        """Return a session of its own, in memory, that holds Arrow tables by name."""
+
     # Functions whose names differ by engine.
 
     @abstractmethod

@@ -111,15 +111,21 @@ class Warehouse:
 
         The case of its name does not count.
         """
-        parts = {"table_catalog": database, "table_schema": schema, "table_name": name}
-        same = [exp.Lower(this=exp.column(part)).eq(exp.Literal.string(each.lower())) for part, each in parts.items()]
-        query = exp.select("column_name", "data_type").from_("information_schema.columns").where(*same)
-        rows = self.rows(query.order_by("ordinal_position"))
-        return {str(row["column_name"]): str(row["data_type"]) for row in rows}
+        return {
+            str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(database, schema, name))
+        }
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
         return PYTHON_ENGINE.stream(self._session, query.sql(dialect=DIALECT), rows)
+
+
+def columns_query(database: str, schema: str, name: str) -> exp.Select:
+    """Select `column_name` and `data_type` of a table or view, in its order; the case of its name does not count."""
+    parts = {"table_catalog": database, "table_schema": schema, "table_name": name}
+    same = [exp.Lower(this=exp.column(part)).eq(exp.Literal.string(each.lower())) for part, each in parts.items()]
+    query = exp.select("column_name", "data_type").from_("information_schema.columns").where(*same)
+    return query.order_by("ordinal_position")
 
 
 def seconds_since_epoch(value: exp.Expression, with_zone: bool = False) -> exp.Expression:

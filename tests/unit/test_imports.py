@@ -28,6 +28,7 @@ LAYERS = (
     ("leaks",),
     ("lifecycle",),
     ("nodes", "backtesting", "monitor"),
+    ("readiness",),
     ("commands", "display"),
     ("cli",),
 )

@@ -1,0 +1,1 @@
+"""Whether an ML branch can grow on a relation of a dbt project, asked before anything is built."""

@@ -1,0 +1,148 @@
+"""What is asked of a project, and what an assessment answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mlbridge.readiness.catalogue import BLOCKS, REQUIREMENTS, WARNS
+from mlbridge.typing import Document
+
+YES, WITH_WARNINGS, NO = "can work", "can work, with warnings", "cannot work"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a user names: a relation of the project and columns of it; None, or an empty entity, is to be proposed."""
+
+    relation: str | None = None
+    target: str | None = None
+    entity: tuple[str, ...] = ()
+    time: str | None = None
+    label_time: str | None = None
+    task: str | None = None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view of the warehouse; `name` is what the project calls it, `node` its unique id in the manifest."""
+
+    name: str
+    node: str
+    database: str
+    schema: str
+    identifier: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Return database, schema and identifier."""
+        return self.database, self.schema, self.identifier
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was settled for a key of the spec, and why: named by the user, or proposed.
+
+    `columns` are empty where there is none, such as a label time that neither is named nor was found.
+    """
+
+    columns: tuple[str, ...]
+    reason: str
+    proposed: bool
+
+    @property
+    def column(self) -> str | None:
+        """Return the only column; None without one."""
+        return self.columns[0] if self.columns else None
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A requirement of the catalogue, scored from 0 to 1; a `score` of None: it was not looked at.
+
+    `threshold`, `group` and `level` are the catalogue's. `evidence` says in figures what was found, `fix` in a
+    sentence what to do; it is empty where the requirement is met.
+    """
+
+    code: str
+    score: float | None
+    evidence: str
+    fix: str = ""
+
+    @property
+    def group(self) -> str:
+        """Return the question that it belongs to: data, leaks, rights or room."""
+        return REQUIREMENTS[self.code].group
+
+    @property
+    def level(self) -> str:
+        """Return what it means if it is not met: blocks, warns or informs."""
+        return REQUIREMENTS[self.code].level
+
+    @property
+    def threshold(self) -> float:
+        """Return the lowest score with which it is met."""
+        return REQUIREMENTS[self.code].threshold
+
+    @property
+    def met(self) -> bool | None:
+        """Return whether the score reaches the threshold; None where nothing was looked at."""
+        return None if self.score is None else self.score >= self.threshold
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The answer: what was settled, the scored requirements, and the columns that should not become features.
+
+    `columns` gives the relation's columns with their types as the engine writes them. `suspected` are columns that look
+    like a leak, `unusable` those that no model can learn from, each with the reason. `as_of` is the moment (UTC) at
+    which it was asked, and `sampled` the number of rows that figures of columns and of the first model come from, None
+    where those are all rows. `others` are further relations that could be assessed, with the reason.
+    """
+
+    relation: Relation
+    columns: Mapping[str, str]
+    target: Choice
+    entity: Choice
+    time: Choice
+    label_time: Choice
+    task: Choice
+    as_of: datetime
+    rows: int = 0
+    sampled: int | None = None
+    requirements: tuple[Requirement, ...] = ()
+    suspected: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    grants: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Requirement, ...]:
+        """Return the requirements that are not met, blocking ones first."""
+        order = (BLOCKS, WARNS)
+        found = [each for each in self.requirements if each.met is False]
+        return tuple(sorted(found, key=lambda each: order.index(each.level) if each.level in order else len(order)))
+
+    @property
+    def verdict(self) -> str:
+        """Return whether a branch can work: no if something blocks it."""
+        levels = {each.level for each in self.failed}
+        return NO if BLOCKS in levels else WITH_WARNINGS if WARNS in levels else YES
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 if a branch cannot work, else 0."""
+        return int(self.verdict == NO)
+
+    @property
+    def spec(self) -> Document:
+        """Return what the model's spec would say: task, target, entity, time and, if there is one, label_time."""
+        entity = self.entity.columns
+        found: Document = {
+            "task": self.task.column,
+            "target": self.target.column,
+            "entity": entity[0] if len(entity) == 1 else list(entity),
+            "time": self.time.column,
+        }
+        return found if self.label_time.column is None else {**found, "label_time": self.label_time.column}

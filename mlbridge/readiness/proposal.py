@@ -1,0 +1,201 @@
+"""Target, time, label time and task: named, or proposed from names, types and contents, each with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from sqlglot import exp
+
+from mlbridge.engines.warehouse import column
+from mlbridge.errors import listed
+from mlbridge.features.columns import NUMBERS, TEMPORAL, TEXTS, Type
+from mlbridge.readiness.assessment import Choice, Question, Relation
+from mlbridge.readiness.keys import ENDINGS
+from mlbridge.readiness.relations import ReadinessError
+from mlbridge.readiness.sample import Sample
+
+# Words in the names of columns, as teams write them.
+BEFORE = ("order", "creat", "schedul", "start", "plac", "book", "open", "sign", "request", "submit", "predict", "due")
+AFTER = ("arriv", "clos", "deliver", "complet", "finish", "resol", "return", "cancel", "end", "known", "label", "paid")
+NOT_A_MOMENT = ("local", "updated", "modified", "loaded", "ingested", "synced", "dbt_", "birth", "valid_")
+OUTCOMES = (
+    "is_",
+    "has_",
+    "was_",
+    "target",
+    "label",
+    "outcome",
+    "churn",
+    "convert",
+    "late",
+    "delay",
+    "default",
+    "next_",
+)
+# A column is complete with at most this share of NULLs; two columns are NULL together if they agree in this share.
+COMPLETE, TOGETHER = 0.01, 0.99
+MOST_CLASSES = 20
+
+
+class Settled(TypedDict):
+    """What was settled beside the entity."""
+
+    time: Choice
+    target: Choice
+    label_time: Choice
+    task: Choice
+
+
+def settle(question: Question, relation: Relation, sample: Sample, entity: Choice) -> Settled:
+    """Settle what the question leaves open; raises ReadinessError where nothing can be proposed."""
+    time = _time(question, relation, sample)
+    target = _target(question, relation, sample, (*entity.columns, *time.columns))
+    label_time = _label_time(question, relation, sample, time, target)
+    return Settled(time=time, target=target, label_time=label_time, task=_task(question, relation, sample, target))
+
+
+def _word(name: str, words: Sequence[str]) -> bool:
+    return any(word in name.lower() for word in words)
+
+
+def _moments(sample: Sample) -> list[str]:
+    return [name for name in sample.types if sample.is_a(name, *TEMPORAL)]
+
+
+def _check_moment(option: str, name: str, relation: Relation, sample: Sample) -> None:
+    if name not in sample.types or not sample.is_a(name, *TEMPORAL):
+        type_ = sample.types.get(name, "column of another type")
+        raise ReadinessError(
+            f"--{option}: '{name}' of '{relation.name}' is a {type_}; expected a timestamp or a date. Its moments: "
+            f"{listed(_moments(sample))}."
+        )
+
+
+def _time(question: Question, relation: Relation, sample: Sample) -> Choice:
+    if question.time is not None:
+        _check_moment("time", question.time, relation, sample)
+        return Choice((question.time,), "named", proposed=False)
+    moments = [name for name in _moments(sample) if name != question.label_time]
+    complete = [name for name in moments if sample.facts[name].null_share <= COMPLETE]
+    if not complete:
+        raise ReadinessError(
+            f"'{relation.name}' has no timestamp or date without NULLs, so no time can be proposed: {listed(moments)}. "
+            "Name it with --time."
+        )
+
+    def rank(name: str) -> tuple[bool, bool, bool, float]:
+        earliest = _share_not_after(name, moments, sample)
+        return _word(name, NOT_A_MOMENT), _word(name, AFTER), not _word(name, BEFORE), -earliest
+
+    best = min(complete, key=rank)
+    share = _share_not_after(best, moments, sample)
+    others = (
+        f", and the earliest of {len(moments)} moments in {100 * share:.3g} % of the rows" if len(moments) > 1 else ""
+    )
+    return Choice((best,), f"a {sample.types[best]} in every row{others}", proposed=True)
+
+
+def _share_not_after(name: str, moments: Sequence[str], sample: Sample) -> float:
+    """Return the share of rows in which a moment lies before or at every other one."""
+    others = [each for each in moments if each != name and not _word(each, NOT_A_MOMENT)]
+    conditions = [exp.func("coalesce", column(name) <= column(each), exp.true()) for each in others]
+    return sample.share(exp.and_(*conditions)) if conditions else 1.0
+
+
+def _target(question: Question, relation: Relation, sample: Sample, keys: Sequence[str]) -> Choice:
+    if question.target is not None:
+        if question.target not in sample.types:
+            raise ReadinessError(
+                f"--target: '{question.target}' of '{relation.name}' has a type that cannot be predicted; expected a "
+                "number, a boolean or a text."
+            )
+        return Choice((question.target,), "named", proposed=False)
+    later = {name: twin for name in sample.types if (twin := _twin(name, sample, keys)) is not None}
+    found = [
+        name
+        for name in sample.types
+        if name not in (*keys, question.label_time)
+        and not sample.is_a(name, *TEMPORAL)
+        and sample.facts[name].distinct > 1
+        and not name.lower().endswith(ENDINGS)
+        and (name in later or _word(name, OUTCOMES))
+    ]
+    if not found:
+        raise ReadinessError(
+            f"'{relation.name}': no column looks like an outcome, so no target can be proposed. Name it with --target."
+        )
+
+    def rank(name: str) -> tuple[bool, bool, bool, int]:
+        return (
+            name not in later,
+            not _word(name, OUTCOMES),
+            not sample.is_a(name, Type.BOOLEAN),
+            -list(sample.types).index(name),
+        )
+
+    best = min(found, key=rank)
+    facts = sample.facts[best]
+    reasons = ["its name is that of an outcome"] if _word(best, OUTCOMES) else []
+    if best in later:
+        reasons.append(f"it is NULL in {100 * facts.null_share:.3g} % of the rows, those in which '{later[best]}' is")
+    return Choice((best,), "; ".join(reasons), proposed=True)
+
+
+def _twin(name: str, sample: Sample, keys: Sequence[str]) -> str | None:
+    """Return a moment that is NULL where a column is; the last one where there are several."""
+    facts = sample.facts[name]
+    if name in keys or not 0 < facts.known < facts.rows:
+        return None
+    moments = [each for each in _moments(sample) if each not in (name, *keys) and sample.facts[each].known < facts.rows]
+    alike = [
+        each
+        for each in moments
+        if sample.share(column(name).is_(exp.null()).eq(column(each).is_(exp.null()))) >= TOGETHER
+    ]
+    return max(alike, key=lambda each: (sample.facts[each].high is not None, sample.facts[each].high), default=None)
+
+
+def _label_time(question: Question, relation: Relation, sample: Sample, time: Choice, target: Choice) -> Choice:
+    if question.label_time is not None:
+        _check_moment("label-time", question.label_time, relation, sample)
+        return Choice((question.label_time,), "named", proposed=False)
+    keys = (*time.columns, *target.columns)
+    twin = _twin(str(target.column), sample, time.columns)
+    if twin is not None:
+        return Choice((twin,), f"it is NULL where '{target.column}' is", proposed=True)
+    later = [
+        name
+        for name in _moments(sample)
+        if name not in keys
+        and _word(name, AFTER)
+        and not _word(name, NOT_A_MOMENT)
+        and sample.share(column(name) > column(str(time.column))) >= TOGETHER * (1 - sample.facts[name].null_share)
+    ]
+    if later:
+        best = max(later, key=lambda name: sample.facts[name].known)
+        return Choice((best,), f"it lies after '{time.column}', and its name is that of an end", proposed=True)
+    facts = sample.facts[str(target.column)]
+    if facts.known == facts.rows and facts.rows:
+        raise ReadinessError(
+            f"'{relation.name}': the target '{target.column}' is never NULL and no column says when it becomes known, "
+            "so every outcome would count as known at the moment of its prediction. Name that moment with --label-time."
+        )
+    return Choice((), f"no moment is NULL where '{target.column}' is", proposed=True)
+
+
+def _task(question: Question, relation: Relation, sample: Sample, target: Choice) -> Choice:
+    name = str(target.column)
+    facts = sample.facts[name]
+    if question.task is not None:
+        return Choice((question.task,), "named", proposed=False)
+    if sample.is_a(name, Type.BOOLEAN, *TEXTS):
+        return Choice(("classification",), f"'{name}' is a {facts.type}", proposed=True)
+    whole = sample.is_a(name, *exp.DataType.INTEGER_TYPES)
+    if whole and facts.distinct <= MOST_CLASSES:
+        return Choice(("classification",), f"'{name}' has {facts.distinct} distinct whole numbers", proposed=True)
+    if sample.is_a(name, *NUMBERS):
+        return Choice(("regression",), f"'{name}' is a {facts.type} with {facts.distinct:,} values", proposed=True)
+    raise ReadinessError(
+        f"'{relation.name}': the target '{name}' is a {facts.type}; expected a number, a boolean or a text."
+    )

@@ -1,0 +1,90 @@
+"""The warehouse that is assessed, read-only: a file by its own client, a server through dbt's adapter."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from typing import TYPE_CHECKING, Protocol
+
+from sqlglot import exp
+
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.reader import Reader
+from mlbridge.engines.warehouse import Warehouse, columns_query, read_server
+from mlbridge.project.project import Project
+from mlbridge.typing import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 100_000
+
+
+class Source(Protocol):
+    """What an assessment asks of a warehouse."""
+
+    dialect: str
+
+    def rows(self, query: exp.Query) -> list[Row]:
+        """Run a query whose result is small; NULL is None."""
+        ...
+
+    def table(self, query: exp.Query) -> pa.Table:
+        """Run a query and return its rows as an Arrow table."""
+        ...
+
+    def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
+        """Return the columns of a relation with their types; none where there is no such relation."""
+        ...
+
+
+class FileSource:
+    """A warehouse in a file, opened read-only."""
+
+    dialect = PYTHON_ENGINE.name
+
+    def __init__(self, project: Project) -> None:
+        """Open the project's warehouse."""
+        self._warehouse: Warehouse = project.connect()
+        self._folder = project.start_folder
+
+    def rows(self, query: exp.Query) -> list[Row]:
+        """Run a query whose result is small."""
+        with chdir(self._folder):
+            return self._warehouse.rows(query)
+
+    def table(self, query: exp.Query) -> pa.Table:
+        """Run a query and return its rows."""
+        with chdir(self._folder):
+            return self._warehouse.batches(query, BATCH_ROWS).read_all()
+
+    def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
+        """Return the columns of a relation with their types."""
+        return self._warehouse.columns_of(*place)
+
+
+class ServerSource:
+    """A server, read through dbt's adapter in a session that cannot write."""
+
+    def __init__(self, project: Project) -> None:
+        """Take the project's profile; the first query connects."""
+        self.dialect = str(project.credentials.type)
+        self._reader: Reader = read_server(project.credentials)
+
+    def rows(self, query: exp.Query) -> list[Row]:
+        """Run a query whose result is small."""
+        return list(self.table(query).to_pylist())
+
+    def table(self, query: exp.Query) -> pa.Table:
+        """Run a query and return its rows."""
+        import pyarrow as pa
+
+        return pa.Table.from_pandas(self._reader.frame(query.sql(), {}, {}), preserve_index=False)
+
+    def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
+        """Return the columns of a relation with their types."""
+        return {str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(*place))}
+
+
+def open_source(project: Project) -> Source:
+    """Open the project's warehouse; raises SetupError if it is a file that is not there or that a process holds."""
+    return FileSource(project) if engine_of(project.credentials.type) is PYTHON_ENGINE else ServerSource(project)
