@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mlbridge.readiness.assessment import Assessment
+    from mlbridge.readiness.assessment import Assessment, Requirement
     from mlbridge.typing import Row, Value
 
 
@@ -135,7 +135,32 @@ def show_backtest(model: str, steps: Sequence[Mapping[str, Value]], policies: Se
 
 def show_assessment(found: Assessment) -> None:
     """Print an assessment: what was settled, the requirements by group, and the verdict."""
-    click.echo(f"{found.relation.name}: {found.verdict}")
+    from mlbridge.readiness.catalogue import GROUPS
+
+    sampled = "" if found.sampled is None else f", {found.sampled:,} of them sampled"
+    click.echo(f"{found.relation.name}, {found.rows:,} rows{sampled}\n")
+    choices = {key: getattr(found, key) for key in ("target", "entity", "time", "label_time", "task")}
+    show(
+        [{"key": key, "settled": ", ".join(each.columns), "because": each.reason} for key, each in choices.items()],
+        "table",
+    )
+    for group, title in GROUPS.items():
+        click.echo(f"\n{title}")
+        show([_requirement(each) for each in found.requirements if each.group == group], "table")
+    for title, columns in (("suspected", found.suspected), ("unusable", found.unusable)):
+        for name, reason in columns.items():
+            click.echo(f"{title} {name}: {reason}")
+    click.echo(f"\n{found.verdict}: {len(found.failed)} of {len(found.requirements)} requirements are not met")
+
+
+def _requirement(each: Requirement) -> Row:
+    state = {None: "not looked at", True: "ok", False: each.level}[each.met]
+    return {
+        "requirement": each.code,
+        "": state,
+        "score": "" if each.score is None else f"{each.score:.3g}",
+        "evidence and what to do": f"{each.evidence}. {each.fix}".strip(),
+    }
 
 
 def _interval(row: Mapping[str, Value]) -> str:

@@ -233,19 +233,31 @@ def checked_columns(
     `split_summary` are the rows of `split_summary_query` by value of `ml_split`. Raises FeatureError for a feature that
     is all NULL or constant on the training rows, or infinite on any labelled row.
     """
-    train = split_summary["train"]
-    fitted = [split_summary[name] for name in ("train", "validation", "test") if name in split_summary]
+    train, fitted = split_summary["train"], _labelled(split_summary)
+    for name, problem in unlearnable(features, split_summary).items():
+        raise FeatureError(
+            f"{node}: the feature '{name}' is {problem}. Correct it in the features node, or write "
+            f'`features: {{exclude: ["{name}"]}}`.'
+        )
     columns = []
     for index, feature in enumerate(features):
-        problem = _problem(feature, index, train, fitted)
-        if problem:
-            raise FeatureError(
-                f"{node}: the feature '{feature.name}' is {problem}. Correct it in the features node, or write "
-                f'`features: {{exclude: ["{feature.name}"]}}`.'
-            )
         distinct = train[f"distinct_{index}"] if feature.kind == "category" else None
         columns.append(FetchedFeature(feature, _narrowest(feature, index, fitted), distinct))
     return tuple(columns)
+
+
+def unlearnable(features: tuple[Feature, ...], split_summary: Mapping[str, Row]) -> dict[str, str]:
+    """Return the features that nothing can be learned from on these rows, by name, each with what it is.
+
+    `split_summary` are the rows of `split_summary_query` by value of `ml_split`.
+    """
+    train, fitted = split_summary["train"], _labelled(split_summary)
+    problems = {each.name: _problem(each, index, train, fitted) for index, each in enumerate(features)}
+    return {name: problem for name, problem in problems.items() if problem}
+
+
+def _labelled(split_summary: Mapping[str, Row]) -> list[Row]:
+    return [split_summary[name] for name in ("train", "validation", "test") if name in split_summary]
 
 
 def _problem(feature: Feature, index: int, train: Row, fitted: list[Row]) -> str | None:

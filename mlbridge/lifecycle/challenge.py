@@ -52,7 +52,7 @@ def challenge(
     evaluated = [evaluate_candidate(training, name, naive) for name in training.candidates]
     best = best_of(training, evaluated)
     decision = decide_promotion(training, incumbent, best, naive)
-    suspected = _suspicions(training, incumbent, best)
+    suspected = search(training, incumbent, best)
     found = strength(training.spec.metric, best.metrics, best.test)
     chosen = _chosen_fields(training, best, _row(training, best, entry, version))
     problem = verify(chosen, best.test.scores) if decision.promoted else None
@@ -78,7 +78,7 @@ def _runner_up(
     return replace(row, outcome="runner_up", reason=_runner_up_reason(training, other, best))
 
 
-def _suspicions(training: Training, incumbent: Incumbent | None, best: EvaluatedCandidate) -> list[catalogue.Suspicion]:
+def search(training: Training, incumbent: Incumbent | None, best: EvaluatedCandidate) -> list[catalogue.Suspicion]:
     """Search for leaks in the rows and features of the chosen candidate."""
     model = Sample(
         np.concatenate([best.validation.truth, best.test.truth]),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mlbridge.readiness.catalogue import BLOCKS, REQUIREMENTS, WARNS
-from mlbridge.typing import Document
+from mlbridge.readiness.settled import Settled
 
 YES, WITH_WARNINGS, NO = "can work", "can work, with warnings", "cannot work"
 
@@ -38,23 +38,6 @@ class Relation:
     def place(self) -> tuple[str, str, str]:
         """Return database, schema and identifier."""
         return self.database, self.schema, self.identifier
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was settled for a key of the spec, and why: named by the user, or proposed.
-
-    `columns` are empty where there is none, such as a label time that neither is named nor was found.
-    """
-
-    columns: tuple[str, ...]
-    reason: str
-    proposed: bool
-
-    @property
-    def column(self) -> str | None:
-        """Return the only column; None without one."""
-        return self.columns[0] if self.columns else None
 
 
 @dataclass(frozen=True)
@@ -91,8 +74,15 @@ class Requirement:
         return None if self.score is None else self.score >= self.threshold
 
 
+def scored(code: str, score: float | None, evidence: str, **words: object) -> Requirement:
+    """Return a requirement with its score, between 0 and 1; `words` fill the catalogue's fix if it is not met."""
+    score = None if score is None else min(max(score, 0.0), 1.0)
+    found = Requirement(code, score, evidence)
+    return replace(found, fix=REQUIREMENTS[code].fix.format(**words)) if found.met is False else found
+
+
 @dataclass(frozen=True)
-class Assessment:
+class Assessment(Settled):
     """The answer: what was settled, the scored requirements, and the columns that should not become features.
 
     `columns` gives the relation's columns with their types as the engine writes them. `suspected` are columns that look
@@ -103,11 +93,6 @@ class Assessment:
 
     relation: Relation
     columns: Mapping[str, str]
-    target: Choice
-    entity: Choice
-    time: Choice
-    label_time: Choice
-    task: Choice
     as_of: datetime
     rows: int = 0
     sampled: int | None = None
@@ -134,15 +119,3 @@ class Assessment:
     def exit_code(self) -> int:
         """Return 1 if a branch cannot work, else 0."""
         return int(self.verdict == NO)
-
-    @property
-    def spec(self) -> Document:
-        """Return what the model's spec would say: task, target, entity, time and, if there is one, label_time."""
-        entity = self.entity.columns
-        found: Document = {
-            "task": self.task.column,
-            "target": self.target.column,
-            "entity": entity[0] if len(entity) == 1 else list(entity),
-            "time": self.time.column,
-        }
-        return found if self.label_time.column is None else {**found, "label_time": self.label_time.column}

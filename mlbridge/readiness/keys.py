@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from mlbridge.engines.warehouse import column, select, subquery
 from mlbridge.errors import listed
-from mlbridge.readiness.assessment import Choice, Question, Relation
+from mlbridge.readiness.assessment import Question, Relation
 from mlbridge.readiness.relations import ReadinessError, check_column
 from mlbridge.readiness.sample import table_of
+from mlbridge.readiness.settled import Choice
 from mlbridge.readiness.source import Source
 from mlbridge.typing import Document
 
@@ -94,20 +95,17 @@ def _distinct(source: Source, relation: Relation, names: Sequence[str]) -> int:
     rows = (
         select(chosen, table_of(relation)).distinct().where(*(each.is_(exp.null()).not_() for each in chosen.values()))
     )
-    counted: dict[str, exp.Expression] = {"n": exp.Count(this=exp.Star())}
-    return int(source.rows(select(counted, subquery(rows, "keys")))[0]["n"])
+    return source.count(subquery(rows, "keys"))
 
 
 def check_unique(relation: Relation, entity: Choice, time: Choice, source: Source, rows: int) -> int:
     """Return how many rows repeat the entity and time of another; raises ReadinessError where they are many."""
     names = tuple(dict.fromkeys((*entity.columns, *time.columns)))
-    complete = select({"n": exp.Count(this=exp.Star())}, table_of(relation)).where(
-        *(column(name).is_(exp.null()).not_() for name in names)
-    )
-    repeated = int(source.rows(complete)[0]["n"]) - _distinct(source, relation, names)
+    complete = exp.select("*").from_(table_of(relation)).where(*(column(name).is_(exp.null()).not_() for name in names))
+    repeated = source.count(subquery(complete, "complete")) - _distinct(source, relation, names)
     if repeated > MOST_REPEATED * rows:
         raise ReadinessError(
             f"'{relation.name}': {listed(entity.columns)} and '{time.column}' are not unique together: {repeated:,} of "
-            f"{rows:,} rows repeat another. Name every column of the key with --entity, or remove the repetitions first."
+            f"{rows:,} rows repeat another. Name every column of the key with --entity, or remove repetitions first."
         )
     return repeated

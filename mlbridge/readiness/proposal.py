@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from sqlglot import exp
 
 from mlbridge.engines.warehouse import column
 from mlbridge.errors import listed
 from mlbridge.features.columns import NUMBERS, TEMPORAL, TEXTS, Type
-from mlbridge.readiness.assessment import Choice, Question, Relation
+from mlbridge.readiness.assessment import Question, Relation
 from mlbridge.readiness.keys import ENDINGS
 from mlbridge.readiness.relations import ReadinessError
 from mlbridge.readiness.sample import Sample
+from mlbridge.readiness.settled import Choice, Settled
 
 # Words in the names of columns, as teams write them.
 BEFORE = ("order", "creat", "schedul", "start", "plac", "book", "open", "sign", "request", "submit", "predict", "due")
@@ -38,21 +38,12 @@ COMPLETE, TOGETHER = 0.01, 0.99
 MOST_CLASSES = 20
 
 
-class Settled(TypedDict):
-    """What was settled beside the entity."""
-
-    time: Choice
-    target: Choice
-    label_time: Choice
-    task: Choice
-
-
 def settle(question: Question, relation: Relation, sample: Sample, entity: Choice) -> Settled:
-    """Settle what the question leaves open; raises ReadinessError where nothing can be proposed."""
+    """Settle what the question leaves open; `entity` is settled. Raises ReadinessError where nothing can be proposed."""
     time = _time(question, relation, sample)
     target = _target(question, relation, sample, (*entity.columns, *time.columns))
     label_time = _label_time(question, relation, sample, time, target)
-    return Settled(time=time, target=target, label_time=label_time, task=_task(question, relation, sample, target))
+    return Settled(target, entity, time, label_time, _task(question, relation, sample, target))
 
 
 def _word(name: str, words: Sequence[str]) -> bool:

@@ -61,6 +61,21 @@ def columns_of(relation: Relation, source: Source) -> Mapping[str, str]:
     return found
 
 
+def snapshots_of(relation: Relation, manifest: Document) -> list[str]:
+    """Return the snapshots among what a relation comes from and what comes from the same."""
+    nodes = manifest["nodes"]
+    above, waiting = set(), [relation.node]
+    while waiting:
+        parents = nodes.get(waiting.pop(), {}).get("depends_on", {}).get("nodes", [])
+        waiting += [each for each in parents if each not in above]
+        above |= set(parents)
+    return sorted(
+        str(node["name"])
+        for node in nodes.values()
+        if node["resource_type"] == "snapshot" and {node["unique_id"], *node["depends_on"]["nodes"]} & above
+    )
+
+
 def check_column(key: str, name: str, relation: Relation, columns: Mapping[str, str]) -> None:
     """Raise ReadinessError if a relation has no column of this name."""
     if name not in columns:

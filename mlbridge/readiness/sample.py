@@ -8,12 +8,12 @@ from functools import cached_property
 
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE
+from mlbridge.engines.adapters import PYTHON_ENGINE, Session
 from mlbridge.engines.warehouse import Warehouse, column, select
 from mlbridge.features.columns import FAMILIES, NUMBERS, TEMPORAL, TEXTS, WITH_ZONE
 from mlbridge.readiness.assessment import Relation
 from mlbridge.readiness.source import Source
-from mlbridge.typing import Row
+from mlbridge.typing import Array, Row
 
 MOST_ROWS = 100_000
 ROWS = "assessed_rows"
@@ -29,6 +29,11 @@ def parsed(type_: str, dialect: str) -> exp.DataType:
 def readable(type_: str, dialect: str) -> bool:
     """Return whether a column of this type can be a feature: a number, a boolean, a text, a date or a timestamp."""
     return parsed(type_, dialect).is_type(*NUMBERS, *TEXTS, *TEMPORAL)
+
+
+def everything(table: str) -> str:
+    """Write the query of all rows of a table in memory."""
+    return exp.select("*").from_(exp.to_table(table)).sql(dialect=PYTHON_ENGINE.name)
 
 
 def table_of(relation: Relation) -> exp.Table:
@@ -74,10 +79,15 @@ class Sample:
     `types` gives the columns that the sample holds, with their types in the warehouse.
     """
 
-    warehouse: Warehouse
+    session: Session
     types: Mapping[str, str]
     total: int
     dialect: str
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """Return what runs queries over the sample."""
+        return Warehouse(self.session)
 
     @cached_property
     def count(self) -> int:
@@ -91,7 +101,22 @@ class Sample:
 
     def row(self, columns: Mapping[str, exp.Expression]) -> Row:
         """Compute aggregates over the sample."""
-        return self.warehouse.row(select(columns, exp.to_table(ROWS)))
+        return self.warehouse.row(select(columns, self.table))
+
+    @cached_property
+    def held_types(self) -> dict[str, str]:
+        """Return the types with which the sample holds its columns, as the engine of Python models writes them."""
+        return PYTHON_ENGINE.columns(PYTHON_ENGINE.lazy(self.session, everything(ROWS)))
+
+    @property
+    def table(self) -> exp.Table:
+        """Name the sample in a query over it."""
+        return exp.to_table(ROWS)
+
+    def arrays(self, columns: Mapping[str, exp.Expression]) -> dict[str, Array]:
+        """Return an array per expression, with an entry per row; NULL is NaN or NaT."""
+        table = self.warehouse.batches(select(columns, self.table), self.count or 1).read_all()
+        return {name: table[name].to_numpy() for name in columns}
 
     def is_a(self, name: str, *types: exp.DType) -> bool:
         """Return whether a column has one of some types in the warehouse."""
@@ -144,4 +169,4 @@ def take(
         first = exp.Substring(this=exp.MD5(this=joined), start=exp.Literal.number(1), length=exp.Literal.number(8))
         query = query.where(first < exp.Literal.string(f"{int(most / total * 2**32):08x}"))
     session = PYTHON_ENGINE.workspace({ROWS: source.table(query)})
-    return Sample(Warehouse(session), types, total, source.dialect)
+    return Sample(session, types, total, source.dialect)

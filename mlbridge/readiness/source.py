@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import chdir
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.engines.reader import Reader
-from mlbridge.engines.warehouse import Warehouse, columns_query, read_server
+from mlbridge.engines.warehouse import Warehouse, columns_query, read_server, select
 from mlbridge.project.project import Project
 from mlbridge.typing import Row
 
@@ -19,25 +20,29 @@ if TYPE_CHECKING:
 BATCH_ROWS = 100_000
 
 
-class Source(Protocol):
-    """What an assessment asks of a warehouse."""
+class Source(ABC):
+    """What an assessment asks of a warehouse; `dialect` is its engine's name."""
 
     dialect: str
 
-    def rows(self, query: exp.Query) -> list[Row]:
-        """Run a query whose result is small; NULL is None."""
-        ...
-
+    @abstractmethod
     def table(self, query: exp.Query) -> pa.Table:
         """Run a query and return its rows as an Arrow table."""
-        ...
+
+    def rows(self, query: exp.Query) -> list[Row]:
+        """Run a query whose result is small; NULL is None."""
+        return list(self.table(query).to_pylist())
+
+    def count(self, rows: exp.Expr) -> int:
+        """Count the rows of a table or subquery."""
+        return int(self.rows(select({"n": exp.Count(this=exp.Star())}, rows))[0]["n"])
 
     def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
         """Return the columns of a relation with their types; none where there is no such relation."""
-        ...
+        return {str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(*place))}
 
 
-class FileSource:
+class FileSource(Source):
     """A warehouse in a file, opened read-only."""
 
     dialect = PYTHON_ENGINE.name
@@ -47,22 +52,13 @@ class FileSource:
         self._warehouse: Warehouse = project.connect()
         self._folder = project.start_folder
 
-    def rows(self, query: exp.Query) -> list[Row]:
-        """Run a query whose result is small."""
-        with chdir(self._folder):
-            return self._warehouse.rows(query)
-
     def table(self, query: exp.Query) -> pa.Table:
         """Run a query and return its rows."""
         with chdir(self._folder):
             return self._warehouse.batches(query, BATCH_ROWS).read_all()
 
-    def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
-        """Return the columns of a relation with their types."""
-        return self._warehouse.columns_of(*place)
 
-
-class ServerSource:
+class ServerSource(Source):
     """A server, read through dbt's adapter in a session that cannot write."""
 
     def __init__(self, project: Project) -> None:
@@ -70,19 +66,11 @@ class ServerSource:
         self.dialect = str(project.credentials.type)
         self._reader: Reader = read_server(project.credentials)
 
-    def rows(self, query: exp.Query) -> list[Row]:
-        """Run a query whose result is small."""
-        return list(self.table(query).to_pylist())
-
     def table(self, query: exp.Query) -> pa.Table:
         """Run a query and return its rows."""
         import pyarrow as pa
 
         return pa.Table.from_pandas(self._reader.frame(query.sql(), {}, {}), preserve_index=False)
-
-    def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
-        """Return the columns of a relation with their types."""
-        return {str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(*place))}
 
 
 def open_source(project: Project) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, TypedDict
+from typing import Protocol, TypeAlias, TypedDict
 
 from sqlglot import exp
 
@@ -21,6 +21,14 @@ MIN_ROWS = {"train": 50, "validation": 20, "test": 20}
 
 # A class of the target, as `target_type` fetches it; all of one target are of one type.
 Label: TypeAlias = Value
+
+
+class Queries(Protocol):
+    """What runs a query whose result is small."""
+
+    def rows(self, query: exp.Query) -> list[Row]:
+        """Run it; returns the rows as dicts."""
+        ...
 
 
 class LabelCount(TypedDict):
@@ -76,7 +84,7 @@ def _check_targets(node: str, spec: Spec, split_summary: Mapping[str, Row]) -> N
             )
 
 
-def label_counts(warehouse: Warehouse, spec: Spec, target_as: str, split: exp.Expression) -> list[LabelCount]:
+def label_counts(warehouse: Queries, spec: Spec, target_as: str, split: exp.Expression) -> list[LabelCount]:
     """Count the labelled rows by split and class: columns `ml_split, label, rows`, without `score`."""
     rows = warehouse.rows(_labels_query(spec, target_as, split))
     return [{"ml_split": row["ml_split"], "label": row["label"], "rows": row["rows"]} for row in rows]
