@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlbridge.errors import GraftError
 
@@ -58,20 +58,26 @@ def changed(before: Mapping[str, str | None], after: Mapping[str, str | None]) -
     return [Change(path, before.get(path), text) for path, text in after.items() if before.get(path) != text]
 
 
-def write(folder: Path, changes: Sequence[Change], spare_folders: Sequence[str] = ()) -> list[str]:
+def missing_folders(folder: Path, paths: Iterable[str]) -> list[str]:
+    """Return the folders of the project that files need and that are not there, the deepest first."""
+    needed = dict.fromkeys(str(each) for path in paths for each in PurePosixPath(path).parents)
+    return [each for each in needed if not (folder / each).exists()]
+
+
+def write(folder: Path, changes: Sequence[Change], spare_folders: Sequence[str] = ()) -> None:
     """Write all changes, or none: where one fails, those before it are undone.
 
-    `spare_folders` are removed afterwards where nothing is left in them. Returns the folders that were made. Raises
-    GraftError if a file cannot be written, or is not what it was when the changes were made.
+    `spare_folders` are removed afterwards where nothing is left in them. Raises GraftError if a file cannot be written,
+    or is not what it was when the changes were worked out.
     """
     done: list[Change] = []
-    made: list[str] = []
+    made = missing_folders(folder, (change.path for change in changes))
     try:
         for change in changes:
             if read(folder, change.path) != change.before:
                 raise GraftError(f"'{change.path}' has changed in the meantime. Nothing is written; run it again.")
             done.append(change)
-            made += _put(folder, change.path, change.after)
+            _put(folder, change.path, change.after)
     except BaseException as error:
         for change in reversed(done):
             _put(folder, change.path, change.before)
@@ -83,16 +89,14 @@ def write(folder: Path, changes: Sequence[Change], spare_folders: Sequence[str] 
             ) from error
         raise
     _remove_empty(folder, spare_folders)
-    return made
 
 
-def _put(folder: Path, path: str, text: str | None) -> list[str]:
-    """Write or delete one file at once, with the mode that it has; returns the folders that it needed."""
+def _put(folder: Path, path: str, text: str | None) -> None:
+    """Write or delete one file at once, with the mode that it has."""
     place = (folder / path).resolve()
     if text is None:
         place.unlink(missing_ok=True)
-        return []
-    made = [str(each.relative_to(folder.resolve())) for each in place.parents if not each.exists()]
+        return
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
     try:
@@ -102,7 +106,6 @@ def _put(folder: Path, path: str, text: str | None) -> list[str]:
         fresh.replace(place)
     finally:
         fresh.unlink(missing_ok=True)
-    return made
 
 
 def _remove_empty(folder: Path, folders: Sequence[str]) -> None:

@@ -1,61 +1,14 @@
-"""The style of a project's files: how its YAML is indented and quoted, and how its SQL is written."""
+"""The style of a project's files: how its YAML and its SQL are written, and what its files are called."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import yaml
-
-
-@dataclass(frozen=True)
-class YamlStyle:
-    """How YAML is written: columns by which mappings (`step`) and lists (`dash`) are indented, quotes, brackets."""
-
-    step: int = 2
-    dash: int = 2
-    quote: str = '"'
-    brackets: bool = True
-
-    @property
-    def of_block(self) -> tuple[int, int, str]:
-        """Return what `mlbridge.project.yaml_text.block` asks for."""
-        return self.step, self.dash, self.quote
-
-    @classmethod
-    def of(cls, texts: Iterable[str]) -> YamlStyle:
-        """Return the style that most places of the texts have; texts that are no YAML are passed over."""
-        steps, dashes, quotes, brackets = (Counter[int](), Counter[int](), Counter[str](), Counter[bool]())
-        for text in texts:
-            with suppress(yaml.YAMLError):
-                for parent, node in _pairs(yaml.compose(text, Loader=yaml.SafeLoader)):
-                    if isinstance(node, yaml.ScalarNode):
-                        quotes[node.style or ""] += 1
-                        continue
-                    if isinstance(node, yaml.MappingNode):
-                        brackets[bool(node.flow_style)] += bool(node.value)
-                    column = node.start_mark.column - parent.start_mark.column
-                    if not node.flow_style and isinstance(parent, yaml.MappingNode):
-                        (steps if isinstance(node, yaml.MappingNode) else dashes)[column] += 1
-        step = _most(steps, 2)
-        return cls(step, _most(dashes, step), "'" if quotes["'"] > quotes['"'] else '"', brackets[True] > 0)
-
-
-def _pairs(node: yaml.Node | None) -> Iterator[tuple[yaml.CollectionNode, yaml.Node]]:
-    """Yield each value of a tree of YAML nodes with the list or mapping that it stands in."""
-    if isinstance(node, yaml.CollectionNode):
-        for part in node.value:
-            value = part[1] if isinstance(part, tuple) else part
-            yield node, value
-            yield from _pairs(value)
-
-
-def _most(found: Counter[int], otherwise: int) -> int:
-    return found.most_common(1)[0][0] if found else otherwise
+from mlbridge.project.yaml_style import YamlStyle
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import yaml
 
 from mlbridge.errors import GraftError, shown
-from mlbridge.grafting.style import YamlStyle
-from mlbridge.project.yaml_text import after, before, block, filled, flow, is_empty, item, newline_of, parsed, value_of
+from mlbridge.project.yaml_style import YamlStyle
+from mlbridge.project.yaml_text import after, before, filled, is_empty, newline_of, parsed, value_of
 from mlbridge.typing import Json
 
 
@@ -78,7 +78,7 @@ class YamlFile:
         node = yaml.compose(self.text, Loader=yaml.SafeLoader)
         if node is None or is_empty(node):
             start = "" if not self.text or self.text.endswith("\n") else newline_of(self.text)
-            yield self.text + start + self._lines(block(path[0], _nested(path[1:], value), *style.of_block))
+            yield self.text + start + self._lines(style.block(path[0], _nested(path[1:], value)))
             return
         depth, there = 0, value_of(node, path[0])
         while there is not None and not is_empty(there):
@@ -86,13 +86,14 @@ class YamlFile:
             there = value_of(node, path[depth])
         rest = _nested(path[depth + 1 :], value)
         if there is not None:
-            yield filled(self.text, there, flow(rest, style.quote))
+            yield filled(self.text, there, style.flow(rest))
             return
-        lines = [f"{path[depth]}: {flow(rest, style.quote)}"] if node.flow_style else None
-        lines = lines or block(path[depth], rest, *style.of_block)
+        lines = [f"{path[depth]}: {style.flow(rest)}"] if node.flow_style else None
+        lines = lines or style.block(path[depth], rest)
         if depth == 0 and not node.flow_style:
             end = "" if self.text.endswith("\n") else newline_of(self.text)
-            for space in (newline_of(self.text), ""):
+            blank = newline_of(self.text) if "\n\n" in self.text.replace("\r", "") else ""
+            for space in (blank, ""):
                 yield self.text + end + space + self._lines(lines)
         yield after(self.text, node, *lines)
         if not node.flow_style:
@@ -103,7 +104,7 @@ class YamlFile:
         node = yaml.compose(self.text, Loader=yaml.SafeLoader)
         for key in path:
             node = value_of(node, key)
-        lines = [flow(value, style.quote)] if node.flow_style else item(value, *style.of_block)
+        lines = [style.flow(value)] if node.flow_style else style.item(value)
         yield after(self.text, node, *lines)
         if not node.flow_style:
             yield before(self.text, node, *lines)
@@ -121,7 +122,7 @@ class YamlFile:
                 continue
         raise GraftError(
             f"'{self.shown_as}' is spelt in a way in which `{'.'.join(path)}` cannot be added by itself. Write "
-            f"{flow(value)} there yourself, and run the command again."
+            f"{YamlStyle().flow(value)} there yourself, and run the command again."
         )
 
     def _odd(self, path: Sequence[str], found: Json) -> GraftError:

@@ -73,37 +73,6 @@ def filled(text: str, node: yaml.Node, value: str) -> str:
     return f"{text[:start]}{space}{value}{text[end:]}"
 
 
-def flow(value: Json, quote: str = '"') -> str:
-    """Write a value in one line, as it may stand between brackets too; texts that need quotes get `quote`."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{flow(key, quote)}: {flow(each, quote)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(flow(each, quote) for each in value) + "]"
-    text = yaml.safe_dump([value], default_flow_style=True, width=10**9, allow_unicode=True).strip()[1:-1]
-    if text.startswith("'") and quote == '"':
-        return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return text
-
-
-def block(key: str, value: Json, step: int, dash: int, quote: str = '"') -> list[str]:
-    """Write a key with its value in lines: mappings indented by `step`, items of a list by `dash`."""
-    name = flow(key, quote)
-    if isinstance(value, dict) and value:
-        inner = [line for each, part in value.items() for line in block(each, part, step, dash, quote)]
-        return [f"{name}:", *(" " * step + line for line in inner)]
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        return [f"{name}:", *(" " * dash + line for each in value for line in item(each, step, dash, quote))]
-    return [f"{name}: {flow(value, quote)}"]
-
-
-def item(value: Json, step: int, dash: int, quote: str = '"') -> list[str]:
-    """Write an item of a list in lines, beginning with its dash."""
-    if not isinstance(value, dict):
-        return [f"- {flow(value, quote)}"]
-    lines = [line for each, part in value.items() for line in block(each, part, step, dash, quote)]
-    return [f"- {lines[0]}", *(f"  {line}" for line in lines[1:])]
-
-
 def parsed(text: str) -> Sequence[Json]:
     """Return the only document of a text in a list, which is empty where the text holds none.
 

@@ -29,6 +29,7 @@ LAYERS = (
     ("lifecycle",),
     ("nodes", "backtesting", "monitor"),
     ("readiness",),
+    ("grafting",),
     ("commands", "display"),
     ("cli",),
 )
