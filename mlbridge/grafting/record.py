@@ -35,8 +35,11 @@ class Record:
     def of(cls, folder: Path) -> Record | None:
         """Read the record of a project in a folder; None if nothing was grafted. Raises GraftError if it is damaged."""
         text = read(folder, FILE)
-        if text is None:
-            return None
+        return None if text is None else cls.of_text(text)
+
+    @classmethod
+    def of_text(cls, text: str) -> Record:
+        """Read a record; raises GraftError if it is damaged."""
         try:
             found: Document = json.loads(text)
             if found["format"] != FORMAT:

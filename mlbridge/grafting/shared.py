@@ -53,7 +53,7 @@ class Shared:
         found = {**originals, PROJECT_FILE: project.text}
         if self.package is not None:
             packages = YamlFile(self.package_file, originals[self.package_file] or "")
-            if self.package not in (packages.at(("packages",)) or []):
+            if self.package not in list(packages.at(("packages",)) or []):
                 found[self.package_file] = packages.with_item(("packages",), self.package).text
         found[IGNORE_FILE] = self._with_ignored(originals[IGNORE_FILE])
         return found

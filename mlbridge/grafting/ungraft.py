@@ -50,8 +50,8 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
     grafted = [] if record is None else [*record.files]
     if record is None or model not in record.files:
         raise GraftError(
-            f"'{FILE}' says nothing of a model '{model}'.{nearest(model, grafted)} Grafted: {listed(grafted)}. What was "
-            "written by hand is taken away by hand, as docs/removing.md says."
+            f"'{FILE}' says nothing of a model '{model}'.{nearest(model, grafted)} Grafted: {listed(grafted)}. What "
+            "was written by hand is taken away by hand, as docs/removing.md says."
         )
     now = {name: read(folder, name) for name in record.shared.files}
     declared = declared_in(YamlFile(PROJECT_FILE, now[PROJECT_FILE] or ""))
