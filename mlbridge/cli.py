@@ -199,25 +199,37 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
 @main.command()
 @click.argument("relation", required=False)
 @question_options
+@click.option(
+    "--cadence",
+    type=click.Choice(["day", "week", "month"]),
+    default="day",
+    show_default=True,
+    help="How often builds will run, for the room that they take in 12 months.",
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write the answer as a page.")
 def assess(  # noqa: PLR0913 - what the command line offers
     relation: str | None, target: str | None, entity: tuple[str, ...], time: str | None, label_time: str | None,
     task: str | None, project_dir: Path, profiles_dir: Path | None, dbt_target: str | None, form: str,
+    cadence: str, html: Path | None,
 ) -> None:  # fmt: skip
     """Say whether an ML branch can grow on RELATION, a model, seed, snapshot or source of the dbt project.
 
-    What is not named is proposed, with the reason. Nothing is written. The exit code is 1 if it cannot work.
+    Does the data fit, what would leak, may the profile's role read and write, how much room does it take: each
+    requirement is scored from 0 to 1, with a threshold, the evidence and what to do. What is not named is proposed,
+    with the reason. Nothing is written into the project or the warehouse. The exit code is 1 if a branch cannot work.
 
     Example: mlbridge assess fct_orders --target is_late --entity order_id --time ordered_at
     """
-    from mlbridge.commands.assess import document
+    from mlbridge.commands.assess import answer, document, page
     from mlbridge.project.project import Project
-    from mlbridge.readiness.assess import assess
     from mlbridge.readiness.assessment import Question
 
     try:
-        with announced("assessing"):
+        with progress_report() as report:
             question = Question(relation, target, entity, time, label_time, task)
-            found = assess(Project.at(project_dir, profiles_dir, dbt_target), question)
+            found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence, report)
+        if html is not None:
+            page(found, html)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":

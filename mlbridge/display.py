@@ -137,7 +137,7 @@ def show_backtest(model: str, steps: Sequence[Mapping[str, Value]], policies: Se
 
 
 def show_assessment(found: Assessment) -> None:
-    """Print an assessment: what was settled, the requirements by group, and the verdict."""
+    """Print an assessment: what was settled, the requirements by group, the columns to leave out, and the verdict."""
     from mlbridge.readiness.catalogue import GROUPS
 
     sampled = "" if found.sampled is None else f", {found.sampled:,} of them sampled"
@@ -150,10 +150,17 @@ def show_assessment(found: Assessment) -> None:
     for group, title in GROUPS.items():
         click.echo(f"\n{title}")
         show([_requirement(each) for each in found.requirements if each.group == group], "table")
-    for title, columns in (("suspected", found.suspected), ("unusable", found.unusable)):
-        for name, reason in columns.items():
-            click.echo(f"{title} {name}: {reason}")
-    click.echo(f"\n{found.verdict}: {len(found.failed)} of {len(found.requirements)} requirements are not met")
+    for title, reasons in (
+        ("Columns that look like a leak", found.suspected),
+        ("Columns that no model can learn from", found.unusable),
+        ("Other relations that could be assessed", found.others),
+    ):
+        if reasons:
+            click.echo(f"\n{title}")
+            show([{"name": name, "because": reason} for name, reason in reasons.items()], "table")
+    click.echo("".join(f"\n{grant}" for grant in found.grants))
+    looked = [each for each in found.requirements if each.met is not None]
+    click.echo(f"{found.verdict}: {len(looked) - len(found.failed)} of {len(looked)} requirements are met")
 
 
 def _requirement(each: Requirement) -> Row:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
-from mlbridge.readiness.assessment import Assessment
+from mlbridge.errors import SetupError
+from mlbridge.project.project import Project
+from mlbridge.readiness.assess import Report, assess
+from mlbridge.readiness.assessment import Assessment, Question
+from mlbridge.readiness.page import html_page
 from mlbridge.typing import Document
+
+
+def answer(project: Project, question: Question, cadence: str, report: Report) -> Assessment:
+    """Assess a relation at this moment; errors are those of `assess`."""
+    return assess(project, question, cadence=cadence, report=report)
 
 
 def document(found: Assessment) -> Document:
     """Return an assessment as plain JSON types: its fields, and what follows from them."""
-    requirements = [
-        {
-            "code": each.code,
-            "group": each.group,
-            "level": each.level,
-            "score": each.score,
-            "threshold": each.threshold,
-            "met": each.met,
-            "evidence": each.evidence,
-            "fix": each.fix,
-        }
-        for each in found.requirements
-    ]
-    verdict = {"verdict": found.verdict, "exit_code": found.exit_code, "spec": found.spec}
-    return {**verdict, **asdict(found), "requirements": requirements}
+    given = asdict(found)
+    for each, fields in zip(found.requirements, given["requirements"], strict=True):
+        fields |= {"group": each.group, "level": each.level, "threshold": each.threshold, "met": each.met}
+    return {"verdict": found.verdict, "exit_code": found.exit_code, "spec": found.spec, **given}
+
+
+def page(found: Assessment, file: Path) -> None:
+    """Write an assessment as an HTML page; raises SetupError if the file cannot be written."""
+    try:
+        file.write_text(html_page(found), encoding="utf-8")
+    except OSError as error:
+        raise SetupError(f"'{file}' cannot be written: {error.strerror}. Name another file.") from error

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from mlbridge.engines.engine import PythonEngine
 from mlbridge.engines.reader import Credentials, MissingRelationError, Parameters, Reader, ReadError, message_of, typed
+from mlbridge.engines.rights import READ, WRITE, Right, trial
 from mlbridge.errors import SetupError
 from mlbridge.typing import Document, Json, Value
 
@@ -103,6 +104,20 @@ class DuckDB(PythonEngine[Session, Relation]):
             connection.register(name, table)
         return connection
 
+    def stored_bytes(self, session: Session, query: exp.Select, file: Path) -> int:
+        """Write the result of a query to a new database file; returns the bytes that the rows take in it."""
+        table = exp.table_("stored_rows", db="main", catalog="stored")
+        session.execute(f"attach {_literal(file)} as stored")
+        try:
+            sizes = []
+            for rows in (query.copy().limit(0), query):
+                session.execute(exp.Create(this=table, kind="TABLE", replace=True, expression=rows).sql(dialect=NAME))
+                session.execute("checkpoint stored")
+                sizes.append(file.stat().st_size)
+            return sizes[1] - sizes[0]
+        finally:
+            session.execute("detach stored")
+
     def seconds_since_epoch(self, moment: exp.Expression) -> exp.Expression:
         """Turn a timestamp into seconds since 1970 as a double; infinity into NULL."""
         return exp.cast(exp.func("epoch", moment, dialect=NAME), "double")
@@ -185,6 +200,21 @@ class DuckDB(PythonEngine[Session, Relation]):
         finally:
             environment.close()  # type: ignore[no-untyped-call]
 
+    def rights(
+        self, credentials: Credentials, reads: Sequence[tuple[str, str, str]], writes: Sequence[tuple[str, str]]
+    ) -> list[Right]:
+        """Try what a build does, in a transaction that is rolled back; who may open the file may read all of it."""
+        found = [Right(READ, ".".join(table[1:])) for table in reads]
+        if not writes:
+            return found
+        try:
+            with self.opened(credentials) as session:
+                return found + [
+                    Right(WRITE, schema, _lacking(session, database, schema)) for database, schema in writes
+                ]
+        except SetupError as error:
+            return found + [Right(WRITE, schema, str(error)) for _, schema in writes]
+
     def place_of(self, session: Session, database: str) -> Path | None:
         """Return the file of a database of the session; None if it is in none, read-only, or no file may be written."""
         query = (
@@ -263,6 +293,30 @@ class DuckDB(PythonEngine[Session, Relation]):
             connection.execute("use views")
             for name, each in tables.items():
                 connection.execute(_view(name, each))
+
+
+def _lacking(session: Session, database: str, schema: str) -> str | None:
+    """Create, fill, read and drop a table in a schema, and roll it back; returns the error, None without one."""
+    import duckdb
+
+    there = (
+        exp.select("*")
+        .from_("duckdb_schemas()")
+        .where(
+            exp.column("database_name").eq(exp.Literal.string(database)),
+            exp.column("schema_name").eq(exp.Literal.string(schema)),
+        )
+    )
+    session.execute("begin")
+    try:
+        create_schema = not session.execute(there.sql(dialect=NAME)).fetchall()
+        for statement in trial(database, schema, NAME, create_schema):
+            session.execute(statement)
+    except duckdb.Error as error:
+        return message_of(error)
+    finally:
+        session.execute("rollback")
+    return None
 
 
 def _refused(error: Exception, does: str) -> SetupError:

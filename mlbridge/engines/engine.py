@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mlbridge.engines.reader import Credentials, Reader, ServerConnection
+from mlbridge.engines.rights import Right
 from mlbridge.typing import Document, Json, Value
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Engine:
 
     name: str
     settings: Sequence[str] = ()
+    compresses: bool = True  # whether tables are stored by column, compressed
 
     def __init__(self, name: str) -> None:
         """Take the adapter's name."""
@@ -44,6 +46,20 @@ class Engine:
     def reader(self, credentials: Credentials) -> Reader:
         """Open the warehouse of a dbt profile, which many can read at once; the first query connects."""
         return Reader(ServerConnection(credentials, self.settings).run, self.name)
+
+    def rights(
+        self, credentials: Credentials, reads: Sequence[tuple[str, str, str]], writes: Sequence[tuple[str, str]]
+    ) -> list[Right]:
+        """Try what a build does: read relations, and create, fill, read and drop a table in schemas.
+
+        Relations are given by database, schema and name, schemas by database and name. Nothing is left behind. Empty
+        for an engine that cannot be asked.
+        """
+        return []
+
+    def row_bytes_query(self, table: exp.Expr) -> exp.Query | None:
+        """Return the query of one number: the bytes that a row of a table takes on average; None where none tells."""
+        return None
 
 
 Session = TypeVar("Session")
@@ -81,6 +97,10 @@ class PythonEngine(Engine, ABC, Generic[Session, Relation]):
     @abstractmethod
     def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
         """Return a session of its own, in memory, that holds Arrow tables by name."""
+
+    @abstractmethod
+    def stored_bytes(self, session: Session, query: exp.Select, file: Path) -> int:
+        """Write the result of a query to a new database file; returns the bytes that the rows take in it."""
 
     # Functions whose names differ by engine.
 

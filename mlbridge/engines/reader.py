@@ -66,6 +66,14 @@ class Handle(Protocol):
         """Open a cursor."""
         ...
 
+    def rollback(self) -> None:
+        """Undo what the transaction has done."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
 
 class ReadError(MlbridgeError):
     """A query failed; the message is the engine's own."""
@@ -135,31 +143,40 @@ class ServerConnection:
                 with closing(self._handle.cursor()) as cursor:
                     # `%` begins a placeholder, in literals as well.
                     cursor.execute(re.sub(r"%(?!\(\w+\)s)", "%%", sql), parameters)
-                    types = {name: self._manager.data_type_code_to_name(code) for name, code, *_ in cursor.description}
+                    types = {
+                        name: _manager_of(self._credentials).data_type_code_to_name(code)
+                        for name, code, *_ in cursor.description
+                    }
                     return typed(pd.DataFrame(cursor.fetchall(), columns=list(types), dtype=object), types)
             except Exception as error:  # the drivers have no common base class
                 self._handle = None
                 state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
                 raise _error_of(state)(message_of(error)) from error
 
-    @property
-    def _manager(self) -> type[SQLConnectionManager]:
-        from dbt.adapters.factory import FACTORY
-
-        return FACTORY.get_adapter_class_by_name(self._credentials.type).ConnectionManager
-
     def _opened(self) -> Handle:
-        from dbt.adapters.contracts.connection import Connection, Identifier
-
-        kind = Identifier(self._credentials.type)
-        connection = Connection(type=kind, name="mlbridge", credentials=self._credentials)
-        handle: Handle = self._manager.open(connection).handle
+        handle = opened(self._credentials)
         if hasattr(handle, "set_session"):
             handle.set_session(readonly=True, autocommit=True)
         with closing(handle.cursor()) as cursor:
             for statement in self._settings:
                 cursor.execute(statement)
         return handle
+
+
+def opened(credentials: Credentials) -> Handle:
+    """Open a connection of a dbt profile as dbt does; whoever opens it closes it."""
+    from dbt.adapters.contracts.connection import Connection, Identifier
+
+    kind = Identifier(credentials.type)
+    connection = Connection(type=kind, name="mlbridge", credentials=credentials)
+    handle: Handle = _manager_of(credentials).open(connection).handle
+    return handle
+
+
+def _manager_of(credentials: Credentials) -> type[SQLConnectionManager]:
+    from dbt.adapters.factory import FACTORY
+
+    return FACTORY.get_adapter_class_by_name(credentials.type).ConnectionManager
 
 
 def _error_of(state: str | None) -> type[ReadError]:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from mlbridge.errors import listed
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
 from mlbridge.readiness.assessment import Assessment, Question, Relation, Requirement, scored
+from mlbridge.readiness.candidates import candidates_of
 from mlbridge.readiness.catalogue import REQUIREMENTS
 from mlbridge.readiness.columns import column_requirements, unusable_columns
-from mlbridge.readiness.enough import enough_requirements
+from mlbridge.readiness.enough import enough_requirements, split_parts
+from mlbridge.readiness.examined import Examined, examine
 from mlbridge.readiness.first_model import QUICKEST, FirstModel, first_model
-from mlbridge.readiness.keys import check_unique, settle_entity
 from mlbridge.readiness.moments import later_columns, moment_requirements
 from mlbridge.readiness.outcomes import outcome_requirements
-from mlbridge.readiness.proposal import settle
-from mlbridge.readiness.relations import ReadinessError, columns_of, relation_of, snapshots_of
+from mlbridge.readiness.relations import ReadinessError, relation_of, snapshots_of
+from mlbridge.readiness.rights import may_read, may_write, rights_requirements
+from mlbridge.readiness.room import room_of, room_requirements
 from mlbridge.readiness.rows import course, row_requirements
-from mlbridge.readiness.sample import table_of, take
-from mlbridge.readiness.settled import Settled
-from mlbridge.readiness.source import open_source
+from mlbridge.readiness.source import Source, open_source
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.specification import Spec
 from mlbridge.typing import Document
@@ -33,6 +34,7 @@ STEPS = (
     "looking at the columns",
     "splitting the rows",
     "fitting a first model",
+    "measuring the room",
 )
 
 
@@ -40,11 +42,13 @@ def assess(
     project: Project,
     question: Question,
     as_of: datetime | None = None,
+    cadence: str = "day",
     report: Report = lambda done, total, doing: None,
 ) -> Assessment:
     """Answer whether a branch can grow on a relation; `as_of` (UTC) is the clock, None: now.
 
-    Nothing is written. `report` is told of each step. Raises SetupError if the project or its warehouse cannot be read,
+    `cadence` says how often builds will run: by day, week or month. `report` is told of each step. Nothing is written:
+    what tries the rights of the role is rolled back. Raises SetupError if the project or its warehouse cannot be read,
     and ReadinessError if what the question names does not exist or cannot be what it says.
     """
     clock = as_of or datetime.now(UTC).replace(tzinfo=None)
@@ -53,72 +57,103 @@ def assess(
         report(number, len(STEPS), STEPS[number])
 
     step(0)
-    manifest, source = read_or_make(project), open_source(project)
-    if question.relation is None:
-        raise ReadinessError("name a relation")
-    relation = relation_of(question.relation, manifest)
-    columns = columns_of(relation, source)
+    manifest = read_or_make(project)
+    named = None if question.relation is None else relation_of(question.relation, manifest)
+    rights = may_write(project, manifest)
+    source = open_source(project)
     step(1)
-    rows = source.count(table_of(relation))
-    if not rows:
-        raise ReadinessError(f"'{relation.name}' has no rows. Load them, and build it.")
-    entity = settle_entity(question, relation, columns, manifest, source, rows)
-    sample = take(source, relation, columns, entity.columns, rows)
-    settled = settle(question, relation, sample, entity)
-    repeated = check_unique(relation, entity, settled.time, source, rows)
-    every = course(source, relation, columns, settled)
+    found, others = _chosen(project, question, named, manifest, source)
+    rights += may_read(project, found.relation)
+    every = course(source, found.relation, found.columns, found.settled)
     step(2)
-    requirements = [
-        *row_requirements(every, repeated, settled.moments, clock, sample),
-        *outcome_requirements(every, sample, settled),
-    ]
-    unusable = unusable_columns(columns, sample, settled.keys)
-    requirements += column_requirements(columns, sample, settled.keys, unusable)
+    sample, settled = found.sample, found.settled
+    unusable = unusable_columns(found.columns, sample, settled.keys)
     later = later_columns(sample, settled.time.one, settled.keys)
-    requirements += moment_requirements(sample, settled.time.one, settled.keys, later, snapshots_of(relation, manifest))
+    snapshots = snapshots_of(found.relation, manifest)
+    requirements = [
+        *row_requirements(every, found.repeated, settled.moments, clock, sample),
+        *outcome_requirements(every, sample, settled),
+        *column_requirements(found.columns, sample, settled.keys, unusable),
+        *moment_requirements(sample, settled.time.one, settled.keys, later, snapshots),
+        *rights_requirements(rights),
+    ]
     step(3)
-    spec = _spec(relation, settled, [*unusable, *later])
-    requirements += enough_requirements(source, relation, sample, spec, every, clock)
+    spec = _spec(found, [*unusable, *later])
+    parts = split_parts(source, found.relation, sample, spec, clock)
+    requirements += enough_requirements(parts, sample, spec, every, clock)
     step(4)
     model = first_model(sample, spec, clock)
-    requirements += _of_model(model, columns, settled, [*unusable, *later])
-    suspected = {**later, **{each.feature: each.evidence for each in model.suspicions if each.feature in columns}}
+    requirements += _of_model(model, found, [*unusable, *later])
+    suspected = {**later, **_reasons(model, found.features)}
+    useless = {name: reason for name, (_, reason) in unusable.items()} | dict(model.constant)
+    step(5)
+    kept = [name for name in sample.types if name not in suspected and name not in useless]
+    room = room_of(project, source, found, every, kept, parts.rows(every.total), cadence)
+    requirements += room_requirements(room)
+    order = list(REQUIREMENTS)
     return Assessment(
-        relation=relation,
-        columns=columns,
         **vars(settled),
+        relation=found.relation,
+        columns=found.columns,
         as_of=clock,
-        rows=rows,
+        rows=every.total,
         sampled=sample.limited,
-        requirements=tuple(sorted(requirements, key=lambda each: list(REQUIREMENTS).index(each.code))),
-        suspected={name: reason for name, reason in suspected.items() if name not in settled.keys},
-        unusable={name: reason for name, (_, reason) in unusable.items()} | model.constant,
+        requirements=tuple(sorted(requirements, key=lambda each: order.index(each.code))),
+        suspected=suspected,
+        unusable=useless,
+        others=others,
+        grants=tuple(chain.from_iterable(each.grants for each in rights)),
+        room=room,
     )
 
 
-def _spec(relation: Relation, settled: Settled, exclude: Sequence[str]) -> Spec:
+def _chosen(
+    project: Project, question: Question, named: Relation | None, manifest: Document, source: Source
+) -> tuple[Examined, dict[str, str]]:
+    """Examine the named relation, or the likeliest of which all can be proposed; gives the other likely ones too."""
+    if named is not None:
+        may_read(project, named)
+        return examine(question, named, manifest, source), {}
+    likely, problems = candidates_of(project, manifest, source), []
+    for relation, _ in likely:
+        try:
+            found = examine(question, relation, manifest, source)
+        except ReadinessError as error:
+            problems.append(str(error))
+            continue
+        return found, {each.name: why for each, why in likely if each != relation}
+    raise ReadinessError(
+        f"no relation can be proposed. {' '.join(problems[:3]) or 'None is built that has a timestamp or a date.'} Name "
+        "one, such as `mlbridge assess fct_orders`."
+    )
+
+
+def _spec(found: Examined, exclude: Sequence[str]) -> Spec:
     """Return the spec of the branch, with one quick candidate."""
+    settled = found.settled
     raw: Document = {**settled.spec, "candidates": [QUICKEST[settled.task.one]], "features": {"exclude": list(exclude)}}
-    return read_spec(relation.name, raw)
+    return read_spec(found.relation.name, raw)
 
 
-def _of_model(
-    model: FirstModel, columns: Mapping[str, str], settled: Settled, left_out: Sequence[str]
-) -> list[Requirement]:
-    """Score what the first model and its leak checks found."""
-    names = [name for name in columns if name not in (*settled.keys, *left_out)]
-    suspected = list(dict.fromkeys(each.feature for each in model.suspicions if each.feature in names))
-    said = "; ".join(each.sentence for each in model.suspicions if each.feature in names)
-    left = [name for name in names if name not in (*suspected, *model.constant)]
-    share = None if model.requirement.score is None else 1 - len(suspected) / len(names) if names else 1.0
-    rows = said or ("not looked at" if share is None else f"none of {len(names):,} columns")
+def _reasons(model: FirstModel, names: Sequence[str]) -> Mapping[str, str]:
+    """Return the columns that the checks of a training suspect, each with the evidence."""
+    return {each.feature: each.evidence for each in model.suspicions if each.feature in names}
+
+
+def _of_model(model: FirstModel, found: Examined, left_out: Sequence[str]) -> list[Requirement]:
+    """Score what the first model and its leak checks found; `left_out` are columns that it was not given."""
+    names = [name for name in found.features if name not in left_out]
+    suspected = _reasons(model, names)
+    said = "; ".join(f"'{name}': {evidence}" for name, evidence in suspected.items())
+    left = [name for name in names if name not in suspected and name not in model.constant]
+    if model.requirement.score is None and not suspected:
+        rows = scored("no_leak_by_rows", None, "no model was fitted, so the rows were not searched")
+    else:
+        share = 1 - len(suspected) / len(names)
+        rows = scored("no_leak_by_rows", share, said or f"none of {len(names):,} columns", columns=listed(suspected))
+    counts = f"{len(left):,} of {len(found.columns):,} columns: {listed(left)}"
     return [
         model.requirement,
-        scored("no_leak_by_rows", share, rows, columns=listed(suspected)),
-        scored(
-            "features_left",
-            float(bool(left)),
-            f"{len(left):,} of {len(columns):,} columns: {listed(left)}",
-            time=settled.time.one,
-        ),
+        rows,
+        scored("features_left", float(bool(left)), counts, time=found.settled.time.one),
     ]

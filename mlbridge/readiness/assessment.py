@@ -82,13 +82,29 @@ def scored(code: str, score: float | None, evidence: str, **words: object) -> Re
 
 
 @dataclass(frozen=True)
+class Room:
+    """The bytes of a branch by part, of the first build and after twelve months, and those that are free.
+
+    `free` is None where the warehouse is no file. `spare` is what a table takes
+    that is written anew beside the old one.
+    """
+
+    first: Mapping[str, int]
+    year: Mapping[str, int]
+    spare: int
+    free: int | None
+    cadence: str
+
+
+@dataclass(frozen=True)
 class Assessment(Settled):
     """The answer: what was settled, the scored requirements, and the columns that should not become features.
 
     `columns` gives the relation's columns with their types as the engine writes them. `suspected` are columns that look
     like a leak, `unusable` those that no model can learn from, each with the reason. `as_of` is the moment (UTC) at
     which it was asked, and `sampled` the number of rows that figures of columns and of the first model come from, None
-    where those are all rows. `others` are further relations that could be assessed, with the reason.
+    where those are all rows. `grants` are the statements for rights that lack, and `room` is what a branch takes.
+    `others` are further relations that could be assessed, with the reason; there are some only if none was named.
     """
 
     relation: Relation
@@ -101,6 +117,7 @@ class Assessment(Settled):
     unusable: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     grants: tuple[str, ...] = ()
+    room: Room | None = None
 
     @property
     def failed(self) -> tuple[Requirement, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlglot
 from sqlglot import exp
@@ -25,17 +27,20 @@ WEEK = 7 * DAY
 MOST_REPETITIONS = 64
 
 
-def lacking(
-    queries: Queries, split: exp.Select, spec: Spec, target_as: str
-) -> tuple[Shortage | None, Mapping[str, Row]]:
-    """Return what a split lacks for a training, None if it can begin, and its summary by value of `ml_split`."""
-    rows = subquery(split, "split_rows")
-    summary = {row["ml_split"]: row for row in queries.rows(split_summary_query((), spec, rows))}
-    counted = label_counts(queries, spec, target_as, rows) if spec.task == "classification" else []
-    found = shortage(spec, summary, counted)
-    if found is None and spec.task == "classification":
-        check_labels(spec.target, spec, counted)
-    return found, summary
+@dataclass(frozen=True)
+class Parts:
+    """What the split makes of the rows: its summary by value of `ml_split`, and what is missing for a training.
+
+    `of` is the number of rows that were split, all or those of the sample.
+    """
+
+    summary: Mapping[str, Row]
+    lacks: Shortage | None
+    of: int
+
+    def rows(self, total: int) -> dict[str, int]:
+        """Return the rows by value of `ml_split`, if there are `total` in all."""
+        return {name: round(row["rows"] * total / self.of) for name, row in self.summary.items()}
 
 
 def role_columns(spec: Spec) -> dict[str, exp.Expression]:
@@ -44,38 +49,46 @@ def role_columns(spec: Spec) -> dict[str, exp.Expression]:
     return {name: column(name) for name in names}
 
 
+def split_parts(source: Source, relation: Relation, sample: Sample, spec: Spec, as_of: datetime) -> Parts:
+    """Split the sample; where that does not suffice for a training, all rows of the relation."""
+    target_as, columns = target_type(relation.name, sample.held_types, spec), role_columns(spec)
+    found = _parts(sample.warehouse, split_by_time(columns, sample.table, spec, as_of), spec, target_as, sample.count)
+    if found.lacks is None or sample.limited is None:
+        return found
+    held_as = {name: held(name, sample.types[name], source.dialect) for name in columns}
+    return _parts(source, split_by_time(held_as, table_of(relation), spec, as_of), spec, target_as, sample.total)
+
+
+def _parts(queries: Queries, split: exp.Select, spec: Spec, target_as: str, of: int) -> Parts:
+    rows = subquery(split, "split_rows")
+    summary = {row["ml_split"]: row for row in queries.rows(split_summary_query((), spec, rows))}
+    counted = label_counts(queries, spec, target_as, rows) if spec.task == "classification" else []
+    found = shortage(spec, summary, counted)
+    if found is None and spec.task == "classification":
+        check_labels(spec.target, spec, counted)
+    return Parts(summary, found, of)
+
+
 def enough_requirements(
-    source: Source, relation: Relation, sample: Sample, spec: Spec, found: Course, as_of: datetime
+    parts: Parts, sample: Sample, spec: Spec, found: Course, as_of: datetime
 ) -> Iterator[Requirement]:
-    """Score the rows that the split leaves, and the period that its test rows span.
+    """Score the rows that the split leaves, and the period that its test rows span."""
+    columns, target_as = role_columns(spec), target_type(spec.target, sample.held_types, spec)
+    of = "" if parts.of == found.total else f" of a sample of {parts.of:,} rows"
 
-    They are counted in the sample; where that does not suffice, in all rows of the relation.
-    """
-    target_as = target_type(relation.name, sample.held_types, spec)
-    columns = role_columns(spec)
-    lacks, summary = lacking(sample.warehouse, split_by_time(columns, sample.table, spec, as_of), spec, target_as)
-    of = "" if sample.limited is None else f" of a sample of {sample.limited:,} rows"
-    if lacks is not None and sample.limited is not None:
-        every = {name: held(name, sample.types[name], source.dialect) for name in columns}
-        split = split_by_time(every, table_of(relation), spec, as_of)
-        (lacks, summary), of = lacking(source, split, spec, target_as), ""
+    def suffices(at: datetime, rows: exp.Expr) -> bool:
+        split = split_by_time(columns, rows, spec, at)
+        return _parts(sample.warehouse, split, spec, target_as, sample.count).lacks is None
 
-    def short(at: datetime, rows: exp.Expr) -> bool:
-        return lacking(sample.warehouse, split_by_time(columns, rows, spec, at), spec, target_as)[0] is not None
-
-    if lacks is None:
-        since = _first(found.first, min(found.last, as_of), lambda at: not short(at, sample.table))
-        counts = ", ".join(f"{summary[name]['rows']:,} {name}" for name in MIN_ROWS)
+    if parts.lacks is None:
+        since = _first(found.first, min(found.last, as_of), lambda at: suffices(at, sample.table))
+        counts = ", ".join(f"{parts.summary[name]['rows']:,} {name}" for name in MIN_ROWS)
         yield scored("rows_enough", 1.0, f"{counts} rows{of}; they would have sufficed since {since:%Y-%m-%d}")
     else:
-        date = _date(found, sample, spec, short)
-        yield scored(
-            "rows_enough",
-            _score(lacks, spec),
-            lacks.reason.removeprefix("not trained, because "),
-            advice=_advice(date, found, spec),
-        )
-    test = summary.get("test")
+        reason = parts.lacks.reason.removeprefix("not trained, because ")
+        advice = _advice(_date(found, sample, spec, suffices), found, spec)
+        yield scored("rows_enough", _score(parts.lacks, spec), reason, advice=advice)
+    test = parts.summary.get("test")
     if test is None or not test["rows"]:
         yield scored("test_period", None, "there are no test rows yet")
         return
@@ -113,7 +126,7 @@ def _first(low: datetime, high: datetime, suffices: Callable[[datetime], bool]) 
     return start + most * DAY
 
 
-def _date(found: Course, sample: Sample, spec: Spec, short: Callable[[datetime, exp.Expr], bool]) -> datetime | None:
+def _date(found: Course, sample: Sample, spec: Spec, suffices: Callable[[datetime, exp.Expr], bool]) -> datetime | None:
     """Return the first day on which the split would suffice if rows kept coming as they did; None if never."""
     if not sample.count:
         return None
@@ -122,8 +135,8 @@ def _date(found: Course, sample: Sample, spec: Spec, short: Callable[[datetime, 
     while repetitions <= MOST_REPETITIONS:
         rows = _repeated(sample, spec, length, repetitions)
         end = found.last + repetitions * length
-        if not short(end, rows):
-            return _first(found.last, end, lambda at, rows=rows: not short(at, rows))
+        if suffices(end, rows):
+            return _first(found.last, end, partial(suffices, rows=rows))
         repetitions *= 2
     return None
 

@@ -39,7 +39,7 @@ MOST_CLASSES = 20
 
 
 def settle(question: Question, relation: Relation, sample: Sample, entity: Choice) -> Settled:
-    """Settle what the question leaves open; `entity` is settled. Raises ReadinessError where nothing can be proposed."""
+    """Settle what is open beside the entity; raises ReadinessError where nothing can be proposed."""
     time = _time(question, relation, sample)
     target = _target(question, relation, sample, (*entity.columns, *time.columns))
     label_time = _label_time(question, relation, sample, time, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -15,6 +15,7 @@ from mlbridge.features.columns import WITH_ZONE
 from mlbridge.readiness.assessment import Relation, Requirement, scored
 from mlbridge.readiness.relations import ReadinessError
 from mlbridge.readiness.sample import Sample, held, parsed, table_of
+from mlbridge.readiness.settled import Settled
 from mlbridge.readiness.source import Source
 from mlbridge.typing import Row
 
@@ -117,4 +118,6 @@ def _period(found: Course, as_of: datetime) -> Iterator[Requirement]:
 
 def in_days(length: timedelta) -> str:
     """Write a length of time for a sentence."""
-    return f"{length / DAY:,.3g} days" if length >= DAY else f"{length / timedelta(hours=1):,.3g} hours"
+    if length >= 100 * DAY:
+        return f"{length / DAY:,.0f} days"
+    return f"{length / DAY:.3g} days" if length >= DAY else f"{length / timedelta(hours=1):.3g} hours"

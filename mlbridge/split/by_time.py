@@ -20,7 +20,10 @@ MOMENT, KNOWN_AT, TARGET = "ml moment", "ml known at", "ml known target"
 # numbers of ten thousandths.
 RULE = """
 with moments as (
-    select "ml moment" as moment, count(*) as labelled from known where "ml known target" is not null group by "ml moment"
+    select "ml moment" as moment, count(*) as labelled
+    from known
+    where "ml known target" is not null
+    group by "ml moment"
 ),
 counted as (
     select
