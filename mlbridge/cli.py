@@ -266,10 +266,9 @@ def graft(  # noqa: PLR0913 - what the command line offers
     from mlbridge.readiness.assessment import Question
 
     try:
-        with announced("assessing"):
-            question = Question(relation, target, entity, time, label_time, task)
-            wish = Wish(name, question, sql, schema, package)
-            done = graft(Project.at(project_dir, profiles_dir, dbt_target), wish, write)
+        with progress_report() as report:
+            wish = Wish(name, Question(relation, target, entity, time, label_time, task), sql, schema, package)
+            done = graft(Project.at(project_dir, profiles_dir, dbt_target), wish, write, report)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":

@@ -8,12 +8,13 @@ from mlbridge.grafting.changes import Change
 from mlbridge.grafting.graft import Graft, Wish
 from mlbridge.grafting.graft import graft as planned
 from mlbridge.project.project import Project
+from mlbridge.readiness.assess import Report
 from mlbridge.typing import Document
 
 
-def graft(project: Project, wish: Wish, write: bool) -> Graft:
+def graft(project: Project, wish: Wish, write: bool, report: Report) -> Graft:
     """Work out what grafting a model changes; the files are written only if `write` is True."""
-    found = planned(project, wish)
+    found = planned(project, wish, report)
     return found.apply(project.path) if write else found
 
 

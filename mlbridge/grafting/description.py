@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlbridge.grafting.features import features_of, in_words
+from mlbridge.grafting.features import features_of, in_words, row_key
 from mlbridge.grafting.names import exposure_of
 from mlbridge.project.yaml_style import YamlStyle
 from mlbridge.readiness.assessment import Assessment
@@ -32,11 +32,6 @@ class Described:
     schema: str | None
     columns: Mapping[str, str]
 
-    @property
-    def key(self) -> list[str]:
-        """Return the columns of a row's key."""
-        return list(dict.fromkeys([*self.found.entity.columns, *self.found.time.columns]))
-
     def config(self, **config: Json) -> Document:
         """Return a node's config, in the model's own schema if it has one."""
         return config if self.schema is None else {**config, "schema": self.schema}
@@ -48,13 +43,13 @@ class Described:
 
 def _nodes(model: Described) -> Document:
     name, found = model.name, model.found
-    target, relation = found.target.column, found.relation.name
-    of_key = in_words(model.key)
-    in_full = {"name": f"valid_rows_of_{name}_features", "arguments": {"unique": [model.key], "not_null": model.key}}
-    of_split = {"unique": [model.key], "not_null": ["ml_split"], "accepted_values": {"ml_split": SPLITS}}
+    target, relation, key = found.target.one, found.relation.name, row_key(found)
+    of_key = in_words(key)
+    in_full = {"name": f"valid_rows_of_{name}_features", "arguments": {"unique": [key], "not_null": key}}
+    of_split = {"unique": [key], "not_null": ["ml_split"], "accepted_values": {"ml_split": SPLITS}}
     of_scores = {
-        "unique": [model.key],
-        "not_null": [*model.key, "local_date", "outcome_state", "version", "scored_at"],
+        "unique": [key],
+        "not_null": [*key, "local_date", "outcome_state", "version", "scored_at"],
         "accepted_values": {"outcome_state": ["known", "pending", "never"]},
         "conditions": ["prediction is not null or not_scored_because is not null"],
     }

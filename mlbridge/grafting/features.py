@@ -50,36 +50,30 @@ def selected_sql(name: str, type_: str, dialect: str) -> str:
 
 def left_out(found: Assessment) -> dict[str, str]:
     """Return the columns that do not become features, each with the reason."""
-    roles = {*found.entity.columns, *found.time.columns, *found.target.columns, *found.label_time.columns}
     odd = {name: NOT_IN_A_FILE for name in found.columns if any(mark in name for mark in JINJA)}
     reasons = {**found.suspected, **found.unusable, **odd}
-    return {name: reasons[name] for name in found.columns if name in reasons and name not in roles}
+    return {name: reasons[name] for name in found.columns if name in reasons and name not in found.keys}
 
 
 def features_of(found: Assessment) -> list[str]:
     """Return the columns that become features, in the order of the relation."""
-    roles = {*found.entity.columns, *found.time.columns, *found.target.columns, *found.label_time.columns}
     without = left_out(found)
-    return [name for name in found.columns if name not in roles and name not in without]
+    return [name for name in found.columns if name not in found.keys and name not in without]
 
 
 def features_sql(found: Assessment, reference: str, style: SqlStyle, dialect: str) -> str:
     """Write the node; `reference` is the call of `ref` or `source` for the relation."""
-    (time,), (target,) = found.time.columns, found.target.columns
-    key = in_words((*found.entity.columns, time))
-    usable = features_of(found)
+    time, usable = found.time.one, features_of(found)
+    key = row_key(found)
     dated = [name for name in usable if parse_type(found.columns[name]).is_type(*TEMPORAL)]
-    lines = [
-        *comment(f"One row per {key}, with what is known at {time} (UTC)."),
-        style.word("select"),
-    ]
+    outcome = (found.target.one, *(name for name in found.label_time.columns if name not in key))
     parts: list[tuple[list[str], Sequence[str]]] = [
-        (["The key of a row, and the moment of the prediction."], (*found.entity.columns, time)),
-        ([_of_outcome(found)], (target, *found.label_time.columns)),
+        (["The key of a row, and the moment of the prediction."], key),
+        ([_of_outcome(found)], outcome),
         (_hints(found, time, dated), usable),
     ]
-    written = 0
-    columns = [name for _, names in parts for name in dict.fromkeys(names)]
+    lines = [*comment(f"One row per {in_words(key)}, with what is known at {time} (UTC)."), style.word("select")]
+    columns, written = [*key, *outcome, *usable], 0
     for hints, names in parts:
         lines += [style.indent + line for hint in hints for line in comment(hint)] if names else []
         for name in names:
@@ -92,6 +86,11 @@ def features_sql(found: Assessment, reference: str, style: SqlStyle, dialect: st
             lines += [style.indent + line for line in comment(f"{name}: {reason}", "  ")]
     lines.append(f"{style.word('from')} {{{{ {reference} }}}}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def row_key(found: Assessment) -> list[str]:
+    """Return the columns of a row's key: the entity's and the time."""
+    return list(dict.fromkeys((*found.entity.columns, found.time.one)))
 
 
 def in_words(names: Sequence[str]) -> str:
@@ -107,7 +106,7 @@ def _line(column: str, before: int, every: int, style: SqlStyle) -> str:
 
 
 def _of_outcome(found: Assessment) -> str:
-    target, known = found.target.column, found.label_time.column
+    target, known = found.target.one, found.label_time.column
     when = f", and {known} when it is" if known else "; without a label time it counts as known at the prediction"
     return f"The outcome: {target} is NULL while it is not known{when}."
 

@@ -19,7 +19,7 @@ from mlbridge.grafting.yaml_edits import YamlFile
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
 from mlbridge.publication.folder import folder_of
-from mlbridge.readiness.assess import assess
+from mlbridge.readiness.assess import Report, assess
 from mlbridge.readiness.assessment import NO, Assessment
 from mlbridge.readiness.catalogue import BLOCKS
 
@@ -40,8 +40,8 @@ class Graft:
         return replace(self, written=True)
 
 
-def graft(project: Project, wish: Wish) -> Graft:
-    """Work out what grafting a model changes; nothing is written.
+def graft(project: Project, wish: Wish, report: Report) -> Graft:
+    """Work out what grafting a model changes; nothing is written. `report` is told of each step.
 
     Raises GraftError if the name, a file or the project is not as it must be, and the errors of `assess`.
     """
@@ -55,7 +55,7 @@ def graft(project: Project, wish: Wish) -> Graft:
     after = shared.with_models(now, [*declared, wish.name])
     manifest = read_or_make(project)
     check_free(wish.name, manifest, declared)
-    found = assess(project, wish.question)
+    found = assess(project, wish.question, report=report)
     _check(found)
     own = own_files(project, wish, found, manifest)
     taken = [path for path in own if read(folder, path) is not None]
@@ -84,7 +84,7 @@ def _shared(project: Project, wish: Wish, texts: Mapping[str, str | None], recor
                 f"--package: '{record.shared.package_file}' names the package already. Change it there, and leave "
                 "--package out."
             )
-        return replace(record.shared, schema=record.shared.schema or wish.schema)
+        return record.shared
     file = package_file(texts[PACKAGES], texts[DEPENDENCIES])
     there = wish.package is None and names_package(project.path, texts[file], file)
     package = None if there else package_entry(project.path, wish.package)

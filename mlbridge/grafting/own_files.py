@@ -32,7 +32,8 @@ def model(dbt, session):
 class Wish:
     """What a user asks for: the model's name, what it predicts, and how its nodes are written.
 
-    `sql`: predictions as SQL. `schema`: a schema for the branch. `package`: where the dbt package comes from.
+    `sql`: predictions as SQL. `schema`: a schema for the model's nodes, and with the first model of a project for the
+    tables of the package. `package`: where the dbt package comes from.
     """
 
     name: str

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlbridge.errors import GraftError
 from mlbridge.grafting.changes import read
@@ -90,7 +90,9 @@ class Record:
         None if it was the last one.
         """
         files = {name: sums for name, sums in self.files.items() if name != model}
-        return replace(self, files=files, originals=originals) if files else None
+        needed = {str(parent) for sums in files.values() for path in sums for parent in PurePosixPath(path).parents}
+        folders = tuple(each for each in self.folders if each in needed)
+        return replace(self, files=files, originals=originals, folders=folders) if files else None
 
     def without_branch(self, texts: Mapping[str, str | None], declared: Sequence[str]) -> dict[str, str | None]:
         """Return the shared files without the branch, with what the user has edited since; `declared` are its models.

@@ -65,9 +65,9 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
         *changed(now, after),
         Change(FILE, record.text, None if left is None else left.text),
     ]
-    return Ungraft(
-        model, tuple(changes), () if force else edited, _readers(project, model), record.folders, left is None
-    )
+    kept = () if force else edited
+    last = not [each for each in declared if each != model]
+    return Ungraft(model, tuple(changes), kept, _readers(project, model), record.folders, last)
 
 
 def _without(record: Record, model: str, now: dict[str, str | None], declared: Sequence[str]) -> dict[str, str | None]:

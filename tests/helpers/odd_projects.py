@@ -16,8 +16,8 @@ PROJECTS = {
     "brackets": '{name: shop, version: "1.0.0", profile: shop, vars: {a: {b: 1}}}\n',
     "brackets over lines": PLAIN + "vars: {\n  a: 1,\n  b: [\n    2,\n  ],\n}\nflags: {}\n",
     "anchors": PLAIN + "models:\n  shop:\n    staging: &view {+materialized: view}\n    marts: *view\n",
-    "merge keys": PLAIN + "x-all: &all\n  a: 1\nvars:\n  <<: *all\n  b: 2\n",
-    "empty keys": PLAIN + "vars:\nflags: ~\nmodels: {}\n",
+    "merge keys": PLAIN + "vars:\n  all: &all {a: 1}\n  deep:\n    <<: *all\n    b: 2\n",
+    "empty keys": PLAIN + "vars: {}\nflags: {}\nmodels: {}\n",
     "models declared by hand": PLAIN + "vars:\n  mlbridge_models: [churn]   # by hand\n  z: 1\n",
     "models in lines": PLAIN + "vars:\n    mlbridge_models:\n        - churn\n\n        # - later\n    z: 1\n",
     "models at the left": PLAIN + "vars:\n  mlbridge_models:\n  - churn\n  z: 1\n",
@@ -30,6 +30,11 @@ PROJECTS = {
     "a mark at the beginning": "\ufeff" + PLAIN,
     "other letters": PLAIN + "vars: {straße: 'größe', 名: 1}\n",
 }
+# The same that dbt itself does not take.
+REFUSED = {
+    "keys of null": PLAIN + "vars:\nflags: ~\nmodels:   # none\n",
+    "merge keys at the top": PLAIN + "x-all: &all\n  a: 1\nvars:\n  <<: *all\n  b: 2\n",
+}
 PACKAGES = {
     "none": None,
     "empty": "",
@@ -41,6 +46,5 @@ PACKAGES = {
     "an empty list": "packages: []\n",
     "four spaces": 'packages:\n    -   git: "https://host/x.git"\n        revision: v1\n',
     "carriage returns": "packages:\r\n  - local: utils\r\n",
-    "projects": "projects:\n  - name: other\n",
 }
 IGNORED = {"none": None, "some": "target/\n", "no newline at the end": "target/", "one of ours": "*.duckdb\r\nlogs/\r\n"}

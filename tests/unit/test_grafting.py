@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlglot
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd_projects import IGNORED, PACKAGES, PLAIN, PROJECTS
 
@@ -28,7 +28,8 @@ from mlbridge.grafting.package import names_package, package_entry, package_file
 from mlbridge.grafting.style import SqlStyle
 from mlbridge.project.project import Project
 from mlbridge.project.yaml_style import YamlStyle
-from mlbridge.readiness.assessment import Assessment, Choice, Question, Relation
+from mlbridge.readiness.assessment import Assessment, Question, Relation
+from mlbridge.readiness.settled import Choice
 
 COLUMNS = {
     "order_id": "BIGINT",
@@ -41,6 +42,7 @@ COLUMNS = {
     "{{ evil }}": "INTEGER",
     "tags": "VARCHAR[]",
 }
+PROFILE = "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n"
 
 
 def named(*columns: str) -> Choice:
@@ -72,7 +74,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     manifest: dict[str, Any] = {"nodes": {}, "sources": {}, "exposures": {}}
 
     def made(files: dict[str, str | None], *more: dict[str, Any]) -> Project:
-        for name, text in {"models/marts/fct_orders.sql": "select 1", **files}.items():
+        for name, text in {"models/marts/fct_orders.sql": "select 1", "profiles.yml": PROFILE, **files}.items():
             if text is not None:
                 (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
                 (tmp_path / name).write_bytes(text.encode())
@@ -82,7 +84,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
     for module in (grafting, ungrafting):
         monkeypatch.setattr(module, "read_or_make", lambda _: manifest)
-    monkeypatch.setattr(grafting, "assess", lambda *_: ORDERS)
+    monkeypatch.setattr(grafting, "assess", lambda *_, **__: ORDERS)
     monkeypatch.setattr(grafting, "_ignored", lambda _: ("*.duckdb",))
     monkeypatch.setattr(Project, "credentials", type("Credentials", (), {"type": "duckdb"}))
     yield made
@@ -93,8 +95,12 @@ def files(folder: Path) -> dict[str, bytes | None]:
     return {str(each.relative_to(folder)): each.read_bytes() if each.is_file() else None for each in found}
 
 
+def unreported(*_: object) -> None:
+    """Take what is reported, and say nothing."""
+
+
 def grafted(project: Project, name: str = "late", **how: Any) -> Graft:
-    return grafting.graft(project, Wish(name, Question("fct_orders"), **how)).apply(project.path)
+    return grafting.graft(project, Wish(name, Question("fct_orders"), **how), unreported).apply(project.path)
 
 
 def ungrafted(project: Project, name: str = "late", force: bool = False) -> ungrafting.Ungraft:
@@ -206,7 +212,7 @@ def test_a_write_that_fails_undoes_those_before_it(
 ) -> None:
     shop = host({"dbt_project.yml": PLAIN, ".gitignore": "a"})
     before = files(shop.path)
-    planned = grafting.graft(shop, Wish("late", Question()))
+    planned = grafting.graft(shop, Wish("late", Question()), unreported)
     assert len(planned.changes) == 10
     replace_file, count = Path.replace, iter(range(100))
 
@@ -284,6 +290,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl
 STYLE = st.builds(YamlStyle, st.sampled_from([2, 4]), st.sampled_from([0, 2, 4]), st.sampled_from("'\""), st.booleans())
 
 
+@settings(max_examples=20)
 @given(STYLE, st.dictionaries(st.sampled_from(sorted(COLUMNS)), TEXTS), st.sampled_from([None, "ml", "null"]))
 def test_the_yaml_says_the_same_in_every_style(
     style: YamlStyle, described: dict[str, str], schema: str | None

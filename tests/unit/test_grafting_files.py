@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_projects import IGNORED, PACKAGES, PLAIN, PROJECTS
+from odd_projects import IGNORED, PACKAGES, PLAIN, PROJECTS, REFUSED
 
 from mlbridge.errors import GraftError, MlbridgeError
 from mlbridge.grafting.merging import merged
@@ -24,19 +24,20 @@ SHARED = (
     Shared("packages.yml", {"git": "https://host/mlbridge.git", "revision": "v1"}, "ml", IGNORES),
     Shared("packages.yml", None, None, ()),
 )
+ODD = PROJECTS | REFUSED
 FLAG = "require_ref_searches_node_package_before_root"
 # Every odd file at least once, with each of what a branch may need.
 HOSTS = [
     (project, packages, ignored, shared)
     for (project, packages, ignored), shared in product(
-        zip_longest(PROJECTS, chain(PACKAGES, PACKAGES), chain(*[IGNORED] * 6)), SHARED
+        zip_longest(ODD, chain(PACKAGES, PACKAGES), chain(*[IGNORED] * 6)), SHARED
     )
 ]  # fmt: skip
 
 
 def host(project: str | None, packages: str | None, ignored: str | None) -> dict[str, str | None]:
     return {
-        "dbt_project.yml": PROJECTS[project or "plain"],
+        "dbt_project.yml": ODD[project or "plain"],
         "packages.yml": PACKAGES[packages or "none"],
         ".gitignore": IGNORED[ignored or "none"],
     }
@@ -79,7 +80,7 @@ def test_a_branch_and_back_is_the_identity(
     assert record.without_branch(risk, [*by_hand, "risk"]) == before
 
 
-@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.parametrize("project", ODD)
 def test_what_the_user_adds_later_stays(project: str) -> None:
     before = host(project, "one", "some")
     by_hand, shared = declared(before), SHARED[1]
