@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,8 +79,8 @@ def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
 
 def drop(project: Project, model: str, last: bool) -> None:
     """Drop a model's tables, with the last model those of the package; raises GraftError if dbt cannot."""
-    macro = f"{{really: true{'' if last else f', model: {model}'}}}"
-    options = ["--args", macro, "--profiles-dir", str(project.profiles)]
+    arguments = {"really": True} | ({} if last else {"model": model})
+    options = ["--args", json.dumps(arguments), "--profiles-dir", str(project.profiles)]
     options += [] if project.target is None else ["--target", project.target]
     with TemporaryDirectory(prefix="mlbridge_") as logs:
         done, errors = invoke(project, ["run-operation", "mlbridge.drop_tables", *options], Path(logs))

@@ -9,9 +9,11 @@ PROJECTS = {
     "no newline at the end": PLAIN.rstrip(),
     "carriage returns": PLAIN.replace("\n", "\r\n") + "\r\nvars:\r\n  a: 1\r\n",
     "blank lines and comments": (
-        "# The shop.\nname: 'shop'  # us\n\n\nprofile: shop\n\nvars:   # what varies\n\n  a: 1   # one\n\n  # b: 2\n\n# the end\n"
+        "# The shop.\nname: 'shop'  # us\n\n\nprofile: shop\n\n"
+        "vars:   # what varies\n\n  a: 1   # one\n\n  # b: 2\n\n# the end\n"
     ),
-    "four spaces": PLAIN + "flags:\n    fail_fast: true\nvars:\n    deep:\n        deeper: [1,2]\nmodels:\n    shop:\n        +tags: x\n",
+    "four spaces": PLAIN
+    + "flags:\n    fail_fast: true\nvars:\n    deep:\n        deeper: [1,2]\nmodels:\n    shop:\n        +tags: x\n",
     "lists at the left": PLAIN + "model-paths:\n- models\n- more\non-run-end:\n- 'select 1'\n",
     "brackets": '{name: shop, version: "1.0.0", profile: shop, vars: {a: {b: 1}}}\n',
     "brackets over lines": PLAIN + "vars: {\n  a: 1,\n  b: [\n    2,\n  ],\n}\nflags: {}\n",
@@ -47,4 +49,9 @@ PACKAGES = {
     "four spaces": 'packages:\n    -   git: "https://host/x.git"\n        revision: v1\n',
     "carriage returns": "packages:\r\n  - local: utils\r\n",
 }
-IGNORED = {"none": None, "some": "target/\n", "no newline at the end": "target/", "one of ours": "*.duckdb\r\nlogs/\r\n"}
+IGNORED = {
+    "none": None,
+    "some": "target/\n",
+    "no newline at the end": "target/",
+    "one of ours": "*.duckdb\r\nlogs/\r\n",
+}

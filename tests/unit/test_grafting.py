@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +69,7 @@ def node(name: str, path: str, **config: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Project]]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Project]:
     """Write a project that has the orders; what dbt parsed and the assessment are given."""
     manifest: dict[str, Any] = {"nodes": {}, "sources": {}, "exposures": {}}
 
@@ -87,7 +87,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(grafting, "assess", lambda *_, **__: ORDERS)
     monkeypatch.setattr(grafting, "_ignored", lambda _: ("*.duckdb",))
     monkeypatch.setattr(Project, "credentials", type("Credentials", (), {"type": "duckdb"}))
-    yield made
+    return made
 
 
 def files(folder: Path) -> dict[str, bytes | None]:
@@ -179,7 +179,7 @@ def test_lines_that_the_user_has_edited_are_left_to_people(host: Callable[..., P
     path = shop.path / "dbt_project.yml"
     path.write_text(path.read_text().replace("[late]", "[late]  # ours"))
     before = files(shop.path)
-    with pytest.raises(GraftError, match="'dbt_project.yml' has been edited in the lines that the branch has there"):
+    with pytest.raises(GraftError, match=r"'dbt_project\.yml' has been edited in the lines that the branch has there"):
         ungrafting.ungraft(shop, "late", force=True)
     assert files(shop.path) == before
     path.write_text(PLAIN)
@@ -292,9 +292,7 @@ STYLE = st.builds(YamlStyle, st.sampled_from([2, 4]), st.sampled_from([0, 2, 4])
 
 @settings(max_examples=20)
 @given(STYLE, st.dictionaries(st.sampled_from(sorted(COLUMNS)), TEXTS), st.sampled_from([None, "ml", "null"]))
-def test_the_yaml_says_the_same_in_every_style(
-    style: YamlStyle, described: dict[str, str], schema: str | None
-) -> None:
+def test_the_yaml_says_the_same_in_every_style(style: YamlStyle, described: dict[str, str], schema: str | None) -> None:
     text = Described("late", ORDERS, schema, described).text(style)
     found, plain = yaml.safe_load(text), Described("late", ORDERS, schema, described).text(YamlStyle())
     assert found == yaml.safe_load(plain)
