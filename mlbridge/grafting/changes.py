@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mlbridge.errors import GraftError
+from mlbridge.errors import GraftError, listed
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,30 @@ def write(folder: Path, changes: Sequence[Change], spare_folders: Sequence[str] 
             done.append(change)
             _put(folder, change.path, change.after)
     except BaseException as error:
-        for change in reversed(done):
-            _put(folder, change.path, change.before)
+        stuck = _undo(folder, done)
         _remove_empty(folder, made)
         if isinstance(error, OSError):
+            left = (
+                f"Nothing else is changed, but {listed(stuck)} could not be restored" if stuck else "Nothing is changed"
+            )
             raise GraftError(
-                f"'{error.filename or changes[len(done) - 1].path}' cannot be written: {error.strerror}. Nothing is "
-                "changed. See to the rights and the space of the project's folder."
+                f"'{done[-1].path}' cannot be written: {error.strerror}. {left}. See to the rights and the space of the "
+                "project's folder."
             ) from error
         raise
     _remove_empty(folder, spare_folders)
+
+
+def _undo(folder: Path, done: Sequence[Change]) -> list[str]:
+    """Take changes back, the last one first; returns the files of which that was not possible."""
+    stuck = []
+    for change in reversed(done):
+        try:
+            if read(folder, change.path) != change.before:
+                _put(folder, change.path, change.before)
+        except (OSError, GraftError):
+            stuck.append(change.path)
+    return stuck
 
 
 def _put(folder: Path, path: str, text: str | None) -> None:

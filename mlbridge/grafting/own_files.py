@@ -14,6 +14,8 @@ from mlbridge.project.project import STAGES, Project
 from mlbridge.readiness.assessment import Assessment, Question
 from mlbridge.typing import Document
 
+# Enough to tell a project's style by; reading YAML takes its time.
+MOST_FILES = 200
 TRAINING = """import mlbridge
 
 
@@ -80,4 +82,6 @@ def _reference(node: Document, package: str, quote: str) -> str:
 def _style(project: Path, paths: list[str]) -> Style:
     ends = (".sql", ".yml", ".yaml")
     files = sorted(file for path in paths for file in (project / path).rglob("*") if file.suffix in ends)
-    return Style.of([str(file.relative_to(project)) for file in files], lambda path: read(project, path) or "")
+    return Style.of(
+        [str(file.relative_to(project)) for file in files[:MOST_FILES]], lambda path: read(project, path) or ""
+    )
