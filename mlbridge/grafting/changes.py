@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from mlbridge.errors import GraftError, listed
 
+NOTHING = "Nothing is changed"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -82,12 +84,10 @@ def write(folder: Path, changes: Sequence[Change], spare_folders: Sequence[str] 
         stuck = _undo(folder, done)
         _remove_empty(folder, made)
         if isinstance(error, OSError):
-            left = (
-                f"Nothing else is changed, but {listed(stuck)} could not be restored" if stuck else "Nothing is changed"
-            )
+            left = f"Nothing is changed, except that {listed(stuck)} could not be restored" if stuck else NOTHING
             raise GraftError(
-                f"'{done[-1].path}' cannot be written: {error.strerror}. {left}. See to the rights and the space of the "
-                "project's folder."
+                f"'{done[-1].path}' cannot be written: {error.strerror}. {left}. See to the rights and the space of "
+                "the project's folder."
             ) from error
         raise
     _remove_empty(folder, spare_folders)
