@@ -66,6 +66,10 @@ class Session(Protocol):
         """Return a query that runs once it is read."""
         ...
 
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
 
 class DuckDB(PythonEngine[Session, Relation]):
     """DuckDB, by its own client."""
@@ -193,7 +197,7 @@ class DuckDB(PythonEngine[Session, Relation]):
         environment = create(credentials)
         try:
             handle = environment.handle()  # type: ignore[no-untyped-call]
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
             raise _refused(error, "reads or writes") from error
         try:
             yield handle.cursor()
@@ -208,7 +212,7 @@ class DuckDB(PythonEngine[Session, Relation]):
         if not writes:
             return found
         try:
-            with self.opened(credentials) as session:
+            with self.opened(replace(credentials, retries=None)) as session:  # nobody waits for a lock here
                 return found + [
                     Right(WRITE, schema, _lacking(session, database, schema)) for database, schema in writes
                 ]

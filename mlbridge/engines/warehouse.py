@@ -115,6 +115,10 @@ class Warehouse:
             str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(database, schema, name))
         }
 
+    def close(self) -> None:
+        """End the session, so that others can open a warehouse that is a file."""
+        self._session.close()
+
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
         return PYTHON_ENGINE.stream(self._session, query.sql(dialect=DIALECT), rows)

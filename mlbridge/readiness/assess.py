@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 
+from mlbridge.engines.rights import Right
 from mlbridge.errors import listed
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
@@ -21,7 +23,7 @@ from mlbridge.readiness.outcomes import outcome_requirements
 from mlbridge.readiness.relations import ReadinessError, relation_of, snapshots_of
 from mlbridge.readiness.rights import may_read, may_write, rights_requirements
 from mlbridge.readiness.room import room_of, room_requirements
-from mlbridge.readiness.rows import course, row_requirements
+from mlbridge.readiness.rows import Course, course, row_requirements
 from mlbridge.readiness.source import Source, open_source
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.specification import Spec
@@ -60,26 +62,47 @@ def assess(
     manifest = read_or_make(project)
     named = None if question.relation is None else relation_of(question.relation, manifest)
     rights = may_write(project, manifest)
-    source = open_source(project)
-    step(1)
-    found, others = _chosen(project, question, named, manifest, source)
-    rights += may_read(project, found.relation)
-    every = course(source, found.relation, found.columns, found.settled)
-    step(2)
+    with open_source(project) as source:
+        step(1)
+        found, others = _chosen(project, question, named, manifest, source)
+        rights += may_read(project, found.relation)
+        every = course(source, found.relation, found.columns, found.settled)
+        asked = _Asked(project, manifest, source, found, every, rights, clock, cadence)
+        return replace(_answer(asked, step), others=others)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A relation with what every requirement is scored on."""
+
+    project: Project
+    manifest: Document
+    source: Source
+    found: Examined
+    every: Course
+    rights: Sequence[Right]
+    clock: datetime
+    cadence: str
+
+
+def _answer(asked: _Asked, step: Callable[[int], None]) -> Assessment:
+    """Score every requirement."""
+    found, every, clock = asked.found, asked.every, asked.clock
     sample, settled = found.sample, found.settled
+    step(2)
     unusable = unusable_columns(found.columns, sample, settled.keys)
     later = later_columns(sample, settled.time.one, settled.keys)
-    snapshots = snapshots_of(found.relation, manifest)
+    snapshots = snapshots_of(found.relation, asked.manifest)
     requirements = [
         *row_requirements(every, found.repeated, settled.moments, clock, sample),
         *outcome_requirements(every, sample, settled),
         *column_requirements(found.columns, sample, settled.keys, unusable),
         *moment_requirements(sample, settled.time.one, settled.keys, later, snapshots),
-        *rights_requirements(rights),
+        *rights_requirements(asked.rights),
     ]
     step(3)
     spec = _spec(found, [*unusable, *later])
-    parts = split_parts(source, found.relation, sample, spec, clock)
+    parts = split_parts(asked.source, found.relation, sample, spec, clock)
     requirements += enough_requirements(parts, sample, spec, every, clock)
     step(4)
     model = first_model(sample, spec, clock)
@@ -88,7 +111,7 @@ def assess(
     useless = {name: reason for name, (_, reason) in unusable.items()} | dict(model.constant)
     step(5)
     kept = [name for name in sample.types if name not in suspected and name not in useless]
-    room = room_of(project, source, found, every, kept, parts.rows(every.total), cadence)
+    room = room_of(asked.project, asked.source, found, every, kept, parts.rows(every.total), asked.cadence)
     requirements += room_requirements(room)
     order = list(REQUIREMENTS)
     return Assessment(
@@ -101,8 +124,7 @@ def assess(
         requirements=tuple(sorted(requirements, key=lambda each: order.index(each.code))),
         suspected=suspected,
         unusable=useless,
-        others=others,
-        grants=tuple(chain.from_iterable(each.grants for each in rights)),
+        grants=tuple(chain.from_iterable(each.grants for each in asked.rights)),
         room=room,
     )
 
@@ -110,7 +132,7 @@ def assess(
 def _chosen(
     project: Project, question: Question, named: Relation | None, manifest: Document, source: Source
 ) -> tuple[Examined, dict[str, str]]:
-    """Examine the named relation, or the likeliest of which all can be proposed; gives the other likely ones too."""
+    """Examine the named relation, or the likeliest of which all can be proposed; name other likely ones."""
     if named is not None:
         may_read(project, named)
         return examine(question, named, manifest, source), {}
@@ -123,8 +145,8 @@ def _chosen(
             continue
         return found, {each.name: why for each, why in likely if each != relation}
     raise ReadinessError(
-        f"no relation can be proposed. {' '.join(problems[:3]) or 'None is built that has a timestamp or a date.'} Name "
-        "one, such as `mlbridge assess fct_orders`."
+        f"no relation can be proposed. {' '.join(problems[:3]) or 'None is built that has a timestamp or a date.'} "
+        "Name one, such as `mlbridge assess fct_orders`."
     )
 
 

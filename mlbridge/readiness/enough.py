@@ -76,12 +76,12 @@ def enough_requirements(
     columns, target_as = role_columns(spec), target_type(spec.target, sample.held_types, spec)
     of = "" if parts.of == found.total else f" of a sample of {parts.of:,} rows"
 
-    def suffices(at: datetime, rows: exp.Expr) -> bool:
+    def suffices(rows: exp.Expr, at: datetime) -> bool:
         split = split_by_time(columns, rows, spec, at)
         return _parts(sample.warehouse, split, spec, target_as, sample.count).lacks is None
 
     if parts.lacks is None:
-        since = _first(found.first, min(found.last, as_of), lambda at: suffices(at, sample.table))
+        since = _first(found.first, min(found.last, as_of), partial(suffices, sample.table))
         counts = ", ".join(f"{parts.summary[name]['rows']:,} {name}" for name in MIN_ROWS)
         yield scored("rows_enough", 1.0, f"{counts} rows{of}; they would have sufficed since {since:%Y-%m-%d}")
     else:
@@ -126,7 +126,7 @@ def _first(low: datetime, high: datetime, suffices: Callable[[datetime], bool]) 
     return start + most * DAY
 
 
-def _date(found: Course, sample: Sample, spec: Spec, suffices: Callable[[datetime, exp.Expr], bool]) -> datetime | None:
+def _date(found: Course, sample: Sample, spec: Spec, suffices: Callable[[exp.Expr, datetime], bool]) -> datetime | None:
     """Return the first day on which the split would suffice if rows kept coming as they did; None if never."""
     if not sample.count:
         return None
@@ -135,8 +135,8 @@ def _date(found: Course, sample: Sample, spec: Spec, suffices: Callable[[datetim
     while repetitions <= MOST_REPETITIONS:
         rows = _repeated(sample, spec, length, repetitions)
         end = found.last + repetitions * length
-        if suffices(end, rows):
-            return _first(found.last, end, partial(suffices, rows=rows))
+        if suffices(rows, end):
+            return _first(found.last, end, partial(suffices, rows))
         repetitions *= 2
     return None
 

@@ -75,7 +75,7 @@ class SkippedError(MlbridgeError):
 def _requirement(model: EvaluatedCandidate, training: Training, sample: Sample) -> Requirement:
     metric = training.spec.metric
     record = model.value("test", metric)
-    value, low, high, baseline = (record[name] for name in ("value", "low", "high", "baseline"))
+    value, low, high, baseline = record["value"], record["low"], record["high"], record["baseline"]
     of = "all rows" if sample.limited is None else f"a sample of {sample.limited:,} rows"
     evidence = (
         f"{model.fitted.name} on {len(training.columns):,} columns of {of}: {metric} {figure(value)} (95 % interval "

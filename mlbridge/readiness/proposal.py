@@ -81,10 +81,10 @@ def _time(question: Question, relation: Relation, sample: Sample) -> Choice:
 
     best = min(complete, key=rank)
     share = _share_not_after(best, moments, sample)
-    others = (
-        f", and the earliest of {len(moments)} moments in {100 * share:.3g} % of the rows" if len(moments) > 1 else ""
-    )
-    return Choice((best,), f"a {sample.types[best]} in every row{others}", proposed=True)
+    reasons = [f"a {sample.types[best]} in every row"]
+    reasons += ["its name is that of a beginning"] if _word(best, BEFORE) else []
+    reasons += [f"no other moment is earlier in {100 * share:.3g} % of the rows"] if share >= TOGETHER else []
+    return Choice((best,), "; ".join(reasons), proposed=True)
 
 
 def _share_not_after(name: str, moments: Sequence[str], sample: Sample) -> float:
@@ -134,17 +134,23 @@ def _target(question: Question, relation: Relation, sample: Sample, keys: Sequen
 
 
 def _twin(name: str, sample: Sample, keys: Sequence[str]) -> str | None:
-    """Return a moment that is NULL where a column is; the last one where there are several."""
+    """Return a moment that is NULL where a column is: of several one with the name of an end, and the last."""
     facts = sample.facts[name]
     if name in keys or not 0 < facts.known < facts.rows:
         return None
-    moments = [each for each in _moments(sample) if each not in (name, *keys) and sample.facts[each].known < facts.rows]
+    moments = [
+        each for each in _moments(sample) if each not in (name, *keys) and 0 < sample.facts[each].known < facts.rows
+    ]
     alike = [
         each
         for each in moments
         if sample.share(column(name).is_(exp.null()).eq(column(each).is_(exp.null()))) >= TOGETHER
     ]
-    return max(alike, key=lambda each: (sample.facts[each].high is not None, sample.facts[each].high), default=None)
+
+    def rank(each: str) -> tuple[bool, bool, object]:
+        return _word(each, AFTER), not _word(each, BEFORE), sample.facts[each].high
+
+    return max(alike, key=rank, default=None)
 
 
 def _label_time(question: Question, relation: Relation, sample: Sample, time: Choice, target: Choice) -> Choice:

@@ -163,7 +163,7 @@ def take(
     query = select({name: held(name, type_, source.dialect) for name, type_ in types.items()}, table_of(relation))
     if total > most:
         texts = [exp.func("coalesce", exp.cast(column(name), "text"), exp.Literal.string("")) for name in key or types]
-        joined = texts[0]
+        joined: exp.Expression = texts[0]
         for each in texts[1:]:
             joined = exp.DPipe(this=joined, expression=each)
         first = exp.Substring(this=exp.MD5(this=joined), start=exp.Literal.number(1), length=exp.Literal.number(8))

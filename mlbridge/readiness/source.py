@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import chdir
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -47,10 +49,9 @@ class FileSource(Source):
 
     dialect = PYTHON_ENGINE.name
 
-    def __init__(self, project: Project) -> None:
-        """Open the project's warehouse."""
-        self._warehouse: Warehouse = project.connect()
-        self._folder = project.start_folder
+    def __init__(self, warehouse: Warehouse, folder: Path) -> None:
+        """Take the open warehouse, and the folder from which relative paths in its views are."""
+        self._warehouse, self._folder = warehouse, folder
 
     def table(self, query: exp.Query) -> pa.Table:
         """Run a query and return its rows."""
@@ -73,6 +74,14 @@ class ServerSource(Source):
         return pa.Table.from_pandas(self._reader.frame(query.sql(), {}, {}), preserve_index=False)
 
 
-def open_source(project: Project) -> Source:
+@contextmanager
+def open_source(project: Project) -> Iterator[Source]:
     """Open the project's warehouse; raises SetupError if it is a file that is not there or that a process holds."""
-    return FileSource(project) if engine_of(project.credentials.type) is PYTHON_ENGINE else ServerSource(project)
+    if engine_of(project.credentials.type) is not PYTHON_ENGINE:
+        yield ServerSource(project)
+        return
+    warehouse = project.connect()
+    try:
+        yield FileSource(warehouse, project.start_folder)
+    finally:
+        warehouse.close()

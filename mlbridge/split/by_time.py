@@ -67,10 +67,9 @@ def split_by_time(columns: Mapping[str, exp.Expression], source: exp.Expr, spec:
     known = select(rows, source).where(moment.copy() <= clock.copy())
     test, validation = (round(share * 10000) for share in (spec.split.test, spec.split.validation))
     shares = {"until_validation": 10000 - test - validation, "until_test": 10000 - test}
-    rule = exp.replace_placeholders(
-        sqlglot.parse_one(RULE, dialect=DIALECT, into=exp.Select),
-        **{name: exp.Literal.number(share) for name, share in shares.items()},
-    )
+    rule = sqlglot.parse_one(RULE, dialect=DIALECT, into=exp.Select)
+    for each in list(rule.find_all(exp.Placeholder)):
+        each.replace(exp.Literal.number(shares[each.name]))
     steps = rule.args["with_"]
     first = exp.CTE(this=known, alias=exp.TableAlias(this=exp.to_identifier("known")))
     steps.set("expressions", [first, *steps.expressions])
