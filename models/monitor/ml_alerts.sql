@@ -1,4 +1,4 @@
-{{ mlbridge.output() }}
+{{ mlbridge.output('table') }}
 with placed as (
     select
         watched.*,
@@ -43,15 +43,11 @@ begun as (
     from drifting
 ),
 
-sources as (
-    {{ mlbridge.model_sources() }}
-),
-
 origins as (
     select distinct
         model,
         origin
-    from sources
+    from {{ ref('int_ml_model_sources') }}
 ),
 
 caused as (

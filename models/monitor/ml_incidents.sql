@@ -70,7 +70,7 @@ origins as (
     select distinct
         model,
         origin
-    from ({{ mlbridge.model_sources() }}) as sources
+    from {{ ref('int_ml_model_sources') }}
 ),
 
 states as (

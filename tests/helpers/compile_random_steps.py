@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 from compile_case import EXACT
-from compile_cases_boosted import oblivious, oblivious_number
+from compile_cases_boosted import (
+    SINGLE,
+    extreme,
+    extreme_number,
+    light,
+    light_number,
+    oblivious,
+    oblivious_number,
+    unnamed,
+)
 from sklearn import discriminant_analysis as da
 from sklearn import dummy
 from sklearn import ensemble as en
@@ -96,13 +105,22 @@ MODELS = [
         lambda: en.ExtraTreesClassifier(**SMALL), lambda: en.GradientBoostingClassifier(**SMALL),
         lambda: en.HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=4), dummy.DummyClassifier,
         lambda: en.GradientBoostingClassifier(loss="exponential", **SMALL), oblivious,
-        lambda: oblivious(grow_policy="Depthwise", nan_mode="Max"),
+        lambda: oblivious(grow_policy="Depthwise", nan_mode="Max"), extreme,
+        lambda: extreme(grow_policy="lossguide", max_leaves=5, subsample=0.7), lambda: unnamed(light()),
+        lambda: unnamed(light(boosting_type="dart", drop_rate=0.5, sigmoid=2.5)),
     ),
+    *steps(extreme, lambda: unnamed(light()), target="codes"),
+    *steps(lambda: CalibratedClassifierCV(extreme(), cv=2), tolerance=SINGLE),
     *steps(lambda: en.RandomForestClassifier(max_depth=9, n_estimators=9), target="labels"),
     *steps(
         lambda: en.RandomForestRegressor(**SMALL), lambda: en.GradientBoostingRegressor(**SMALL),
         lambda: en.HistGradientBoostingRegressor(max_iter=4, min_samples_leaf=4), tr.ExtraTreeRegressor,
-        lambda: en.AdaBoostRegressor(**SMALL), oblivious_number, target="number",
+        lambda: en.AdaBoostRegressor(**SMALL), oblivious_number, extreme_number, lambda: unnamed(light_number()),
+        lambda: unnamed(light_number(objective="quantile")), target="number",
+    ),
+    *steps(
+        lambda: extreme_number(objective="reg:tweedie"), lambda: unnamed(light_number(objective="poisson")),
+        target="positive",
     ),
     *steps(
         lambda: en.HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=4),

@@ -28,10 +28,6 @@ several as (
     having count(*) > 1
 ),
 
-sources as (
-    {{ mlbridge.model_sources() }}
-),
-
 named as (
     select
         incident,
@@ -59,7 +55,7 @@ named as (
         sources.source as name,
         0 as severity_rank
     from models
-    inner join sources
+    inner join {{ ref('int_ml_model_sources') }} as sources
         on models.model = sources.model
     inner join several
         on models.incident = several.incident
