@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from sqlglot import exp
 
-from mlbridge.engines.warehouse import column
+from mlbridge.engines.warehouse import column, subquery
 from mlbridge.errors import GraftError, SetupError
 from mlbridge.grafting.names import nodes_of
 from mlbridge.grafting.ungraft import Ungraft
@@ -44,22 +44,18 @@ def remains(project: Project, model: str, last: bool) -> Remains:
 
     Nothing is found where there is no warehouse yet.
     """
-    manifest = read_or_make(project)
-    try:
-        source, folder = open_source(project), project.published_folder
-    except SetupError:
-        return Remains()
-    nodes = [
-        node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed") and is_built(node)
-    ]
+    nodes = [node for node in read_or_make(project)["nodes"].values() if is_built(node)]
     own = [node for node in nodes if node["name"] in nodes_of(model) and node["package_name"] != "mlbridge"]
     ours = [node for node in nodes if node["package_name"] == "mlbridge"]
-    there = [place_of(node) for node in (own + ours if last else own) if source.columns(place_of(node))]
-    return Remains(
-        tuple(f"{schema}.{name}" for _, schema, name in there),
-        {} if last else _rows(source, model, ours),
-        str(folder) if last and folder is not None and folder.exists() else None,
-    )
+    folder = project.published_folder if last else None
+    try:
+        with open_source(project) as source:
+            there = [place_of(node) for node in (own + ours if last else own) if source.columns(place_of(node))]
+            rows = {} if last else _rows(source, model, ours)
+    except SetupError:
+        return Remains()
+    published = None if folder is None or not folder.exists() else str(folder)
+    return Remains(tuple(f"{schema}.{name}" for _, schema, name in there), rows, published)
 
 
 def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
@@ -70,9 +66,8 @@ def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
         if node["config"]["materialized"] == "incremental" and "model" in source.columns(place):
             database, schema, name = place
             table = exp.table_(name, db=schema, catalog=database, quoted=True)
-            of_model = column("model").eq(exp.Literal.string(model))
-            query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(table).where(of_model)
-            if count := int(source.rows(query)[0]["n"]):
+            of_model = exp.select("*").from_(table).where(column("model").eq(exp.Literal.string(model)))
+            if count := source.count(subquery(of_model, "of_model")):
                 found[f"{schema}.{name}"] = count
     return found
 
