@@ -184,7 +184,7 @@ def show_graft(done: Graft) -> None:
             click.echo(f"{key}: {', '.join(choice.columns)} is proposed: {choice.reason}.")
     for name, reason in done.left_out.items():
         click.echo(f"left out: {name}: {reason}")
-    click.echo(f"{new} new files and {len(done.changes) - new} changed ones: {_ends(done.written)}")
+    click.echo(f"{new} new and {len(done.changes) - new} changed files: {_ends(done.written)}")
     if done.written:
         click.echo(f"Now run `dbt deps` and `dbt build`. `mlbridge ungraft {done.model}` takes all of it away again.")
 

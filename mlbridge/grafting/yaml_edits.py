@@ -92,7 +92,8 @@ class YamlFile:
         lines = lines or style.block(path[depth], rest)
         if depth == 0 and not node.flow_style:
             end = "" if self.text.endswith("\n") else newline_of(self.text)
-            blank = newline_of(self.text) if "\n\n" in self.text.replace("\r", "") else ""
+            lines_end = self.text.replace("\r", "")
+            blank = newline_of(self.text) if "\n\n" in lines_end and not lines_end.endswith("\n\n") else ""
             for space in (blank, ""):
                 yield self.text + end + space + self._lines(lines)
         yield after(self.text, node, *lines)
