@@ -11,6 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from mlbridge.errors import listed
+
 if TYPE_CHECKING:
     from mlbridge.grafting.changes import Change
     from mlbridge.grafting.graft import Graft
@@ -178,6 +180,8 @@ def show_graft(done: Graft) -> None:
     for change in done.changes:
         _show_change(change)
     found, new = done.found, sum(change.action == "create" for change in done.changes)
+    if done.chosen:
+        click.echo(f"from: {found.relation.name} is proposed; others: {listed(found.others)}.")
     for key in ("target", "entity", "time", "label_time", "task"):
         choice = getattr(found, key)
         if choice.proposed and choice.columns:
@@ -221,7 +225,8 @@ def show_ungraft(done: Removal) -> None:
         click.echo(f"{path} stays: it was edited since it was grafted. Delete it yourself, or say --force.")
     for name in files.readers:
         click.echo(f"'{name}' reads the model: have it read something else first.")
-    ends = ("dropped" if files.written else "to be dropped") if done.drop else "remains; --drop drops it"
+    kept = "remains: drop it yourself" if files.written else "remains, unless you say --drop"
+    ends = ("dropped" if files.written else "to be dropped") if done.drop else kept
     for name in left.relations:
         click.echo(f"{name}: {ends}")
     for name, count in left.rows.items():

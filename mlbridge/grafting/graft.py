@@ -26,12 +26,16 @@ from mlbridge.readiness.catalogue import BLOCKS
 
 @dataclass(frozen=True)
 class Graft:
-    """What grafting a model changes. `left_out` are columns of the relation that are no features, with the reason."""
+    """What grafting a model changes.
+
+    `left_out` are columns of the relation that are no features, with the reason; `chosen`: nobody named the relation.
+    """
 
     model: str
     found: Assessment
     changes: tuple[Change, ...]
     left_out: Mapping[str, str]
+    chosen: bool
     written: bool = False
 
     def apply(self, project: Path) -> Graft:
@@ -66,7 +70,7 @@ def graft(project: Project, wish: Wish, report: Report) -> Graft:
     record = Record(shared, originals, {} if record is None else record.files, () if record is None else record.folders)
     record = record.with_model(wish.name, own, missing_folders(folder, own))
     changes = (*changed({}, own), *changed(now, after), Change(FILE, before, record.text))
-    return Graft(wish.name, found, changes, left_out(found))
+    return Graft(wish.name, found, changes, left_out(found), wish.question.relation is None)
 
 
 def _check(found: Assessment) -> None:
