@@ -9,7 +9,7 @@ import yaml
 
 from mlbridge.errors import GraftError, shown
 from mlbridge.project.yaml_style import YamlStyle
-from mlbridge.project.yaml_text import after, before, filled, is_empty, newline_of, parsed, value_of
+from mlbridge.project.yaml_text import after, before, deepest, filled, newline_of, parsed
 from mlbridge.typing import Json
 
 
@@ -75,15 +75,12 @@ class YamlFile:
     def _with_value(self, path: Sequence[str], value: Json) -> Iterator[str]:
         """Yield texts that may say it, the best one first."""
         style = YamlStyle.of([self.text])
-        node = yaml.compose(self.text, Loader=yaml.SafeLoader)
-        if node is None or is_empty(node):
+        root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+        if not isinstance(root, yaml.MappingNode) or not root.value:
             start = "" if not self.text or self.text.endswith("\n") else newline_of(self.text)
             yield self.text + start + self._lines(style.block(path[0], _nested(path[1:], value)))
             return
-        depth, there = 0, value_of(node, path[0])
-        while there is not None and not is_empty(there):
-            depth, node = depth + 1, there
-            there = value_of(node, path[depth])
+        depth, node, there = deepest(root, path)
         rest = _nested(path[depth + 1 :], value)
         if there is not None:
             yield filled(self.text, there, style.flow(rest))
@@ -102,9 +99,10 @@ class YamlFile:
 
     def _with_item(self, path: Sequence[str], value: Json) -> Iterator[str]:
         style = YamlStyle.of([self.text])
-        node = yaml.compose(self.text, Loader=yaml.SafeLoader)
-        for key in path:
-            node = value_of(node, key)
+        root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+        _, _, node = deepest(root, path) if isinstance(root, yaml.MappingNode) else (0, None, None)
+        if not isinstance(node, yaml.SequenceNode):
+            return
         lines = [style.flow(value)] if node.flow_style else style.item(value)
         yield after(self.text, node, *lines)
         if not node.flow_style:

@@ -95,7 +95,7 @@ def _keys(value: Json) -> Iterator[str]:
         yield from _keys(each)
 
 
-def _pairs(node: yaml.Node | None) -> Iterator[tuple[yaml.CollectionNode, yaml.Node]]:
+def _pairs(node: yaml.Node | None) -> Iterator[tuple[yaml.CollectionNode, yaml.CollectionNode | yaml.ScalarNode]]:
     """Yield each value of a tree of YAML nodes with the list or mapping that it stands in."""
     if isinstance(node, yaml.CollectionNode):
         for part in node.value:

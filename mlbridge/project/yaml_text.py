@@ -21,10 +21,25 @@ def apart(value: Json) -> Json:
     return [apart(each) for each in value] if isinstance(value, list) else value
 
 
-def value_of(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
+def value_of(mapping: yaml.MappingNode, key: str) -> yaml.CollectionNode | yaml.ScalarNode | None:
     """Return the node under a key; the last of several, as loaders take it. None without one."""
-    found: list[yaml.Node] = [value for name, value in mapping.value if name.value == key]
+    found: list[yaml.CollectionNode | yaml.ScalarNode] = [value for name, value in mapping.value if name.value == key]
     return found[-1] if found else None
+
+
+def deepest(
+    root: yaml.MappingNode, path: Sequence[str]
+) -> tuple[int, yaml.MappingNode, yaml.CollectionNode | yaml.ScalarNode | None]:
+    """Follow a path of keys through mappings that hold something.
+
+    Returns how many keys lead to the last of them, that mapping, and what it has under the next key, None without one.
+    """
+    for depth, key in enumerate(path):
+        there = value_of(root, key)
+        if not isinstance(there, yaml.MappingNode) or not there.value or depth + 1 == len(path):
+            return depth, root, there
+        root = there
+    raise ValueError("the path has no key")
 
 
 def is_empty(node: yaml.Node) -> bool:

@@ -24,6 +24,7 @@ def state(host: Path) -> dict[str, Any]:
     kinds = ("nodes", "sources", "macros", "exposures", "groups", "unit_tests")
     nodes = {name: each for kind in kinds for name, each in manifest[kind].items() if each["package_name"] != "dbt"}
     with duckdb.connect(str(host / "shop.duckdb"), read_only=True) as warehouse:
+        warehouse.execute(f"set file_search_path = '{host}'")  # views may read files of the project
         named = warehouse.sql("select schema_name from duckdb_schemas() where not internal order by all").fetchall()
         tables = warehouse.sql("select table_schema, table_name, table_type from information_schema.tables").fetchall()
         hashed = 'select count(*), sum(hash(rows)::hugeint) from "{}"."{}" as rows'
