@@ -7,8 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 import sqlglot
-from sqlglot import exp
-from sqlglot.tokens import TokenType
+from sqlglot import TokenType, exp
 
 from mlbridge.engines.warehouse import column, parse_type
 from mlbridge.features.columns import TEMPORAL, WITH_ZONE

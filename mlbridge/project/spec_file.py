@@ -95,6 +95,8 @@ class SpecFile:
             return after(self.text, spec, f"{key}: [{item}]")
         if is_empty(there):
             return filled(self.text, there, f"[{item}]")
+        if not isinstance(there, yaml.CollectionNode):
+            return self.text
         return after(self.text, there, str(item) if there.flow_style else f"- {item}")
 
     def _documents(self, text: str) -> Json:
