@@ -261,7 +261,7 @@ def graft(  # noqa: PLR0913 - what the command line offers
     Example: mlbridge graft late --from fct_orders --target is_late --entity order_id --time ordered_at
     """
     from mlbridge.commands.graft import document, graft
-    from mlbridge.grafting.graft import Wish
+    from mlbridge.grafting.own_files import Wish
     from mlbridge.project.project import Project
     from mlbridge.readiness.assessment import Question
 

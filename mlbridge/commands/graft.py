@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from mlbridge.grafting.changes import Change
-from mlbridge.grafting.graft import Graft, Wish
+from mlbridge.grafting.graft import Graft
 from mlbridge.grafting.graft import graft as planned
+from mlbridge.grafting.own_files import Wish
 from mlbridge.project.project import Project
 from mlbridge.readiness.assess import Report
 from mlbridge.typing import Document
