@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ from mlbridge.display import (
     show_backtest,
     show_explanation,
     show_graft,
+    show_impact,
+    show_lineage,
     show_ungraft,
     version_line,
 )
@@ -35,19 +38,19 @@ class Misuse(click.ClickException):
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-def project_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--project-dir`, `--profiles-dir`, `--target` and `--format` to a command."""
-    return _with_project(command, "--target")
+def project_options(command: Callable[..., None], formats: Sequence[str] = ("table", "json")) -> Callable[..., None]:
+    """Add `--project-dir`, `--profiles-dir`, `--target` and `--format`, by default the first one, to a command."""
+    return _with_project(command, "--target", formats)
 
 
-def _with_project(command: Callable[..., None], target: str) -> Callable[..., None]:
+def _with_project(command: Callable[..., None], target: str, formats: Sequence[str]) -> Callable[..., None]:
     """Add the options of the project; `target` is what the one of the profile's target is called."""
     options = (
         click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project."),
         click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml."),
         click.option(target, help="The profile's target; dbt's default otherwise."),
         click.option(
-            "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+            "--format", "form", type=click.Choice(list(formats)), default=formats[0], show_default=True,
             help="Output format: a table for people, JSON for programs.",
         ),
     )  # fmt: skip
@@ -68,7 +71,7 @@ def question_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--label-time", help="The column with the moment at which the outcome is known."),
         click.option("--task", type=click.Choice(["classification", "regression"]), help="A class, or a number."),
     )
-    command = _with_project(command, "--dbt-target")
+    command = _with_project(command, "--dbt-target", ("table", "json"))
     for option in reversed(options):
         command = option(command)
     return command
@@ -220,14 +223,15 @@ def assess(  # noqa: PLR0913 - what the command line offers
 
     Example: mlbridge assess fct_orders --target is_late --entity order_id --time ordered_at
     """
-    from mlbridge.commands.assess import answer, document, page
+    from mlbridge.commands.assess import document, page
     from mlbridge.project.project import Project
+    from mlbridge.readiness.assess import assess as answer
     from mlbridge.readiness.assessment import Question
 
     try:
         with progress_report() as report:
             question = Question(relation, target, entity, time, label_time, task)
-            found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence, report)
+            found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence=cadence, report=report)
         if html is not None:
             page(found, html)
     except MlbridgeError as error:
@@ -416,6 +420,63 @@ def explain(  # noqa: PLR0913 - what the command line offers
         click.echo(json.dumps(asdict(found), default=str, indent=2))
         return
     show_explanation(asdict(found))
+
+
+@main.command()
+@click.option("--state", type=FOLDER, required=True, help="The target folder of a `dbt compile` of the earlier state.")
+@partial(project_options, formats=("table", "markdown", "json"))
+def impact(state: Path, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Show which models' features are touched by what differs from an earlier state of the project.
+
+    A column differs where its expression does, on the way from the parents of its node. The exit code is 1 if a feature
+    of a model is touched, so that a pull request can be held for review; Markdown is for its comment.
+
+    Example: mlbridge impact --state ../main/target --format markdown
+    """
+    from mlbridge.commands.impact import impact, markdown, rows_of
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("reading the project's SQL"):
+            found = impact(Project.at(project_dir, profiles_dir, target), state)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(asdict(found), indent=2))
+    elif form == "markdown":
+        click.echo(markdown(found))
+    else:
+        show_impact(asdict(found), rows_of(found))
+    if found.models:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("column")
+@click.option("--rows", is_flag=True, help="Also follow joins and filters, which decide about rows, not about values.")
+@project_options
+def lineage(
+    column: str, rows: bool, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str
+) -> None:
+    """Show which source columns COLUMN comes from, and which columns, features and models depend on it.
+
+    COLUMN is `<model>.<feature>`, `<node>.<column>`, or the name of a feature or column alone where only one node has
+    it. It is read off the compiled SQL of the whole project; where that is missing, `dbt compile` is run first.
+
+    Example: mlbridge lineage late_arrival.carrier_late_1d --project-dir dbt_project
+    """
+    from mlbridge.commands.lineage import lineage
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("reading the project's SQL"):
+            found = asdict(lineage(Project.at(project_dir, profiles_dir, target), column, rows))
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        show_lineage(found)
 
 
 @main.command()

@@ -111,6 +111,51 @@ def show_explanation(found: Mapping[str, Value]) -> None:
         )
 
 
+def show_impact(found: Mapping[str, Value], models: Sequence[Row]) -> None:
+    """Print an `Impact`, as a mapping: what differs, and the models that it touches."""
+    for each in found["changes"]:
+        rows = "; its rows may differ" if each["rows"] else ""
+        click.echo(f"{each['node']} {each['kind']} ({each['why']}): {', '.join(each['columns']) or 'no column'}{rows}")
+    for node, why in found["unread"].items():
+        click.echo(f"{node}: its SQL could not be read: {why}")
+    click.echo()
+    if models:
+        show(models, "table")
+    else:
+        click.echo("no feature of a model is touched" if found["changes"] else "nothing differs")
+
+
+LONGEST_WAY = 2  # columns of a way that are shown at each end
+
+
+def show_lineage(found: Mapping[str, Value]) -> None:
+    """Print an `Answer` of `mlbridge lineage`, as a mapping: sources, what depends on the column, and the models."""
+    for title, key, none in (
+        ("comes from", "comes_from", "comes from no other column."),
+        ("goes to", "goes_to", "is used by no other column."),
+    ):
+        steps = found[key]
+        click.echo(f"{found['column']} {title}:\n" if steps else f"{found['column']} {none}\n")
+        if steps:
+            titles = ("column", "how", "certainty")
+            show([{**{name: step[name] for name in titles}, "by way of": _way(step["way"])} for step in steps], "table")
+            click.echo()
+    for model, features in found["models"].items():
+        word = "feature" if len(features) == 1 else "features"
+        click.echo(f"{model}: reaches {len(features)} {word}, {', '.join(features)}")
+    for node, why in found["unread"].items():
+        click.echo(f"{node}: its SQL could not be read, so its columns are taken from its parents by name: {why}")
+    if found["without_warehouse"]:
+        click.echo(f"The columns are those that the SQL and YAML name: {found['without_warehouse']}")
+
+
+def _way(way: Sequence[str]) -> str:
+    between = list(way[1:-1])
+    if len(between) > 2 * LONGEST_WAY:
+        between[LONGEST_WAY:-LONGEST_WAY] = [f"({len(between) - 2 * LONGEST_WAY} more)"]
+    return ", ".join(between)
+
+
 def _contribution(row: Mapping[str, Value]) -> tuple[str, ...]:
     shown = (_cell(row[name]) if row[name] is not None else "missing" for name in ("value", "usual"))
     return row["feature"], *shown, f"{row['contribution']:+.4f} ± {row['error']:.4f}"
@@ -170,7 +215,7 @@ def _requirement(each: Requirement) -> Row:
     return {
         "requirement": each.code,
         "": state,
-        "score": "" if each.score is None else f"{each.score:.3g}",
+        "score": "" if each.score is None else f"{each.score:.2f}",
         "evidence and what to do": f"{each.evidence}. {each.fix}".strip(),
     }
 

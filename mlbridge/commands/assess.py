@@ -6,16 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mlbridge.errors import SetupError
-from mlbridge.project.project import Project
-from mlbridge.readiness.assess import Report, assess
-from mlbridge.readiness.assessment import Assessment, Question
+from mlbridge.readiness.assessment import Assessment
 from mlbridge.readiness.page import html_page
 from mlbridge.typing import Document
-
-
-def answer(project: Project, question: Question, cadence: str, report: Report) -> Assessment:
-    """Assess a relation at this moment; errors are those of `assess`."""
-    return assess(project, question, cadence=cadence, report=report)
 
 
 def document(found: Assessment) -> Document:

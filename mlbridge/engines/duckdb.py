@@ -209,7 +209,8 @@ class DuckDB(PythonEngine[Session, Relation]):
     ) -> list[Right]:
         """Try what a build does, in a transaction that is rolled back; who may open the file may read all of it."""
         found = [Right(READ, ".".join(table[1:])) for table in reads]
-        if not writes:
+        file = self.file_of(credentials)
+        if not writes or (file is not None and not file.exists()):  # opening it to write would make it
             return found
         try:
             with self.opened(replace(credentials, retries=None)) as session:  # nobody waits for a lock here
@@ -311,6 +312,7 @@ def _lacking(session: Session, database: str, schema: str) -> str | None:
             exp.column("schema_name").eq(exp.Literal.string(schema)),
         )
     )
+    session.execute("pragma disable_checkpoint_on_shutdown")  # so that not even a log that was left is written back
     session.execute("begin")
     try:
         create_schema = not session.execute(there.sql(dialect=NAME)).fetchall()

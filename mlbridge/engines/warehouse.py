@@ -115,9 +115,23 @@ class Warehouse:
             str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(database, schema, name))
         }
 
+    def defect(self, database: str, schema: str, name: str) -> str | None:
+        """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
+        return PYTHON_ENGINE.defect(self._session, (database, schema, name))
+
     def close(self) -> None:
         """End the session, so that others can open a warehouse that is a file."""
         self._session.close()
+
+    def every_column(self) -> dict[tuple[str, str, str], dict[str, str]]:
+        """Return the columns of every table and view, with their types, by database, schema and name in lower case."""
+        place = ("table_catalog", "table_schema", "table_name")
+        query = exp.select(*place, "column_name", "data_type").from_("information_schema.columns")
+        found: dict[tuple[str, str, str], dict[str, str]] = {}
+        for row in self.rows(query.order_by(*place, "ordinal_position")):
+            database, schema, name = (str(row[part]).lower() for part in place)
+            found.setdefault((database, schema, name), {})[str(row["column_name"])] = str(row["data_type"])
+        return found
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""

@@ -25,6 +25,7 @@ from mlbridge.readiness.rights import may_read, may_write, rights_requirements
 from mlbridge.readiness.room import room_of, room_requirements
 from mlbridge.readiness.rows import Course, course, row_requirements
 from mlbridge.readiness.source import Source, open_source
+from mlbridge.readiness.sources_shared import shared_sources
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.specification import Spec
 from mlbridge.typing import Document
@@ -93,21 +94,24 @@ def _answer(asked: _Asked, step: Callable[[int], None]) -> Assessment:
     unusable = unusable_columns(found.columns, sample, settled.keys)
     later = later_columns(sample, settled.time.one, settled.keys)
     snapshots = snapshots_of(found.relation, asked.manifest)
+    shared, by_lineage = shared_sources(asked.manifest, asked.source, found)
+    beforehand = {**later, **shared}
     requirements = [
         *row_requirements(every, found.repeated, settled.moments, clock, sample),
         *outcome_requirements(every, sample, settled),
         *column_requirements(found.columns, sample, settled.keys, unusable),
         *moment_requirements(sample, settled.time.one, settled.keys, later, snapshots),
+        by_lineage,
         *rights_requirements(asked.rights),
     ]
     step(3)
-    spec = _spec(found, [*unusable, *later])
+    spec = _spec(found, [*unusable, *beforehand])
     parts = split_parts(asked.source, found.relation, sample, spec, clock)
     requirements += enough_requirements(parts, sample, spec, every, clock)
     step(4)
     model = first_model(sample, spec, clock)
-    requirements += _of_model(model, found, [*unusable, *later])
-    suspected = {**later, **_reasons(model, found.features)}
+    requirements += _of_model(model, found, [*unusable, *beforehand])
+    suspected = {**beforehand, **_reasons(model, found.features)}
     useless = {name: reason for name, (_, reason) in unusable.items()} | dict(model.constant)
     step(5)
     kept = [name for name in sample.types if name not in suspected and name not in useless]

@@ -86,7 +86,7 @@ def enough_requirements(
         yield scored("rows_enough", 1.0, f"{counts} rows{of}; they would have sufficed since {since:%Y-%m-%d}")
     else:
         reason = parts.lacks.reason.removeprefix("not trained, because ")
-        advice = _advice(_date(found, sample, spec, suffices), found, spec)
+        advice = _advice(spec, found, sample, suffices)
         yield scored("rows_enough", _score(parts.lacks, spec), reason, advice=advice)
     test = parts.summary.get("test")
     if test is None or not test["rows"]:
@@ -128,8 +128,6 @@ def _first(low: datetime, high: datetime, suffices: Callable[[datetime], bool]) 
 
 def _date(found: Course, sample: Sample, spec: Spec, suffices: Callable[[exp.Expr, datetime], bool]) -> datetime | None:
     """Return the first day on which the split would suffice if rows kept coming as they did; None if never."""
-    if not sample.count:
-        return None
     length = found.period + DAY
     repetitions = 1
     while repetitions <= MOST_REPETITIONS:
@@ -153,7 +151,11 @@ def _repeated(sample: Sample, spec: Spec, length: timedelta, repetitions: int) -
     return subquery(select(columns, sample.table).join(numbers, join_type="cross"), "repeated")
 
 
-def _advice(date: datetime | None, found: Course, spec: Spec) -> str:
+def _advice(spec: Spec, found: Course, sample: Sample, suffices: Callable[[exp.Expr, datetime], bool]) -> str:
+    """Say what to do about too few rows, and from which day on they would suffice where the sample is all rows."""
+    if sample.limited is not None:
+        return f"Predict something more frequent than this '{spec.target}', or wait for many more rows."
+    date = _date(found, sample, spec, suffices)
     if date is None:
         return f"More rows like these will not do: check how '{spec.target}' is defined, or merge its classes."
     return (

@@ -47,5 +47,5 @@ def examine(question: Question, relation: Relation, manifest: Document, source: 
     entity = settle_entity(question, relation, columns, manifest, source, rows)
     sample = take(source, relation, columns, entity.columns, rows)
     settled = settle(question, relation, sample, entity)
-    repeated = check_unique(relation, entity, settled.time, source, rows)
+    repeated = check_unique(relation, settled.entity, settled.time, source, rows)
     return Examined(relation, columns, sample, settled, repeated)

@@ -37,7 +37,7 @@ def settle_entity(
         check_column(_key_of(question, name), name, relation, columns)
     if question.entity:
         return Choice(question.entity, "named", proposed=False)
-    tests = _tests_of(relation, manifest)
+    tests = list(_tests_of(relation, manifest))
     unique = {name for kind, names in tests for name in names[:1] if kind == "unique" and name in columns}
     for kind, names in tests:
         if len(names) > 1 and set(names) <= columns.keys():
@@ -48,8 +48,8 @@ def settle_entity(
             why = "tested as unique by dbt" if name in unique else f"different in each of {rows:,} rows"
             return Choice((name,), why, proposed=True)
     named = [name for name in _by_likeliness(relation, columns, unique) if name.lower().endswith(ENDINGS)]
-    if named and question.time:
-        return Choice((named[0],), f"by its name; unique together with '{question.time}'", proposed=True)
+    if named:  # with the time, it is checked once that is settled
+        return Choice((named[0],), "by its name; together with the time it is unique", proposed=True)
     raise ReadinessError(
         f"'{relation.name}': no column is unique, so no entity can be proposed. Name the key with --entity, several "
         "columns by repeating it."
@@ -69,7 +69,7 @@ def _tests_of(relation: Relation, manifest: Document) -> Iterator[tuple[str, lis
         if test and node.get("attached_node") == relation.node and "unique" in test["name"]:
             arguments = {**test["kwargs"], **test["kwargs"].get("arguments", {})}
             several = next((value for value in arguments.values() if isinstance(value, list)), None)
-            yield test["name"], several or [str(arguments.get("column_name"))]
+            yield str(test["name"]), several or [str(arguments.get("column_name"))]
 
 
 def _by_likeliness(relation: Relation, columns: Mapping[str, str], unique: set[str]) -> list[str]:

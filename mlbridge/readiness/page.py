@@ -14,7 +14,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .4rem .6rem;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } th { font-weight: 600; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; } th { font-weight: 600; }
+td.ok, td.warns, td.blocks { white-space: nowrap; }
 td.number { text-align: right; white-space: nowrap; } code { font-size: .92em; }
 .verdict { font-size: 1.25rem; font-weight: 600; } .ok { color: var(--good); } .warns { color: var(--mid); }
 .blocks { color: var(--bad); } .quiet { opacity: .7; } .fix { display: block; font-weight: 500; }
@@ -83,7 +84,7 @@ def _group(found: Assessment, group: str, title: str) -> list[str]:
 def _requirement(each: Requirement) -> Sequence[str]:
     state = STATES.get(each.met, each.level)
     kind = "quiet" if each.met is None else "ok" if each.met else each.level
-    score = "" if each.score is None else f"<meter value='{each.score:.4f}'></meter> {each.score:.3g}"
+    score = "" if each.score is None else f"<meter value='{each.score:.4f}'></meter> {each.score:.2f}"
     fix = f"<span class='fix'>{escape(each.fix)}</span>" if each.fix else ""
     return (
         f"<td><code>{each.code}</code><br>{escape(REQUIREMENTS[each.code].asks)}</td>",

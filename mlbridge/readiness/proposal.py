@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -17,7 +18,21 @@ from mlbridge.readiness.settled import Choice, Settled
 
 # Words in the names of columns, as teams write them.
 BEFORE = ("order", "creat", "schedul", "start", "plac", "book", "open", "sign", "request", "submit", "predict", "due")
-AFTER = ("arriv", "clos", "deliver", "complet", "finish", "resol", "return", "cancel", "end", "known", "label", "paid")
+AFTER = (
+    "arriv",
+    "clos",
+    "deliver",
+    "complet",
+    "finish",
+    "resol",
+    "return",
+    "cancel",
+    "ended",
+    "end_at",
+    "known",
+    "label",
+    "paid",
+)
 NOT_A_MOMENT = ("local", "updated", "modified", "loaded", "ingested", "synced", "dbt_", "birth", "valid_")
 OUTCOMES = (
     "is_",
@@ -33,8 +48,10 @@ OUTCOMES = (
     "default",
     "next_",
 )
-# A column is complete with at most this share of NULLs; two columns are NULL together if they agree in this share.
-COMPLETE, TOGETHER = 0.01, 0.99
+# A column is complete with at most this share of NULLs; a moment lies before others if it does in this share of rows.
+COMPLETE, NEARLY_ALWAYS = 0.01, 0.99
+# Two columns are NULL together if both are in this share of the rows in which one is.
+NULL_TOGETHER = 0.95
 MOST_CLASSES = 20
 
 
@@ -43,6 +60,8 @@ def settle(question: Question, relation: Relation, sample: Sample, entity: Choic
     time = _time(question, relation, sample)
     target = _target(question, relation, sample, (*entity.columns, *time.columns))
     label_time = _label_time(question, relation, sample, time, target)
+    others = tuple(name for name in entity.columns if name != time.column)
+    entity = replace(entity, columns=others or entity.columns)  # the key of a row is entity and time
     return Settled(target, entity, time, label_time, _task(question, relation, sample, target))
 
 
@@ -83,7 +102,7 @@ def _time(question: Question, relation: Relation, sample: Sample) -> Choice:
     share = _share_not_after(best, moments, sample)
     reasons = [f"a {sample.types[best]} in every row"]
     reasons += ["its name is that of a beginning"] if _word(best, BEFORE) else []
-    reasons += [f"no other moment is earlier in {100 * share:.3g} % of the rows"] if share >= TOGETHER else []
+    reasons += [f"no other moment is earlier in {100 * share:.3g} % of the rows"] if share >= NEARLY_ALWAYS else []
     return Choice((best,), "; ".join(reasons), proposed=True)
 
 
@@ -141,16 +160,19 @@ def _twin(name: str, sample: Sample, keys: Sequence[str]) -> str | None:
     moments = [
         each for each in _moments(sample) if each not in (name, *keys) and 0 < sample.facts[each].known < facts.rows
     ]
-    alike = [
-        each
-        for each in moments
-        if sample.share(column(name).is_(exp.null()).eq(column(each).is_(exp.null()))) >= TOGETHER
-    ]
+    alike = [each for each in moments if _null_together(name, each, sample) >= NULL_TOGETHER]
 
     def rank(each: str) -> tuple[bool, bool, object]:
         return _word(each, AFTER), not _word(each, BEFORE), sample.facts[each].high
 
     return max(alike, key=rank, default=None)
+
+
+def _null_together(one: str, other: str, sample: Sample) -> float:
+    """Return the share of the rows in which two columns are both NULL, among those in which one of them is."""
+    nulls = [column(name).is_(exp.null()) for name in (one, other)]
+    counted = sample.row({"both": exp.CountIf(this=exp.and_(*nulls)), "one": exp.CountIf(this=exp.or_(*nulls))})
+    return int(counted["both"]) / int(counted["one"]) if counted["one"] else 0.0
 
 
 def _label_time(question: Question, relation: Relation, sample: Sample, time: Choice, target: Choice) -> Choice:
@@ -167,7 +189,7 @@ def _label_time(question: Question, relation: Relation, sample: Sample, time: Ch
         if name not in keys
         and _word(name, AFTER)
         and not _word(name, NOT_A_MOMENT)
-        and sample.share(column(name) > column(str(time.column))) >= TOGETHER * (1 - sample.facts[name].null_share)
+        and sample.share(column(name) > column(str(time.column))) >= NEARLY_ALWAYS * (1 - sample.facts[name].null_share)
     ]
     if later:
         best = max(later, key=lambda name: sample.facts[name].known)
@@ -187,12 +209,16 @@ def _task(question: Question, relation: Relation, sample: Sample, target: Choice
     if question.task is not None:
         return Choice((question.task,), "named", proposed=False)
     if sample.is_a(name, Type.BOOLEAN, *TEXTS):
-        return Choice(("classification",), f"'{name}' is a {facts.type}", proposed=True)
+        return Choice(("classification",), f"'{name}' is of the type {facts.type}", proposed=True)
     whole = sample.is_a(name, *exp.DataType.INTEGER_TYPES)
     if whole and facts.distinct <= MOST_CLASSES:
         return Choice(("classification",), f"'{name}' has {facts.distinct} distinct whole numbers", proposed=True)
     if sample.is_a(name, *NUMBERS):
-        return Choice(("regression",), f"'{name}' is a {facts.type} with {facts.distinct:,} values", proposed=True)
+        return Choice(
+            ("regression",),
+            f"'{name}' is of the type {facts.type}, with {facts.distinct:,} distinct values",
+            proposed=True,
+        )
     raise ReadinessError(
         f"'{relation.name}': the target '{name}' is a {facts.type}; expected a number, a boolean or a text."
     )

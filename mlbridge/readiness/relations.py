@@ -58,20 +58,28 @@ def columns_of(relation: Relation, source: Source) -> Mapping[str, str]:
             f"'{relation.name}' is not in the warehouse, where it would be {relation.schema}.{relation.identifier}. "
             f"Build it first: `dbt build --select +{relation.identifier}`."
         )
+    defect = source.defect(relation.place)
+    if defect is not None:
+        raise ReadinessError(f"'{relation.name}' cannot be read: {defect} Build it anew.")
     return found
 
 
-def snapshots_of(relation: Relation, manifest: Document) -> list[str]:
-    """Return the snapshots among what a relation comes from and what comes from the same."""
-    nodes = manifest["nodes"]
-    above, waiting = set(), [relation.node]
+def ancestors_of(node: str, manifest: Document) -> set[str]:
+    """Return the unique ids of a node and of all that it comes from."""
+    above, waiting = {node}, [node]
     while waiting:
-        parents = nodes.get(waiting.pop(), {}).get("depends_on", {}).get("nodes", [])
+        parents = manifest["nodes"].get(waiting.pop(), {}).get("depends_on", {}).get("nodes", [])
         waiting += [each for each in parents if each not in above]
         above |= set(parents)
+    return above
+
+
+def snapshots_of(relation: Relation, manifest: Document) -> list[str]:
+    """Return the snapshots among what a relation comes from, and of what it comes from."""
+    above = ancestors_of(relation.node, manifest)
     return sorted(
         str(node["name"])
-        for node in nodes.values()
+        for node in manifest["nodes"].values()
         if node["resource_type"] == "snapshot" and {node["unique_id"], *node["depends_on"]["nodes"]} & above
     )
 

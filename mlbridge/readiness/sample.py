@@ -1,4 +1,4 @@
-"""The rows that an assessment looks at one by one: all of a relation, or those whose key has a low hash."""
+"""The rows that an assessment looks at one by one: all of a relation, or those of which the key has a low hash."""
 
 from __future__ import annotations
 
@@ -152,20 +152,19 @@ def take(
     source: Source,
     relation: Relation,
     columns: Mapping[str, str],
-    key: Sequence[str],
+    entity: Sequence[str],
     total: int,
     most: int = MOST_ROWS,
 ) -> Sample:
-    """Read the sample: all rows, or about `most` of them, chosen by the hash of the key, so that a key's rows stay
-    together; without a key, by the hash of every column.
-    """
-    types = {name: type_ for name, type_ in columns.items() if readable(type_, source.dialect) or name in key}
+    """Read the sample: all rows, or about `most` of them, those of which entity and moments have a low MD5."""
+    types = {name: type_ for name, type_ in columns.items() if readable(type_, source.dialect) or name in entity}
     query = select({name: held(name, type_, source.dialect) for name, type_ in types.items()}, table_of(relation))
     if total > most:
-        texts = [exp.func("coalesce", exp.cast(column(name), "text"), exp.Literal.string("")) for name in key or types]
-        joined: exp.Expression = texts[0]
-        for each in texts[1:]:
-            joined = exp.DPipe(this=joined, expression=each)
+        moments = [name for name in types if parsed(types[name], source.dialect).is_type(*TEMPORAL)]
+        joined: exp.Expression = exp.Literal.string("")
+        for name in dict.fromkeys((*entity, *moments)):
+            text = exp.func("coalesce", exp.cast(column(name), "text"), exp.Literal.string(""))
+            joined = exp.DPipe(this=joined, expression=text)
         first = exp.Substring(this=exp.MD5(this=joined), start=exp.Literal.number(1), length=exp.Literal.number(8))
         query = query.where(first < exp.Literal.string(f"{int(most / total * 2**32):08x}"))
     session = PYTHON_ENGINE.workspace({ROWS: source.table(query)})

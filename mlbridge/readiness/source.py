@@ -39,6 +39,10 @@ class Source(ABC):
         """Count the rows of a table or subquery."""
         return int(self.rows(select({"n": exp.Count(this=exp.Star())}, rows))[0]["n"])
 
+    def defect(self, place: tuple[str, str, str]) -> str | None:
+        """Return why a relation that is there cannot be read; None where it can, or where only a query tells."""
+        return None
+
     def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
         """Return the columns of a relation with their types; none where there is no such relation."""
         return {str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(*place))}
@@ -57,6 +61,11 @@ class FileSource(Source):
         """Run a query and return its rows."""
         with chdir(self._folder):
             return self._warehouse.batches(query, BATCH_ROWS).read_all()
+
+    def defect(self, place: tuple[str, str, str]) -> str | None:
+        """Return why a relation that is there cannot be read."""
+        with chdir(self._folder):
+            return self._warehouse.defect(*place)
 
 
 class ServerSource(Source):

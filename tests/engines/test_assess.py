@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import PIPE
@@ -12,16 +15,37 @@ from subprocess import PIPE
 import pytest
 from assessed import CLOCK, assessed, node, orders, shop_of, unique
 
-from mlbridge.errors import MlbridgeError
+from mlbridge.errors import MlbridgeError, SetupError
+from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
 from mlbridge.readiness.assess import assess
 from mlbridge.readiness.assessment import Assessment, Question, Requirement
 from mlbridge.readiness.catalogue import BLOCKS, REQUIREMENTS
+from mlbridge.readiness.page import html_page
 
 # Some outcomes of the past are not known, and where that is so, the moment is not either.
 UNKNOWN = {
     "is_late": "case when hash(order_id, 9) % 20 > 0 then is_late end",
     "arrived_at": "case when hash(order_id, 9) % 20 > 0 then arrived_at end",
+}
+
+# Honest, although they lie after the moment of the prediction.
+PLANS = {
+    "due_at": "ordered_at + to_hours(cast(24 + hash(order_id, 7) % 9 as bigint))",
+    "ordered_in_tokyo": "ordered_at + interval 9 hours",
+}
+LEAKS = {
+    "refund": "case when is_late then 5.0 + load else 0 end",
+    "hours": "epoch(arrived_at - ordered_at) / 3600",
+    "signed_at": "arrived_at + interval 5 minutes",
+    "packed_at": "ordered_at + to_minutes(cast(hash(order_id, 5) % 300 as bigint))",
+}
+USELESS = {
+    "shop": "'north'",
+    "nothing": "cast(null as integer)",
+    "note": "'note ' || order_id",
+    "tags": "[carrier]",
+    "rare": "case when items = 0 and load < 0.5 then items end",
 }
 
 
@@ -32,7 +56,7 @@ def of(found: Assessment, code: str) -> Requirement:
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Assessment:
-    return assessed(tmp_path_factory.mktemp("honest"), orders(**UNKNOWN))
+    return assessed(tmp_path_factory.mktemp("honest"), orders(**UNKNOWN, **PLANS))
 
 
 def test_what_is_not_named_is_proposed(honest: Assessment) -> None:
@@ -62,39 +86,41 @@ def test_every_requirement_of_the_catalogue_is_there_once(honest: Assessment) ->
         assert bool(each.fix) == (each.met is False)
 
 
-@pytest.mark.parametrize(
-    ("column", "expression"),
-    [
-        ("refund", "case when is_late then 5.0 + load else 0 end"),
-        ("hours", "epoch(arrived_at - ordered_at) / 3600"),
-        ("signed_at", "arrived_at + interval 5 minutes"),
-        ("packed_at", "ordered_at + to_minutes(cast(hash(order_id, 5) % 300 as bigint))"),
-    ],
-)
-def test_a_planted_leak_is_suspected_and_nothing_else(tmp_path: Path, column: str, expression: str) -> None:
-    known = {**UNKNOWN, column: f"case when hash(order_id, 9) % 20 > 0 then {expression} end"}
-    found = assessed(tmp_path, orders(**known))
-    assert list(found.suspected) == [column]
-    assert found.verdict == "can work, with warnings"
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Assessment:
+    """Orders with leaks, with columns that nothing can be learned from, with a gap, changed later and long ended."""
+    leaks = {name: f"case when hash(order_id, 9) % 20 > 0 then {each} end" for name, each in LEAKS.items()}
+    changed = {"updated_at": "case when hash(order_id, 6) % 4 = 0 then arrived_at else ordered_at end"}
+    world = orders(**UNKNOWN, **leaks, **USELESS, **changed)
+    gap = f"select * from ({world}) where ordered_at not between '2024-06-01' and '2024-08-15'"
+    question = {"target": "is_late", "label_time": "arrived_at", "time": "ordered_at"}
+    return assessed(tmp_path_factory.mktemp("dirty"), gap, datetime(2026, 1, 1), **question)
 
 
-def test_a_plan_and_the_clock_of_another_zone_are_no_leaks(tmp_path: Path) -> None:
-    plans = {"due_at": "ordered_at + to_hours(cast(24 + hash(order_id, 7) % 9 as bigint))",
-             "ordered_in_tokyo": "ordered_at + interval 9 hours"}  # fmt: skip
-    assert assessed(tmp_path, orders(**UNKNOWN, **plans)).suspected == {}
+def test_planted_leaks_are_suspected_and_nothing_else(dirty: Assessment) -> None:
+    assert set(dirty.suspected) == {*LEAKS, "updated_at"}
+    assert dirty.verdict == "can work, with warnings"
 
 
-def test_columns_that_no_model_can_learn_from(tmp_path: Path) -> None:
-    columns = {"shop": "'north'", "nothing": "cast(null as integer)", "note": "'note ' || order_id",
-               "tags": "[carrier]", "rare": "case when items = 0 and load < 0.5 then items end"}  # fmt: skip
-    found = assessed(tmp_path, orders(**UNKNOWN, **columns))
-    assert set(found.unusable) == set(columns)
-    assert "constant" in found.unusable["shop"]
-    assert "nearly unique" in found.unusable["note"]
-    assert "VARCHAR[]" in found.unusable["tags"]
+def test_columns_that_no_model_can_learn_from(dirty: Assessment) -> None:
+    assert set(dirty.unusable) == set(USELESS)
+    assert "constant" in dirty.unusable["shop"]
+    assert "nearly unique" in dirty.unusable["note"]
+    assert "VARCHAR[]" in dirty.unusable["tags"]
     codes = ("columns_vary", "columns_filled", "columns_repeat", "columns_readable")
-    assert all(of(found, code).met is False for code in codes)
-    assert found.exit_code == 0
+    assert all(of(dirty, code).met is False for code in codes)
+
+
+def test_rows_that_stopped_coming_and_a_gap(dirty: Assessment) -> None:
+    assert of(dirty, "fresh").met is False
+    assert of(dirty, "no_gaps").met is False
+    assert "2024-06-01" in of(dirty, "no_gaps").fix
+
+
+def test_rows_that_were_changed_after_the_prediction(dirty: Assessment) -> None:
+    kept = of(dirty, "history_kept")
+    assert kept.met is False
+    assert kept.score == pytest.approx(0.75, abs=0.03)
 
 
 def test_too_few_positives_and_the_date_from_which_they_suffice(tmp_path: Path) -> None:
@@ -122,21 +148,6 @@ def _late_in_parts(days: int) -> list[bool]:
     return [sum(i % 10 == 9 for i in part) >= 5 for part in parts]
 
 
-def test_rows_that_stopped_coming_and_a_gap(tmp_path: Path) -> None:
-    gap = "select * from ({}) where ordered_at not between '2024-06-01' and '2024-08-15'"
-    found = assessed(tmp_path, gap.format(orders(**UNKNOWN)), datetime(2026, 1, 1))
-    assert of(found, "fresh").met is False
-    assert of(found, "no_gaps").met is False
-    assert "2024-06-01" in of(found, "no_gaps").fix
-
-
-def test_rows_that_were_changed_after_the_prediction(tmp_path: Path) -> None:
-    changed = {"updated_at": "case when hash(order_id, 6) % 4 = 0 then arrived_at else ordered_at end"}
-    kept = of(assessed(tmp_path, orders(**UNKNOWN, **changed)), "history_kept")
-    assert kept.met is False
-    assert kept.score == pytest.approx(0.75, abs=0.03)
-
-
 def test_few_repeated_and_incomplete_keys_block(tmp_path: Path) -> None:
     sql = f"with t as ({orders(**UNKNOWN)}) select * from t union all (select * from t limit 3)"
     moment = "case when items = 39 and load > 0.9 then null else ordered_at end"
@@ -145,6 +156,22 @@ def test_few_repeated_and_incomplete_keys_block(tmp_path: Path) -> None:
     assert of(found, "key_unique").evidence.startswith("3 of 3,003 rows")
     assert of(found, "key_complete").met is False
     assert found.exit_code == 1
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_the_key_of_a_panel_is_proposed_without_its_time(tmp_path: Path, tested: bool) -> None:
+    panel = """
+        select 'c' || c as customer_id, timestamp '2024-01-01' + to_days(cast(7 * w as integer)) as week,
+            hash(c, w) % 9 as visits, case when w < 40 then hash(c, w, 1) % 3 = 0 end as churned
+        from range(60) as customers(c), range(45) as weeks(w)
+    """
+    both = unique("fct_weeks", "")
+    both["test_metadata"] = {"name": "unique_combination_of_columns",
+                             "kwargs": {"combination_of_columns": ["customer_id", "week"]}}  # fmt: skip
+    project = shop_of(tmp_path, {"fct_weeks": panel}, *([both] if tested else []))
+    found = assess(project, Question(target="churned"), CLOCK)
+    assert (found.relation.name, found.entity.columns, found.time.column) == ("fct_weeks", ("customer_id",), "week")
+    assert ("unique_combination" in found.entity.reason) == tested
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +232,66 @@ def test_a_warehouse_that_another_process_reads_cannot_be_written(tmp_path: Path
     assert "another process" in of(found, "may_write").evidence
     assert of(found, "may_write").met is False
     assert found.exit_code == 1
+
+
+def test_a_column_from_where_the_outcome_comes_is_suspected_by_lineage(tmp_path: Path) -> None:
+    raw = orders(delay="cast(hash(order_id, 4) % 60 as integer)", weight="load * 3")
+    sql = """
+        select
+            order_id, ordered_at, arrived_at, load, items, carrier,
+            delay >= 45 as is_late,
+            round(delay / 60.0 + hash(order_id) % 3, 1) as hours,
+            date_part('hour', ordered_at) as hour,
+            avg(delay) over (partition by carrier order by ordered_at rows between 9 preceding and 1 preceding) as past
+        from raw_orders
+    """
+    compiled = sql.replace("raw_orders", '"shop"."main"."raw_orders"')
+    orders_node = node("fct_orders", "main", "shop", compiled_code=compiled, language="sql",
+                       depends_on={"nodes": ["model.shop.raw_orders"]})  # fmt: skip
+    raw_node = node("raw_orders", "main", "shop", resource_type="seed", config={"materialized": "seed"})
+    tables = {"raw_orders": raw, "fct_orders": sql}
+    project = shop_of(tmp_path, tables, raw_node, orders_node, unique("fct_orders", "order_id"))
+    found = assess(project, Question("fct_orders", "is_late", label_time="arrived_at"), CLOCK)
+    assert found.suspected == {"hours": "it comes from raw_orders.delay, as 'is_late' does"}
+    assert of(found, "no_leak_by_lineage").met is False
+
+
+def test_the_page_is_one_file_and_escapes_what_it_shows(honest: Assessment) -> None:
+    hostile = '<script>alert("x")</script>'
+    found = replace(honest, unusable={hostile: f"constant: {hostile}"}, others={hostile: hostile})
+    text = html_page(found)
+    assert hostile not in text
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in text
+    assert not re.search(r"(src|href)\s*=|https?:|url\(|@import", text)
+    for each in found.requirements:
+        assert each.code in text
+
+
+def test_without_a_manifest_the_project_is_parsed_and_nothing_is_kept(tmp_path: Path) -> None:
+    project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
+    shutil.rmtree(tmp_path / "target")
+    (tmp_path / "models").mkdir()
+    model = tmp_path / "models" / "fct_orders.sql"
+    model.write_text("{{ config(materialized='table') }} select 1 as order_id")
+    before = sorted(map(str, tmp_path.rglob("*")))
+    assert "model.shop.fct_orders" in read_or_make(project)["nodes"]
+    model.write_text("select {{ order_id")
+    with pytest.raises(SetupError, match=r"dbt cannot parse the project: .*Mend it until `dbt parse` passes"):
+        assess(Project.at(tmp_path, None, None), Question("fct_orders"), CLOCK)
+    assert sorted(map(str, tmp_path.rglob("*"))) == before
+
+
+def test_a_warehouse_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
+    project.path.joinpath("shop.duckdb").unlink()
+    with pytest.raises(SetupError, match=r"there is no warehouse at .* Run `dbt build` first"):
+        assess(project, Question("fct_orders"), CLOCK)
+    assert not project.path.joinpath("shop.duckdb").exists()
+
+
+def test_models_declared_in_another_form_get_a_sentence(tmp_path: Path) -> None:
+    shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
+    with (tmp_path / "dbt_project.yml").open("a") as file:
+        file.write("vars: {mlbridge_models: late}\n")
+    with pytest.raises(SetupError, match="vars: mlbridge_models: expected a list of names"):
+        assess(Project.at(tmp_path, None, None), Question(), CLOCK)

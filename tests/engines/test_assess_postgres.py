@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ UNKNOWN = {
 
 
 @pytest.fixture(scope="module")
-def orders_there(server: Postgres) -> Iterator[Postgres]:
+def orders_there(server: Postgres) -> Postgres:
     rows = duckdb.sql(orders(1500, **UNKNOWN))
     types = {name: str(type_) for name, type_ in zip(rows.columns, rows.types, strict=True)}
     server.load(SCHEMA, "fct_orders", {**types, "zoned_at": "timestamp with time zone"}, rows.fetchall())
     with server.connection.cursor() as cursor:
         cursor.execute('create role "but""ler" login')
-    yield server
+    return server
 
 
 def project(server: Postgres, folder: Path, schema: str = SCHEMA) -> Project:

@@ -82,11 +82,16 @@ def shop_project(folder: Path, nodes: Sequence[Mapping[str, Any]], output: Mappi
     """Write a project `shop` that dbt has parsed to these nodes; `output` is its profile's target."""
     host = Host(folder, folder / "shop.duckdb")
     output = output or {"type": "duckdb", "path": "shop.duckdb", "threads": 1}
+    manifest = {
+        "metadata": {"adapter_type": output["type"]},
+        "nodes": {each["unique_id"]: each for each in nodes},
+        "sources": {},
+    }
     host.write(
         {
             "dbt_project.yml": "name: shop\nversion: 1.0.0\nprofile: shop\n",
             "profiles.yml": yaml.safe_dump({"shop": {"target": "dev", "outputs": {"dev": dict(output)}}}),
-            "target/manifest.json": json.dumps({"nodes": {each["unique_id"]: each for each in nodes}, "sources": {}}),
+            "target/manifest.json": json.dumps(manifest),
         }
     )
     return Project.at(folder, None, None)

@@ -17,6 +17,7 @@ from reference import code, table
 from mlbridge.catalogue.candidates import CANDIDATES
 from mlbridge.catalogue.drift import DRIFT_METRICS
 from mlbridge.catalogue.metrics import METRICS
+from mlbridge.readiness.catalogue import GROUPS, REQUIREMENTS
 
 DEVIATIONS = 3  # that are still usual
 
@@ -97,6 +98,18 @@ def drift_metric_columns() -> str:
     return "\n".join(rows)
 
 
+def requirements() -> str:
+    parts = []
+    for group, title in GROUPS.items():
+        rows = (
+            (code(each.code), each.asks, each.score, f"{each.threshold:g}", each.level)
+            for each in REQUIREMENTS.values()
+            if each.group == group
+        )
+        parts.append(f"### {title}\n\n" + table("code | what is asked | score | met from | if not", rows))
+    return "\n\n".join(parts)
+
+
 def drift_metric_names() -> str:
     *names, last = DRIFT_METRICS
     return f'        description: "{", ".join(names)} or {last}."'
@@ -118,6 +131,7 @@ class Marks:
 MARKS = {".md": Marks("<!-- made: {} -->\n", "<!-- end -->", "\n"), ".yml": Marks("# made: {}\n", " *# end", "")}
 SEED = "seeds/ml_thresholds.csv"
 BLOCKS = {
+    "docs/assess.md": {"requirements": requirements},
     "docs/train.md": {"candidates": candidates, "metrics": metrics, "skill": skill},
     "docs/monitor.md": {"drift": drift, "naive": naive},
     "docs/reference/spec.md": {"spec": reference.spec_keys},

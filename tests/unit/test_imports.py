@@ -22,7 +22,7 @@ LAYERS = (
     ("evaluation", "spec", "engines"),
     ("publication",),
     ("features", "reference", "project", "compile"),
-    ("split", "training"),
+    ("split", "training", "lineage"),
     ("registry",),
     ("scoring",),
     ("leaks",),

@@ -1,0 +1,1 @@
+"""Which columns of a dbt project come from which, read off its compiled SQL."""

@@ -1,0 +1,197 @@
+"""The column-level lineage of a dbt project: its relations, the edges between their columns, and ways along them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+# How a column comes from another: as a value ...
+COPIED, TRANSFORMED, AGGREGATED = "copied", "transformed", "aggregated"
+VALUES = (COPIED, TRANSFORMED, AGGREGATED)
+# ... or by deciding which rows there are, or which rows a value was computed over.
+JOINED, FILTERED = "joined on", "filtered by"
+INFLUENCES = (JOINED, FILTERED)
+CERTAIN, ASSUMED = "certain", "assumed"
+# The column of an edge that holds for every column of its node: its condition decides which rows the node has.
+EVERY = "*"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A node of a dbt graph: a model, seed, snapshot or source.
+
+    `place` is its database, schema and name in the warehouse; of an ephemeral model, the name of the CTE that dbt
+    writes it as. A source that is no table, such as a file, has the text that stands for it as its name. `sql` is the
+    compiled SELECT, None for sources, seeds and Python nodes. `columns` gives each column's type as the warehouse or
+    YAML knows it, in the relation's order, and is empty where it is unknown. `parents` are the ids of the nodes that it
+    refers to. `declared` gives columns of a Python node with the parents' columns that they come from.
+    """
+
+    id: str
+    place: tuple[str | None, str | None, str]
+    sql: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    declared: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What must hold between two moments or numbers for a value to come along an edge.
+
+    `earlier` are the parents' columns that the row which gives the value is placed by, `later` those of the row which
+    receives it. In a window both are the column that orders it. `text` is the condition as the SQL says it: the window
+    with its frame, or the comparison of a join.
+    """
+
+    text: str
+    kind: str
+    earlier: tuple[tuple[str, str], ...] = ()
+    later: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A column of a node, and a column of a direct parent that it comes from.
+
+    `how` is copied, transformed or aggregated where the value comes from there; joined on or filtered by where only the
+    rows do. An edge of the column `*` holds for every column of the node. `certainty` is assumed where the SQL does not
+    say it, such as for a Python node's column of the same name. `condition` is the SQL of the windows and comparisons
+    that decide which rows of the parent a value comes from, None where there is none; `conditions` are its parts.
+    """
+
+    node: str
+    column: str
+    from_node: str
+    from_column: str
+    how: str
+    certainty: str = CERTAIN
+    condition: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def is_value(self) -> bool:
+        """Return whether a value comes along this edge, not only rows."""
+        return self.how in VALUES
+
+
+@dataclass(frozen=True)
+class Way:
+    """A column at the far end, and the edges that lead there, the nearest first; one of the shortest ways."""
+
+    node: str
+    column: str
+    path: tuple[Edge, ...]
+
+    @property
+    def how(self) -> str:
+        """Return what happened on the way: an influence if one step is no value, else the strongest of its steps."""
+        steps = [edge.how for edge in self.path]
+        influence = next((step for step in steps if step in INFLUENCES), None)
+        return max(steps, key=VALUES.index, default=COPIED) if influence is None else influence
+
+    @property
+    def certainty(self) -> str:
+        """Return `assumed` if one step is."""
+        return ASSUMED if any(edge.certainty == ASSUMED for edge in self.path) else CERTAIN
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """All edges of a project, and the nodes whose SQL could not be read, with the reason.
+
+    `columns` gives each node's columns, in their order, as the warehouse knows them or else as its SQL names them.
+    """
+
+    edges: tuple[Edge, ...]
+    unread: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def above(self) -> Mapping[tuple[str, str], tuple[Edge, ...]]:
+        """The edges of each column; those of the rows are under `*`."""
+        return _grouped(((edge.node, edge.column), edge) for edge in self.edges)
+
+    @cached_property
+    def below(self) -> Mapping[tuple[str, str], tuple[Edge, ...]]:
+        """The edges that come from each column."""
+        return _grouped(((edge.from_node, edge.from_column), edge) for edge in self.edges)
+
+    def edges_of(self, node: str, column: str, influences: bool = False, rows: bool = True) -> Iterator[Edge]:
+        """Yield the edges of a column: its values, with `influences` also what decides which rows they are of.
+
+        These are the influences on the column, such as what orders its window, and with `rows` those on the node.
+        """
+        for edge in self.above.get((node, column), ()):
+            if influences or edge.is_value:
+                yield edge
+        if influences and rows and column != EVERY:
+            yield from self.above.get((node, EVERY), ())
+
+    def upstream(self, node: str, column: str, influences: bool = False, rows: bool = True) -> list[Way]:
+        """Return the columns that a column comes from in the end: those that come from no other, with one way each.
+
+        Values only; with `influences` also through joins and filters, as in `edges_of`.
+        """
+        found = self.ancestors(node, column, influences, rows)
+        return [way for way in found if not any(self.edges_of(way.node, way.column, influences, rows))]
+
+    def ancestors(self, node: str, column: str, influences: bool = False, rows: bool = True) -> list[Way]:
+        """Return every column that a column comes from, with one way each: the nearest first, and values first."""
+        return _ways(
+            (node, column),
+            lambda at, all_: ((edge, (edge.from_node, edge.from_column)) for edge in self.edges_of(*at, all_, rows)),
+            influences,
+        )
+
+    def downstream(self, node: str, column: str, influences: bool = False, rows: bool = True) -> list[Way]:
+        """Return every column that depends on a column, with one way each: the nearest first, and values first.
+
+        With `influences` and `rows`, a node whose rows depend on it is there as the column `*`.
+        """
+        return _ways(
+            (node, column),
+            lambda at, all_: ((edge, (edge.node, edge.column)) for edge in self._edges_below(*at, all_, rows)),
+            influences,
+        )
+
+    def path(self, node: str, column: str, origin: str, origin_column: str) -> tuple[Edge, ...] | None:
+        """Return a shortest way of values from a column back to another; None where there is none."""
+        ways = self.ancestors(node, column)
+        return next((way.path for way in ways if (way.node, way.column) == (origin, origin_column)), None)
+
+    def _edges_below(self, node: str, column: str, influences: bool, rows: bool) -> Iterator[Edge]:
+        if column == EVERY:  # whoever takes a value of this node has its rows
+            for each in self.columns.get(node, ()):
+                yield from (edge for edge in self.below.get((node, each), ()) if edge.is_value)
+        for edge in self.below.get((node, column), ()):
+            if edge.is_value or (influences and (rows or edge.column != EVERY)):
+                yield edge
+
+
+Step: TypeAlias = tuple[Edge, tuple[str, str]]
+
+
+def _ways(
+    start: tuple[str, str], steps: Callable[[tuple[str, str], bool], Iterable[Step]], influences: bool
+) -> list[Way]:
+    """Search breadth first: along values as far as they go, then, if wanted, along all edges from what was found."""
+    found: dict[tuple[str, str], tuple[Edge, ...]] = {start: ()}
+    for along_all in (False, True) if influences else (False,):
+        queue = list(found)
+        for at in queue:
+            for edge, target in steps(at, along_all):
+                if target not in found:
+                    found[target] = (*found[at], edge)
+                    queue.append(target)
+    return [Way(*target, path) for target, path in found.items() if path]
+
+
+def _grouped(pairs: Iterable[tuple[tuple[str, str], Edge]]) -> Mapping[tuple[str, str], tuple[Edge, ...]]:
+    found: defaultdict[tuple[str, str], list[Edge]] = defaultdict(list)
+    for key, edge in pairs:
+        found[key].append(edge)
+    return {key: tuple(each) for key, each in found.items()}

@@ -1,0 +1,39 @@
+"""How an engine finds names: which spellings of a column or table mean the same one."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
+
+CASELESS = (NormalizationStrategy.CASE_INSENSITIVE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
+
+
+class Names:
+    """The rules of a dialect, as sqlglot knows them."""
+
+    def __init__(self, dialect: str) -> None:
+        """Take the name of a dialect of sqlglot."""
+        self.dialect = dialect
+        self._strategy = Dialect.get_or_raise(dialect).normalization_strategy
+
+    def key(self, identifier: exp.Expr | str) -> str:
+        """Return what an identifier of a query is found by; a text counts as unquoted."""
+        if isinstance(identifier, str):
+            text, quoted = identifier, False
+        else:
+            text, quoted = identifier.name, bool(identifier.args.get("quoted"))
+        if self._strategy in CASELESS:
+            return text.lower()
+        if quoted or self._strategy is NormalizationStrategy.CASE_SENSITIVE:
+            return text
+        return text.upper() if self._strategy is NormalizationStrategy.UPPERCASE else text.lower()
+
+    def named(self, identifier: exp.Expr | str) -> str:
+        """Return the name that the engine stores for an identifier; where case does not count, as it is written."""
+        if self._strategy in CASELESS:
+            return identifier if isinstance(identifier, str) else identifier.name
+        return self.key(identifier)
+
+    def stored(self, name: str) -> str:
+        """Return what a column is found by whose name the warehouse gives."""
+        return self.key(exp.to_identifier(name, quoted=True))

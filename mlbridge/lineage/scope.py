@@ -1,0 +1,160 @@
+"""What the names in one SELECT stand for: its sources, its own columns, and those of the queries around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Output, Table, merged, on_condition, transformed
+from mlbridge.lineage.graph import Condition
+from mlbridge.lineage.names import Names
+
+
+@dataclass
+class Source:
+    """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only.
+
+    Its values come only from rows that meet the `conditions`.
+    """
+
+    key: str
+    table: Table
+    shown: bool = True
+    conditions: tuple[Condition, ...] = ()
+
+    def find(self, key: str) -> Column | None:
+        """Return the column of a name, None where none is listed."""
+        found = self.table.find(key)
+        return None if found is None else self.met(found)
+
+    def met(self, column: Column) -> Column:
+        """Return a column of the table on its conditions."""
+        for condition in self.conditions:
+            column = on_condition(column, condition)
+        return column
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Return the columns in order."""
+        every = self.table.outputs
+        return [each._replace(column=self.met(each.column)) for each in every] if self.conditions else every
+
+
+@dataclass
+class Scope:
+    """One SELECT. `tables` are the common table expressions that it can name.
+
+    `query` reads a query within a scope, `relation` finds what a table of the warehouse is. If `printed`, columns and
+    rows get fingerprints, which takes as long as reading the SQL.
+    """
+
+    names: Names
+    query: Callable[[exp.Expr, Scope | None, Mapping[str, Table]], Table]
+    relation: Callable[[exp.Table], Table]
+    tables: Mapping[str, Table]
+    outer: Scope | None = None
+    sources: list[Source] = field(default_factory=list)
+    # Columns that `using` makes one of several sources, with these sources.
+    shared: dict[str, tuple[Column, tuple[Source, ...]]] = field(default_factory=dict)
+    aliases: dict[str, Column] = field(default_factory=dict)
+    windows: dict[str, exp.Window] = field(default_factory=dict)
+    # Names that mean no column, such as the parameter of a lambda.
+    bound: frozenset[str] = frozenset()
+    rows: Flows = NOTHING
+    printed: bool = False
+
+    def inside(self, bound: Sequence[str] = ()) -> Scope:
+        """Return a scope within this one, in which some names mean no column."""
+        return Scope(
+            self.names, self.query, self.relation, self.tables, self, bound=frozenset(bound), printed=self.printed
+        )
+
+    def source(self, key: str) -> Source | None:
+        """Return the source of a name, of this SELECT only."""
+        return next((each for each in self.sources if each.key == key), None)
+
+    def column(self, parts: Sequence[exp.Expr]) -> Column:
+        """Return what a column comes from, given by the parts of its name: source, column and fields of a struct."""
+        keys = [self.names.key(part) for part in parts]
+        for index in range(len(keys) - 1):
+            source = self._around(keys[index])
+            if source is not None:
+                found = self._of_source(source, keys[index + 1])
+                return _part(found, parts[index + 2 :])
+        return _part(self.named(keys[0]), parts[1:])
+
+    def named(self, key: str) -> Column:
+        """Return what an unqualified name comes from: a column of a source here or around, else of an unknown table."""
+        for scope in self._outwards():
+            if key in scope.bound:
+                return EMPTY
+            found = scope.listed(key)
+            if found is not None:
+                return found
+        for scope in self._outwards():
+            guessed = scope.guess(key)
+            if guessed is not None:
+                return guessed
+        return EMPTY
+
+    def listed(self, key: str) -> Column | None:
+        """Return what a name comes from if a source, or the SELECT list so far, has it."""
+        if key in self.shared:
+            return self.shared[key][0]
+        found = [column for source in self.sources if (column := source.find(key)) is not None]
+        if len(found) > 1 and any(each is not found[0] for each in found):
+            return Column(frozenset(flow._replace(certain=False) for flow in found[0].flows))
+        if found:
+            return found[0]
+        if key in self.aliases:
+            return self.aliases[key]
+        row = self.source(key)
+        return None if row is None else transformed(merged(output.column for output in row.outputs))
+
+    def guess(self, key: str) -> Column | None:
+        """Return what a name may come from that no source lists."""
+        unknown = [source.table for source in self.sources if source.table.unknown]
+        found = [column for table in unknown if (column := table.guess(key)) is not None]
+        sure = len(unknown) == 1 and len(unknown[0].unknown) == 1
+        if found:
+            flows = frozenset(flow for column in found for flow in column.flows)
+            return Column(flows) if sure else _assumed(flows)
+        relations = [id_ for source in self.sources if (id_ := source.table.relation) is not None]
+        if len(relations) == 1 == len(self.sources):
+            return Column(frozenset({Flow(relations[0], key, certain=False)}))
+        return None
+
+    def _of_source(self, source: Source, key: str) -> Column:
+        found = source.find(key)
+        if found is None:
+            found = source.table.guess(key)
+        if found is None and source.table.relation is not None:
+            found = Column(frozenset({Flow(source.table.relation, key, certain=False)}))
+        return EMPTY if found is None else found
+
+    def _around(self, key: str) -> Source | None:
+        for scope in self._outwards():
+            if key in scope.bound:
+                return None
+            found = scope.source(key)
+            if found is not None:
+                return found
+        return None
+
+    def _outwards(self) -> Iterator[Scope]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.outer
+
+
+def _part(column: Column, path: Sequence[exp.Expr]) -> Column:
+    for each in path:
+        column = column.part(each.name)
+    return column
+
+
+def _assumed(flows: Flows) -> Column:
+    return Column(frozenset(flow._replace(certain=False) for flow in flows))

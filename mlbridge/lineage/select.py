@@ -1,0 +1,231 @@
+"""The columns and rows of a query: SELECT, set operations, common table expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from sqlglot import exp
+
+from mlbridge.lineage.conditions import compare
+from mlbridge.lineage.expressions import value
+from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, influence, merged
+from mlbridge.lineage.graph import FILTERED
+from mlbridge.lineage.names import Names
+from mlbridge.lineage.outputs import outputs_of
+from mlbridge.lineage.pivots import pivoted
+from mlbridge.lineage.prints import digest, of_rows, of_table, print_of
+from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.sources import add_join, add_source, column_names
+
+Tables = Mapping[str, Table]
+
+
+class Queries:
+    """Reads the queries of one node. `relation` finds what a table of the warehouse is, `inlined` what a CTE is that
+    dbt wrote for another node."""
+
+    def __init__(
+        self,
+        names: Names,
+        relation: Callable[[exp.Table], Table],
+        inlined: Callable[[str], Table | None],
+        printed: bool = False,
+    ) -> None:
+        """Take the names of the dialect, how the node's tables are found, and whether fingerprints are wanted."""
+        self._names, self._relation, self._inlined, self._printed = names, relation, inlined, printed
+
+    def read(self, node: exp.Expr, outer: Scope | None = None, tables: Tables | None = None) -> Table:
+        """Return the columns and rows of a query; `outer` is the query around it, whose columns it can name."""
+        seen = self._with(node, outer, tables or {})
+        if isinstance(node, exp.Select):
+            return self._select(node, self._scope(outer, seen))
+        if isinstance(node, exp.SetOperation):
+            return self._set_operation(node, outer, seen)
+        scope = self._scope(outer, seen)
+        if isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Table):
+            table = self.read(node.this, outer, seen)
+            for pivot in node.args.get("pivots") or ():
+                table = pivoted(pivot, table, scope)
+            return table
+        if isinstance(node, exp.Pivot):
+            add_source(node.this, scope)
+            return pivoted(node, scope.sources[0].table, scope)
+        add_source(node, scope)
+        return Table([each for source in scope.sources for each in source.outputs], scope.rows)
+
+    def _scope(self, outer: Scope | None, tables: Tables) -> Scope:
+        return Scope(self._names, self.read, self._relation, tables, outer, printed=self._printed)
+
+    def _with(self, node: exp.Expr, outer: Scope | None, tables: Tables) -> Tables:
+        """Return the tables that a query can name: those around it and its own common table expressions."""
+        clause = node.args.get("with_")
+        if clause is None:
+            return tables
+        seen = dict(tables)
+        for cte in clause.expressions:
+            key = self._names.key(cte.args["alias"].this)
+            inlined = self._inlined(key)
+            seen[key] = self._common(cte, key, outer, seen, bool(clause.recursive)) if inlined is None else inlined
+        return seen
+
+    def _common(self, cte: exp.Expr, key: str, outer: Scope | None, seen: Tables, recursive: bool) -> Table:
+        columns = column_names(cte.args["alias"], self._names)
+        body = cte.this
+        if not recursive or not isinstance(body, exp.SetOperation) or not self._names_itself(body, key):
+            return self.read(body, outer, seen).renamed(columns)
+        table = self.read(body.this, outer, seen).renamed(columns)
+        for _ in table.outputs:  # a value can wander one column further with each round
+            more = self.read(body, outer, {**seen, key: table}).renamed(columns)
+            if [each.column.flows for each in more.outputs] == [each.column.flows for each in table.outputs]:
+                return more
+            table = more
+        return table
+
+    def _names_itself(self, body: exp.Expr, key: str) -> bool:
+        return any(self._names.key(table.this) == key for table in body.find_all(exp.Table) if not table.db)
+
+    def _set_operation(self, node: exp.Expr, outer: Scope | None, seen: Tables) -> Table:
+        """Read a union by position or by name; of intersect and except the values are those of the left side."""
+        leaves = [self.read(each, outer, seen) for each in _leaves(node)]
+        rows: Flows = frozenset().union(*(leaf.rows for leaf in leaves))
+        if not isinstance(node, exp.Union):
+            left, *others = leaves
+            rows |= influence((output.column for other in others for output in other.outputs), FILTERED)
+            printed = digest((node.key, *map(of_table, leaves))) if self._printed else ""
+            return Table(left.outputs, rows | self._limit(node, left), left.unknown, print=printed)
+        table = (_by_name if node.args.get("by_name") else _by_position)(leaves)
+        table.rows = rows | self._limit(node, table)
+        if self._printed:
+            table.print = digest((str(node.args.get("distinct")), *(leaf.print for leaf in leaves)))
+        return table
+
+    def _limit(self, node: exp.Expr, table: Table) -> Flows:
+        if not _is_limited(node):
+            return frozenset()
+        scope = self._scope(None, {})
+        scope.aliases = {output.key: output.column for output in table.outputs}
+        return influence(_ordering(node, table.outputs, scope), FILTERED)
+
+    def _select(self, node: exp.Select, scope: Scope) -> Table:
+        source = node.args.get("from_")
+        if source is not None:
+            add_source(source.this, scope)
+        for join in node.args.get("joins") or ():
+            add_join(join, scope)
+        for lateral in node.args.get("laterals") or ():
+            add_source(lateral, scope)
+        for window in node.args.get("windows") or ():
+            scope.windows[self._names.key(window.this)] = window
+        where = node.args.get("where")
+        if where is not None:
+            compare(where.this, scope.sources[1:], scope)
+        outputs = outputs_of(node, scope)
+        deciding = [
+            value(clause.this, scope)
+            for name in ("where", "having", "qualify")
+            if (clause := node.args.get(name)) is not None
+        ]
+        deciding += _grouping(node, outputs, scope)
+        distinct = node.args.get("distinct")
+        on = distinct.args.get("on") if distinct is not None else None
+        if on is not None:
+            deciding += [value(on, scope)]
+        if on is not None or _is_limited(node):
+            deciding += _ordering(node, outputs, scope)
+        unknown = _passed_on(node, scope)
+        return Table(outputs, scope.rows | influence(deciding, FILTERED), unknown, print=of_rows(node, scope))
+
+
+def _leaves(node: exp.Expr) -> list[exp.Expr]:
+    """Return the queries that a chain of the same set operation combines, without recursion: chains can be long."""
+    found: list[exp.Expr] = []
+    while True:
+        found.append(node.expression)
+        left = node.this
+        same = type(left) is type(node) and left.args.get("by_name") == node.args.get("by_name")
+        if not same or left.args.get("with_") is not None or _is_limited(left):
+            return [left, *reversed(found)]
+        node = left
+
+
+def _by_position(leaves: list[Table]) -> Table:
+    first, *others = leaves
+    outputs = []
+    for index, output in enumerate(first.outputs):
+        branches = [output.column]
+        for other in others:
+            at = other.outputs[index].column if index < len(other.outputs) else other.guess(output.key)
+            branches.append(at or EMPTY)
+        outputs.append(Output(output.key, output.name, _united(branches)))
+    if not first.outputs:  # only a star over a table whose columns are not known: the names are those of the others
+        return Table(_by_name(leaves).outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
+    return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
+
+
+def _united(branches: list[Column]) -> Column:
+    printed = digest(map(print_of, branches)) if any(each.print for each in branches) else ""
+    return Column(merged(branches).flows, tuple(branches), print=printed)
+
+
+def _by_name(leaves: list[Table]) -> Table:
+    names = {output.key: output.name for leaf in reversed(leaves) for output in reversed(leaf.outputs)}
+    ordered = dict.fromkeys(output.key for leaf in leaves for output in leaf.outputs)
+    outputs = []
+    for key in ordered:
+        outputs.append(
+            Output(key, names[key], _united([leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves]))
+        )
+    return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
+
+
+def _is_limited(node: exp.Expr) -> bool:
+    return any(node.args.get(name) is not None for name in ("limit", "offset", "fetch"))
+
+
+def _ordering(node: exp.Expr, outputs: list[Output], scope: Scope) -> list[Column]:
+    order = node.args.get("order")
+    return [] if order is None else [_of_output(each.this, outputs, scope, True) for each in order.expressions]
+
+
+def _grouping(node: exp.Select, outputs: list[Output], scope: Scope) -> list[Column]:
+    """Return the columns that `group by` names; `all` means every output without an aggregate."""
+    group = node.args.get("group")
+    if group is None:
+        return []
+    found = [_of_output(each, outputs, scope, False) for each in group.expressions]
+    for name in ("rollup", "cube", "grouping_sets"):
+        found += [value(part, scope) for each in group.args.get(name) or () for part in each.expressions]
+    if group.args.get("all") or (len(group.expressions) == 1 and group.expressions[0].name.lower() == "all"):
+        found += _without_aggregates(node, scope)
+    return found
+
+
+def _without_aggregates(node: exp.Select, scope: Scope) -> Iterable[Column]:
+    for each in node.expressions:
+        if not each.find(exp.AggFunc):
+            yield value(each, scope)
+
+
+def _of_output(node: exp.Expr, outputs: list[Output], scope: Scope, output_first: bool) -> Column:
+    """Read an expression of `group by` or `order by`, which may be the number or the name of an output."""
+    if isinstance(node, exp.Literal) and node.is_int and 0 < int(node.name) <= len(outputs):
+        return outputs[int(node.name) - 1].column
+    if output_first and isinstance(node, exp.Column) and not node.table:
+        key = scope.names.key(node.this)
+        found = next((each.column for each in outputs if each.key == key), None)
+        if found is not None:
+            return found
+    return value(node, scope)
+
+
+def _passed_on(node: exp.Select, scope: Scope) -> tuple[str | Column, ...]:
+    """Return what a star passes on of tables whose columns are not known."""
+    found: list[str | Column] = []
+    for each in node.expressions:
+        if each.is_star and not isinstance(each, exp.Count):
+            table = each.args.get("table")
+            key = None if table is None else scope.names.key(table)
+            for source in scope.sources:
+                if source.shown and key in (None, source.key):
+                    found += source.table.unknown
+    return tuple(found)

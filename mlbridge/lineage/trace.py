@@ -1,0 +1,210 @@
+"""The lineage of a whole project: each node's SQL is read with the columns of its parents at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from mlbridge.lineage.cache import Cache
+from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table
+from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation
+from mlbridge.lineage.names import Names
+from mlbridge.lineage.prints import print_of
+from mlbridge.lineage.select import Queries
+
+
+def trace(relations: Iterable[Relation], dialect: str, cache: Cache | None = None) -> Lineage:
+    """Return the edges between the columns of relations, read off their SQL in a dialect of sqlglot.
+
+    SQL that cannot be read is named in the result and stops nothing: such a node's columns are assumed to come from its
+    parents' columns of the same name. With a `cache`, only nodes that changed are read.
+    """
+    return _Tracer({each.id: each for each in relations}, Names(dialect), {}).lineage(cache or Cache())
+
+
+def fingerprints(
+    relations: Iterable[Relation], dialect: str, lineage: Lineage, nodes: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Return a fingerprint of each column of some nodes of a lineage, and of their rows as `*`.
+
+    It is equal for two texts of a node if the column is computed in the same way from the same columns of the parents.
+    A node whose SQL cannot be read has none.
+    """
+    tracer = _Tracer({each.id: each for each in relations}, Names(dialect), dict(lineage.columns))
+    return {id_: tracer.prints(id_) for id_ in nodes if id_ not in lineage.unread}
+
+
+class _Tracer:
+    def __init__(self, relations: Mapping[str, Relation], names: Names, columns: dict[str, tuple[str, ...]]) -> None:
+        self._relations, self._names, self._columns = relations, names, columns
+        self._tables: dict[str, Table] = {}
+        # The relations that the node which is read is expected to name, and whether it names another.
+        self._known: list[str] = []
+        self._elsewhere = False
+        self._by_name: dict[str, list[Relation]] = {}
+        for each in relations.values():
+            self._by_name.setdefault(_plain(each.place[2]), []).append(each)
+
+    def lineage(self, cache: Cache) -> Lineage:
+        edges: list[Edge] = []
+        unread: dict[str, str] = {}
+        graph = {id_: self._parents(node) for id_, node in self._relations.items()}
+        for id_ in TopologicalSorter(graph).static_order():
+            node = self._relations[id_]
+            found: list[Edge] | None = None
+            self._columns[id_] = tuple(node.columns) or self._declared_columns(node)
+            if node.sql is not None:
+                try:
+                    found = self._cached(node, node.sql, cache)
+                except (SqlglotError, RecursionError, NotImplementedError) as error:
+                    unread[id_] = str(error).partition("\n")[0]
+            edges += self._without_sql(node) if found is None else found
+        cache.save()
+        return Lineage(tuple(edges), unread, self._columns)
+
+    def prints(self, id_: str) -> dict[str, str]:
+        node = self._relations[id_]
+        if node.sql is None:
+            return {}
+        table = self._query(node, node.sql, printed=True)
+        return {name: print_of(column) for name, column in self._final(node, table)} | {EVERY: table.print}
+
+    def _parents(self, node: Relation) -> list[str]:
+        return [each for each in node.parents if each in self._relations]
+
+    def _near(self, node: Relation) -> list[str]:
+        """Return the relations that a node's SQL names as a rule: its parents, and those of ephemeral ones."""
+        found = dict.fromkeys(self._parents(node))
+        for id_ in (queue := list(found)):
+            parent = self._relations[id_]
+            if parent.sql is not None and parent.place[:2] == (None, None):
+                more = [each for each in self._parents(parent) if each not in found]
+                found |= dict.fromkeys(more)
+                queue += more
+        return list(found)
+
+    def _cached(self, node: Relation, sql: str, cache: Cache) -> list[Edge]:
+        self._known = self._near(node)
+        parents = [(self._relations[each], self._columns[each]) for each in self._known]
+        key = cache.key(node, self._names.dialect, parents)
+        known = cache.get(key)
+        if known is not None:
+            self._columns[node.id] = known[1]
+            return known[0]
+        edges = self._read(node, sql)
+        if not self._elsewhere:
+            cache.put(key, edges, self._columns[node.id])
+        return edges
+
+    def _read(self, node: Relation, sql: str) -> list[Edge]:
+        table = self._query(node, sql)
+        outputs = self._final(node, table)
+        self._columns[node.id] = tuple(node.columns) or tuple(name for name, _ in outputs)
+        edges = [edge for name, column in outputs for edge in _edges(node.id, name, column.flows)]
+        return edges + list(_edges(node.id, EVERY, table.rows))
+
+    def _query(self, node: Relation, sql: str, printed: bool = False) -> Table:
+        tree = sqlglot.parse_one(sql, dialect=self._names.dialect)
+        if not isinstance(tree, exp.Query | exp.Pivot):
+            raise SqlglotError(f"it is no SELECT but {tree.key.upper()}")
+        self._elsewhere = False
+        found, inlined = (lambda table: self._table(node, table)), (lambda key: self._inlined(node, key))
+        return Queries(self._names, found, inlined, printed).read(tree)
+
+    def _final(self, node: Relation, table: Table) -> list[tuple[str, Column]]:
+        """Give the node's columns the names that the warehouse knows them by, by position where the SQL names none."""
+        if not node.columns:
+            return [(each.name, each.column) for each in table.outputs]
+        stored = {self._names.stored(name): name for name in node.columns}
+        folded = {name.lower(): name for name in node.columns}
+        found: dict[str, Column] = {}
+        rest: list[Output] = []
+        for output in table.outputs:
+            name = stored.get(output.key) or folded.get(output.key.lower())
+            if name is None or name in found:
+                rest.append(output)
+            else:
+                found[name] = output.column
+        if len(table.outputs) == len(node.columns):
+            for output, name in zip(table.outputs, node.columns, strict=True):
+                if name not in found:
+                    found[name] = output.column
+        elif table.unknown:
+            for name in node.columns:
+                if name not in found:
+                    guessed = table.guess(name) or EMPTY
+                    found[name] = Column(frozenset(each._replace(certain=False) for each in guessed.flows))
+        else:
+            found |= {each.name: each.column for each in rest if each.name and each.name not in found}
+        return list(found.items())
+
+    def _table(self, node: Relation, table: exp.Table) -> Table:
+        """Find the relation that a table in a node's SQL is: one of its parents, else any."""
+        name = table.name if isinstance(table.this, exp.Identifier) else table.this.sql(self._names.dialect)
+        found = [each for each in self._by_name.get(_plain(name), ()) if _fits(table, each)]
+        if not found:
+            return Table([], unknown=(EMPTY,))
+        best = min(found, key=lambda each: each.id not in node.parents)
+        self._elsewhere |= best.id not in self._known
+        return Table([], unknown=(EMPTY,)) if best.id == node.id else self._of(best.id)
+
+    def _inlined(self, node: Relation, key: str) -> Table | None:
+        """Find the ephemeral model that a common table expression is."""
+        for each in self._by_name.get(_plain(key), ()):
+            if each.place[:2] == (None, None) and each.id != node.id:
+                self._elsewhere |= each.id not in self._known
+                return self._of(each.id)
+        return None
+
+    def _of(self, id_: str) -> Table:
+        """Return a relation as a table, each column as itself."""
+        if id_ not in self._tables:
+            columns = self._columns.get(id_) or tuple(self._relations[id_].columns)
+            outputs = [Output(self._names.stored(name), name, Column(frozenset({Flow(id_, name)}))) for name in columns]
+            known = bool(outputs) and (bool(self._relations[id_].columns) or self._relations[id_].sql is not None)
+            self._tables[id_] = Table(outputs, unknown=() if known else (id_,), relation=id_)
+        return self._tables[id_]
+
+    def _declared_columns(self, node: Relation) -> tuple[str, ...]:
+        """Return the columns of a node that is not built yet, as far as its declaration tells them."""
+        copied = [name for parent, _ in node.declared.get(EVERY, ()) for name in self._columns.get(parent, ())]
+        return tuple(dict.fromkeys((*copied, *(name for name in node.declared if name != EVERY))))
+
+    def _without_sql(self, node: Relation) -> Iterator[Edge]:
+        """Yield edges of a node without SQL that can be read: declared ones, else from columns of the same name."""
+        declared = {column: origins for column, origins in node.declared.items() if column != EVERY}
+        for column, origins in declared.items():
+            for parent, origin in origins:
+                for each in self._columns.get(parent, ()) if origin == EVERY else (origin,):
+                    yield Edge(node.id, column, parent, each, TRANSFORMED)
+        copied = [parent for parent, _ in node.declared.get(EVERY, ())]
+        certainty = CERTAIN if copied else ASSUMED
+        for parent in copied or node.parents:
+            names = {name.lower(): name for name in self._columns.get(parent, ())}
+            for column in node.columns or (names.values() if copied else ()):
+                if column not in declared and column.lower() in names:
+                    yield Edge(node.id, column, parent, names[column.lower()], COPIED, certainty)
+
+
+def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
+    for each in sorted(flows, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain)):
+        texts = " and ".join(condition.text for condition in each.conditions) or None
+        certainty = CERTAIN if each.certain else ASSUMED
+        yield Edge(node, column, each.node, each.column, each.how, certainty, texts, each.conditions)
+
+
+def _plain(name: str) -> str:
+    """Return the name of a table for the index, in which neither case nor the spacing of a function's call counts."""
+    return name.lower().replace(" ", "")
+
+
+def _fits(table: exp.Table, relation: Relation) -> bool:
+    database, schema, _ = relation.place
+    for written, known in ((table.db, schema), (table.catalog, database)):
+        if written and known and written.lower() != known.lower():
+            return False
+    return True

@@ -1,0 +1,74 @@
+"""The lineage of the example project against edges that were read off its SQL by hand."""
+
+from __future__ import annotations
+
+import pytest
+from dbt_host import Host
+from lineage_truth import ROOT_OF_TRUTH, Truth, true_edges
+
+from mlbridge.commands.lineage import answer
+from mlbridge.errors import SetupError
+from mlbridge.lineage.project_lineage import ProjectLineage, project_lineage, traced
+from mlbridge.project.project import Project
+
+
+@pytest.fixture(scope="module")
+def lineage(flights: Host) -> ProjectLineage:
+    return project_lineage(Project.at(flights.path, None, None))
+
+
+def of_flights(lineage: ProjectLineage) -> set[Truth]:
+    """Give what was traced in the form of the truth, without the tables of the package."""
+    return {
+        (lineage.titles[each.node], each.column, lineage.titles[each.from_node], each.from_column, each.how)
+        for each in lineage.lineage.edges
+        if lineage.nodes[each.node]["package_name"] == "flights"
+    }
+
+
+def test_every_edge_of_the_flights_is_found_and_none_invented(lineage: ProjectLineage) -> None:
+    truth = true_edges(ROOT_OF_TRUTH)
+    assert len(truth) > 1_300
+    assert of_flights(lineage) == truth
+    assert lineage.lineage.unread == {}
+    assert lineage.without_warehouse is None
+
+
+def test_features_and_predictions_are_known_before_anything_is_built(lineage: ProjectLineage) -> None:
+    unbuilt = traced(lineage.manifest, {}, "nothing is built")
+    truth = true_edges(ROOT_OF_TRUTH)
+    found = of_flights(unbuilt)
+    # Nobody can tell then that the Python node leaves the target of its parent out.
+    assert {edge for edge in found - truth if edge[3] != "is_late"} == set()
+    assert {edge[2] for edge in truth - found} <= {"late_arrival_predictions", "arrival_delay_predictions"}
+    assert [model.features for model in unbuilt.models][0] == [model.features for model in lineage.models][0]
+
+
+def test_a_feature_back_and_a_source_forward(lineage: ProjectLineage) -> None:
+    back = answer(lineage, "late_arrival.carrier_late_1d", rows=False)
+    ways = {step.column: step for step in back.comes_from}
+    assert ways["raw.flights.arr_delay"].how == "aggregated"
+    assert "late_arrival_flights.is_late" in ways["raw.flights.arr_delay"].way
+    assert "OVER (PARTITION BY carrier ORDER BY moment" in ways["raw.flights.arr_delay"].conditions[0]
+    assert ways["raw.flights.carrier"].how == "filtered by"
+    forward = answer(lineage, "raw.planes.seats", rows=False)
+    assert forward.models == {"late_arrival": ("seats",), "arrival_delay": ("seats",)}
+    assert {"late_arrival_predictions.probability", "ml_scores_late_arrival.prediction"} <= {
+        step.column for step in forward.goes_to
+    }
+    assert answer(lineage, "raw.planes.seats", rows=True).models["late_arrival"] == lineage.models[0].features
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("late_arrival.seat", "Did you mean 'seats'?"),
+        ("stg_plane.seats", "Did you mean 'stg_planes'?"),
+        ("carier_late_1d", "Did you mean 'carrier_late_1d'?"),
+        ("arrived_at", "Say which"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_the_nearest(lineage: ProjectLineage, column: str, message: str) -> None:
+    with pytest.raises(SetupError) as raised:
+        lineage.find_column(column)
+    assert message in str(raised.value)

@@ -1,0 +1,162 @@
+"""Lineage of generated projects, whose true edges are known, and the SQL that tools often read wrongly."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from lineage_made import DIALECTS, Made, Maker, found_edges
+
+from mlbridge.lineage.graph import AGGREGATED, COPIED, EVERY, FILTERED, JOINED, TRANSFORMED, Relation
+from mlbridge.lineage.trace import trace
+
+PROJECTS, MODELS = 12, 10
+
+
+def built(made: Made) -> None:
+    """Create every relation as a view in DuckDB: what is generated is SQL, and has the columns that it should."""
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as db")
+        for relation in made.relations:
+            name = f"db.main.{relation.place[2]}"
+            if relation.sql is None:
+                columns = ", ".join(f'"{column}" varchar' for column in relation.columns)
+                connection.execute(f"create table {name} ({columns})")
+            else:
+                connection.execute(f"create view {name} as {relation.sql}")
+
+
+@pytest.mark.parametrize("seed", range(PROJECTS))
+def test_the_generated_sql_runs(seed: int) -> None:
+    built(Maker(seed, "duckdb").project(MODELS))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("seed", range(PROJECTS))
+def test_every_edge_is_found_and_none_invented(seed: int, dialect: str) -> None:
+    made = Maker(seed, dialect).project(MODELS)
+    lineage = trace(made.relations, dialect)
+    assert not lineage.unread
+    assert found_edges(lineage, dialect) == made.edges
+    assert all(each.certainty == "certain" for each in lineage.edges)
+
+
+SALES = Relation("sales", ("db", "main", "sales"), None, dict.fromkeys(("id", "at", "amount", "kind"), ""))
+SHOPS = Relation("shops", ("db", "main", "shops"), None, dict.fromkeys(("id", "opened_at", "sale"), ""))
+
+
+def edges(sql: str, *columns: str, dialect: str = "duckdb") -> set[tuple[str, ...]]:
+    """Trace one SELECT over both tables; `columns` are those that the warehouse has of it."""
+    node = Relation("made", ("db", "main", "made"), sql, dict.fromkeys(columns, ""), ("sales", "shops"))
+    lineage = trace([SALES, SHOPS, node], dialect)
+    assert not lineage.unread
+    return {(each.column, f"{each.from_node}.{each.from_column}", each.how, each.certainty) for each in lineage.edges}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select * like 'a%' from sales", {("at", "sales.at", COPIED), ("amount", "sales.amount", COPIED)}),
+        ("select max(columns('^am')) from sales", {("amount", "sales.amount", AGGREGATED)}),
+        ("from sales select id", {("id", "sales.id", COPIED)}),
+        ("select s.amount + 1 as x from sales s, shops", {("x", "sales.amount", TRANSFORMED)}),
+        ("select amount / sum(amount) over () as x from sales",
+         {("x", "sales.amount", TRANSFORMED), ("x", "sales.amount", AGGREGATED)}),
+        ("select list_transform([id], x -> x + amount) as x from sales",
+         {("x", "sales.id", TRANSFORMED), ("x", "sales.amount", TRANSFORMED)}),
+        ("select opened_at from shops where exists (select 1 from sales where sale = id)",
+         {("opened_at", "shops.opened_at", COPIED), (EVERY, "shops.sale", FILTERED), (EVERY, "sales.id", FILTERED)}),
+        ("select sales from sales", {("sales", f"sales.{name}", TRANSFORMED) for name in SALES.columns}),
+        ("pivot sales on kind in ('a') using sum(amount) group by id",
+         {("id", "sales.id", COPIED), ("a", "sales.amount", AGGREGATED), ("a", "sales.kind", FILTERED),
+          (EVERY, "sales.id", FILTERED)}),
+        ("select arg_max(amount, at) as x from sales",
+         {("x", "sales.amount", AGGREGATED), ("x", "sales.at", AGGREGATED)}),
+        ("select string_agg(kind, ',' order by at) as x from sales",
+         {("x", "sales.kind", AGGREGATED), ("x", "sales.at", AGGREGATED)}),
+        ("select s.id from (sales s join shops o on s.id = o.sale)",
+         {("id", "sales.id", COPIED), (EVERY, "sales.id", JOINED), (EVERY, "shops.sale", JOINED)}),
+        ("select day from generate_series(date '2024-01-01', date '2024-02-01', interval 1 day) as t (day)", set()),
+    ],
+)  # fmt: skip
+def test_single_clauses(sql: str, expected: set[tuple[str, str, str]]) -> None:
+    assert edges(sql) == {(*each, "certain") for each in expected}
+
+
+def test_columns_without_a_name_have_that_of_the_warehouse() -> None:
+    found = edges("select id, max(amount) from sales group by 1", "id", "max(amount)")
+    assert ("max(amount)", "sales.amount", AGGREGATED, "certain") in found
+
+
+def test_what_may_come_from_two_relations_is_assumed() -> None:
+    assert edges("select id from sales, shops") == {("id", "sales.id", COPIED, "assumed")}
+
+
+def test_a_relation_whose_columns_are_unknown_is_asked_for_any() -> None:
+    parent = Relation("parent", ("db", "main", "parent"))
+    node = Relation("node", ("db", "main", "node"), "select *, x + 1 as y from parent", {"x": "", "y": ""}, ("parent",))
+    found = {(each.column, each.from_column, each.certainty) for each in trace([parent, node], "duckdb").edges}
+    assert found == {("x", "x", "assumed"), ("y", "x", "certain")}
+
+
+def test_sql_that_cannot_be_read_is_named_and_stops_nothing() -> None:
+    broken = Relation("broken", ("db", "main", "broken"), "select from where", {"id": ""}, ("sales",))
+    after = Relation("after", ("db", "main", "after"), "select id from broken", {}, ("broken",))
+    lineage = trace([SALES, broken, after], "duckdb")
+    assert list(lineage.unread) == ["broken"]
+    assert [(way.node, way.column, way.certainty) for way in lineage.upstream("after", "id")] == [
+        ("sales", "id", "assumed")
+    ]
+
+
+def test_declared_columns_of_a_python_node() -> None:
+    node = Relation(
+        "python", ("db", "main", "python"), None, dict.fromkeys(("id", "amount", "new"), ""), ("sales", "shops"),
+        {"*": (("sales", "*"),), "new": (("shops", "opened_at"),)},
+    )  # fmt: skip
+    found = {
+        (each.column, each.from_node, each.from_column, each.certainty)
+        for each in trace([SALES, SHOPS, node], "").edges
+    }
+    assert found == {
+        ("id", "sales", "id", "certain"),
+        ("amount", "sales", "amount", "certain"),
+        ("new", "shops", "opened_at", "certain"),
+    }
+
+
+STREAM = """
+with stream as (
+    select id as shop, null as entry, at as moment, amount as value from sales
+    union all
+    select id, id, opened_at, 0 from shops
+)
+select
+    entry,
+    sum(value) over (
+        partition by shop order by moment range between interval 7 days preceding and current row
+    ) as recent
+from stream qualify entry is not null
+"""
+
+
+def test_a_window_over_a_union_says_what_places_the_rows_that_give_the_value() -> None:
+    node = Relation("made", ("db", "main", "made"), STREAM, {}, ("sales", "shops"))
+    (edge,) = [
+        each for each in trace([SALES, SHOPS, node], "duckdb").edges if each.column == "recent" and each.is_value
+    ]
+    (condition,) = edge.conditions
+    assert condition.kind == "window"
+    assert condition.earlier == (("sales", "at"),)
+    assert condition.later == (("sales", "at"), ("shops", "opened_at"))
+    assert "ORDER BY moment" in str(edge.condition)
+
+
+def test_a_join_says_what_is_compared() -> None:
+    sql = "select o.id, s.amount from shops o left join sales s on s.id = o.sale and s.at < o.opened_at"
+    node = Relation("made", ("db", "main", "made"), sql, {}, ("sales", "shops"))
+    found = {each.column: each.conditions for each in trace([SALES, SHOPS, node], "duckdb").edges if each.is_value}
+    (condition,) = found["amount"]
+    assert (condition.kind, condition.earlier, condition.later) == (
+        "join", (("sales", "at"),), (("shops", "opened_at"),),
+    )  # fmt: skip
+    assert found["id"] == ()
