@@ -85,17 +85,22 @@ class YamlFile:
         if there is not None:
             yield filled(self.text, there, style.flow(rest))
             return
-        lines = [f"{path[depth]}: {style.flow(rest)}"] if node.flow_style else None
-        lines = lines or style.block(path[depth], rest)
-        if depth == 0 and not node.flow_style:
-            end = "" if self.text.endswith("\n") else newline_of(self.text)
-            lines_end = self.text.replace("\r", "")
-            blank = newline_of(self.text) if "\n\n" in lines_end and not lines_end.endswith("\n\n") else ""
-            for space in (blank, ""):
-                yield self.text + end + space + self._lines(lines)
+        if node.flow_style:
+            yield after(self.text, node, f"{path[depth]}: {style.flow(rest)}")
+            return
+        lines = style.block(path[depth], rest)
+        if depth == 0:
+            yield from self._at_the_end(lines)
         yield after(self.text, node, *lines)
-        if not node.flow_style:
-            yield before(self.text, node, *lines)
+        yield before(self.text, node, *lines)
+
+    def _at_the_end(self, lines: Sequence[str]) -> Iterator[str]:
+        """Put lines at the end of the text, after a blank line if it has some elsewhere, or else without one."""
+        newline, plain = newline_of(self.text), self.text.replace("\r", "")
+        start = "" if plain.endswith("\n") else newline
+        if "\n\n" in plain and not plain.endswith("\n\n"):
+            yield self.text + start + newline + self._lines(lines)
+        yield self.text + start + self._lines(lines)
 
     def _with_item(self, path: Sequence[str], value: Json) -> Iterator[str]:
         style = YamlStyle.of([self.text])
