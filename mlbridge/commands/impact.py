@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlbridge.engines.warehouse import Place
 from mlbridge.errors import SetupError
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.changes import Change, changes
 from mlbridge.lineage.graph import EVERY
-from mlbridge.lineage.nodes import Place, is_read_off_sql, uncompiled
+from mlbridge.lineage.nodes import is_read_off_sql, uncompiled
 from mlbridge.lineage.project_lineage import CACHE, ProjectLineage, compiled_manifest, stored_columns, traced
 from mlbridge.project.project import Project
 from mlbridge.typing import Document, Row

@@ -5,9 +5,9 @@ Names and values are quoted by sqlglot, never by string formatting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import sqlglot
 from sqlglot import exp
@@ -15,7 +15,7 @@ from sqlglot import exp
 from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session, engine_of
 from mlbridge.engines.reader import Credentials, Reader
 from mlbridge.errors import SetupError
-from mlbridge.typing import Row
+from mlbridge.typing import Row, Value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 DIALECT = PYTHON_ENGINE.name
 # What a dbt relation is called in the queries that macros write for Python.
 RELATION = "ml_split_relation"
+EVERY_COLUMN = """
+select table_catalog, table_schema, table_name, column_name, data_type
+from information_schema.columns
+order by table_catalog, table_schema, table_name, ordinal_position
+"""
+Place: TypeAlias = tuple[str, str, str]  # database, schema and name of a table
 error_expression, is_infinite = PYTHON_ENGINE.error_expression, PYTHON_ENGINE.is_infinite
 
 
@@ -123,15 +129,9 @@ class Warehouse:
         """End the session, so that others can open a warehouse that is a file."""
         self._session.close()
 
-    def every_column(self) -> dict[tuple[str, str, str], dict[str, str]]:
-        """Return the columns of every table and view, with their types, by database, schema and name in lower case."""
-        place = ("table_catalog", "table_schema", "table_name")
-        query = exp.select(*place, "column_name", "data_type").from_("information_schema.columns")
-        found: dict[tuple[str, str, str], dict[str, str]] = {}
-        for row in self.rows(query.order_by(*place, "ordinal_position")):
-            database, schema, name = (str(row[part]).lower() for part in place)
-            found.setdefault((database, schema, name), {})[str(row["column_name"])] = str(row["data_type"])
-        return found
+    def every_column(self) -> dict[Place, dict[str, str]]:
+        """Return the columns of every table and view with their types, in order, by place in lower case."""
+        return _by_place(tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN)))
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
@@ -207,6 +207,19 @@ def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:
 def read_server(credentials: Credentials) -> Reader:
     """Open the warehouse of a dbt profile, which many can read at once; the first query connects."""
     return engine_of(credentials.type).reader(credentials)
+
+
+def server_columns(credentials: Credentials) -> dict[Place, dict[str, str]]:
+    """Return the same of the server of a dbt profile, of the profile's database; raises ReadError."""
+    return _by_place(read_server(credentials).frame(EVERY_COLUMN, {}, {}).itertuples(index=False))
+
+
+def _by_place(rows: Iterable[Sequence[Value]]) -> dict[Place, dict[str, str]]:
+    found: dict[Place, dict[str, str]] = {}
+    for row in rows:
+        database, schema, table, name, type_ = map(str, row)
+        found.setdefault((database.lower(), schema.lower(), table.lower()), {})[name] = type_
+    return found
 
 
 def file_of(credentials: Credentials) -> Path | None:

@@ -31,7 +31,7 @@ def compare(node: exp.Expr, sources: list[Source], scope: Scope) -> None:
 def _comparisons(node: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, exp.Expr]]:
     """Yield the comparisons that must all hold, each with the side that is less and the side that is more."""
     if isinstance(node, exp.And):
-        for side in (node.left, node.right):
+        for side in node.flatten():
             yield from _comparisons(side)
     elif isinstance(node, exp.Paren):
         yield from _comparisons(node.this)

@@ -36,7 +36,14 @@ def value(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _together(nodes: Iterable[exp.Expr], scope: Scope) -> Column:
-    columns = [column for node in nodes if (column := value(node, scope)).flows]
+    """Return what several expressions come from. What only combines values is taken apart, without recursion."""
+    waiting, columns = list(nodes), []
+    while waiting:
+        node = waiting.pop()
+        if type(node) not in READ and not isinstance(node, exp.Query | exp.AggFunc):
+            waiting += node.iter_expressions()
+        elif (column := value(node, scope)).flows:
+            columns.append(column)
     if len(columns) == 1:
         return columns[0]
     return merged(columns) if columns else EMPTY

@@ -44,7 +44,10 @@ EMPTY = Column()
 
 
 class Output(NamedTuple):
-    """A column of a table: the name that it is found by, the name as it is written, and what it comes from."""
+    """A column of a table: the name that it is found by, the name as it is written, and what it comes from.
+
+    A column that the SQL gives no name has none as written; it is found by what engines call it as a rule.
+    """
 
     key: str
     name: str
@@ -90,6 +93,13 @@ class Table:
         known = len(self.outputs)
         more = [Output(each.key, each.name, self.guess(each.key) or EMPTY) for each in fresh[known:]]
         return Table(outputs + more, self.rows, () if more else self.unknown, print=self.print)
+
+
+def beside(tables: Iterable[Table], rows: Flows) -> Table:
+    """Return the columns of several tables as one table."""
+    every = list(tables)
+    outputs = [output for each in every for output in each.outputs]
+    return Table(outputs, rows, tuple(unknown for each in every for unknown in each.unknown))
 
 
 def merged(columns: Iterable[Column]) -> Column:
@@ -140,6 +150,11 @@ def on_condition(column: Column, condition: Condition) -> Column:
         for each in column.flows
     )
     return Column(frozenset(flows), print=column.print)
+
+
+def assumed(column: Column) -> Column:
+    """Return a column of which the SQL does not say for sure that it comes from there."""
+    return Column(frozenset(each._replace(certain=False) for each in column.flows))
 
 
 def origins(column: Column) -> tuple[tuple[str, str], ...]:

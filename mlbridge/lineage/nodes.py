@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
 
+from mlbridge.engines.warehouse import Place
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.lineage.graph import EVERY, Relation
 from mlbridge.lineage.models import Columns, Origins, meta_of, models_of
@@ -12,8 +12,6 @@ from mlbridge.typing import Document
 
 KINDS = ("model", "seed", "snapshot", "source")
 INLINED = "__dbt__cte__"  # how dbt names the common table expression that an ephemeral model is written as
-
-Place: TypeAlias = tuple[str, str, str]
 
 
 def relations(

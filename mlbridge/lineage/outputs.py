@@ -37,7 +37,8 @@ def _outputs(node: exp.Expr, scope: Scope) -> Iterator[Output]:
         yield from _many(node, scope)
     else:
         name = _name_of(node)
-        yield Output(scope.names.key(name), scope.names.named(name), printed(value(node, scope), node, scope))
+        given = scope.names.named(name) if isinstance(name, exp.Identifier) else ""
+        yield Output(scope.names.key(name), given, printed(value(node, scope), node, scope))
 
 
 def _name_of(node: exp.Expr) -> exp.Identifier | str:

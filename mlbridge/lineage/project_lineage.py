@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from sqlglot.dialects.dialect import Dialect
 
+from mlbridge.engines.warehouse import Place, server_columns
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.graph import EVERY, Lineage, Relation
 from mlbridge.lineage.models import Columns, MlModel, models_of
-from mlbridge.lineage.nodes import Place, relations, title, uncompiled
+from mlbridge.lineage.nodes import relations, title, uncompiled
 from mlbridge.lineage.trace import trace
 from mlbridge.project.dbt import invoke
 from mlbridge.project.project import Project
@@ -65,7 +67,7 @@ class ProjectLineage:
 
     def find(self, name: str) -> str:
         """Return the id of the node that a person names; raises SetupError with the nearest name."""
-        found = [id_ for id_, titled in self.titles.items() if name in (titled, id_, titled.partition(".")[2])]
+        found = [id_ for id_, titled in self.titles.items() if name and name in (titled, id_, titled.partition(".")[2])]
         if len(found) == 1:
             return found[0]
         if found:
@@ -148,24 +150,36 @@ def dialect_of(manifest: Document) -> str:
 
 
 def compiled_manifest(project: Project) -> Document:
-    """Return the manifest with the compiled code of every SQL model; runs `dbt compile` where it lacks some."""
-    try:
+    """Return the manifest with the compiled code of every SQL model, as the files are now.
+
+    Runs `dbt compile` where it lacks some, or where a file of the project is newer than it. Raises SetupError with
+    dbt's message where that fails.
+    """
+    with suppress(SetupError):  # there may be none yet
         manifest = project.manifest
-        if not any(uncompiled(manifest)):
+        if not any(uncompiled(manifest)) and not _is_old(project):
             return manifest
-    except SetupError:
-        pass  # there is none yet
     done, errors = invoke(project, ["compile"], project.target_folder / LOGS)
     if not done.success:
         why = " ".join(errors) or str(done.exception or "")
         raise SetupError(f"the project does not compile, so its lineage cannot be read: {why} Try `dbt compile`.")
-    project.__dict__.pop("manifest", None)  # read it anew
-    return project.manifest
+    return Project(project.path, project.profiles, project.target).manifest
+
+
+def _is_old(project: Project) -> bool:
+    """Return whether a file that dbt parses is newer than the manifest."""
+    written = (project.target_folder / "manifest.json").stat().st_mtime
+    config = project.config
+    folders = {*config.model_paths, *config.macro_paths, *config.seed_paths, *config.snapshot_paths}
+    files = [file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file()]
+    return any(file.stat().st_mtime > written for file in (project.path / "dbt_project.yml", *files))
 
 
 def stored_columns(project: Project) -> tuple[dict[Place, dict[str, str]], str | None]:
     """Return the columns that the warehouse has, by place; where it cannot be read, none and the reason."""
     try:
+        if project.warehouse_file is None:
+            return server_columns(project.credentials), None
         return project.connect().every_column(), None
     except MlbridgeError as error:
         return {}, str(error)

@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import EMPTY, NOTHING, Column, Flow, Flows, Output, Table, merged, on_condition, transformed
+from mlbridge.lineage.flows import (
+    EMPTY,
+    NOTHING,
+    Column,
+    Flow,
+    Flows,
+    Output,
+    Table,
+    assumed,
+    merged,
+    on_condition,
+    transformed,
+)
 from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.names import Names
 
@@ -103,9 +115,10 @@ class Scope:
         """Return what a name comes from if a source, or the SELECT list so far, has it."""
         if key in self.shared:
             return self.shared[key][0]
-        found = [column for source in self.sources if (column := source.find(key)) is not None]
+        shown = [source for source in self.sources if source.shown]
+        found = [column for source in shown if (column := source.find(key)) is not None]
         if len(found) > 1 and any(each is not found[0] for each in found):
-            return Column(frozenset(flow._replace(certain=False) for flow in found[0].flows))
+            return assumed(found[0])
         if found:
             return found[0]
         if key in self.aliases:
@@ -115,12 +128,12 @@ class Scope:
 
     def guess(self, key: str) -> Column | None:
         """Return what a name may come from that no source lists."""
-        unknown = [source.table for source in self.sources if source.table.unknown]
+        unknown = [source.table for source in self.sources if source.shown and source.table.unknown]
         found = [column for table in unknown if (column := table.guess(key)) is not None]
         sure = len(unknown) == 1 and len(unknown[0].unknown) == 1
         if found:
             flows = frozenset(flow for column in found for flow in column.flows)
-            return Column(flows) if sure else _assumed(flows)
+            return Column(flows) if sure else assumed(Column(flows))
         relations = [id_ for source in self.sources if (id_ := source.table.relation) is not None]
         if len(relations) == 1 == len(self.sources):
             return Column(frozenset({Flow(relations[0], key, certain=False)}))
@@ -154,7 +167,3 @@ def _part(column: Column, path: Sequence[exp.Expr]) -> Column:
     for each in path:
         column = column.part(each.name)
     return column
-
-
-def _assumed(flows: Flows) -> Column:
-    return Column(frozenset(flow._replace(certain=False) for flow in flows))

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import compare
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, influence, merged
+from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, merged
 from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.outputs import outputs_of
@@ -51,7 +51,7 @@ class Queries:
             add_source(node.this, scope)
             return pivoted(node, scope.sources[0].table, scope)
         add_source(node, scope)
-        return Table([each for source in scope.sources for each in source.outputs], scope.rows)
+        return beside((source.table for source in scope.sources), scope.rows)
 
     def _scope(self, outer: Scope | None, tables: Tables) -> Scope:
         return Scope(self._names, self.read, self._relation, tables, outer, printed=self._printed)
@@ -93,7 +93,7 @@ class Queries:
             rows |= influence((output.column for other in others for output in other.outputs), FILTERED)
             printed = digest((node.key, *map(of_table, leaves))) if self._printed else ""
             return Table(left.outputs, rows | self._limit(node, left), left.unknown, print=printed)
-        table = (_by_name if node.args.get("by_name") else _by_position)(leaves)
+        table = (_by_name if node.args.get("by_name") else _by_position)(leaves, self._printed)
         table.rows = rows | self._limit(node, table)
         if self._printed:
             table.print = digest((str(node.args.get("distinct")), *(leaf.print for leaf in leaves)))
@@ -148,7 +148,7 @@ def _leaves(node: exp.Expr) -> list[exp.Expr]:
         node = left
 
 
-def _by_position(leaves: list[Table]) -> Table:
+def _by_position(leaves: list[Table], printed: bool) -> Table:
     first, *others = leaves
     outputs = []
     for index, output in enumerate(first.outputs):
@@ -156,24 +156,23 @@ def _by_position(leaves: list[Table]) -> Table:
         for other in others:
             at = other.outputs[index].column if index < len(other.outputs) else other.guess(output.key)
             branches.append(at or EMPTY)
-        outputs.append(Output(output.key, output.name, _united(branches)))
+        outputs.append(Output(output.key, output.name, _united(branches, printed)))
     if not first.outputs:  # only a star over a table whose columns are not known: the names are those of the others
-        return Table(_by_name(leaves).outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
+        return Table(_by_name(leaves, printed).outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
 
 
-def _united(branches: list[Column]) -> Column:
-    printed = digest(map(print_of, branches)) if any(each.print for each in branches) else ""
-    return Column(merged(branches).flows, tuple(branches), print=printed)
+def _united(branches: list[Column], printed: bool) -> Column:
+    return Column(merged(branches).flows, tuple(branches), print=digest(map(print_of, branches)) if printed else "")
 
 
-def _by_name(leaves: list[Table]) -> Table:
+def _by_name(leaves: list[Table], printed: bool) -> Table:
     names = {output.key: output.name for leaf in reversed(leaves) for output in reversed(leaf.outputs)}
     ordered = dict.fromkeys(output.key for leaf in leaves for output in leaf.outputs)
     outputs = []
     for key in ordered:
         outputs.append(
-            Output(key, names[key], _united([leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves]))
+            Output(key, names[key], _united([leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves], printed))
         )
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
 

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import compare
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Output, Table, influence, merged, transformed
+from mlbridge.lineage.flows import EMPTY, Column, Output, Table, beside, influence, merged, transformed
 from mlbridge.lineage.graph import JOINED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.pivots import pivoted
@@ -71,7 +71,7 @@ def _table(node: exp.Expr, scope: Scope) -> Table:
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):  # joins in brackets under an alias
         inside = scope.inside()
         found = add_source(node.this, inside)
-        return Table([each for source in found for each in source.outputs], inside.rows)
+        return beside((source.table for source in found), inside.rows)
     if isinstance(node, exp.Query | exp.Pivot):
         return scope.query(node.this if isinstance(node, exp.Subquery) else node, scope, scope.tables)
     return _function(node, scope)

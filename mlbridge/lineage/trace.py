@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mlbridge.lineage.cache import Cache
-from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table
+from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table, assumed
 from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.prints import print_of
@@ -103,7 +103,7 @@ class _Tracer:
     def _read(self, node: Relation, sql: str) -> list[Edge]:
         table = self._query(node, sql)
         outputs = self._final(node, table)
-        self._columns[node.id] = tuple(node.columns) or tuple(name for name, _ in outputs)
+        self._columns[node.id] = tuple(dict.fromkeys((*node.columns, *(name for name, _ in outputs))))
         edges = [edge for name, column in outputs for edge in _edges(node.id, name, column.flows)]
         return edges + list(_edges(node.id, EVERY, table.rows))
 
@@ -118,28 +118,21 @@ class _Tracer:
     def _final(self, node: Relation, table: Table) -> list[tuple[str, Column]]:
         """Give the node's columns the names that the warehouse knows them by, by position where the SQL names none."""
         if not node.columns:
-            return [(each.name, each.column) for each in table.outputs]
+            return [(each.name or each.key, each.column) for each in table.outputs]
         stored = {self._names.stored(name): name for name in node.columns}
         folded = {name.lower(): name for name in node.columns}
+        in_order = tuple(node.columns) if len(table.outputs) == len(node.columns) else ()
         found: dict[str, Column] = {}
-        rest: list[Output] = []
-        for output in table.outputs:
+        for index, output in enumerate(table.outputs):
             name = stored.get(output.key) or folded.get(output.key.lower())
             if name is None or name in found:
-                rest.append(output)
-            else:
-                found[name] = output.column
-        if len(table.outputs) == len(node.columns):
-            for output, name in zip(table.outputs, node.columns, strict=True):
-                if name not in found:
-                    found[name] = output.column
-        elif table.unknown:
+                name = in_order[index] if in_order and not output.name else output.name or output.key
+            found.setdefault(name, output.column)
+        if table.unknown:
+            sure = len(table.unknown) == 1 and isinstance(table.unknown[0], str)
             for name in node.columns:
-                if name not in found:
-                    guessed = table.guess(name) or EMPTY
-                    found[name] = Column(frozenset(each._replace(certain=False) for each in guessed.flows))
-        else:
-            found |= {each.name: each.column for each in rest if each.name and each.name not in found}
+                guessed = table.guess(name) or EMPTY
+                found.setdefault(name, guessed if sure else assumed(guessed))
         return list(found.items())
 
     def _table(self, node: Relation, table: exp.Table) -> Table:

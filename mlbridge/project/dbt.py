@@ -36,9 +36,20 @@ def invoke(
     options += ["--log-level", "none", "--log-level-file", "debug", "--no-send-anonymous-usage-stats"]
     with _quiet(logs / "output.log"), chdir(project.start_folder):
         done = dbtRunner(manifest, [collect]).invoke([*args, *options])
+        _close_logs()
     if isinstance(done.exception, KeyboardInterrupt):
         raise done.exception
     return done, errors
+
+
+def _close_logs() -> None:
+    """Close the log that dbt leaves open, so that its folder can be removed."""
+    from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
+
+    loggers = [logger for each in get_event_manager().loggers if (logger := each._python_logger) is not None]
+    for handler in [handler for logger in loggers for handler in logger.handlers]:
+        handler.close()
+    cleanup_event_logger()
 
 
 @contextmanager

@@ -157,7 +157,8 @@ def _chosen(
 def _spec(found: Examined, exclude: Sequence[str]) -> Spec:
     """Return the spec of the branch, with one quick candidate."""
     settled = found.settled
-    raw: Document = {**settled.spec, "candidates": [QUICKEST[settled.task.one]], "features": {"exclude": list(exclude)}}
+    left_out = [name for name in exclude if name in found.sample.types]  # others the sample does not have anyway
+    raw: Document = {**settled.spec, "candidates": [QUICKEST[settled.task.one]], "features": {"exclude": left_out}}
     return read_spec(found.relation.name, raw)
 
 

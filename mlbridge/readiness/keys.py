@@ -66,7 +66,7 @@ def _tests_of(relation: Relation, manifest: Document) -> Iterator[tuple[str, lis
     """Give the name and the columns of each generic test of a relation that is about unique values."""
     for node in manifest["nodes"].values():
         test = node.get("test_metadata")
-        if test and node.get("attached_node") == relation.node and "unique" in test["name"]:
+        if test and relation.node in node["depends_on"]["nodes"] and "unique" in test["name"]:
             arguments = {**test["kwargs"], **test["kwargs"].get("arguments", {})}
             several = next((value for value in arguments.values() if isinstance(value, list)), None)
             yield str(test["name"]), several or [str(arguments.get("column_name"))]

@@ -77,7 +77,7 @@ def _known_without_outcome(found: Examined, name: str) -> bool:
     if name not in found.sample.types:
         return False
     unknown = column(found.settled.target.one).is_(exp.null())
-    counted = {
+    counted: dict[str, exp.Expression] = {
         "rows": exp.CountIf(this=unknown),
         "known": exp.Count(this=exp.Case(ifs=[exp.If(this=unknown.copy(), true=column(name))])),
     }

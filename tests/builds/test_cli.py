@@ -54,6 +54,29 @@ def test_status_is_the_verdict_and_what_to_do(run: Callable[..., Result], flight
     assert shown.exit_code == (1 if verdict == "act" else 0)
 
 
+def test_lineage_of_a_feature(run: Callable[..., Result]) -> None:
+    shown = run("lineage", "late_arrival.seats")
+    assert shown.exit_code == 0
+    assert "raw.planes.seats" in shown.output
+    assert "late_arrival: reaches 1 feature, seats" in shown.output
+    found = json.loads(run("lineage", "late_arrival.seats", "--format", "json").stdout)
+    assert found["models"] == {"late_arrival": ["seats"], "arrival_delay": ["seats"]}
+
+
+def test_impact_of_nothing_and_of_a_change(run: Callable[..., Result], flights: Host, tmp_path: Path) -> None:
+    same = run("impact", "--state", str(flights.path / "target"))
+    assert (same.exit_code, same.stdout) == (0, "\nnothing differs\n")
+    earlier = flights.manifest
+    sql = earlier["nodes"]["model.flights.stg_planes"]["compiled_code"]
+    earlier["nodes"]["model.flights.stg_planes"]["compiled_code"] = sql.replace("source.seats", "1 + source.seats")
+    (tmp_path / "manifest.json").write_text(json.dumps(earlier))
+    shown = run("impact", "--state", str(tmp_path), "--format", "markdown")
+    assert shown.exit_code == 1
+    assert "| late_arrival | seats | all " in shown.stdout
+    (tmp_path / "manifest.json").write_text("{")
+    assert run("impact", "--state", str(tmp_path)).exit_code == 2
+
+
 def test_alerts_are_the_current_ones(run: Callable[..., Result], flights: Host) -> None:
     rows = json.loads(run("alerts", "--format", "json").stdout)
     found = flights.rows("select model, what from ml_alerts where is_current")
@@ -221,6 +244,8 @@ WRONG = {
     ("alerts",): HOSTILE,
     ("explain", "late_arrival"): HOSTILE,
     ("explain", "late_arrival", "2013-12-31-EV-4596-EWR", "--time"): MOMENTS,
+    ("lineage",): [".", "late_arrival.", ".seats", "late_arrival.nothing", "nothing.seats", *HOSTILE],
+    ("impact", "--state"): HOSTILE,
     ("retire", "late_arrival"): ["9", "-1", "1.5", *HOSTILE],
     ("graft", "--from", "flights"): ["late_arrival", *HOSTILE],
     ("graft", "new", "--from"): ["flihgts", "", "a'b", "late_arrival_flights"],

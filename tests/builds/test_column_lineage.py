@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from dbt_host import Host
+import yaml
+from dbt_host import Host, small_host
 from lineage_truth import ROOT_OF_TRUTH, Truth, true_edges
+from postgres import Postgres
 
 from mlbridge.commands.lineage import answer
 from mlbridge.errors import SetupError
-from mlbridge.lineage.project_lineage import ProjectLineage, project_lineage, traced
+from mlbridge.lineage.project_lineage import ProjectLineage, project_lineage, stored_columns, traced
 from mlbridge.project.project import Project
 
 
@@ -40,8 +44,8 @@ def test_features_and_predictions_are_known_before_anything_is_built(lineage: Pr
     found = of_flights(unbuilt)
     # Nobody can tell then that the Python node leaves the target of its parent out.
     assert {edge for edge in found - truth if edge[3] != "is_late"} == set()
-    assert {edge[2] for edge in truth - found} <= {"late_arrival_predictions", "arrival_delay_predictions"}
-    assert [model.features for model in unbuilt.models][0] == [model.features for model in lineage.models][0]
+    assert {edge[3] for edge in truth - found} <= {"version"}
+    assert {model.name: model.features for model in unbuilt.models}["late_arrival"] == lineage.models[0].features
 
 
 def test_a_feature_back_and_a_source_forward(lineage: ProjectLineage) -> None:
@@ -72,3 +76,24 @@ def test_what_is_misspelt_is_answered_with_the_nearest(lineage: ProjectLineage, 
     with pytest.raises(SetupError) as raised:
         lineage.find_column(column)
     assert message in str(raised.value)
+
+
+def test_the_columns_of_a_server(server: Postgres, tmp_path: Path) -> None:
+    host = small_host(tmp_path, [])
+    profile = {"small": {"target": "dev", "outputs": {"dev": server.profile("public")}}}
+    host.write({"profiles.yml": yaml.safe_dump(profile)})
+    with server.connection.cursor() as cursor:
+        cursor.execute('create table "Sold" (id integer, "Order Date" date)')
+    try:
+        stored, why = stored_columns(Project.at(host.path, None, None))
+    finally:
+        with server.connection.cursor() as cursor:
+            cursor.execute('drop table "Sold"')
+    assert why is None
+    assert stored["postgres", "public", "sold"] == {"id": "integer", "Order Date": "date"}
+
+
+def test_a_warehouse_that_is_not_there_is_said(tmp_path: Path) -> None:
+    stored, why = stored_columns(Project.at(small_host(tmp_path, []).path, None, None))
+    assert stored == {}
+    assert "there is no warehouse" in str(why)

@@ -72,7 +72,6 @@ def unique(model: str, column: str) -> dict[str, Any]:
         "resource_type": "test",
         "package_name": "shop",
         "config": {"materialized": "test"},
-        "attached_node": f"model.shop.{model}",
         "test_metadata": {"name": "unique", "kwargs": {"column_name": column}},
         "depends_on": {"nodes": [f"model.shop.{model}"]},
     }

@@ -75,6 +75,9 @@ def edges(sql: str, *columns: str, dialect: str = "duckdb") -> set[tuple[str, ..
          {("x", "sales.kind", AGGREGATED), ("x", "sales.at", AGGREGATED)}),
         ("select s.id from (sales s join shops o on s.id = o.sale)",
          {("id", "sales.id", COPIED), (EVERY, "sales.id", JOINED), (EVERY, "shops.sale", JOINED)}),
+        ("select opened_at from shops semi join sales on sale = sales.id where id > 1",
+         {("opened_at", "shops.opened_at", COPIED), (EVERY, "shops.sale", JOINED), (EVERY, "sales.id", JOINED),
+          (EVERY, "shops.id", FILTERED)}),
         ("select day from generate_series(date '2024-01-01', date '2024-02-01', interval 1 day) as t (day)", set()),
     ],
 )  # fmt: skip
@@ -82,9 +85,27 @@ def test_single_clauses(sql: str, expected: set[tuple[str, str, str]]) -> None:
     assert edges(sql) == {(*each, "certain") for each in expected}
 
 
+def test_long_conditions_and_sums_are_read() -> None:
+    many = range(2_000)
+    sql = f"select {' + '.join('amount' for _ in many)} as x from sales where {' and '.join(f'id > {n}' for n in many)}"
+    assert edges(sql) == {("x", "sales.amount", TRANSFORMED, "certain"), (EVERY, "sales.id", FILTERED, "certain")}
+
+
 def test_columns_without_a_name_have_that_of_the_warehouse() -> None:
     found = edges("select id, max(amount) from sales group by 1", "id", "max(amount)")
     assert ("max(amount)", "sales.amount", AGGREGATED, "certain") in found
+
+
+def test_a_column_that_is_not_built_yet_has_the_name_of_the_sql() -> None:
+    first, second = "select id, at as fresh from sales", "select b.fresh, s.id from built b, sales s"
+    built = Relation("built", ("db", "main", "built"), first, {"id": "", "old": ""}, ("sales",))
+    after = Relation("after", ("db", "main", "after"), second, {}, ("built", "sales"))
+    lineage = trace([SALES, built, after], "duckdb")
+    found = {(each.node, each.column, each.from_column, each.certainty) for each in lineage.edges}
+    assert found == {
+        ("built", "id", "id", "certain"), ("built", "fresh", "at", "certain"),
+        ("after", "fresh", "fresh", "certain"), ("after", "id", "id", "certain"),
+    }  # fmt: skip
 
 
 def test_what_may_come_from_two_relations_is_assumed() -> None:
@@ -95,7 +116,7 @@ def test_a_relation_whose_columns_are_unknown_is_asked_for_any() -> None:
     parent = Relation("parent", ("db", "main", "parent"))
     node = Relation("node", ("db", "main", "node"), "select *, x + 1 as y from parent", {"x": "", "y": ""}, ("parent",))
     found = {(each.column, each.from_column, each.certainty) for each in trace([parent, node], "duckdb").edges}
-    assert found == {("x", "x", "assumed"), ("y", "x", "certain")}
+    assert found == {("x", "x", "certain"), ("y", "x", "certain")}
 
 
 def test_sql_that_cannot_be_read_is_named_and_stops_nothing() -> None:
