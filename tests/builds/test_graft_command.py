@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from difflib import ndiff
 from pathlib import Path
 
 import duckdb
@@ -73,7 +74,8 @@ def test_it_builds_without_an_edit_and_goes_without_a_trace(
     text = (folder / "amount.yml").read_text()
     (training,) = (each for each in yaml.safe_load(text)["models"] if each["name"] == "amount_training")
     assert training["config"]["meta"]["mlbridge"]["entity"] == ["shop", "customer_id"]
-    assert (host.path / "dbt_project.yml").read_text().startswith(FILES["dbt_project.yml"])
+    lines = ndiff(FILES["dbt_project.yml"].splitlines(), (host.path / "dbt_project.yml").read_text().splitlines())
+    assert {line[0] for line in lines} == {" ", "+"}
     warm.dbt(host.path, "deps")
     warm.dbt(host.path, "build")
     assert host.rows("select model, version from lab.ml_champions") == [("amount", 1)]
