@@ -18,8 +18,10 @@ from mlbridge.display import (
     show_assessment,
     show_backtest,
     show_explanation,
+    show_graft,
     show_impact,
     show_lineage,
+    show_ungraft,
     version_line,
 )
 from mlbridge.errors import MlbridgeError
@@ -255,6 +257,75 @@ def assess(  # noqa: PLR0913 - what the command line offers
     else:
         show_assessment(found)
     raise click.exceptions.Exit(found.exit_code)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--from", "relation", help="The model, seed, snapshot or source whose rows are predicted about.")
+@question_options
+@click.option("--sql", is_flag=True, help="Score with an SQL node instead of a Python one.")
+@click.option("--schema", help="A schema of the branch's own, as dbt's +schema names it.")
+@click.option("--package", help="Where the dbt package is: a folder, or a git address with @ and a revision.")
+@click.option("--apply", "write", is_flag=True, help="Write the files; otherwise they are only shown.")
+def graft(  # noqa: PLR0913 - what the command line offers
+    name: str, relation: str | None, target: str | None, entity: tuple[str, ...], time: str | None,
+    label_time: str | None, task: str | None, sql: bool, schema: str | None, package: str | None, write: bool,
+    project_dir: Path, profiles_dir: Path | None, dbt_target: str | None, form: str,
+) -> None:  # fmt: skip
+    """Write the ML model NAME into the dbt project: features, split, training, predictions, YAML, and its declaration.
+
+    What is not named is proposed, as by `mlbridge assess`. Columns that look like a leak are left out. New files are
+    shown whole, changes of others as diffs; with --apply all of them are written, or none. Then `dbt deps` and
+    `dbt build` train and score.
+
+    Example: mlbridge graft late --from fct_orders --target is_late --entity order_id --time ordered_at
+    """
+    from mlbridge.commands.graft import document, graft
+    from mlbridge.grafting.own_files import Wish
+    from mlbridge.project.project import Project
+    from mlbridge.readiness.assessment import Question
+
+    try:
+        with progress_report() as report:
+            wish = Wish(name, Question(relation, target, entity, time, label_time, task), sql, schema, package)
+            done = graft(Project.at(project_dir, profiles_dir, dbt_target), wish, write, report)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(document(done), indent=2))
+    else:
+        show_graft(done)
+
+
+@main.command()
+@model_argument()
+@click.option("--force", is_flag=True, help="Take files away that were edited since they were grafted, too.")
+@click.option("--drop", is_flag=True, help="Drop the model's tables, and with the last model those of the package.")
+@click.option("--apply", "write", is_flag=True, help="Do it; otherwise it is only shown.")
+@project_options
+def ungraft(  # noqa: PLR0913 - what the command line offers
+    model: str, force: bool, drop: bool, write: bool,
+    project_dir: Path, profiles_dir: Path | None, target: str | None, form: str,
+) -> None:  # fmt: skip
+    """Take away what `mlbridge graft` wrote for MODEL: its files, and its part of the project's own.
+
+    Files that were edited since stay and are named. With the last model, the package and the flags go too. Tables and
+    files that remain are listed.
+
+    Example: mlbridge ungraft late --drop --apply
+    """
+    from mlbridge.commands.ungraft import document, ungraft
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("looking at what is there"):
+            done = ungraft(Project.at(project_dir, profiles_dir, target), model, force, drop, write)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(document(done), indent=2))
+    else:
+        show_ungraft(done)
 
 
 @main.command()

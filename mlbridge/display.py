@@ -11,7 +11,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from mlbridge.errors import listed
+
 if TYPE_CHECKING:
+    from mlbridge.grafting.changes import Change
+    from mlbridge.grafting.graft import Graft
+    from mlbridge.grafting.remains import Removal
     from mlbridge.readiness.assessment import Assessment, Requirement
     from mlbridge.typing import Row, Value
 
@@ -213,6 +218,69 @@ def _requirement(each: Requirement) -> Row:
         "score": "" if each.score is None else f"{each.score:.2f}",
         "evidence and what to do": f"{each.evidence}. {each.fix}".strip(),
     }
+
+
+def show_graft(done: Graft) -> None:
+    """Print what grafting a model writes: new files whole, changes of others as diffs."""
+    for change in done.changes:
+        _show_change(change)
+    found, new = done.found, sum(change.action == "create" for change in done.changes)
+    if done.chosen:
+        click.echo(f"from: {found.relation.name} is proposed; others: {listed(found.others)}.")
+    for key in ("target", "entity", "time", "label_time", "task"):
+        choice = getattr(found, key)
+        if choice.proposed and choice.columns:
+            click.echo(f"{key}: {', '.join(choice.columns)} is proposed: {choice.reason}.")
+    for name, reason in done.left_out.items():
+        click.echo(f"left out: {name}: {reason}")
+    click.echo(f"{new} new and {len(done.changes) - new} changed files: {_ends(done.written)}")
+    if done.written:
+        click.echo(f"Now run `dbt deps` and `dbt build`. `mlbridge ungraft {done.model}` takes all of it away again.")
+
+
+def _ends(written: bool) -> str:
+    return "written." if written else "nothing is written yet: add --apply."
+
+
+def _show_change(change: Change) -> None:
+    """Print a change: the whole text of a new file, or a diff; the record of what was grafted is only named."""
+    from rich.syntax import Syntax
+
+    from mlbridge.grafting.record import FILE
+
+    title = {"create": "new", "edit": "changed", "delete": "deleted"}[change.action]
+    click.echo(f"{change.path} ({title})")
+    if change.path == FILE or change.after is None:
+        return
+    text, lexer = (change.after, change.path.rsplit(".", 1)[-1]) if change.before is None else (change.diff, "diff")
+    terminal = Console()
+    if terminal.is_terminal:
+        terminal.print(Syntax(text.rstrip("\n"), lexer, background_color="default"))
+    else:
+        click.echo(text.rstrip("\n"))
+    click.echo()
+
+
+def show_ungraft(done: Removal) -> None:
+    """Print what taking a model away changes, and what remains."""
+    files, left = done.files, done.remains
+    for change in files.changes:
+        _show_change(change)
+    for path in files.edited:
+        click.echo(f"{path} stays: it was edited since it was grafted. Delete it yourself, or say --force.")
+    for name in files.readers:
+        click.echo(f"'{name}' reads the model: have it read something else first.")
+    kept = "remains: drop it yourself" if files.written else "remains, unless you say --drop"
+    ends = ("dropped" if files.written else "to be dropped") if done.drop else kept
+    for name in left.relations:
+        click.echo(f"{name}: {ends}")
+    for name, count in left.rows.items():
+        click.echo(f"{name}: {count:,} rows of the model remain")
+    if left.published is not None:
+        click.echo(f"{left.published}: what builds have published remains; delete the folder when nobody reads it")
+    click.echo(f"{len(files.changes)} files: {_ends(files.written)}")
+    if files.written and files.last:
+        click.echo("No model is left, so the package is gone too: `dbt deps` installs what packages remain.")
 
 
 def _interval(row: Mapping[str, Value]) -> str:

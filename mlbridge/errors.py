@@ -48,6 +48,10 @@ class SetupError(MlbridgeError):
     """The project, profile, node, warehouse or installed packages are missing or do not match each other."""
 
 
+class GraftError(MlbridgeError):
+    """A branch cannot be written into the project, or taken away from it, as it was asked for."""
+
+
 class MonitorError(MlbridgeError):
     """The monitor needs something that the published tables do not hold."""
 

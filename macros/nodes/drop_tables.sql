@@ -1,12 +1,13 @@
 {# The end of a branch: what it has in the warehouse, by `dbt run-operation mlbridge.drop_tables` (docs/removing.md). #}
 
-{% macro drop_tables(really=false) %}
+{% macro drop_tables(really=false, model=none) %}
   {%- set names, schemas, kept = [], [], [target.schema] -%}
-  {%- for model in mlbridge.models() -%}
-    {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(model ~ '_' ~ stage) -%}{%- endfor -%}
+  {%- for each in (mlbridge.models() if model is none else [model]) -%}
+    {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(each ~ '_' ~ stage) -%}{%- endfor -%}
+    {%- do names.append('ml_scores_' ~ each) -%}
   {%- endfor -%}
   {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed', 'snapshot'] -%}
-    {%- if node.package_name == 'mlbridge' or node.name in names or mlbridge.is_scores(node) -%}
+    {%- if node.name in names or model is none and (node.package_name == 'mlbridge' or mlbridge.is_scores(node)) -%}
       {%- do mlbridge.drop_tables_of(node, really) -%}
       {%- do schemas.append((node.database, node.schema)) -%}
     {%- else -%}

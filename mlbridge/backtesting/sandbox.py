@@ -60,7 +60,7 @@ class Branch:
             for stage in REPLAYED:
                 node = branch.nodes.get(f"{model}_{stage}")
                 if node is None:
-                    raise SetupError(f"{' '.join(project.missing_nodes())} The README's graft guide shows each node.")
+                    raise SetupError(f"{' '.join(project.missing_nodes())} docs/graft.md shows each node.")
                 if node.database != project.credentials.database:
                     raise SetupError(
                         f"{node.name} is built in another database, '{node.database}', of which there is no copy. "

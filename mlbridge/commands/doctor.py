@@ -134,7 +134,7 @@ def _package(project: Project) -> str:
 def _models(project: Project) -> str:
     lacking = project.missing_nodes()
     if lacking:
-        raise SetupError(f"{' '.join(lacking)} The README's graft guide shows each node.")
+        raise SetupError(f"{' '.join(lacking)} docs/graft.md shows each node.")
     if not project.models:
         return "none is declared; name yours in dbt_project.yml below `vars: mlbridge_models`"
     return f"{listed(project.models)}: features, split, training and predictions are there"

@@ -11,6 +11,7 @@ import yaml
 
 from mlbridge.errors import SetupError, shown
 from mlbridge.project.project import Project
+from mlbridge.project.yaml_text import after, apart, filled, is_empty, value_of
 from mlbridge.typing import Document, Json
 
 PLACE = ("config", "meta", "mlbridge")
@@ -89,37 +90,20 @@ class SpecFile:
 
     def _with_item(self, key: str, item: int) -> str:
         spec = _mapping(yaml.compose(self.text, Loader=yaml.SafeLoader), self.node)
-        there = next((value for name, value in spec.value if name.value == key), None)
-        if isinstance(there, yaml.SequenceNode) and there.value:
-            return self._after(there, f"- {item}" if not there.flow_style else str(item))
+        there = value_of(spec, key)
         if there is None:
-            return self._after(spec, f"{key}: [{item}]")
-        start, end = there.start_mark.index, there.end_mark.index
-        space = "" if self.text[start - 1].isspace() else " "
-        return f"{self.text[:start]}{space}[{item}]{self.text[end:]}"
-
-    def _after(self, node: yaml.CollectionNode, part: str) -> str:
-        """Return the text with a part added to a list or mapping: in a line of its own if its other parts have one."""
-        end = _end(node.value[-1])
-        if node.flow_style:
-            return f"{self.text[:end]}, {part}{self.text[end:]}"
-        newline = "\r\n" if "\r\n" in self.text else "\n"
-        line = " " * node.start_mark.column + part + newline
-        ends = self.text.find("\n", end) + 1
-        return self.text[:ends] + line + self.text[ends:] if ends else self.text + newline + line
+            return after(self.text, spec, f"{key}: [{item}]")
+        if is_empty(there):
+            return filled(self.text, there, f"[{item}]")
+        if not isinstance(there, yaml.CollectionNode):
+            return self.text
+        return after(self.text, there, str(item) if there.flow_style else f"- {item}")
 
     def _documents(self, text: str) -> Json:
         try:
-            return _apart(yaml.safe_load(text))
+            return apart(yaml.safe_load(text))
         except yaml.YAMLError as error:
             raise SetupError(f"'{self.shown_as}' is no YAML: {error}") from error
-
-
-def _apart(value: Json) -> Json:
-    """Copy what YAML holds, so that what an alias repeats is there twice and changes once."""
-    if isinstance(value, dict):
-        return {key: _apart(each) for key, each in value.items()}
-    return [_apart(each) for each in value] if isinstance(value, list) else value
 
 
 def _spec_in(document: Json, node: str, file: str) -> Document:
@@ -147,11 +131,3 @@ def _mapping(root: Json, node: str) -> yaml.MappingNode:
     for part in PLACE:
         found = of(found, part)
     return found
-
-
-def _end(part: yaml.Node | tuple[yaml.Node, yaml.Node]) -> int:
-    """Return where the text of a part ends; that of a block ends with its last part, before comments that follow."""
-    node = part[1] if isinstance(part, tuple) else part
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        return _end(node.value[-1])
-    return int(node.end_mark.index)

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from dbt_host import ROOT, Host, clone
 from guides import BLOCK, CUSTOMER_MONTHS, README, assert_shown, section, shell
+from host_state import state
 from terminal import COLUMNS, animated
 
 pytestmark = pytest.mark.slow
@@ -40,22 +41,24 @@ def test_graft_guide(flights: Host, tmp_path: Path) -> None:
     (shop / "models" / "marts" / "customer_months.sql").write_text(CUSTOMER_MONTHS)
     (shop / "dbt_project.yml").write_text("name: shop\nversion: 1.0.0\nprofile: shop\n\n")
     (shop / "profiles.yml").write_text("shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}\n")
-    printed = ""
+    (shop / ".gitignore").write_text("target/\n")
+    shell("dbt build", shop, programs)
+    before, printed = state(shop), ""
     for found in BLOCK.finditer(section(README, "Graft it onto your own project in ten minutes")):
         if found["language"] == "sh":
             printed = shell(found["text"], shop, programs)
-        elif found["language"] == "text":
-            assert_shown(found["text"], printed)
         else:
-            target = shop / found["file"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("a") as file:
-                file.write(found["text"])
+            assert_shown(found["text"], printed)
     with duckdb.connect(str(shop / "shop.duckdb"), read_only=True) as warehouse:
         champions = warehouse.sql("select model, version from ml_champions").fetchall()
         ((scored,),) = warehouse.sql("select count(*) from ml_predictions_latest").fetchall()
     assert champions == [("churn", 1)]
     assert scored >= 300  # every customer of the last month, whose outcome is not known yet
+    page = section((ROOT / "docs" / "removing.md").read_text(), "By the command")
+    for found in BLOCK.finditer(page):
+        shell(found["text"], shop, programs)
+    shell("rm -r dbt_packages package-lock.yml target && dbt build", shop, programs)
+    assert state(shop) == before
 
 
 def test_picture_of_the_terminal(flights: Host) -> None:

@@ -1,21 +1,20 @@
-"""What docs/removing.md tells a user to type, typed: nothing is left, and the host is as it was."""
+"""What docs/removing.md says of a branch that was written by hand, typed: nothing is left, the host is as it was."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 from dbt_host import ROOT, clone
-from guides import BLOCK, CUSTOMER_MONTHS, README, section, shell
+from guides import BLOCK, CUSTOMER_MONTHS, section, shell
+from host_state import state, write
 
 pytestmark = pytest.mark.slow
 
-PAGE = (ROOT / "docs" / "removing.md").read_text()
+PAGE = section((ROOT / "docs" / "removing.md").read_text(), "By hand")
+GRAFT = (ROOT / "docs" / "graft.md").read_text()
 PROGRAMS = Path(sys.executable).parent
 HOST = {
     "dbt_project.yml": "name: shop\nversion: 1.0.0\nprofile: shop\n\n",
@@ -29,42 +28,6 @@ HOST = {
         "models: [{name: customer_months, columns: [{name: month_end, data_tests: [not_null]}]}]\n"
     ),
 }
-# When and where a node was parsed says nothing about it.
-OF_THE_RUN = ("created_at", "root_path", "build_path")
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(text)
-
-
-def state(host: Path) -> dict[str, Any]:
-    """Read all that a host has: files, nodes, and relations with a hash of their rows."""
-    manifest = json.loads((host / "target" / "manifest.json").read_text())
-    kinds = ("nodes", "sources", "macros", "exposures", "groups", "unit_tests")
-    nodes = {name: each for kind in kinds for name, each in manifest[kind].items() if each["package_name"] != "dbt"}
-    with duckdb.connect(str(host / "shop.duckdb"), read_only=True) as warehouse:
-        named = warehouse.sql("select schema_name from duckdb_schemas() where not internal order by all").fetchall()
-        tables = warehouse.sql("select table_schema, table_name, table_type from information_schema.tables").fetchall()
-        hashed = 'select count(*), sum(hash(rows)::hugeint) from "{}"."{}" as rows'
-        rows = {each: warehouse.sql(hashed.format(*each[:2])).fetchall() for each in tables}
-    files = [path for path in host.rglob("*") if not {"target", "logs"} & set(path.relative_to(host).parts)]
-    return {
-        "files": {
-            str(path.relative_to(host)): path.read_bytes()
-            for path in files
-            if path.is_file() and path.suffix != ".duckdb"
-        },
-        "folders": {str(path.relative_to(host)) for path in files if path.is_dir()},
-        "nodes": {
-            name: {key: value for key, value in each.items() if key not in OF_THE_RUN}
-            for name, each in nodes.items()
-            if not name.startswith(("macro.dbt.", "macro.dbt_duckdb."))
-        },
-        "schemas": named,
-        "rows": rows,
-    }
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
@@ -74,7 +37,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
         write(host / name, text)
     shell("dbt deps && dbt build", host, PROGRAMS)
     before = state(host)
-    for found in BLOCK.finditer(section(README, "Graft it onto your own project in ten minutes")):
+    for found in BLOCK.finditer(section(GRAFT, "By hand")):
         if found["file"] and found["file"] != "packages.yml":
             write(host / found["file"], found["text"])
     write(host / "packages.yml", "  - local: ../mlbridge\n")

@@ -15,6 +15,7 @@ CUSTOMER_MONTHS = """
 select
     'c' || customer as customer_id,
     timestamp '2024-01-31' + interval (month) month as month_end,
+    month_end + interval 1 month as known_at,
     case customer % 3 when 0 then 'NL' when 1 then 'DE' end as country,
     case when customer % 5 = 0 then 'free' else 'paid' end as plan,
     cast(hash(customer, month) % 9 as integer) as orders,

@@ -6,18 +6,10 @@ from pathlib import Path
 
 from dbt_host import Host, small_host
 
-TRAINING = """import mlbridge
+from mlbridge.grafting.own_files import PREDICTIONS, TRAINING
 
+__all__ = ["PREDICTIONS", "TRAINING", "two_models"]
 
-def model(dbt, session):
-    return mlbridge.train(dbt, session, dbt.ref("{name}_split"), dbt.config.meta_get("mlbridge"))
-"""
-PREDICTIONS = """import mlbridge
-
-
-def model(dbt, session):
-    return mlbridge.predict(dbt, session, dbt.ref("{name}_split"), dbt.ref("{name}_training"))
-"""
 OWN_TREE = """import mlbridge
 from sklearn.tree import {tree}
 

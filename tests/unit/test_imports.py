@@ -29,6 +29,7 @@ LAYERS = (
     ("lifecycle",),
     ("nodes", "backtesting", "monitor"),
     ("readiness", "model_card"),
+    ("grafting",),
     ("commands", "display"),
     ("cli",),
 )
