@@ -75,7 +75,7 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
     names = ", ".join(context.named(each.place) for each in late)
     for feature in context.features:
         nothing = f"nothing of {names} comes into it from its own row or later ones{_unread(context)}"
-        suspicions = [Suspicion(feature, check, NONE, nothing if late else f"not decidable: {undecided}")]
+        suspicions = []
         for found in ways[context.node, feature]:
             start = (
                 f"it comes from {context.named(found.late.place)}, which the target '{context.spec.target}' comes from"
@@ -86,6 +86,7 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
             level = WITHHOLD if found.lets_in == ANYTHING else WARN
             evidence = f"{start}: {in_words(found.edges, context.titles)}; {_lacking(found)}"
             suspicions.append(Suspicion(feature, check, level, evidence))
+        suspicions.append(Suspicion(feature, check, NONE, nothing if late else f"not decidable: {undecided}"))
         yield min(suspicions, key=_badness)
 
 
@@ -144,11 +145,12 @@ def _known_later(context: LineageContext) -> Iterator[Suspicion]:
     ways = _ways(context, context.declared.late.values())
     for feature in context.features:
         nothing = "none of what it comes from is declared as known later" + _unread(context)
-        suspicions = [Suspicion(feature, check, NONE, nothing)]
-        for found in reversed(ways[context.node, feature]):
+        suspicions = []
+        for found in ways[context.node, feature]:
             (moment,) = found.late.moments
             start = f"it comes from {context.named(found.late.place)}, which is known at {context.named(moment)}"
-            suspicions.insert(0, _by_rows(context, check, feature, found, start))
+            suspicions.append(_by_rows(context, check, feature, found, start))
+        suspicions.append(Suspicion(feature, check, NONE, nothing))
         yield min(suspicions, key=_badness)
 
 
