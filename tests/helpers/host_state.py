@@ -34,7 +34,7 @@ def state(host: Path) -> dict[str, Any]:
         "files": {
             str(path.relative_to(host)): path.read_bytes()
             for path in files
-            if path.is_file() and path.suffix != ".duckdb"
+            if path.is_file() and path.suffix not in (".duckdb", ".wal")
         },
         "folders": {str(path.relative_to(host)) for path in files if path.is_dir()},
         "nodes": {
