@@ -14,7 +14,7 @@ def drawn(edges: pd.DataFrame, chosen: str, ink: Ink) -> str:
     columns = dict.fromkeys(
         pair
         for each in edges.itertuples()
-        for pair in ((each.from_node, each.from_column), (each.node, each.column_name))
+        for pair in ((str(each.from_node), str(each.from_column)), (str(each.node), str(each.column_name)))
     )
     lines = [
         "digraph columns {",
@@ -25,10 +25,10 @@ def drawn(edges: pd.DataFrame, chosen: str, ink: Ink) -> str:
         f'edge [color="{ink.line}", fontname="Helvetica", fontsize=9, fontcolor="{ink.text}", arrowsize=0.6];',
     ]
     for index, node in enumerate(dict.fromkeys(node for node, _ in columns)):
-        lines += [f"subgraph cluster_{index} {{", f"label={quoted(str(node))}; labeljust=l;"]
+        lines += [f"subgraph cluster_{index} {{", f"label={quoted(node)}; labeljust=l;"]
         for column in (column for of, column in columns if of == node):
             mark = ', penwidth=2.5, style="rounded,bold"' if f"{node}.{column}" == chosen else ""
-            lines.append(f"{quoted(f'{node}.{column}')} [label={quoted(str(column))}{mark}];")
+            lines.append(f"{quoted(f'{node}.{column}')} [label={quoted(column)}{mark}];")
         lines.append("}")
     for each in edges.itertuples():
         start, end = f"{each.from_node}.{each.from_column}", f"{each.node}.{each.column_name}"

@@ -155,6 +155,13 @@ class ServerConnection:
                 state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
                 raise _error_of(state)(message_of(error)) from error
 
+    def close(self) -> None:
+        """End the connection; the next query opens another one."""
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
+                self._handle = None
+
     def _opened(self) -> Handle:
         handle = opened(self._credentials)
         if hasattr(handle, "set_session"):

@@ -40,6 +40,10 @@ class ServerSession:
         """Return its rows."""
         return self._rows
 
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
     def sql(self, query: str) -> ServerQuery:
         """Return a query that runs once it is read."""
         return ServerQuery(self, query)
