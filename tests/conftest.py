@@ -18,17 +18,19 @@ from warm import Warm
 # A core that others use as well makes any example slow.
 settings.register_profile("mlbridge", deadline=None)
 settings.load_profile("mlbridge")
-# The fixtures that take longest.
-COSTLY = ("flights", "shop")
+# The fixtures that take longest; the first is that of the flights at a later time.
+COSTLY = ("aged_flights", "shop")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Begin with a file for each of the costly hosts, so that no two workers of pytest-xdist wait for the same one."""
-    first = {
-        name: item.path for name in COSTLY for item in reversed(items) if name in getattr(item, "fixturenames", ())
-    }
-    items.sort(key=lambda item: [*first.values(), item.path].index(item.path))
+    """Begin with a file for each of the costly hosts, and end with what else needs the flights.
+
+    So no two workers of pytest-xdist wait for the same host.
+    """
+    first = [next((item.path for item in items if name in getattr(item, "fixturenames", ())), None) for name in COSTLY]
+    waiting = {item.path for item in items if "flights" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: first.index(item.path) if item.path in first else len(first) + (item.path in waiting))
     yield
 
 

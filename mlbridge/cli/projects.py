@@ -80,14 +80,17 @@ def assess(  # noqa: PLR0913 - what the command line offers
         with progress_report() as report:
             question = Question(relation, target, entity, time, label_time, task)
             found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence=cadence, report=report)
-        if html is not None:
-            page(found, html)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":
         click.echo(json.dumps(document(found), default=str, indent=2))
     else:
         show_assessment(found)
+    if html is not None:
+        try:
+            page(found, html)
+        except MlbridgeError as error:
+            raise Misuse(str(error)) from error
     raise click.exceptions.Exit(found.exit_code)
 
 

@@ -87,22 +87,28 @@ def compare(before: ProjectLineage, now: ProjectLineage) -> Impact:
     return Impact(
         tuple(Change(titles[each.node], each.kind, each.columns, each.rows, each.why) for each in found),
         {node: tuple(columns) for node, columns in reached.items()},
-        tuple(_touched(now, values, rows)),
+        tuple(_touched(before, now, values, rows)),
         {now.titles[node]: reason for node, reason in now.lineage.unread.items()},
     )
 
 
 def _touched(
-    now: ProjectLineage, values: Mapping[tuple[str, str], None], rows: Mapping[tuple[str, str], None]
+    before: ProjectLineage,
+    now: ProjectLineage,
+    values: Mapping[tuple[str, str], None],
+    rows: Mapping[tuple[str, str], None],
 ) -> list[Touched]:
+    """Return the models that are touched, those and their features included that are gone now."""
     found = []
-    for model in now.models:
-        split = str(model.nodes["split"])
-        of_values = tuple(each for each in model.features if (split, each) in values)
-        every = (split, EVERY) in rows
-        of_rows = tuple(each for each in model.features if each not in of_values and (every or (split, each) in rows))
+    features: dict[tuple[str, str], dict[str, None]] = {}
+    for model in (*now.models, *before.models):
+        features.setdefault((model.name, str(model.nodes["split"])), {}).update(dict.fromkeys(model.features))
+    for (name, split), every in features.items():
+        of_values = tuple(each for each in every if (split, each) in values)
+        all_rows = (split, EVERY) in rows
+        of_rows = tuple(each for each in every if each not in of_values and (all_rows or (split, each) in rows))
         if of_values or of_rows:
-            found.append(Touched(model.name, of_values, of_rows, len(model.features)))
+            found.append(Touched(name, of_values, of_rows, len(every)))
     return found
 
 

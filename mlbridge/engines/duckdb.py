@@ -99,6 +99,13 @@ class DuckDB(PythonEngine[Session, Relation]):
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
         return session.sql(sql).to_arrow_reader(rows)
 
+    @property
+    def error(self) -> type[Exception]:
+        """The base class of what its client raises."""
+        import duckdb
+
+        return duckdb.Error
+
     def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
         """Return a session of its own, in memory, that holds Arrow tables by name."""
         import duckdb

@@ -102,6 +102,11 @@ class PythonEngine(Engine, ABC, Generic[Session, Relation]):
     def stream(self, session: Session, sql: str, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
 
+    @property
+    @abstractmethod
+    def error(self) -> type[Exception]:
+        """The base class of what its client raises."""
+
     @abstractmethod
     def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
         """Return a session of its own, in memory, that holds Arrow tables by name."""

@@ -125,9 +125,7 @@ def _hints(found: Assessment, time: str, dated: Sequence[str]) -> list[str]:
 
 def comment(text: str, indent: str = "") -> list[str]:
     """Write a text as comment lines that neither end early nor hold Jinja."""
-    plain = " ".join(text.split())
-    for mark in (*JINJA, "}}", "%}", "#}"):
-        plain = plain.replace(mark, " ".join(mark))
+    plain = re.sub(r"(?<=[{}%#])(?=[{}%#])", " ", " ".join(text.split()))
     return [f"-- {indent}{line}" for line in textwrap.wrap(plain, WIDTH)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def graft(project: Project, wish: Wish, report: Report) -> Graft:
     record = Record.of(folder)
     shared = _shared(project, wish, texts, record)
     now = {name: read(folder, name) for name in shared.files}
-    after = shared.with_models(now, [*declared, wish.name])
+    named = names_package(folder, now[shared.package_file], shared.package_file)
+    after = (replace(shared, package=None) if named else shared).with_models(now, [*declared, wish.name])
     manifest = read_or_make(project)
     check_free(wish.name, manifest, declared)
     found = assess(project, wish.question, report=report)
@@ -66,10 +67,9 @@ def graft(project: Project, wish: Wish, report: Report) -> Graft:
     if taken:
         raise GraftError(f"there is a file '{taken[0]}' already. Choose another name, or move it.")
     originals = now if record is None else record.without_branch(now, declared)
-    before = None if record is None else record.text
     record = Record(shared, originals, {} if record is None else record.files, () if record is None else record.folders)
     record = record.with_model(wish.name, own, missing_folders(folder, own))
-    changes = (*changed({}, own), *changed(now, after), Change(FILE, before, record.text))
+    changes = (*changed({}, own), *changed(now, after), Change(FILE, read(folder, FILE), record.text))
     return Graft(wish.name, found, changes, left_out(found), wish.question.relation is None)
 
 
@@ -98,15 +98,20 @@ def _shared(project: Project, wish: Wish, texts: Mapping[str, str | None], recor
 def _ignored(project: Project) -> tuple[str, ...]:
     """Return the lines of .gitignore for a warehouse in the project's folder and what builds publish beside it.
 
-    Lines that a .gitignore above the project has already are left out.
+    Lines that a .gitignore of the repository above the project has already are left out.
     """
     file = project.warehouse_file
     if file is None or not file.resolve().is_relative_to(project.path.resolve()):
         return ()
     published = folder_of(file, project.profile.target_name).parent
     names = [*(each.name for each in PYTHON_ENGINE.files(file)), f"{published.name}/"]
-    above = [
-        line.strip() for each in project.path.resolve().parents for line in (read(each, ".gitignore") or "").split("\n")
-    ]
-    lines = (f"*{name.removeprefix(file.stem)}" for name in names)
+    above = {line.strip() for each in _above(project.path) for line in (read(each, ".gitignore") or "").split("\n")}
+    lines = (f"*{name.removeprefix(file.stem)}" if file.suffix else name for name in names)
     return tuple(line for line in lines if line not in above)
+
+
+def _above(folder: Path) -> Sequence[Path]:
+    """Return the folders above one up to that of its repository; none where it is in no repository."""
+    upwards = [folder.resolve(), *folder.resolve().parents]
+    roots = [number for number, each in enumerate(upwards) if (each / ".git").exists()]
+    return upwards[1 : roots[0] + 1] if roots else ()

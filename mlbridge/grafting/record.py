@@ -105,5 +105,5 @@ class Record:
 
 
 def digest(text: str) -> str:
-    """Return the SHA-256 (hexadecimal) of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the SHA-256 (hexadecimal) of a text, the same for each kind of line end: git may change them."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 
 from sqlglot import exp
 
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.engines.warehouse import column, subquery
-from mlbridge.errors import GraftError, SetupError
+from mlbridge.errors import GraftError
 from mlbridge.grafting.names import nodes_of
 from mlbridge.grafting.ungraft import Ungraft
 from mlbridge.project.dbt import invoke
@@ -42,18 +43,17 @@ class Removal:
 def remains(project: Project, model: str, last: bool) -> Remains:
     """Look for what a model has in the warehouse; `last`: with what the package has, because no other model uses it.
 
-    Nothing is found where there is no warehouse yet.
+    Nothing is found where there is no warehouse yet. Raises SetupError where another process holds it.
     """
     nodes = [node for node in read_or_make(project)["nodes"].values() if is_built(node)]
     own = [node for node in nodes if node["name"] in nodes_of(model) and node["package_name"] != "mlbridge"]
     ours = [node for node in nodes if node["package_name"] == "mlbridge"]
-    folder = project.published_folder if last else None
-    try:
-        with open_source(project) as source:
-            there = [place_of(node) for node in (own + ours if last else own) if source.columns(place_of(node))]
-            rows = {} if last else _rows(source, model, ours)
-    except SetupError:
+    folder, file = project.published_folder if last else None, project.warehouse_file
+    if engine_of(project.credentials.type) is PYTHON_ENGINE and not (file and file.is_file()):
         return Remains()
+    with open_source(project) as source:
+        there = [place_of(node) for node in (own + ours if last else own) if source.columns(place_of(node))]
+        rows = {} if last else _rows(source, model, ours)
     published = None if folder is None or not folder.exists() else str(folder)
     return Remains(tuple(f"{schema}.{name}" for _, schema, name in there), rows, published)
 

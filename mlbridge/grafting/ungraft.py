@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,11 +63,11 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
     changes = [
         *changed(own, gone),
         *changed(now, after),
-        Change(FILE, record.text, None if left is None else left.text),
+        Change(FILE, read(folder, FILE), None if left is None else left.text),
     ]
     kept = () if force else edited
     last = not [each for each in declared if each != model]
-    return Ungraft(model, tuple(changes), kept, _readers(project, model), record.folders, last)
+    return Ungraft(model, tuple(changes), kept, _readers(project, model, record.files[model]), record.folders, last)
 
 
 def _without(record: Record, model: str, now: dict[str, str | None], declared: Sequence[str]) -> dict[str, str | None]:
@@ -85,19 +85,21 @@ def _without(record: Record, model: str, now: dict[str, str | None], declared: S
     return found
 
 
-def _readers(project: Project, model: str) -> tuple[str, ...]:
-    """Return the names of what else in the project reads the model's nodes, as of dbt's last parse."""
+def _readers(project: Project, model: str, files: Container[str]) -> tuple[str, ...]:
+    """Return the names of what else in the project reads the model's nodes; `files` are those that go with it."""
     manifest = read_or_make(project)
     own = {*nodes_of(model), exposure_of(model)}
     package = str(project.config.project_name)
     every = {**manifest["nodes"], **manifest.get("exposures", {}), **manifest.get("metrics", {})}
-    every |= manifest.get("semantic_models", {})
+    for kind in ("semantic_models", "saved_queries", "unit_tests"):
+        every |= manifest.get(kind, {})
     ids = {name for name, node in manifest["nodes"].items() if node["name"] in own and node["package_name"] == package}
     return tuple(
         str(node["name"])
         for node in every.values()
         if node["package_name"] != "mlbridge"
-        and node["resource_type"] != "test"
         and node["name"] not in own
+        and node.get("attached_node") not in ids
+        and node["original_file_path"] not in files
         and ids & {*node.get("depends_on", {}).get("nodes", [])}
     )

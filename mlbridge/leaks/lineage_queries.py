@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from mlbridge.engines.adapters import PYTHON_ENGINE
+from mlbridge.engines.reader import message_of
 from mlbridge.engines.warehouse import Warehouse, column, parse_type, select, subquery
 from mlbridge.features.columns import TEMPORAL
 from mlbridge.leaks.time_conditions import Place, copies
 from mlbridge.lineage.graph import Lineage
+from mlbridge.log import warn
 from mlbridge.scoring.rows import SPLIT
 from mlbridge.spec.specification import Spec
+from mlbridge.typing import Row
 
 OTHER = "ml_other"
 
@@ -32,21 +36,34 @@ class RowQueries:
     split: exp.Expression
     tables: Mapping[str, exp.Expression]
     types: Mapping[str, Mapping[str, str]]
-    _shares: dict[Place, float | None] = field(default_factory=dict)
+    _shares: dict[tuple[Place, bool], float | None] = field(default_factory=dict)
 
-    def share_later(self, place: Place) -> float | None:
+    def share_later(self, place: Place, of_entity: bool = False) -> float | None:
         """Return in what share of the model's rows a moment lies after the prediction's time.
 
-        It is compared with the row itself if that has a copy of the moment, else with the rows of the same entity in a
-        table that has one. None where no table has both, or no such row has a moment.
+        It is compared with the row itself if that has a copy of the moment; else with the row of the same key in a
+        table that has one: of entity and time, or of an entity that has only one row there. With `of_entity` the
+        moments of all rows of the entity count. None where no table has both, no such row has a moment, or a table
+        cannot be read.
         """
-        if place not in self._shares:
-            query = next(self._comparisons(place), None)
-            found = None if query is None else self.warehouse.row(query)
-            self._shares[place] = found["later"] / found["rows"] if found and found["rows"] else None
-        return self._shares[place]
+        if (place, of_entity) not in self._shares:
+            query = next(self._comparisons(place, of_entity), None)
+            found = None if query is None else self._row(query)
+            self._shares[place, of_entity] = found["later"] / found["rows"] if found and found["rows"] else None
+        return self._shares[place, of_entity]
 
-    def _comparisons(self, place: Place) -> Iterator[exp.Select]:
+    def _row(self, query: exp.Select) -> Row | None:
+        """Return the one row of a query; None where a table above the model cannot be read, which a warning says."""
+        try:
+            return self.warehouse.row(query)
+        except PYTHON_ENGINE.error as error:
+            warn(
+                self.node.rpartition(".")[2],
+                f"the search for leaks by lineage cannot read a table: {message_of(error)}",
+            )
+            return None
+
+    def _comparisons(self, place: Place, of_entity: bool) -> Iterator[exp.Select]:
         same = [each for each in sorted(copies(self.lineage, place)) if self._is_moment(*each)]
         there = set(self.warehouse.names(self.split))
         for node, name in same:
@@ -58,11 +75,23 @@ class RowQueries:
                 other = subquery(exp.select("*").from_(self.tables[node].copy()), OTHER)
                 pairs = zip(self.spec.entity, keys, strict=True)
                 on = exp.and_(*(column(mine, SPLIT).eq(column(str(its), OTHER)) for mine, its in pairs))
+                time = self._key(node, self.spec.time)
+                if time is not None:
+                    on = exp.and_(on, column(self.spec.time, SPLIT).eq(column(time, OTHER)))
+                elif not of_entity and not self._is_unique(node, [str(each) for each in keys]):
+                    continue
                 yield _later(
                     column(name, OTHER),
                     column(self.spec.time, SPLIT),
                     exp.select().from_(self.split).join(other, on=on),
                 )
+
+    def _is_unique(self, node: str, keys: Sequence[str]) -> bool:
+        """Return whether no two rows of a table have the same key."""
+        counted = select({"n": exp.Count(this=exp.Star())}, self.tables[node].copy())
+        repeated = counted.group_by(*map(column, keys)).having(exp.Count(this=exp.Star()) > 1)
+        found = self._row(select({"n": exp.Count(this=exp.Star())}, subquery(repeated, "repeated")))
+        return found is not None and not found["n"]
 
     def _is_moment(self, node: str, name: str) -> bool:
         type_ = self.types.get(node, {}).get(name, "")
@@ -82,8 +111,8 @@ class RowQueries:
         nulls = {name: column(name).is_(exp.null()) for name in names}
         counted: dict[str, exp.Expression] = {f"n_{at}": _count(null) for at, null in enumerate(nulls.values())}
         query = select({"rows": exp.Count(this=exp.Star()), **counted}, self.tables[node].copy())
-        found = self.warehouse.row(query.where(exp.or_(*(null.copy() for null in nulls.values()))))
-        if not found["rows"]:
+        found = self._row(query.where(exp.or_(*(null.copy() for null in nulls.values()))))
+        if not found or not found["rows"]:
             return None
         return {name: (found[f"n_{at}"] or 0) / found["rows"] for at, name in enumerate(names)}
 

@@ -74,7 +74,7 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
     ways = _ways(context, late)
     names = ", ".join(context.named(each.place) for each in late)
     for feature in context.features:
-        nothing = f"nothing of {names} comes into it from its own row or later ones{_unread(context)}"
+        nothing = f"nothing of {names} comes into it from its own row or later ones{unread(context)}"
         suspicions = []
         for found in ways[context.node, feature]:
             start = (
@@ -103,7 +103,7 @@ def outcome_columns(context: LineageContext) -> tuple[list[Late], str]:
     lineage, spec, target = context.lineage, context.spec, (context.node, context.spec.target)
     origins = {(way.node, way.column) for way in lineage.upstream(*target)}
     if not origins:
-        return [], f"the lineage does not say what the target '{spec.target}' comes from{_unread(context)}"
+        return [], f"the lineage does not say what the target '{spec.target}' comes from{unread(context)}"
     before = ancestors(lineage, [(context.node, name) for name in (spec.time, *spec.entity)])
     left = sorted(origins - before)
     if len(left) > 1:
@@ -144,7 +144,7 @@ def _known_later(context: LineageContext) -> Iterator[Suspicion]:
     check = "known_later"
     ways = _ways(context, context.declared.late.values())
     for feature in context.features:
-        nothing = "none of what it comes from is declared as known later" + _unread(context)
+        nothing = "none of what it comes from is declared as known later" + unread(context)
         suspicions = []
         for found in ways[context.node, feature]:
             (moment,) = found.late.moments
@@ -163,7 +163,7 @@ def _by_rows(context: LineageContext, check: str, feature: str, found: OpenWay, 
         return Suspicion(feature, check, WITHHOLD, f"{start}; {_lacking(found)}")
     by_time = f"'{context.spec.time}'"
     for moment in sorted(found.late.moments):
-        share = context.queries.share_later(moment)
+        share = context.queries.share_later(moment, of_entity=found.is_aggregated)
         if share is not None:
             lies = f"'{moment[1]}' lies after {by_time} in {percent(share)} of the rows"
             return Suspicion(feature, check, WITHHOLD if share > MAX_LATER_SHARE else NONE, f"{start}; {lies}")
@@ -212,6 +212,7 @@ def _lacking(found: OpenWay) -> str:
     )
 
 
-def _unread(context: LineageContext) -> str:
+def unread(context: LineageContext) -> str:
+    """Say which nodes above the model were not read; empty where all were."""
     names = ", ".join(context.titles.get(id_, id_) for id_ in context.unread)
     return f"; not looked at: {names}" if names else ""

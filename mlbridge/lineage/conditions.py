@@ -49,7 +49,7 @@ def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Conditio
 
 def _is_joined(source: Source, to: Source | None, scope: Scope) -> bool:
     """Return whether rows of a source are looked for: those that FROM begins with look for others."""
-    return source is not scope.sources[0] or not any(to is each for each in scope.sources)
+    return not scope.sources or source is not scope.sources[0] or not any(to is each for each in scope.sources)
 
 
 def _places(column: exp.Column, scope: Scope) -> tuple[tuple[str, str], ...]:

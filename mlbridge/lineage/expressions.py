@@ -128,8 +128,10 @@ def _exists(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _in(node: exp.Expr, scope: Scope) -> Column:
-    """Read `in`: the value is looked for among rows of a query, which decide like a filter."""
-    parts = [value(part, scope) for part in (node.this, *node.expressions)]
+    """Read `in`: the value is looked for in a list, or among rows of a query, which decide like a filter."""
+    lists = [node.args[key] for key in ("field", "unnest") if node.args.get(key) is not None]
+    lists = [part for each in lists for part in (each.expressions if isinstance(each, exp.Unnest) else [each])]
+    parts = [value(part, scope) for part in (node.this, *node.expressions, *lists)]
     found = transformed(merged(parts))
     query = node.args.get("query")
     return found if query is None else _influenced(found, [_scalar(query.unnest(), scope)])

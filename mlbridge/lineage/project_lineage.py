@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +16,7 @@ from mlbridge.lineage.models import Columns, MlModel, models_of
 from mlbridge.lineage.nodes import relations, title, uncompiled
 from mlbridge.lineage.trace import trace
 from mlbridge.project.dbt import invoke
+from mlbridge.project.manifest import is_old
 from mlbridge.project.project import Project
 from mlbridge.typing import Document
 
@@ -155,24 +155,15 @@ def compiled_manifest(project: Project) -> Document:
     Runs `dbt compile` where it lacks some, or where a file of the project is newer than it. Raises SetupError with
     dbt's message where that fails.
     """
-    with suppress(SetupError):  # there may be none yet
+    if not is_old(project):
         manifest = project.manifest
-        if not any(uncompiled(manifest)) and not _is_old(project):
+        if not any(uncompiled(manifest)):
             return manifest
     done, errors = invoke(project, ["compile"], project.target_folder / LOGS)
     if not done.success:
         why = " ".join(errors) or str(done.exception or "")
         raise SetupError(f"the project does not compile, so its lineage cannot be read: {why} Try `dbt compile`.")
     return Project(project.path, project.profiles, project.target).manifest
-
-
-def _is_old(project: Project) -> bool:
-    """Return whether a file that dbt parses is newer than the manifest."""
-    written = (project.target_folder / "manifest.json").stat().st_mtime
-    config = project.config
-    folders = {*config.model_paths, *config.macro_paths, *config.seed_paths, *config.snapshot_paths}
-    files = [file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file()]
-    return any(file.stat().st_mtime > written for file in (project.path / "dbt_project.yml", *files))
 
 
 def stored_columns(project: Project) -> tuple[dict[Place, dict[str, str]], str | None]:

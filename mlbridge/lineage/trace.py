@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from graphlib import TopologicalSorter
 
 import sqlglot
@@ -35,7 +36,12 @@ def fingerprints(
     A node whose SQL cannot be read has none.
     """
     tracer = _Tracer({each.id: each for each in relations}, Names(dialect), dict(lineage.columns))
-    return {id_: tracer.prints(id_) for id_ in nodes if id_ not in lineage.unread}
+    found = {}
+    for id_ in nodes:
+        if id_ not in lineage.unread:
+            with suppress(Exception):
+                found[id_] = tracer.prints(id_)
+    return found
 
 
 class _Tracer:
@@ -60,8 +66,8 @@ class _Tracer:
             if node.sql is not None:
                 try:
                     found = self._cached(node, node.sql, cache)
-                except (SqlglotError, RecursionError, NotImplementedError) as error:
-                    unread[id_] = str(error).partition("\n")[0]
+                except Exception as error:  # a tree in a shape that nothing here expects is SQL that cannot be read
+                    unread[id_] = str(error).partition("\n")[0] or type(error).__name__
             edges += self._without_sql(node) if found is None else found
         cache.save()
         return Lineage(tuple(edges), unread, self._columns)
@@ -136,9 +142,16 @@ class _Tracer:
         return list(found.items())
 
     def _table(self, node: Relation, table: exp.Table) -> Table:
-        """Find the relation that a table in a node's SQL is: one of its parents, else any."""
+        """Find the relation that a table in a node's SQL is: one of its parents, else any.
+
+        A parent may stand elsewhere in the warehouse than the manifest says, such as one that dbt defers to another
+        target's.
+        """
         name = table.name if isinstance(table.this, exp.Identifier) else table.this.sql(self._names.dialect)
-        found = [each for each in self._by_name.get(_plain(name), ()) if _fits(table, each)]
+        named = self._by_name.get(_plain(name), ())
+        found = [each for each in named if _fits(table, each)] or [
+            each for each in named if each.id in self._near(node)
+        ]
         if not found:
             return Table([], unknown=(EMPTY,))
         best = min(found, key=lambda each: each.id not in node.parents)

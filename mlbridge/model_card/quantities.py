@@ -93,7 +93,10 @@ def _origins(found: CardData) -> Section:
     """Each feature with the columns of sources that it comes from, where the training traced them."""
     title = "Where the features come from"
     if not found.lineage:
-        text = "The columns that this version's features come from are not in the tables; its sources stand above."
+        text = (
+            "The table ml_lineage has the columns of the newest version only, if its training traced them; the sources "
+            "stand above."
+        )
         return Section(title, [Paragraph(text)])
     known = origins(found.lineage)
     rows: list[list[Cell]] = []

@@ -76,7 +76,23 @@ def _leaks(found: CardData) -> Section:
     suspected = [each for each in found.leaks if each["level"] != "none"]
     looked = ", ".join(f"{check} ({count(n)})" for check, n in sorted(checks.items()))
     text = f"Looked for, with the number of columns: {looked}. "
-    blocks: list[Block] = [Paragraph(text + ("Nothing was found." if not suspected else "This was found:"))]
+    undecided = Counter(each["check"] for each in found.leaks if each["evidence"].startswith("not decidable"))
+    if undecided:
+        text += (
+            f"Not decidable of these: {', '.join(f'{each} ({count(n)})' for each, n in sorted(undecided.items()))}. "
+        )
+    blocks: list[Block] = [
+        Paragraph(
+            text
+            + (
+                "Nothing else was found."
+                if undecided and not suspected
+                else "Nothing was found."
+                if not suspected
+                else "This was found:"
+            )
+        )
+    ]
     if suspected:
         columns = ["column", "check", "level", "evidence", "allowed, because"]
         rows = [[*(each[name] for name in ("feature", "check", "level", "evidence", "reason"))] for each in suspected]

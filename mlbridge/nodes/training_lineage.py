@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.adapters import Relation as Table
 from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.engines.warehouse import Place as TablePlace
@@ -14,7 +16,7 @@ from mlbridge.errors import FeatureError
 from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, WITHHOLD, Suspicion
 from mlbridge.leaks.declared import declared, personal
 from mlbridge.leaks.lineage_queries import RowQueries
-from mlbridge.leaks.lineage_search import LineageContext, search_lineage
+from mlbridge.leaks.lineage_search import LineageContext, search_lineage, unread
 from mlbridge.leaks.time_conditions import Place, descendants, in_words
 from mlbridge.lineage.graph import Edge, Lineage, Relation
 from mlbridge.lineage.models import Columns
@@ -51,11 +53,7 @@ def training_lineage(
     above = upstream(run.compiled_path, run.unique_id)
     if above is None:
         lacking = "dbt wrote no manifest into its target folder, so the lineage of the features is not known"
-        warn(run.node, f"{lacking}. Leave out `--no-write-json`.")
-        unknown = [
-            Suspicion(name, check, NONE, f"not decidable: {lacking}") for name in features for check in LINEAGE_CHECKS
-        ]
-        return TrainingLineage(unknown)
+        return _unknown(run.node, features, lacking, "Leave out `--no-write-json`.")
     return search_manifest(run.node, above, warehouse, warehouse.table(split, SPLIT), spec, features)
 
 
@@ -68,21 +66,29 @@ def search_manifest(
     found = relations(manifest, stored)
     lineage = trace(found, DIALECT)
     titles = {id_: _name(each, manifest) for id_, each in _every(manifest).items()}
-    unread = {**above.unread, **lineage.unread}
-    if unread:
-        listed = "; ".join(f"{titles[id_]}: {why}" for id_, why in unread.items())
+    lacking = {**above.unread, **lineage.unread}
+    if lacking:
+        listed = "; ".join(f"{titles[id_]}: {why}" for id_, why in lacking.items())
         warn(node, f"the search for leaks by lineage did not read everything: {listed}")
     start = _start(node, manifest, lineage, [*features, spec.target, spec.time, *spec.entity])
     if start is None:
-        return TrainingLineage()
+        return _unknown(node, features, f"dbt's manifest has no split for '{node}'", "Run `dbt parse`.")
     says = declared(manifest, lineage)
     tables = {each.id: _table(each, manifest) for each in found if _is_table(each, stored)}
     types = {each.id: each.columns for each in found}
     queries = RowQueries(warehouse, lineage, spec, start, split, tables, types)
-    context = LineageContext(lineage, spec, start, features, says, queries, titles, unread)
+    context = LineageContext(lineage, spec, start, features, says, queries, titles, lacking)
     suspicions = [*search_lineage(context), *_personal(node, context)]
     starts = [(start, name) for name in lineage.columns[start] if name in (*features, *spec.role_columns())]
     return TrainingLineage(suspicions, lineage_records(lineage, starts, says.pii, titles))
+
+
+def _unknown(node: str, features: Sequence[str], lacking: str, remedy: str) -> TrainingLineage:
+    """Return that nothing could be decided, and warn of it."""
+    warn(node, f"{lacking}. {remedy}")
+    return TrainingLineage(
+        [Suspicion(name, check, NONE, f"not decidable: {lacking}") for name in features for check in LINEAGE_CHECKS]
+    )
 
 
 def _every(manifest: Document) -> Mapping[str, Document]:
@@ -90,14 +96,15 @@ def _every(manifest: Document) -> Mapping[str, Document]:
 
 
 def _stored(warehouse: Warehouse, manifest: Document) -> dict[TablePlace, Columns]:
-    """Return the columns of the tables in the warehouse, and of sources that are files."""
+    """Return the columns of the tables in the warehouse, and of sources that are files and can be read."""
     stored: dict[TablePlace, Columns] = dict(warehouse.every_column())
     for node in manifest["sources"].values():
         written = str(node.get("relation_name") or "")
         if written.startswith("'"):
             database, schema, name = (str(node.get(key) or "").lower() for key in ("database", "schema", "identifier"))
-            names = warehouse.names(exp.to_table(written, dialect=DIALECT))
-            stored[database, schema, name] = dict.fromkeys(names, "")
+            with suppress(PYTHON_ENGINE.error):  # the training need not read it; what YAML says of its columns stays
+                names = warehouse.names(exp.to_table(written, dialect=DIALECT))
+                stored[database, schema, name] = dict.fromkeys(names, "")
     return stored
 
 
@@ -143,7 +150,7 @@ def _personal(node: str, context: LineageContext) -> list[Suspicion]:
     for feature in context.features:
         way = personal(context.lineage, context.declared.pii, (context.node, feature))
         if way is None:
-            found.append(Suspicion(feature, "pii", NONE, "no column with `pii: true` comes into it"))
+            found.append(Suspicion(feature, "pii", NONE, f"no column with `pii: true` comes into it{unread(context)}"))
             continue
         origin = (way[-1].from_node, way[-1].from_column) if way else (context.node, feature)
         evidence = f"it comes from {context.named(origin)}, which is personal data"

@@ -1,4 +1,4 @@
-"""The manifest of a project: that of dbt's last parse, or one that is made on the spot and kept nowhere."""
+"""The manifest of a project as its files are: that of dbt's last parse, or one that is made and kept nowhere."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from mlbridge.typing import Document
 
 
 def read_or_make(project: Project) -> Document:
-    """Return the manifest of dbt's last parse; without one, parse the project, and write nothing into it.
+    """Return the manifest of dbt's last parse; else parse the project, and write nothing into it.
 
-    Raises SetupError with dbt's message if the project does not parse.
+    It is parsed where there is no manifest, where a file is newer than it, and for a target that is named, because the
+    manifest may be of another one. Raises SetupError with dbt's message if the project does not parse.
     """
-    if (project.target_folder / "manifest.json").is_file():
+    if project.target is None and not is_old(project):
         return project.manifest
     with TemporaryDirectory(prefix="mlbridge_") as name:
         folder = Path(name)
@@ -31,3 +32,14 @@ def read_or_make(project: Project) -> Document:
             )
         found: Document = json.loads((folder / "manifest.json").read_text())
         return found
+
+
+def is_old(project: Project) -> bool:
+    """Return whether there is no manifest, or a file that dbt parses is newer than it."""
+    manifest = project.target_folder / "manifest.json"
+    if not manifest.is_file():
+        return True
+    written, config = manifest.stat().st_mtime, project.config
+    folders = {*config.model_paths, *config.macro_paths, *config.seed_paths, *config.snapshot_paths}
+    files = [file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file()]
+    return any(file.stat().st_mtime > written for file in (project.path / "dbt_project.yml", *files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlbridge.errors import listed
+from mlbridge.errors import listed, shown
 from mlbridge.features.columns import TEXTS
 from mlbridge.readiness.assessment import Requirement, scored
 from mlbridge.readiness.sample import ColumnFacts, Sample, readable
@@ -36,7 +36,7 @@ def _problem(facts: ColumnFacts, text: bool) -> tuple[str, str] | None:
     if facts.known == 0:
         return "columns_filled", f"NULL in all of {rows}"
     if facts.distinct == 1 and facts.known == facts.rows:
-        return "columns_vary", f"constant: {facts.low!r} in all of {rows}"
+        return "columns_vary", f"constant: {shown(facts.low)} in all of {rows}"
     if facts.known < MIN_FILLED * facts.rows:
         return "columns_filled", f"NULL in {100 * facts.null_share:.3g} % of {rows}"
     if text and facts.distinct > NEARLY_UNIQUE * facts.known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -16,24 +17,36 @@ from mlbridge.typing import Times
 
 # Words in the names of columns that hold the moment of a row's last change, and of plans, which are known beforehand.
 CHANGES = ("updated", "modified", "changed", "last_change")
-PLANS = ("schedul", "plan", "due", "expect", "promis", "estimat", "target")
+PLANS = ("schedul", "plan", "due", "expect", "promis", "estimat", "expir", "until", "deadline", "renew")
 # A moment is later than the prediction if it is in more than this share of the rows.
 MOST_LATER = 0.01
-# Columns with at most so many distances from `time` are the same moment, as in the clock of another zone.
-MOST_DISTANCES = 3
+# Columns with at most so many distances from `time`, none of them longer, are the same moment in the clock of another
+# zone, which may have two times a year.
+MOST_DISTANCES, LONGEST_DISTANCE = 3, np.timedelta64(14, "h")
 
 
 def later_columns(sample: Sample, time: str, keys: Sequence[str]) -> dict[str, str]:
     """Return the columns with a moment after `time`, by name, each with the reason; plans by their names are none."""
     found = {}
     for name in sample.types:
-        if name in keys or not sample.is_a(name, *TEMPORAL) or any(word in name.lower() for word in PLANS):
+        if name in keys or not sample.is_a(name, *TEMPORAL) or _is_plan(name):
             continue
         distances = _distances(sample, time, name)
         share = float((distances > np.timedelta64(0)).mean()) if len(distances) else 0.0
-        if share > MOST_LATER and len(np.unique(distances)) > MOST_DISTANCES:
+        if share > MOST_LATER and not _is_same_moment(distances):
             found[name] = f"it lies after '{time}' in {percent(share)} of {len(distances):,} rows with a value"
     return found
+
+
+def _is_plan(name: str) -> bool:
+    """Return whether a word of a column's name begins as those of plans do."""
+    return any(word.startswith(PLANS) for word in re.split(r"[^a-z]+", name.lower()))
+
+
+def _is_same_moment(distances: Times) -> bool:
+    """Return whether a column is a fixed time before or after another, or the same one in another clock."""
+    each = np.unique(distances)
+    return len(each) == 1 or (len(each) <= MOST_DISTANCES and bool(np.abs(each).max() <= LONGEST_DISTANCE))
 
 
 def _distances(sample: Sample, time: str, name: str) -> Times:

@@ -20,13 +20,17 @@ class ReadinessError(MlbridgeError):
 def relations_of(manifest: Document) -> dict[str, Document]:
     """Return the models, seeds, snapshots and sources of a manifest by name, those of mlbridge left out.
 
-    A source is called by its name and its table's, `raw.orders`.
+    A source is called by its name and its table's, `raw.orders`. Of several of one name, the project's own is found
+    before those of packages, and the latest version before others, as `ref` does.
     """
-    nodes = {
-        str(node["name"]): node
+    found = [
+        node
         for node in manifest["nodes"].values()
         if node["resource_type"] in KINDS and node["package_name"] != "mlbridge"
-    }
+    ]
+    own = manifest.get("metadata", {}).get("project_name")
+    found.sort(key=lambda node: (node["package_name"] == own, node.get("version") == node.get("latest_version")))
+    nodes = {str(node["name"]): node for node in found}
     sources = {f"{each['source_name']}.{each['name']}": each for each in manifest.get("sources", {}).values()}
     return {**sources, **nodes}
 
@@ -56,7 +60,7 @@ def columns_of(relation: Relation, source: Source) -> Mapping[str, str]:
     if not found:
         raise ReadinessError(
             f"'{relation.name}' is not in the warehouse, where it would be {relation.schema}.{relation.identifier}. "
-            f"Build it first: `dbt build --select +{relation.identifier}`."
+            f"Build it first: `dbt build --select +{relation.name}`."
         )
     defect = source.defect(relation.place)
     if defect is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
-from mlbridge.engines.reader import Reader
+from mlbridge.engines.reader import Reader, ReadError, message_of
 from mlbridge.engines.warehouse import Warehouse, columns_query, read_server, select
 from mlbridge.project.project import Project
 from mlbridge.typing import Row
@@ -58,9 +58,12 @@ class FileSource(Source):
         self._warehouse, self._folder = warehouse, folder
 
     def table(self, query: exp.Query) -> pa.Table:
-        """Run a query and return its rows."""
-        with chdir(self._folder):
-            return self._warehouse.batches(query, BATCH_ROWS).read_all()
+        """Run a query and return its rows; raises ReadError."""
+        try:
+            with chdir(self._folder):
+                return self._warehouse.batches(query, BATCH_ROWS).read_all()
+        except PYTHON_ENGINE.error as error:
+            raise ReadError(message_of(error)) from error
 
     def defect(self, place: tuple[str, str, str]) -> str | None:
         """Return why a relation that is there cannot be read."""
