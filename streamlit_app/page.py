@@ -59,15 +59,17 @@ def source() -> Source:
 
 
 @st.cache_data(show_spinner=False, max_entries=100)
-def _answer(build: str, question: str, details: tuple[tuple[str, object], ...], _state: State) -> Any:
-    return getattr(monitor, question)(_state, **dict(details))
+def _answer(
+    build: str, name: str, details: tuple[tuple[str, object], ...], _question: Callable[..., Any], _state: State
+) -> Any:
+    return _question(_state, **dict(details))
 
 
 def ask(question: Callable[..., Answer], **details: object) -> Answer:
-    """Call a function of `mlbridge.monitor` for the build on the page; results are cached by build and arguments."""
+    """Call a function of the state for the build on the page; results are cached by build, name and arguments."""
     state: State = st.session_state["state"]
     kept = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in details.items())
-    answer: Answer = _answer(state.build.id, question.__name__, kept, state)
+    answer: Answer = _answer(state.build.id, f"{question.__module__}.{question.__name__}", kept, question, state)
     return answer
 
 
