@@ -356,8 +356,12 @@ def measured(frame: pd.DataFrame) -> float:
 
 
 def scrolling(key: str, **more: Any) -> DeltaGenerator:
-    """Return a container that scrolls horizontally if its content is wider: at an edge with more there is a shadow."""
+    """Return a container that scrolls horizontally if its content is wider: at an edge with more there is a shadow.
+
+    Blocks of code break their lines instead: one that scrolls by itself cannot be reached with the keyboard.
+    """
     ground = st.get_option(f"theme.{'dark' if st.context.theme.type == 'dark' else 'light'}.backgroundColor")
     style = f".st-key-{key} {{--ground: {ground}; {SCROLLING}}} .st-key-{key} svg {{max-width: none}}"
+    style += f" .st-key-{key} :is(pre, pre *) {{white-space: pre-wrap !important; overflow-wrap: anywhere}}"
     st.html(f"<style>{style}</style>")
     return st.container(key=key, **more)
