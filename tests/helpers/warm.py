@@ -98,8 +98,9 @@ class Warm:
     ) -> None:
         assert self.process.stdin
         assert self.process.stdout
+        self.process.kill()  # it has nothing to finish, and may still be learning if nobody asked it anything
+        self.process.wait()
         self.process.stdin.close()
-        self.process.wait(30)
         self.process.stdout.close()
 
     def ask(self, order: dict[str, Any]) -> Any:
