@@ -99,7 +99,6 @@ def _readers(project: Project, model: str, files: Container[str]) -> tuple[str, 
         for node in every.values()
         if node["package_name"] != "mlbridge"
         and node["name"] not in own
-        and node.get("attached_node") not in ids
         and node["original_file_path"] not in files
         and ids & {*node.get("depends_on", {}).get("nodes", [])}
     )

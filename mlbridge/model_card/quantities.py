@@ -94,8 +94,8 @@ def _origins(found: CardData) -> Section:
     title = "Where the features come from"
     if not found.lineage:
         text = (
-            "The table ml_lineage has the columns of the newest version only, if its training traced them; the sources "
-            "stand above."
+            "The table ml_lineage has the columns of the newest version only, if its training traced them; "
+            "its sources stand above."
         )
         return Section(title, [Paragraph(text)])
     known = origins(found.lineage)
