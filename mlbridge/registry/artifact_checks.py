@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 SCHEMA = "schema.json"
 # A fitted estimator seldom shrinks to less than a twentieth when it is stored.
 LARGEST_RATIO, ALWAYS_ALLOWED = 100, 16 * 2**20  # bytes
-BOOSTERS = {"lightgbm.basic.Booster": check_lightgbm, "xgboost.core.Booster": check_xgboost}
 # An HistGradientBoosting has bitsets of 256 categories.
 CATEGORIES = 256
 
@@ -48,6 +47,18 @@ def check_size(artifact: bytes) -> None:
         _check_total(sum(sizes[name] for name in files), allowed)
         for name in set(files):
             _check_arrays(name, archive.read(name), allowed)
+
+
+def check_texts(artifact: bytes) -> None:
+    """Raise ValueError where a text is a LightGBM model with a tree that leads out of its arrays.
+
+    To be called before the artifact is loaded. Any text is looked at, wherever it stands in the artifact.
+    """
+    with zipfile.ZipFile(io.BytesIO(artifact)) as archive:
+        schema = json.loads(archive.read(SCHEMA))
+    for node in _nodes(schema):
+        if node.get("__loader__") == "JsonNode" and "Tree=" in (text := str(json.loads(node["content"]))):
+            check_lightgbm(text)
 
 
 def _check_total(size: int, allowed: int) -> None:
@@ -115,8 +126,8 @@ def check_trees(estimator: object) -> None:
             _check_drawn(part)
         elif isinstance(part, BaseHistGradientBoosting) and hasattr(part, "_predictors"):
             _check_histograms(part)
-        elif (check := BOOSTERS.get(f"{type(part).__module__}.{type(part).__qualname__}")) is not None:
-            check(part)
+        elif f"{type(part).__module__}.{type(part).__qualname__}" == "xgboost.core.Booster":
+            check_xgboost(part)
 
 
 def _parts(whole: object) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from mlbridge.errors import ArtifactError, listed
-from mlbridge.registry.artifact_checks import SCHEMA, check_size, check_trees
+from mlbridge.registry.artifact_checks import SCHEMA, check_size, check_texts, check_trees
 from mlbridge.typing import Json
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def load(what: str, artifact: bytes, trusted: Iterable[str]) -> BaseEstimator:
         check_size(artifact)
         found = list(skops.io.get_untrusted_types(data=artifact))
         _refuse_untrusted(what, found, trusted)
+        check_texts(artifact)
         estimator = skops.io.loads(artifact, trusted=found)
         check_trees(estimator)
         return estimator

@@ -17,22 +17,40 @@ LIGHTGBM_ARRAYS = (
 )
 
 
-def check_lightgbm(booster: Any) -> None:
-    """Raise ValueError where a tree of a LightGBM booster leads out of its arrays, or to a node twice."""
-    for text in re.split(r"^Tree=", booster.model_to_string(), flags=re.MULTILINE)[1:]:
-        fields = dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines() if "=" in line)
-        arrays = {name: np.array(fields.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
-        thresholds = np.array(fields.get("threshold", "").split(), dtype=np.float64)
-        leaves = int(fields["num_leaves"])
-        children = np.concatenate([arrays["left_child"], arrays["right_child"]])
-        _check_children(children[children >= 0], leaves - 1)
-        check_range("a leaf", -1 - children[children < 0], leaves)
-        features = np.concatenate([arrays["split_feature"], arrays["leaf_features"]])
-        check_range("the feature of a node", features, booster.num_feature())
-        by_category = arrays["decision_type"] & 1 == 1
-        boundaries = arrays["cat_boundaries"]
-        check_range("the categories of a node", thresholds[by_category], int(fields.get("num_cat", 0)))
-        check_range("a boundary of categories", boundaries, len(arrays["cat_threshold"]) + 1)
+def check_lightgbm(text: str) -> None:
+    """Raise ValueError where a tree in the text of a LightGBM model leads out of its arrays, or to a node twice.
+
+    The text is checked, and not the booster: LightGBM writes to where the indices point while it reads the text.
+    """
+    header, *trees = re.split(r"^(?=Tree=)", text, flags=re.MULTILINE)
+    stated = _fields(header)
+    features = int(stated["max_feature_idx"]) + 1
+    if "tree_sizes" in stated:
+        end = trees[-1].find("end of trees") if trees else 0
+        sizes = [len(tree.encode()) for tree in [*trees[:-1], *(tree[:end] for tree in trees[-1:])]]
+        if [int(size) for size in stated["tree_sizes"].split()] != sizes:
+            raise ValueError("the trees are not where their sizes say")
+    for tree in trees:
+        _check_lightgbm_tree(_fields(tree), features)
+
+
+def _fields(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines() if "=" in line)
+
+
+def _check_lightgbm_tree(fields: dict[str, str], features: int) -> None:
+    arrays = {name: np.array(fields.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
+    thresholds = np.array(fields.get("threshold", "").split(), dtype=np.float64)
+    leaves = int(fields["num_leaves"])
+    children = np.concatenate([arrays["left_child"], arrays["right_child"]])
+    if any(len(arrays[name]) != leaves - 1 for name in ("left_child", "right_child", "split_feature")):
+        raise ValueError(f"a tree of {leaves} leaves has not {leaves - 1} splits")
+    _check_children(children[children >= 0], leaves - 1)
+    check_range("a leaf", -1 - children[children < 0], leaves)
+    check_range("the feature of a node", np.concatenate([arrays["split_feature"], arrays["leaf_features"]]), features)
+    by_category = arrays["decision_type"] & 1 == 1
+    check_range("the categories of a node", thresholds[by_category], int(fields.get("num_cat", 0)))
+    check_range("a boundary of categories", arrays["cat_boundaries"], len(arrays["cat_threshold"]) + 1)
 
 
 def check_xgboost(booster: Any) -> None:

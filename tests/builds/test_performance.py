@@ -561,12 +561,13 @@ def test_a_window_that_is_not_over_leaves_the_last_alert_current(built: Built, w
     assert found[august]["is_current"].mean() > 0.5
 
 
-def test_a_window_of_a_few_rows_leaves_the_last_alert_current(built: Built, tmp_path: Path) -> None:
+def test_a_window_of_a_few_rows_leaves_the_last_alert_current(built: Built, warm: Warm, tmp_path: Path) -> None:
     host = copy_of_host(built.host, tmp_path)
-    of_august = "select is_current from ml_alerts where about = 'drift' and \"window\" = ?"
     with duckdb.connect(str(host.database)) as connection:
         connection.execute('update ml_drift set is_comparable = false, alert = false where "window" = ?', [SEPTEMBER])
-        assert set(connection.execute(of_august, [AUGUST]).fetchall()) == {(True,)}
+    build(warm, host, NOW, command=("run", "--select", "ml_alerts"))
+    alerts_of_august = f"from ml_alerts where about = 'drift' and \"window\" = timestamp '{AUGUST}'"
+    assert set(host.rows(f"select is_current {alerts_of_august}")) == {(True,)}
 
 
 def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], tuple[str, datetime, bool, str]]]:
