@@ -9,8 +9,8 @@ TYPED := .venv/typed/mlbridge
 # The site has the pages of the repository under their own paths: a link holds there as on a git host.
 PAGES := .venv/pages
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
-# A worker for each core; none of them takes the cores of the others.
-WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+# A worker more than the two cores that this is made for: builds wait for disks, pages for timers. None takes two cores.
+WORKERS := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3
 # The demo stands still on the morning of the last day (7:00 in New York), when some flights have not landed yet.
 MORNING := 2013-12-31 12:00:00
 COMING := select flight_id as flight, carrier, origin, destination, cast(100 * probability as int) || ' %' as risk \

@@ -19,17 +19,20 @@ from warm import Warm
 settings.register_profile("mlbridge", deadline=None)
 settings.load_profile("mlbridge")
 # The fixtures that take longest; the first is that of the flights at a later time.
-COSTLY = ("aged_flights", "shop")
+COSTLY = ("aged_flights", "shop", "flights")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Begin with a file for each of the costly hosts, and end with what else needs the flights.
+    """Begin with a file for each of the costly hosts, and end with what else needs the flights, which is slow.
 
     So no two workers of pytest-xdist wait for the same host.
     """
-    first = [next((item.path for item in items if name in getattr(item, "fixturenames", ())), None) for name in COSTLY]
-    waiting = {item.path for item in items if "flights" in getattr(item, "fixturenames", ())}
+    needing = {name: [item for item in items if name in getattr(item, "fixturenames", ())] for name in COSTLY}
+    for item in needing["flights"]:
+        item.add_marker(pytest.mark.slow)
+    first = [found[0].path if found else None for found in needing.values()]
+    waiting = {item.path for item in needing["flights"]}
     items.sort(key=lambda item: first.index(item.path) if item.path in first else len(first) + (item.path in waiting))
     yield
 

@@ -58,9 +58,9 @@ def impact(project: Project, state: Path) -> Impact:
     if there is no such manifest, or one without compiled code.
     """
     manifest, (stored, why) = compiled_manifest(project), stored_columns(project)
-    earlier = _manifest(state)
-    before = traced(earlier, _without_models(stored, earlier), why, Cache(state / CACHE))
-    return compare(before, traced(manifest, _without_models(stored, manifest), why))
+    earlier, cache = _manifest(state), Cache(state / CACHE)
+    before = traced(earlier, _without_models(stored, earlier), why, cache)
+    return compare(before, traced(manifest, _without_models(stored, manifest), why, cache))
 
 
 def compare(before: ProjectLineage, now: ProjectLineage) -> Impact:

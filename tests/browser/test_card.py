@@ -21,6 +21,7 @@ def file(aged_shop: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return card
 
 
+@pytest.mark.slow
 def test_everybody_can_read_it(file: Path) -> None:
     with chromium() as browser:
         for ground, width in (("light", 1280), ("dark", 400)):

@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs" / "bi.md").read_text()
 RECIPES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", RECIPES, ids=[re.findall(r"import (\w+)", code)[-1] for code in RECIPES])
 def test_a_recipe_works(code: str, shop: Host, tmp_path: Path) -> None:
     (tmp_path / "dbt_project").mkdir()

@@ -53,6 +53,7 @@ def patient(shop: Host, tmp_path: Path) -> Host:
     return host
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "seconds"), [(1, 3), (30, 0.3)], ids=["once", "again and again"])
 def test_a_build_waits_for_a_reader(times: int, seconds: float, patient: Host, warm: Warm) -> None:
     began = time.monotonic()

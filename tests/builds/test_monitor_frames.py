@@ -135,7 +135,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, server: Postgres, warm: Wa
     return project_on(server, warm, tmp_path_factory.mktemp("served"), "served")
 
 
-@pytest.fixture(scope="module", params=["built", "made"])
+@pytest.fixture(scope="module", params=[pytest.param("built", marks=pytest.mark.slow), "made"])
 def both(
     request: pytest.FixtureRequest, server: Postgres, project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[State, State]:

@@ -339,6 +339,7 @@ def test_a_link_is_followed(tmp_path: Path, warm: Warm) -> None:
 # --- what may go wrong -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize(
     "moment",

@@ -67,6 +67,7 @@ def shape(tree: exp.Expression, engine: str) -> Counter[str]:
     return Counter(type(node).__name__ for node in tree.walk() if isinstance(node, kinds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_it_reads_back_as_it_was_meant(engine: str) -> None:
     for name in NAMES:

@@ -145,6 +145,7 @@ def moments_counted(sql: str) -> int:
 # --- the other engines -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_engine_refuses_it(engine: str, rule: str, statements: dict[str, dict[str, Statement]]) -> None:

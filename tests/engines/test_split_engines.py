@@ -277,6 +277,7 @@ def exact_texts(row: tuple[Any, ...]) -> list[str]:
     return [str(value).removesuffix(".0") for value in row if not isinstance(value, float)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", PUBLISHED)
 def test_a_published_table_is_the_same_on_both(table: str, copied: dict[str, Tables]) -> None:
     ours, theirs = (sorted(copied[engine][table], key=exact_texts) for engine in ("duckdb", "postgres"))
