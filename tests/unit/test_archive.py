@@ -19,10 +19,10 @@ def test_an_archive_holds_the_packages_only(tmp_path: Path) -> None:
     git("init", "--quiet")
     git("add", "--all")
     tree = git("write-tree").decode().strip()
-    packed = git("archive", "--worktree-attributes", tree)
+    packed = git("archive", "--format=tar.gz", "--worktree-attributes", tree)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         there = {name.split("/")[0] for name in archive.getnames()}
     packages = {"dbt_project.yml", "macros", "models", "seeds", "docs", "mlbridge", "streamlit_app"}
     assert {*packages, "README.md", "LICENSE", "constraints.txt"} <= there
     assert there.isdisjoint({"dbt_project", "tests", "benchmarks", ".ci", ".github", "Makefile"})
-    assert len(packed) < 4_000_000
+    assert len(packed) < 1_000_000  # what is downloaded
