@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from mlbridge.errors import GraftError, listed
 from mlbridge.project.project import STAGES
+from mlbridge.project.schemas import FOLDER
 from mlbridge.typing import Document
 
 # PostgreSQL's names have at most 63 characters, and a build adds these to that of the model for a while.
 LONGEST = 63 - len("_predictions") - len("__dbt_backup")
-FOLDER = "ml"
 
 
 def nodes_of(model: str) -> tuple[str, ...]:
