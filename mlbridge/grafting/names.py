@@ -51,7 +51,9 @@ def check_free(name: str, manifest: Document, declared: Sequence[str]) -> None:
     taken = [each for each in (*nodes_of(name), exposure_of(name)) if each.lower() in there]
     if taken:
         files = (there[each.lower()]["original_file_path"] for each in taken)
-        raise GraftError(f"the project has {listed(taken)} already, in {listed(dict.fromkeys(files))}. Choose a name.")
+        raise GraftError(
+            f"the project has {listed(taken)} already, in {listed(dict.fromkeys(files))}. Choose another name."
+        )
 
 
 def folder_for(

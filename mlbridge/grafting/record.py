@@ -48,7 +48,13 @@ class Record:
                 raise GraftError(f"'{FILE}' has the format {found['format']}, of a newer mlbridge. Install that.")
             shared = found["shared"]
             return cls(
-                Shared(shared["package_file"], shared["package"], shared["schema"], tuple(shared["ignored"])),
+                Shared(
+                    shared["package_file"],
+                    shared["package"],
+                    shared["schema"],
+                    tuple(shared["ignored"]),
+                    tuple(shared.get("kinds", ["models"])),  # records of 0.11 name no kinds
+                ),
                 {name: None if lines is None else "".join(lines) for name, lines in found["originals"].items()},
                 found["files"],
                 tuple(found["folders"]),
@@ -68,6 +74,7 @@ class Record:
             "package": self.shared.package,
             "schema": self.shared.schema,
             "ignored": list(self.shared.ignored),
+            "kinds": list(self.shared.kinds),
         }
         originals = {
             name: None if text is None else text.splitlines(keepends=True) for name, text in self.originals.items()

@@ -32,7 +32,7 @@ def schemas_of(project: Project, manifest: Document, models: Sequence[tuple[str,
 
     try:
         flags = get_flags()  # type: ignore[no-untyped-call]
-        config = RuntimeConfig.from_parts(project.config, project.profile, flags)
+        config = RuntimeConfig.from_parts(project.config, project.profile, flags, {})  # the macros are in the manifest
         macros = Manifest(macros={name: Macro.from_dict(each) for name, each in manifest["macros"].items()})
         with adapter_management():
             register_adapter(config, get_context("spawn"))
