@@ -270,7 +270,8 @@ def show_ungraft(done: Removal) -> None:
         click.echo(f"{path} stays: it was edited since it was grafted. Delete it yourself, or say --force.")
     for name in files.readers:
         click.echo(f"'{name}' reads the model: have it read something else first.")
-    kept = "remains: drop it yourself" if files.written else "remains, unless you say --drop"
+    later = "remains" if files.last else "remains: the same command with --drop drops it"
+    kept = later if files.written else "remains, unless you say --drop"
     ends = ("dropped" if files.written else "to be dropped") if done.drop else kept
     for name in left.relations:
         click.echo(f"{name}: {ends}")
@@ -279,6 +280,8 @@ def show_ungraft(done: Removal) -> None:
     if left.published is not None:
         click.echo(f"{left.published}: what builds have published remains; delete the folder when nobody reads it")
     click.echo(f"{len(files.changes)} files: {_ends(files.written)}")
+    if files.written and done.drop and not files.last:
+        click.echo("Now run `dbt build`: until then, views of the package read the tables that were dropped.")
     if files.written and files.last:
         click.echo("No model is left, so the package is gone too: `dbt deps` installs what packages remain.")
 

@@ -10,6 +10,8 @@
 
 {% macro default__publication(tables, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
 
+{% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
+
 {% macro default__column_names(relation) %}
   {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
 {% endmacro %}

@@ -125,6 +125,11 @@
   {{ return(adapter.dispatch('publication', 'mlbridge')(tables, facts)) }}
 {% endmacro %}
 
+{% macro published_schema(schema) %}
+  {#- The schema to which the tables of a schema are published; none where they are published to files, or not at all. -#}
+  {{ return(adapter.dispatch('published_schema', 'mlbridge')(schema)) }}
+{% endmacro %}
+
 {% macro answering_refusals() %}
   {#- Python code after the adapter's own of a node: what mlbridge refuses is written as a table in place of the rows. -#}
   {{ return(adapter.dispatch('answering_refusals', 'mlbridge')()) }}

@@ -1,12 +1,14 @@
 {# PostgreSQL, where it differs from the standard. #}
 
+{% macro postgres__published_schema(schema) %}{{ return(schema ~ '_published') }}{% endmacro %}
+
 {% macro postgres__publication(tables, facts) %}
   {#-
     Copies of the tables in the schema `<schema of ml_runs>_published`, filled anew in one transaction: a dashboard reads the newest whole
     build, and a build drops none of what it reads. Views would not do: dbt drops a view, with all that depends on it, for each new one.
   -#}
   {%- set place = tables['ml_runs'] -%}
-  {%- set published = api.Relation.create(place[0], place[1] ~ '_published') -%}
+  {%- set published = api.Relation.create(place[0], mlbridge.published_schema(place[1])) -%}
   {%- set schema = mlbridge.quoted(published.schema) -%}
   {%- set exists, may_create = run_query(
     'select exists (select 1 from pg_namespace where nspname = ' ~ mlbridge.text(published.schema) ~ "), "

@@ -1,20 +1,25 @@
 {# The end of a branch: what it has in the warehouse, by `dbt run-operation mlbridge.drop_tables` (docs/removing.md). #}
 
-{% macro drop_tables(really=false, model=none) %}
-  {%- set names, schemas, kept = [], [], [target.schema] -%}
+{% macro drop_tables(really=false, model=none, relations=[]) %}
+  {%- set names, schemas, kept, runs = [], [], [target.schema], graph.nodes['model.mlbridge.ml_runs'] -%}
+  {%- do schemas.append((runs.database, mlbridge.published_schema(runs.schema))) -%}
   {%- for each in (mlbridge.models() if model is none else [model]) -%}
     {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(each ~ '_' ~ stage) -%}{%- endfor -%}
     {%- do names.append('ml_scores_' ~ each) -%}
+  {%- endfor -%}
+  {%- for database, schema, name in relations -%}
+    {%- do mlbridge.drop_tables_of({'database': database, 'schema': schema, 'alias': name}, really) -%}
+    {%- do schemas.append((database, schema)) -%}
   {%- endfor -%}
   {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed', 'snapshot'] -%}
     {%- if node.name in names or model is none and (node.package_name == 'mlbridge' or mlbridge.is_scores(node)) -%}
       {%- do mlbridge.drop_tables_of(node, really) -%}
       {%- do schemas.append((node.database, node.schema)) -%}
-    {%- else -%}
+    {%- elif [node.database, node.schema, node.alias] not in relations -%}
       {%- do kept.append(node.schema) -%}
     {%- endif -%}
   {%- endfor -%}
-  {%- for database, schema in schemas | unique if really and schema not in kept -%}
+  {%- for database, schema in schemas | unique if really and schema and schema not in kept -%}
     {%- set place = api.Relation.create(database=database, schema=schema) -%}
     {%- if adapter.check_schema_exists(database, schema) and not list_relations_without_caching(place) | length -%}
       {{ log('dropped the schema ' ~ place, info=true) }}
@@ -25,9 +30,13 @@
 {% endmacro %}
 
 {% macro drop_tables_of(node, really) %}
-  {#- A node's table or view, and what a build that was killed has left of it. -#}
-  {%- for name in [node.alias, node.alias ~ '__dbt_tmp', node.alias ~ '__dbt_backup'] -%}
-    {%- set relation = adapter.get_relation(node.database, node.schema, name) -%}
+  {#- The table or view of a node, of which `node` has the place, what a killed build has left of it, and its copy for dashboards. -#}
+  {%- set places = [] -%}
+  {%- for end in ['', '__dbt_tmp', '__dbt_backup'] -%}{%- do places.append((node.schema, node.alias ~ end)) -%}{%- endfor -%}
+  {%- set published = mlbridge.published_schema(graph.nodes['model.mlbridge.ml_runs'].schema) -%}
+  {%- if published is not none and node.alias.startswith('ml_') -%}{%- do places.append((published, node.alias)) -%}{%- endif -%}
+  {%- for schema, name in places -%}
+    {%- set relation = adapter.get_relation(node.database, schema, name) -%}
     {%- if relation is not none -%}
       {{ log(('dropped ' if really else 'would drop ') ~ relation, info=true) }}
       {%- if really -%}{%- do adapter.drop_relation(relation) -%}{%- endif -%}

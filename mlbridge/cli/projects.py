@@ -57,11 +57,12 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
     show_default=True,
     help="How often builds will run, for the room that they take in 12 months.",
 )
+@click.option("--schema", help="A schema of the branch's own, as dbt's +schema names it, to try the role's rights on.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write the answer as a page.")
 def assess(  # noqa: PLR0913 - what the command line offers
     relation: str | None, target: str | None, entity: tuple[str, ...], time: str | None, label_time: str | None,
     task: str | None, project_dir: Path, profiles_dir: Path | None, dbt_target: str | None, form: str,
-    cadence: str, html: Path | None,
+    cadence: str, schema: str | None, html: Path | None,
 ) -> None:  # fmt: skip
     """Say whether an ML branch can grow on RELATION, a model, seed, snapshot or source of the dbt project.
 
@@ -79,7 +80,8 @@ def assess(  # noqa: PLR0913 - what the command line offers
     try:
         with progress_report() as report:
             question = Question(relation, target, entity, time, label_time, task)
-            found = answer(Project.at(project_dir, profiles_dir, dbt_target), question, cadence=cadence, report=report)
+            project = Project.at(project_dir, profiles_dir, dbt_target)
+            found = answer(project, question, cadence=cadence, schema=schema, report=report)
     except MlbridgeError as error:
         raise Misuse(str(error)) from error
     if form == "json":

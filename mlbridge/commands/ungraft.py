@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from mlbridge.commands.graft import file
 from mlbridge.errors import GraftError, listed
 from mlbridge.grafting.remains import Removal, drop, remains
@@ -18,14 +16,16 @@ def ungraft(project: Project, model: str, force: bool, drop_tables: bool, write:
     Raises GraftError if something else of the project reads the model and that is not forced.
     """
     found = planned(project, model, force)
-    left = remains(project, model, found.last)
+    left = remains(project, found)
     if write and found.readers and not force:
         raise GraftError(
             f"{listed(found.readers)} of the project read '{model}'. Have them read something else first, or say "
             "--force."
         )
     if write and drop_tables and left.relations:
-        drop(project, model, found.last)
+        drop(project, found, left)
+    if left.relations and not drop_tables:
+        found = found.remembered()
     return Removal(found.apply(project.path) if write else found, left, drop_tables)
 
 
@@ -40,5 +40,7 @@ def document(done: Removal) -> Document:
         "edited": list(files.edited),
         "readers": list(files.readers),
         "drop": done.drop,
-        **asdict(done.remains),
+        "relations": list(done.remains.relations),
+        "rows": dict(done.remains.rows),
+        "published": done.remains.published,
     }

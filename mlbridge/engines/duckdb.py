@@ -315,8 +315,8 @@ def _lacking(session: Session, database: str, schema: str) -> str | None:
         exp.select("*")
         .from_("duckdb_schemas()")
         .where(
-            exp.column("database_name").eq(exp.Literal.string(database)),
-            exp.column("schema_name").eq(exp.Literal.string(schema)),
+            exp.Lower(this=exp.column("database_name")).eq(exp.Literal.string(database.lower())),
+            exp.Lower(this=exp.column("schema_name")).eq(exp.Literal.string(schema.lower())),
         )
     )
     session.execute("pragma disable_checkpoint_on_shutdown")  # so that not even a log that was left is written back

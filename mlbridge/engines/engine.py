@@ -58,6 +58,10 @@ class Engine:
         """
         return []
 
+    def published_schema(self, schema: str) -> str | None:
+        """Return the schema that builds publish the tables of a schema to; None where they publish to files, or not."""
+        return None
+
     def row_bytes_query(self, table: exp.Expr) -> exp.Query | None:
         """Return the query of one number: the bytes that a row of a table takes on average; None where none tells."""
         return None

@@ -51,6 +51,10 @@ class Postgres(Engine):
             handle.rollback()
             handle.close()
 
+    def published_schema(self, schema: str) -> str:
+        """Return the schema that builds publish to, as `postgres__published_schema` does."""
+        return f"{schema}_published"
+
     def row_bytes_query(self, table: exp.Expr) -> exp.Query | None:
         """Return the query of the bytes that a row of a table takes on average, its header included."""
         row = exp.Column(this=exp.Star(), table=exp.to_identifier("measured"))

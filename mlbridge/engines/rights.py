@@ -7,12 +7,12 @@ from uuid import uuid4
 
 from sqlglot import exp
 
-READ, WRITE = "read", "write"
+READ, WRITE, PUBLISH = "read", "write", "publish"
 
 
 @dataclass(frozen=True)
 class Right:
-    """Whether a relation may be read, or a schema written; `lacks` says what is missing, None where nothing is.
+    """Whether a relation may be read, a schema written or published to; `lacks` says what is missing, None: nothing.
 
     `grants` are the statements that would give the role what it lacks.
     """

@@ -119,7 +119,7 @@ def _hints(found: Assessment, time: str, dated: Sequence[str]) -> list[str]:
         f"{entity} order by {time} rows between 3 preceding and 1 preceding)."
     ]
     if dated:
-        hints.append(f"Moments of their own, which must not lie after {time}: {', '.join(dated)}.")
+        hints.append(f"Moments, set by {time} at the latest, as a plan is that lies after it: {', '.join(dated)}.")
     return hints
 
 

@@ -60,15 +60,15 @@ def graft(project: Project, wish: Wish, report: Report) -> Graft:
     after = (replace(shared, package=None) if named else shared).with_models(now, [*declared, wish.name])
     manifest = read_or_make(project)
     check_free(wish.name, manifest, declared)
-    found = assess(project, wish.question, report=report)
+    found = assess(project, wish.question, schema=wish.schema, report=report)
     _check(found)
     own = own_files(project, wish, found, manifest)
     taken = [path for path in own if read(folder, path) is not None]
     if taken:
         raise GraftError(f"there is a file '{taken[0]}' already. Choose another name, or move it.")
     originals = now if record is None else record.without_branch(now, declared)
-    record = Record(shared, originals, {} if record is None else record.files, () if record is None else record.folders)
-    record = record.with_model(wish.name, own, missing_folders(folder, own))
+    record = Record(shared, originals) if record is None else replace(record, originals=originals)
+    record = record.with_model(wish.name, own, missing_folders(folder, own), wish.schema)
     changes = (*changed({}, own), *changed(now, after), Change(FILE, read(folder, FILE), record.text))
     return Graft(wish.name, found, changes, left_out(found), wish.question.relation is None)
 

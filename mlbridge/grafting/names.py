@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from mlbridge.errors import GraftError, listed
 from mlbridge.project.project import STAGES
+from mlbridge.project.schemas import FOLDER
 from mlbridge.typing import Document
 
 # PostgreSQL's names have at most 63 characters, and a build adds these to that of the model for a while.
 LONGEST = 63 - len("_predictions") - len("__dbt_backup")
-FOLDER = "ml"
 
 
 def nodes_of(model: str) -> tuple[str, ...]:
@@ -51,7 +51,9 @@ def check_free(name: str, manifest: Document, declared: Sequence[str]) -> None:
     taken = [each for each in (*nodes_of(name), exposure_of(name)) if each.lower() in there]
     if taken:
         files = (there[each.lower()]["original_file_path"] for each in taken)
-        raise GraftError(f"the project has {listed(taken)} already, in {listed(dict.fromkeys(files))}. Choose a name.")
+        raise GraftError(
+            f"the project has {listed(taken)} already, in {listed(dict.fromkeys(files))}. Choose another name."
+        )
 
 
 def folder_for(

@@ -22,14 +22,16 @@ FORMAT = 1
 class Record:
     """What `graft` wrote into a project.
 
-    `files` are the SHA-256 of each model's own files by path, `originals` the texts of the shared files without the
-    branch (None: the project had none), `folders` those that were made.
+    `files` are the SHA-256 of each model's own files by path; a model without any was taken away, but its tables were
+    not dropped. `originals` are the texts of the shared files without the branch (None: the project had none),
+    `folders` those that were made, `schemas` the `+schema` of models that have one of their own.
     """
 
     shared: Shared
     originals: Mapping[str, str | None]
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    schemas: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path) -> Record | None:
@@ -46,10 +48,17 @@ class Record:
                 raise GraftError(f"'{FILE}' has the format {found['format']}, of a newer mlbridge. Install that.")
             shared = found["shared"]
             return cls(
-                Shared(shared["package_file"], shared["package"], shared["schema"], tuple(shared["ignored"])),
+                Shared(
+                    shared["package_file"],
+                    shared["package"],
+                    shared["schema"],
+                    tuple(shared["ignored"]),
+                    tuple(shared.get("kinds", ["models"])),  # records of 0.11 name no kinds
+                ),
                 {name: None if lines is None else "".join(lines) for name, lines in found["originals"].items()},
                 found["files"],
                 tuple(found["folders"]),
+                found.get("schemas", {}),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GraftError(
@@ -65,6 +74,7 @@ class Record:
             "package": self.shared.package,
             "schema": self.shared.schema,
             "ignored": list(self.shared.ignored),
+            "kinds": list(self.shared.kinds),
         }
         originals = {
             name: None if text is None else text.splitlines(keepends=True) for name, text in self.originals.items()
@@ -74,25 +84,30 @@ class Record:
             "format": FORMAT,
             "files": dict(self.files),
             "folders": list(self.folders),
+            "schemas": dict(self.schemas),
             "shared": shared,
             "originals": originals,
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
-    def with_model(self, model: str, texts: Mapping[str, str], folders: Sequence[str]) -> Record:
+    def with_model(self, model: str, texts: Mapping[str, str], folders: Sequence[str], schema: str | None) -> Record:
         """Return the record with one model more, and folders that were made for it."""
         sums = {path: digest(text) for path, text in texts.items()}
-        return replace(self, files={**self.files, model: sums}, folders=(*self.folders, *folders))
+        schemas = {name: each for name, each in {**self.schemas, model: schema}.items() if each is not None}
+        return replace(self, files={**self.files, model: sums}, folders=(*self.folders, *folders), schemas=schemas)
 
     def without_model(self, model: str, originals: Mapping[str, str | None]) -> Record | None:
         """Return the record with one model less, and the shared files as they are now without the branch.
 
-        None if it was the last one.
+        None if no model with files is left.
         """
         files = {name: sums for name, sums in self.files.items() if name != model}
         needed = {str(parent) for sums in files.values() for path in sums for parent in PurePosixPath(path).parents}
         folders = tuple(each for each in self.folders if each in needed)
-        return replace(self, files=files, originals=originals, folders=folders) if files else None
+        if not any(files.values()):
+            return None
+        schemas = {name: each for name, each in self.schemas.items() if name in files}
+        return replace(self, files=files, originals=originals, folders=folders, schemas=schemas)
 
     def without_branch(self, texts: Mapping[str, str | None], declared: Sequence[str]) -> dict[str, str | None]:
         """Return the shared files without the branch, with what the user has edited since; `declared` are its models.

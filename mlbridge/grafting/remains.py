@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,21 +11,25 @@ from tempfile import TemporaryDirectory
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
-from mlbridge.engines.warehouse import column, subquery
+from mlbridge.engines.warehouse import Place, column, subquery
 from mlbridge.errors import GraftError
 from mlbridge.grafting.names import nodes_of
 from mlbridge.grafting.ungraft import Ungraft
 from mlbridge.project.dbt import invoke
-from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project, is_built, place_of
+from mlbridge.project.schemas import schemas_of
 from mlbridge.readiness.source import Source, open_source
 from mlbridge.typing import Document
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What is in the warehouse, and beside it: relations, the number of rows by table of the package, and a folder."""
+    """What is in the warehouse, and beside it: relations, the number of rows by table of the package, and a folder.
 
+    `places` are database, schema and name of what the models have, whether it is there or not.
+    """
+
+    places: tuple[Place, ...] = ()
     relations: tuple[str, ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
     published: str | None = None
@@ -40,22 +44,51 @@ class Removal:
     drop: bool
 
 
-def remains(project: Project, model: str, last: bool) -> Remains:
-    """Look for what a model has in the warehouse; `last`: with what the package has, because no other model uses it.
+def remains(project: Project, files: Ungraft) -> Remains:
+    """Look for what a model has in the warehouse; with the last one, also for what the package has.
 
-    Nothing is found where there is no warehouse yet. Raises SetupError where another process holds it.
+    A model whose nodes the project no longer has is looked for where they would be. Nothing is found where there is no
+    warehouse yet. Raises SetupError where another process holds it.
     """
-    nodes = [node for node in read_or_make(project)["nodes"].values() if is_built(node)]
-    own = [node for node in nodes if node["name"] in nodes_of(model) and node["package_name"] != "mlbridge"]
-    ours = [node for node in nodes if node["package_name"] == "mlbridge"]
-    folder, file = project.published_folder if last else None, project.warehouse_file
+    manifest = files.manifest
+    places = _places_of_models(project, manifest, files.schemas)
+    ours = [node for node in manifest["nodes"].values() if is_built(node) and node["package_name"] == "mlbridge"]
+    folder, file = project.published_folder if files.last else None, project.warehouse_file
     if engine_of(project.credentials.type) is PYTHON_ENGINE and not (file and file.is_file()):
         return Remains()
+    looked_for = [*places, *(place_of(node) for node in ours if files.last)]
+    looked_for += _copies(project, looked_for, ours)
     with open_source(project) as source:
-        there = [place_of(node) for node in (own + ours if last else own) if source.columns(place_of(node))]
-        rows = {} if last else _rows(source, model, ours)
+        there = [place for place in looked_for if source.columns(place)]
+        rows = {} if files.last else _rows(source, files.model, ours)
     published = None if folder is None or not folder.exists() else str(folder)
-    return Remains(tuple(f"{schema}.{name}" for _, schema, name in there), rows, published)
+    return Remains(tuple(places), tuple(f"{schema}.{name}" for _, schema, name in there), rows, published)
+
+
+def _copies(project: Project, places: Sequence[Place], ours: Sequence[Document]) -> list[Place]:
+    """Return where builds publish copies of the package's tables and of a model's scores, if that is a schema."""
+    (schema,) = {place_of(node)[1] for node in ours if node["name"] == "ml_runs"} or {str(project.credentials.schema)}
+    published = engine_of(project.credentials.type).published_schema(schema)
+    return [(place[0], published, place[2]) for place in places if published is not None and place[2].startswith("ml_")]
+
+
+def _places_of_models(project: Project, manifest: Document, schemas: Mapping[str, str | None]) -> list[Place]:
+    """Return database, schema and name of each node of models, by their nodes or else by the project's rules."""
+    package = str(project.config.project_name)
+    nodes = {
+        str(node["name"]): place_of(node)
+        for node in manifest["nodes"].values()
+        if is_built(node) and node["package_name"] == package
+    }
+    gone = [
+        (name, package, schema) for model, schema in schemas.items() for name in nodes_of(model) if name not in nodes
+    ]
+    database = str(project.credentials.database)
+    found = {
+        name: (database, place, name)
+        for (name, *_), place in zip(gone, schemas_of(project, manifest, gone), strict=True)
+    }
+    return [(nodes | found)[name] for model in schemas for name in nodes_of(model)]
 
 
 def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
@@ -72,9 +105,9 @@ def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
     return found
 
 
-def drop(project: Project, model: str, last: bool) -> None:
+def drop(project: Project, files: Ungraft, left: Remains) -> None:
     """Drop a model's tables, with the last model those of the package; raises GraftError if dbt cannot."""
-    arguments = {"really": True} | ({} if last else {"model": model})
+    arguments = {"really": True, "relations": left.places} | ({} if files.last else {"model": files.model})
     options = ["--args", json.dumps(arguments), "--profiles-dir", str(project.profiles)]
     options += [] if project.target is None else ["--target", project.target]
     with TemporaryDirectory(prefix="mlbridge_") as logs:

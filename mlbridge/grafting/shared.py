@@ -20,13 +20,15 @@ class Shared:
     """What a branch needs beside its models' own files; it is the same for all models of a project.
 
     `package` is the entry for `package_file`, None where the project names the package already. `schema` is the
-    `+schema` of the package's tables, None to leave it to the project. `ignored` are lines for .gitignore.
+    `+schema` of the package's tables, None to leave it to the project; `kinds` are the keys below which it stands.
+    `ignored` are lines for .gitignore.
     """
 
     package_file: str
     package: Document | None
     schema: str | None
     ignored: tuple[str, ...]
+    kinds: tuple[str, ...] = ("models", "seeds")
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -48,8 +50,9 @@ class Shared:
             project = project.with_item(_path_of_models(project), model)
         if project.at(("flags", FLAG)) is None:
             project = project.with_value(("flags", FLAG), True)
-        if self.schema is not None and project.at(("models", "mlbridge", "+schema")) is None:
-            project = project.with_value(("models", "mlbridge", "+schema"), self.schema)
+        for kind in self.kinds if self.schema is not None else ():
+            if project.at((kind, "mlbridge", "+schema")) is None:
+                project = project.with_value((kind, "mlbridge", "+schema"), self.schema)
         found = {**originals, PROJECT_FILE: project.text}
         if self.package is not None:
             packages = YamlFile(self.package_file, originals[self.package_file] or "")

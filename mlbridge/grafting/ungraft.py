@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlbridge.errors import GraftError, listed, nearest
+from mlbridge.errors import GraftError, SetupError, listed, nearest
 from mlbridge.grafting.changes import Change, changed, difference, read, write
 from mlbridge.grafting.merging import merged
 from mlbridge.grafting.names import exposure_of, nodes_of
@@ -15,6 +15,7 @@ from mlbridge.grafting.shared import PROJECT_FILE, declared_in
 from mlbridge.grafting.yaml_edits import YamlFile
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
+from mlbridge.typing import Document
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Ungraft:
 
     `edited` are files that the user has changed since they were grafted: they stay, unless that is forced. `readers`
     are nodes and exposures of the project's own that read the model. `last`: no model is left, so the package goes too.
+    `manifest` is the project's. `schemas` are the models whose tables nothing needs any more, each with its own
+    `+schema` or None: this one, and with the last one those that were taken away before, but not dropped.
     """
 
     model: str
@@ -31,7 +34,17 @@ class Ungraft:
     readers: tuple[str, ...]
     folders: tuple[str, ...]
     last: bool
+    schemas: Mapping[str, str | None]
+    manifest: Document = field(repr=False)
     written: bool = False
+
+    def remembered(self) -> Ungraft:
+        """Return it with the model named in the record, if that stays, so that its tables can be dropped later."""
+        *others, record = self.changes
+        if record.after is None:
+            return self
+        kept = Record.of_text(record.after).with_model(self.model, {}, (), self.schemas[self.model]).text
+        return replace(self, changes=(*others, *changed({FILE: record.before}, {FILE: kept})))
 
     def apply(self, project: Path) -> Ungraft:
         """Write all of it, or nothing; raises GraftError if that cannot be."""
@@ -67,13 +80,28 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
     ]
     kept = () if force else edited
     last = not [each for each in declared if each != model]
-    return Ungraft(model, tuple(changes), kept, _readers(project, model, record.files[model]), record.folders, last)
+    unneeded = [model, *(name for name, files in record.files.items() if last and not files and name != model)]
+    schemas = {name: record.schemas.get(name) for name in unneeded}
+    manifest = _manifest(project)
+    readers = _readers(project, manifest, model, record.files[model])
+    return Ungraft(model, tuple(changes), kept, readers, record.folders, last, schemas, manifest)
+
+
+def _manifest(project: Project) -> Document:
+    """Return the manifest; that of the last parse where dbt cannot parse yet, because `dbt deps` has not run since."""
+    try:
+        return read_or_make(project)
+    except SetupError:
+        if project.package_version is not None or not (project.target_folder / "manifest.json").is_file():
+            raise
+        return project.manifest
 
 
 def _without(record: Record, model: str, now: dict[str, str | None], declared: Sequence[str]) -> dict[str, str | None]:
     """Return the shared files without a model; raises GraftError where the user has edited the lines of the branch."""
-    with_it = record.shared.with_models(record.originals, declared)
-    without = record.shared.with_models(record.originals, [each for each in declared if each != model])
+    others = [each for each in declared if each != model]
+    with_it = record.shared.with_models(record.originals, declared if others else [model])
+    without = record.shared.with_models(record.originals, others)
     found = {}
     for name, text in now.items():
         possible, found[name] = merged(with_it[name], text, without[name])
@@ -85,9 +113,8 @@ def _without(record: Record, model: str, now: dict[str, str | None], declared: S
     return found
 
 
-def _readers(project: Project, model: str, files: Container[str]) -> tuple[str, ...]:
+def _readers(project: Project, manifest: Document, model: str, files: Container[str]) -> tuple[str, ...]:
     """Return the names of what else in the project reads the model's nodes; `files` are those that go with it."""
-    manifest = read_or_make(project)
     own = {*nodes_of(model), exposure_of(model)}
     package = str(project.config.project_name)
     every = {**manifest["nodes"], **manifest.get("exposures", {}), **manifest.get("metrics", {})}

@@ -97,7 +97,7 @@ class Project:
             set_flags(Flags.from_dict(Command.PARSE, folders))  # type: ignore[no-untyped-call]
             return load_profile(str(self.path), {}, None, self.target)
         except DbtBaseException as error:
-            raise SetupError(f"the profile does not load: {error}") from error
+            raise SetupError(f"the profile does not load: {' '.join(str(error).split())}") from error
 
     @cached_property
     def config(self) -> DbtProject:
@@ -115,7 +115,7 @@ class Project:
         try:
             return load_project(str(self.path), False, profile, {})
         except DbtBaseException as error:
-            raise SetupError(f"dbt_project.yml does not load: {error}") from error
+            raise SetupError(f"dbt_project.yml does not load: {' '.join(str(error).split())}") from error
 
     @property
     def credentials(self) -> Credentials:

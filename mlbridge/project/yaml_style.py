@@ -17,20 +17,28 @@ OPEN = ("columns", "meta", "mlbridge")
 
 @dataclass(frozen=True)
 class YamlStyle:
-    """Columns by which mappings (`step`) and lists (`dash`) are indented, the quotes, and whether it has brackets."""
+    """How YAML is written.
+
+    `step` and `dash` are the columns by which mappings and lists are indented, `item_step` those from a dash to what it
+    stands before, `quote` the quotes, `brackets` whether there are any.
+    """
 
     step: int = 2
     dash: int = 2
     quote: str = '"'
     brackets: bool = True
+    item_step: int = 2
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> YamlStyle:
         """Return the style that most places of the texts have; texts that are no YAML are passed over."""
-        steps, dashes, quotes, brackets = (Counter[int](), Counter[int](), Counter[str](), Counter[bool]())
+        steps, dashes, items = Counter[int](), Counter[int](), Counter[int]()
+        quotes, brackets = Counter[str](), Counter[bool]()
         for text in texts:
             with suppress(yaml.YAMLError):
                 for parent, node in _pairs(yaml.compose(text, Loader=yaml.SafeLoader)):
+                    if isinstance(parent, yaml.SequenceNode) and not parent.flow_style:
+                        items[node.start_mark.column - parent.start_mark.column] += 1
                     if isinstance(node, yaml.ScalarNode):
                         quotes[node.style or ""] += 1
                         continue
@@ -38,9 +46,9 @@ class YamlStyle:
                     if not node.flow_style and isinstance(parent, yaml.MappingNode):
                         column = node.start_mark.column - parent.start_mark.column
                         (steps if isinstance(node, yaml.MappingNode) else dashes)[column] += 1
-        step = _most(steps, 2)
+        step = _most(steps, _most(dashes, 2) or 2)
         quote = "'" if quotes["'"] > quotes['"'] else '"'
-        return cls(step, _most(dashes, step), quote, brackets[True] > 0 or not brackets[False])
+        return cls(step, _most(dashes, step), quote, brackets[True] > 0 or not brackets[False], _most(items, 2))
 
     def flow(self, value: Json) -> str:
         """Write a value in one line, as it may stand between brackets too."""
@@ -74,11 +82,12 @@ class YamlStyle:
 
     def item(self, value: Json, width: int = 0) -> list[str]:
         """Write an item of a list in lines, beginning with its dash."""
-        line = f"- {self.flow(value)}"
+        start = "-".ljust(self.item_step)
+        line = f"{start}{self.flow(value)}"
         if not isinstance(value, dict) or self._in_brackets("", value, len(line) <= width):
             return [line]
-        lines = [part for each, of in value.items() for part in self.block(each, of, width - 2)]
-        return [f"- {lines[0]}", *(f"  {each}" for each in lines[1:])]
+        lines = [part for each, of in value.items() for part in self.block(each, of, width - self.item_step)]
+        return [f"{start}{lines[0]}", *(" " * self.item_step + each for each in lines[1:])]
 
     def _in_brackets(self, key: str, value: Json, fits: bool) -> bool:
         if isinstance(value, list) and not any(isinstance(each, dict) for each in value):

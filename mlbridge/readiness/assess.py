@@ -46,11 +46,13 @@ def assess(
     question: Question,
     as_of: datetime | None = None,
     cadence: str = "day",
+    schema: str | None = None,
     report: Report = lambda done, total, doing: None,
 ) -> Assessment:
     """Answer whether a branch can grow on a relation; `as_of` (UTC) is the clock, None: now.
 
-    `cadence` says how often builds will run: by day, week or month. `report` is told of each step. Nothing is written:
+    `cadence` says how often builds will run: by day, week or month. `schema` is the `+schema` that the branch is to
+    have, None to leave it to the project. `report` is told of each step. Nothing is written:
     what tries the rights of the role is rolled back. Raises SetupError if the project or its warehouse cannot be read,
     and ReadinessError if what the question names does not exist or cannot be what it says.
     """
@@ -62,7 +64,7 @@ def assess(
     step(0)
     manifest = read_or_make(project)
     named = None if question.relation is None else relation_of(question.relation, manifest)
-    rights = may_write(project, manifest)
+    rights = may_write(project, manifest, schema)
     with open_source(project) as source:
         step(1)
         found, others = _chosen(project, question, named, manifest, source)
@@ -128,7 +130,7 @@ def _answer(asked: _Asked, step: Callable[[int], None]) -> Assessment:
         requirements=tuple(sorted(requirements, key=lambda each: order.index(each.code))),
         suspected=suspected,
         unusable=useless,
-        grants=tuple(chain.from_iterable(each.grants for each in asked.rights)),
+        grants=tuple(dict.fromkeys(chain.from_iterable(each.grants for each in asked.rights))),
         room=room,
     )
 

@@ -251,11 +251,20 @@ _REQUIREMENTS: Final = (
     Criterion(
         code="may_write",
         group="rights",
-        asks="the profile's role may create, fill, read and drop tables in the schema",
+        asks="the profile's role may create, fill, read and drop tables in each schema of the branch",
         score="the share of the schemas written",
         threshold=1.0,
         level=BLOCKS,
         fix="{grants}",
+    ),
+    Criterion(
+        code="may_publish",
+        group="rights",
+        asks="the same in the schema that builds publish to for dashboards, where that is one",
+        score="the share of the schemas written",
+        threshold=1.0,
+        level=WARNS,
+        fix="Without it nothing is published. {grants}",
     ),
     Criterion(
         code="room_now",

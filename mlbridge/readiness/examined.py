@@ -44,8 +44,8 @@ def examine(question: Question, relation: Relation, manifest: Document, source: 
     rows = source.count(table_of(relation))
     if not rows:
         raise ReadinessError(f"'{relation.name}' has no rows. Load them, and build it.")
-    entity = settle_entity(question, relation, columns, manifest, source, rows)
+    entity, unique = settle_entity(question, relation, columns, manifest, source, rows)
     sample = take(source, relation, columns, entity.columns, rows)
     settled = settle(question, relation, sample, entity)
-    repeated = check_unique(relation, settled.entity, settled.time, source, rows)
+    repeated = 0 if unique else check_unique(relation, settled.entity, settled.time, source, rows)
     return Examined(relation, columns, sample, settled, repeated)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -13,11 +12,9 @@ from mlbridge.features.columns import TEMPORAL
 from mlbridge.leaks.catalogue import percent
 from mlbridge.readiness.assessment import Requirement, scored
 from mlbridge.readiness.sample import Sample
+from mlbridge.readiness.words import CHANGES, PLANS, says
 from mlbridge.typing import Times
 
-# Words in the names of columns that hold the moment of a row's last change, and of plans, which are known beforehand.
-CHANGES = ("updated", "modified", "changed", "last_change")
-PLANS = ("schedul", "plan", "due", "expect", "promis", "estimat", "expir", "until", "deadline", "renew")
 # A moment is later than the prediction if it is in more than this share of the rows.
 MOST_LATER = 0.01
 # Columns with at most so many distances from `time`, none of them longer, are the same moment in the clock of another
@@ -29,18 +26,13 @@ def later_columns(sample: Sample, time: str, keys: Sequence[str]) -> dict[str, s
     """Return the columns with a moment after `time`, by name, each with the reason; plans by their names are none."""
     found = {}
     for name in sample.types:
-        if name in keys or not sample.is_a(name, *TEMPORAL) or _is_plan(name):
+        if name in keys or not sample.is_a(name, *TEMPORAL) or says(name, PLANS):
             continue
         distances = _distances(sample, time, name)
         share = float((distances > np.timedelta64(0)).mean()) if len(distances) else 0.0
         if share > MOST_LATER and not _is_same_moment(distances):
             found[name] = f"it lies after '{time}' in {percent(share)} of {len(distances):,} rows with a value"
     return found
-
-
-def _is_plan(name: str) -> bool:
-    """Return whether a word of a column's name begins as those of plans do."""
-    return any(word.startswith(PLANS) for word in re.split(r"[^a-z]+", name.lower()))
 
 
 def _is_same_moment(distances: Times) -> bool:
@@ -72,11 +64,7 @@ def moment_requirements(
 
 
 def _history(sample: Sample, time: str, snapshots: Sequence[str]) -> Requirement:
-    changes = [
-        name
-        for name in sample.types
-        if name != time and sample.is_a(name, *TEMPORAL) and any(word in name.lower() for word in CHANGES)
-    ]
+    changes = [name for name in sample.types if name != time and sample.is_a(name, *TEMPORAL) and says(name, CHANGES)]
     kept = f"; snapshots of the project: {listed(snapshots)}" if snapshots else "; the project has no snapshot"
     if not changes:
         none = f"no column says when a row was changed last, so nothing can be seen{kept}"

@@ -11,43 +11,21 @@ from mlbridge.engines.warehouse import column
 from mlbridge.errors import listed
 from mlbridge.features.columns import NUMBERS, TEMPORAL, TEXTS, Type
 from mlbridge.readiness.assessment import Question, Relation
-from mlbridge.readiness.keys import ENDINGS
 from mlbridge.readiness.relations import ReadinessError
 from mlbridge.readiness.sample import Sample
 from mlbridge.readiness.settled import Choice, Settled
+from mlbridge.readiness.words import (
+    BEGINNINGS,
+    CHANGES,
+    ENDS,
+    OF_EARLIER_ROWS,
+    OF_SOMETHING_ELSE,
+    OUTCOMES,
+    PLANS,
+    names_a_key,
+    says,
+)
 
-# Words in the names of columns, as teams write them.
-BEFORE = ("order", "creat", "schedul", "start", "plac", "book", "open", "sign", "request", "submit", "predict", "due")
-AFTER = (
-    "arriv",
-    "clos",
-    "deliver",
-    "complet",
-    "finish",
-    "resol",
-    "return",
-    "cancel",
-    "ended",
-    "end_at",
-    "known",
-    "label",
-    "paid",
-)
-NOT_A_MOMENT = ("local", "updated", "modified", "loaded", "ingested", "synced", "dbt_", "birth", "valid_")
-OUTCOMES = (
-    "is_",
-    "has_",
-    "was_",
-    "target",
-    "label",
-    "outcome",
-    "churn",
-    "convert",
-    "late",
-    "delay",
-    "default",
-    "next_",
-)
 # A column is complete with at most this share of NULLs; a moment lies before others if it does in this share of rows.
 COMPLETE, NEARLY_ALWAYS = 0.01, 0.99
 # Two columns are NULL together if both are in this share of the rows in which one is.
@@ -63,10 +41,6 @@ def settle(question: Question, relation: Relation, sample: Sample, entity: Choic
     others = tuple(name for name in entity.columns if name != time.column)
     entity = replace(entity, columns=others or entity.columns)  # the key of a row is entity and time
     return Settled(target, entity, time, label_time, _task(question, relation, sample, target))
-
-
-def _word(name: str, words: Sequence[str]) -> bool:
-    return any(word in name.lower() for word in words)
 
 
 def _moments(sample: Sample) -> list[str]:
@@ -94,21 +68,26 @@ def _time(question: Question, relation: Relation, sample: Sample) -> Choice:
             "Name it with --time."
         )
 
-    def rank(name: str) -> tuple[bool, bool, bool, float]:
-        earliest = _share_not_after(name, moments, sample)
-        return _word(name, NOT_A_MOMENT), _word(name, AFTER), not _word(name, BEFORE), -earliest
+    def rank(name: str) -> tuple[bool, bool, bool, bool, float]:
+        begins, earliest = says(name, BEGINNINGS), _share_not_after(name, moments, sample)
+        return not _is_own(name), says(name, ENDS), says(name, PLANS) and not begins, not begins, -earliest
 
     best = min(complete, key=rank)
     share = _share_not_after(best, moments, sample)
     reasons = [f"a {sample.types[best]} in every row"]
-    reasons += ["its name is that of a beginning"] if _word(best, BEFORE) else []
+    reasons += ["its name is that of a beginning"] if says(best, BEGINNINGS) else []
     reasons += [f"no other moment is earlier in {100 * share:.3g} % of the rows"] if share >= NEARLY_ALWAYS else []
     return Choice((best,), "; ".join(reasons), proposed=True)
 
 
+def _is_own(name: str) -> bool:
+    """Return whether a moment is one of the row itself, for all that its name says."""
+    return not says(name, (*CHANGES, *OF_SOMETHING_ELSE))
+
+
 def _share_not_after(name: str, moments: Sequence[str], sample: Sample) -> float:
     """Return the share of rows in which a moment lies before or at every other one."""
-    others = [each for each in moments if each != name and not _word(each, NOT_A_MOMENT)]
+    others = [each for each in moments if each != name and _is_own(each)]
     conditions = [exp.func("coalesce", column(name) <= column(each), exp.true()) for each in others]
     return sample.share(exp.and_(*conditions)) if conditions else 1.0
 
@@ -128,8 +107,8 @@ def _target(question: Question, relation: Relation, sample: Sample, keys: Sequen
         if name not in (*keys, question.label_time)
         and not sample.is_a(name, *TEMPORAL)
         and sample.facts[name].distinct > 1
-        and not name.lower().endswith(ENDINGS)
-        and (name in later or _word(name, OUTCOMES))
+        and not names_a_key(name)
+        and (name in later or _is_outcome(name))
     ]
     if not found:
         raise ReadinessError(
@@ -139,17 +118,22 @@ def _target(question: Question, relation: Relation, sample: Sample, keys: Sequen
     def rank(name: str) -> tuple[bool, bool, bool, int]:
         return (
             name not in later,
-            not _word(name, OUTCOMES),
+            not _is_outcome(name),
             not sample.is_a(name, Type.BOOLEAN),
             -list(sample.types).index(name),
         )
 
     best = min(found, key=rank)
     facts = sample.facts[best]
-    reasons = ["its name is that of an outcome"] if _word(best, OUTCOMES) else []
+    reasons = ["its name is that of an outcome"] if _is_outcome(best) else []
     if best in later:
         reasons.append(f"it is NULL in {100 * facts.null_share:.3g} % of the rows, those in which '{later[best]}' is")
     return Choice((best,), "; ".join(reasons), proposed=True)
+
+
+def _is_outcome(name: str) -> bool:
+    """Return whether the name of a column is that of an outcome, and not of one of earlier rows."""
+    return says(name, OUTCOMES) and not says(name, OF_EARLIER_ROWS)
 
 
 def _twin(name: str, sample: Sample, keys: Sequence[str]) -> str | None:
@@ -163,7 +147,7 @@ def _twin(name: str, sample: Sample, keys: Sequence[str]) -> str | None:
     alike = [each for each in moments if _null_together(name, each, sample) >= NULL_TOGETHER]
 
     def rank(each: str) -> tuple[bool, bool, object]:
-        return _word(each, AFTER), not _word(each, BEFORE), sample.facts[each].high
+        return says(each, ENDS), not says(each, BEGINNINGS), sample.facts[each].high
 
     return max(alike, key=rank, default=None)
 
@@ -187,8 +171,10 @@ def _label_time(question: Question, relation: Relation, sample: Sample, time: Ch
         name
         for name in _moments(sample)
         if name not in keys
-        and _word(name, AFTER)
-        and not _word(name, NOT_A_MOMENT)
+        and says(name, ENDS)
+        and not says(name, PLANS)
+        and _is_own(name)
+        and not _decides(name, str(target.column), sample)
         and sample.share(column(name) > column(str(time.column))) >= NEARLY_ALWAYS * (1 - sample.facts[name].null_share)
     ]
     if later:
@@ -201,6 +187,13 @@ def _label_time(question: Question, relation: Relation, sample: Sample, time: Ch
             "so every outcome would count as known at the moment of its prediction. Name that moment with --label-time."
         )
     return Choice((), f"no moment is NULL where '{target.column}' is", proposed=True)
+
+
+def _decides(moment: str, target: str, sample: Sample) -> bool:
+    """Return whether a moment is there with one value of the target only, so that of others it says nothing."""
+    there = exp.Case(ifs=[exp.If(this=column(moment).is_(exp.null()).not_(), true=column(target))])
+    found = sample.row({"values": exp.Count(this=exp.Distinct(expressions=[there]))})
+    return int(found["values"]) < 2
 
 
 def _task(question: Question, relation: Relation, sample: Sample, target: Choice) -> Choice:

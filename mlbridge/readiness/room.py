@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,18 +21,35 @@ from mlbridge.readiness.source import Source
 
 YEAR = 365 * DAY
 CADENCES = {"day": 365, "week": 52, "month": 12}
-# Measured on the example, in bytes; a test compares their sum with what its build took. A training: the artifact, the
-# SQL and the metrics, and for each feature its profile. A month of monitoring: the bins of each feature. A row scored:
-# in the warehouse, stored by column or by row, and published. A build: what its nodes did.
+TRAININGS_A_YEAR = 12
+# Measured on the example, in bytes; tests compare the sums with what builds took. A training: the artifact, the SQL and
+# the metrics, and for each feature its profile. A month of monitoring: the bins of each feature. A build: what its
+# nodes did.
 A_TRAINING, A_FEATURE_OF_TRAINING = 400_000, 12_000
 A_MONTH_OF_FEATURE = 1_600
-A_ROW_SCORED = {True: 32, False: 170}
-A_ROW_PUBLISHED, A_BUILD = 25, 10_000
-# The tables of the package, of at least one block each.
-TABLES = 4_000_000
-TRAININGS_A_YEAR = 12
-# What a build publishes beside rows, of the logbook's documents and the package's small tables; the one before is kept.
-A_PUBLICATION = 700_000
+A_BUILD = 10_000
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes that depend on how an engine stores rows.
+
+    `split`: what the split adds to a row, `scored` and `published`: a row with a prediction, and its copy for
+    dashboards. `tables`: the package's tables, of at least a block each; `publication`: what is published beside rows,
+    of the logbook's documents and the package's small tables.
+    """
+
+    split: int
+    scored: int
+    published: int
+    tables: int
+    publication: int
+
+
+SIZES = {
+    True: Sizes(split=0, scored=32, published=25, tables=4_000_000, publication=700_000),  # by column, compressed
+    False: Sizes(split=250, scored=205, published=150, tables=300_000, publication=600_000),  # by row
+}
 
 
 def room_of(
@@ -49,7 +67,8 @@ def room_of(
     added, and what is scored and monitored is kept.
     """
     engine, file = engine_of(project.credentials.type), project.tables_file
-    row = _row_bytes(engine, source, examined, columns)
+    row, sizes = _row_bytes(engine, source, examined, columns), SIZES[engine.compresses]
+    publishes = file is not None or engine.published_schema(str(project.credentials.schema)) is not None
     new = round(found.total * (YEAR / max(found.period, DAY)))
     scored_rows = split.get("test", 0) + split.get("score", 0)
     months = ceil(12 * (found.period / YEAR) * scored_rows / found.total)
@@ -57,17 +76,18 @@ def room_of(
     def parts(rows: int, scored: int, trainings: int, months: int, builds: int) -> dict[str, int]:
         return {
             "features": ceil(rows * row),
-            "split": ceil(rows * row),
+            "split": ceil(rows * (row + sizes.split)),
             "logbook": trainings * (A_TRAINING + A_FEATURE_OF_TRAINING * len(columns)),
-            "predictions": scored * A_ROW_SCORED[engine.compresses],
-            "monitoring": TABLES + A_MONTH_OF_FEATURE * months * len(columns) + builds * A_BUILD,
-            "published": 0 if file is None else min(builds, 2) * (A_PUBLICATION + scored * A_ROW_PUBLISHED),
+            "predictions": scored * sizes.scored,
+            "monitoring": sizes.tables + A_MONTH_OF_FEATURE * months * len(columns) + builds * A_BUILD,
+            # The one before is kept, as files or as rows that are not cleaned up yet.
+            "published": publishes * min(builds, 2) * (sizes.publication + scored * sizes.published),
         }
 
     first = parts(found.total, scored_rows, 1, months, 1)
     year = parts(found.total + new, scored_rows + new, 1 + TRAININGS_A_YEAR, months + 12, CADENCES[cadence])
     free = None if file is None else shutil.disk_usage(file.parent).free
-    return Room(first, year, year["features"], free, cadence)
+    return Room(first, year, max(year["features"], year["split"]), free, cadence)
 
 
 def _row_bytes(engine: Engine, source: Source, examined: Examined, columns: Sequence[str]) -> float:

@@ -19,6 +19,7 @@ from host_state import state
 from warm import Warm
 
 from mlbridge.cli import main
+from mlbridge.grafting.names import nodes_of
 
 PROGRAMS = Path(sys.executable).parent
 # The second host without its branch, with two model paths, four spaces, schemas by its own rule, and another package.
@@ -79,21 +80,42 @@ def test_it_builds_without_an_edit_and_goes_without_a_trace(
     assert training["config"]["meta"]["mlbridge"]["entity"] == ["shop", "customer_id"]
     lines = ndiff(FILES["dbt_project.yml"].splitlines(), (host.path / "dbt_project.yml").read_text().splitlines())
     assert {line[0] for line in lines} == {" ", "+"}
+    early = json.loads(run(host, "ungraft", "amount", "--format", "json").stdout)  # before `dbt deps` has run
+    assert (early["last"], early["relations"]) == (True, [])
     warm.dbt(host.path, "deps")
+    warm.dbt(host.path, "parse")
+    shown = run(host, "graft", "spend", *QUESTION, "--apply")
+    assert shown.exit_code == 0, shown.output
+    assert (folder.parent / "spend" / "spend_predictions.py").exists()
     warm.dbt(host.path, "build")
-    assert host.rows("select model, version from lab.ml_champions") == [("amount", 1)]
+    assert host.rows("select model, version from lab.ml_champions order by 1") == [("amount", 1), ("spend", 1)]
     assert host.rows("select distinct scored_by from lab.amount_predictions") == [("sql",)]
     assert {schema for (schema,) in host.rows("select distinct table_schema from information_schema.tables")} == {
         "main", "trade", "lab"
     }  # fmt: skip
 
-    planned = json.loads(run(host, "ungraft", "amount", "--format", "json").stdout)
-    assert not planned["written"]
-    assert "lab.amount_training" in planned["relations"]
-    assert "lab.ml_health" in planned["relations"]
-    assert planned["published"].endswith("shop.duckdb.published/dev")
+    both = state(host.path)["rows"]
+    planned = json.loads(run(host, "ungraft", "amount", "--format", "json", "--apply").stdout)
+    assert (planned["written"], planned["last"], planned["published"]) == (True, False, None)
+    assert planned["relations"] == [f"lab.{name}" for name in nodes_of("amount")]
+    assert planned["rows"]["lab.ml_distributions"] > 0
     # In a process of its own: dbt keeps the warehouse of this one open.
     assert "lab.amount_training: dropped" in shell("mlbridge ungraft amount --drop --apply", host.path, PROGRAMS)
+    warm.dbt(host.path, "build", "--exclude-resource-type", "test")
+    left = state(host.path)["rows"]
+    assert left.keys() == {each for each in both if each[1] not in nodes_of("amount")}
+    for name in ("spend_features", "spend_predictions", "ml_scores_spend"):
+        assert left["main", name, "BASE TABLE"] == both["main", name, "BASE TABLE"]
+    assert host.rows("select model, version from lab.ml_champions") == [("spend", 1)]
+
+    project = host.path / "dbt_project.yml"  # the model is taken out of the vars by hand
+    project.write_text(project.read_text().replace("vars:\n    mlbridge_models: [spend]\n", ""))
+    warm.dbt(host.path, "parse")
+    planned = json.loads(run(host, "ungraft", "spend", "--format", "json").stdout)
+    assert not planned["written"]
+    assert {"main.spend_training", "lab.ml_health"} <= {*planned["relations"]}
+    assert planned["published"].endswith("shop.duckdb.published/dev")
+    assert "main.spend_training: dropped" in shell("mlbridge ungraft spend --drop --apply", host.path, PROGRAMS)
     shutil.rmtree(host.path / "shop.duckdb.published")
     shutil.rmtree(host.path / "dbt_packages")
     shutil.rmtree(host.path / "target")

@@ -122,3 +122,15 @@ def test_who_may_not_make_the_schema_is_told(host: Host, server: Postgres, warm:
     output = warm.dbt(host.path, *command)
     assert "this user may not make the schema shut_published. Make it, and give it to this user." in output
     assert server.rows("select count(*) from shut.ml_runs")[0][0] > 0
+
+
+def test_nothing_is_left_of_what_was_published(host: Host, server: Postgres, warm: Warm) -> None:
+    profile = yaml.safe_dump({"small": {"target": "dev", "outputs": {"dev": server.profile("served")}}})
+    host.write({"profiles.yml": profile})
+    with server.connection.cursor() as cursor:
+        cursor.execute("drop view if exists on_the_board")
+    output = warm.dbt(host.path, "run-operation", "mlbridge.drop_tables", "--args", "{really: true}")
+    assert 'dropped "postgres"."served_published"."ml_runs"' in output
+    left = "select table_name from information_schema.tables where table_schema in ('served', 'served_published')"
+    assert server.rows(left) == []
+    assert server.rows("select count(*) from pg_namespace where nspname = 'served_published'") == [(0,)]

@@ -103,6 +103,48 @@ def test_what_is_not_there_is_misuse(args: tuple[str, ...], words: str, served: 
     assert (shown.exit_code, words in shown.output) == (2, True), shown.output
 
 
+def test_the_room_is_what_a_first_build_takes(shop: Host, served: Host, server: Postgres) -> None:
+    """Of one model of the second host, whose tables are written to the server, and those of dashboards once more."""
+    with duckdb.connect(str(shop.database), read_only=True) as connection:
+        there = connection.sql(
+            "select table_schema, table_name, table_type from information_schema.tables "
+            "where table_schema in ('main_lab', 'main_insight') and not starts_with(table_name, 'basket')"
+        ).fetchall()
+        for schema, table, kind in there:
+            found = connection.sql(f"from {schema}.{table}")
+            found = found.filter("model = 'amount'") if "model" in found.columns else found
+            types = {column: str(type_) for column, type_ in zip(found.columns, found.types, strict=True)}
+            copies = {"room": kind == "BASE TABLE", "room_published": schema == "main_insight"}
+            for copy in (name for name, is_there in copies.items() if is_there and not table.endswith("_latest")):
+                server.load(copy, table, types, found.fetchall())
+            if table == "amount_features":
+                server.load(schema, table, types, found.fetchall())
+    sizes = {
+        (schema, table): size
+        for schema, table, size in server.rows(
+            "select schemaname, relname, pg_total_relation_size(relid) from pg_stat_user_tables "
+            "where schemaname in ('room', 'room_published')"
+        )
+    }
+    truth = {name: sizes["room", f"amount_{name}"] for name in ("features", "split", "predictions")}
+    truth["published"] = sum(size for (schema, _), size in sizes.items() if schema == "room_published")
+    truth["all"] = sum(sizes.values())
+    question = (
+        "--target",
+        "next_amount",
+        "--entity",
+        "customer",
+        "--time",
+        "week_from",
+        "--label-time",
+        "next_known_at",
+    )
+    room = said(served, "assess", "amount_features", *question)["room"]["first"]
+    for part, taken in truth.items():
+        estimated = sum(room.values()) if part == "all" else room[part]
+        assert taken / 1.5 < estimated < 1.5 * taken, part
+
+
 def test_a_server_without_the_tables(server: Postgres, served: Host, tmp_path: Path, warm: Warm) -> None:
     host = copy_of_host(served, tmp_path)
     profiles = host.path / "profiles.yml"

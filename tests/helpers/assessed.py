@@ -16,6 +16,17 @@ from mlbridge.project.project import Project
 from mlbridge.readiness.assess import assess
 from mlbridge.readiness.assessment import Assessment, Question
 
+# dbt's own rule for the schema of a node.
+SCHEMA_NAME = {
+    "unique_id": "macro.dbt.generate_schema_name",
+    "name": "generate_schema_name",
+    "resource_type": "macro",
+    "package_name": "dbt",
+    "path": "generate_schema_name.sql",
+    "original_file_path": "generate_schema_name.sql",
+    "macro_sql": "{% macro generate_schema_name(custom_schema_name, node) -%}"
+    "{{ target.schema if custom_schema_name is none else target.schema ~ '_' ~ custom_schema_name }}{%- endmacro %}",
+}
 # Two days after the newest row of a world.
 CLOCK = datetime(2024, 12, 31)
 # Orders of 300 days; what arrives late depends on the load, with noise made by hash(): the same on every machine.
@@ -85,6 +96,7 @@ def shop_project(folder: Path, nodes: Sequence[Mapping[str, Any]], output: Mappi
         "metadata": {"adapter_type": output["type"]},
         "nodes": {each["unique_id"]: each for each in nodes},
         "sources": {},
+        "macros": {SCHEMA_NAME["unique_id"]: SCHEMA_NAME},
     }
     host.write(
         {

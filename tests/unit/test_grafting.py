@@ -137,7 +137,7 @@ def test_it_takes_over_the_style_of_the_project(host: Callable[..., Project]) ->
             "dbt_project.yml": PLAIN + "model-paths: [models, ml-models]\n",
             "dependencies.yml": "packages:\n    - local: utils\n",
             "models/marts/fct_orders.sql": 'SELECT\n  a\n  , b\nFROM {{ ref("x") }}\n',
-            "models/marts/marts.yaml": "models:\n- name: 'fct_orders'\n  config:\n      tags: [a]\n",
+            "models/marts/marts.yaml": "models:\n-   name: 'fct_orders'\n    config:\n      tags: [a]\n",
         }
     )
     done = {change.path: change for change in grafted(shop, schema="ml").changes}
@@ -146,8 +146,8 @@ def test_it_takes_over_the_style_of_the_project(host: Callable[..., Project]) ->
     assert "\n  , is_late\n" in features
     assert 'FROM {{ ref("fct_orders") }}\n' in features or "FROM {{ ref('fct_orders') }}\n" in features
     described = done["ml-models/late/late.yaml"].after or ""
-    assert "\n- name: late_split\n" in described
-    assert "\n  config:\n      materialized: table\n      schema: ml\n" in described
+    assert "\n-   name: late_split\n" in described
+    assert "\n    config:\n      materialized: table\n      schema: ml\n" in described
     assert done["dependencies.yml"].diff.count("\n+") == 2  # the header's, and one line
     assert "packages.yml" not in done
 
@@ -185,6 +185,26 @@ def test_lines_that_the_user_has_edited_are_left_to_people(host: Callable[..., P
     path.write_text(PLAIN)
     assert ungrafted(shop).last
     assert path.read_text() == PLAIN
+    assert not (shop.path / "packages.yml").exists()
+
+
+def test_a_model_whose_tables_remain_stays_in_the_record_until_they_are_dropped(host: Callable[..., Project]) -> None:
+    shop = host({"dbt_project.yml": PLAIN})
+    before = files(shop.path)
+    grafted(shop, "risk")
+    one = files(shop.path)
+    grafted(shop, "late", schema="lab")
+    ungrafting.ungraft(shop, "late", force=False).remembered().apply(shop.path)
+    later = ungrafting.ungraft(shop, "late", force=False)
+    assert (later.schemas, later.last) == ({"late": "lab"}, False)
+    assert [change.path for change in later.changes] == ["mlbridge-graft.json"]
+    assert later.remembered().changes == ()
+    last = ungrafting.ungraft(shop, "risk", force=False)
+    assert (last.schemas, last.last) == ({"risk": None, "late": "lab"}, True)
+    later.apply(shop.path)
+    assert files(shop.path) == one
+    ungrafting.ungraft(shop, "risk", force=False).remembered().apply(shop.path)
+    assert files(shop.path) == before
 
 
 def test_a_model_that_was_declared_by_hand_keeps_the_package(host: Callable[..., Project]) -> None:
@@ -287,7 +307,14 @@ def test_the_features_are_one_select_of_the_usable_columns(style: SqlStyle, type
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)
-STYLE = st.builds(YamlStyle, st.sampled_from([2, 4]), st.sampled_from([0, 2, 4]), st.sampled_from("'\""), st.booleans())
+STYLE = st.builds(
+    YamlStyle,
+    st.sampled_from([2, 4]),
+    st.sampled_from([0, 2, 4]),
+    st.sampled_from("'\""),
+    st.booleans(),
+    st.sampled_from([2, 4]),
+)
 
 
 @settings(max_examples=20)

@@ -61,7 +61,8 @@ def test_a_branch_and_back_is_the_identity(
     assert declared(one) == [*by_hand, "late"]
     said, was = content(one["dbt_project.yml"]), content(before["dbt_project.yml"])
     assert said["flags"][FLAG] is ((was.get("flags") or {}).get(FLAG) is None)
-    assert (said.get("models") or {}).get("mlbridge") == (shared.schema and {"+schema": shared.schema})
+    for kind in ("models", "seeds"):
+        assert (said.get(kind) or {}).get("mlbridge") == (shared.schema and {"+schema": shared.schema})
     for key, value in was.items():  # all that was there is there still
         assert value is None or (said[key] == value or value.items() <= said[key].items() or key == "vars")
     assert shared.package in [*content(one["packages.yml"]).get("packages", []), None]
@@ -135,6 +136,10 @@ def test_merging_into_the_same_text_is_the_other_one(base: list[str], other: lis
 def test_merging_takes_lines_out_between_edits() -> None:
     assert merged("a\nb\nc\n", "0\na\nb\nc\nd\n", "a\nc\n") == (True, "0\na\nc\nd\n")
     assert merged("a\nb\nc\n", "a\nB\nc\n", "a\nc\n") == (False, "a\nB\nc\n")
+    assert merged("a\nb\nc\nd\n", "a\nc\nd\n", "a\nc\n") == (True, "a\nc\n")  # one of two is taken out already
+    assert merged("a\nb\nc\nd\n", "c\nd\n", "c\n") == (True, "c\n")
+    assert merged("a\nb\nc\nd\n", "a\nc\nd\n", "a\nd\n") == (True, "a\nd\n")
+    assert merged("a\nb\nc\nd\n", "a\nc\nx\nd\n", "a\nd\n") == (False, "a\nc\nx\nd\n")
     assert merged(None, "mine\n", "theirs\n") == (False, "mine\n")
     assert merged("made\n", None, None) == (True, None)
 
