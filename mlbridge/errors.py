@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class MlbridgeError(Exception):
@@ -77,9 +77,13 @@ def _letter_pairs(value: object) -> list[str]:
 
 def listed(values: Iterable[object], most: int = 20) -> str:
     """Write words for a sentence, quoted, at most `most` of them."""
-    every = [f"'{value}'" for value in values]
-    rest = f" and {len(every) - most:,} more" if len(every) > most else ""
-    return (", ".join(every[:most]) or "none") + rest
+    return few([f"'{value}'" for value in values], most) or "none"
+
+
+def few(words: Sequence[str], most: int) -> str:
+    """Write words as they are, at most `most` of them, and how many more there are; empty without any."""
+    rest = f" and {len(words) - most:,} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + rest
 
 
 LONGEST_SHOWN = 200

@@ -9,6 +9,17 @@
   {{ mlbridge.configured({'materialized': kinds}) }}
 {% endmacro %}
 
+{% macro from_logbooks(unique_key) %}
+  {#-
+    A table of what logbooks hold, which can be computed again at any time: as a table, a build adds what is new and replaces the
+    rows of the same `unique_key`.
+  -#}
+  {%- set key = {'incremental_strategy': 'delete+insert', 'unique_key': unique_key} -%}
+  {{ config(materialized='incremental', on_schema_change='append_new_columns', **key) }}
+  {{ mlbridge.configured({'materialized': ['incremental', 'table', 'view'], 'incremental_strategy': ['delete+insert'],
+    'unique_key': [unique_key]}) }}
+{% endmacro %}
+
 {% macro history(unique_key=none) %}
   {#- A table that is added to and cannot be computed again; `unique_key` names the columns whose rows a build replaces. -#}
   {%- set strategy = {'incremental_strategy': 'delete+insert', 'unique_key': unique_key} if unique_key else {} -%}

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlbridge.engines.warehouse import Place
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, few
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.changes import Change, changes
 from mlbridge.lineage.graph import EVERY
 from mlbridge.lineage.nodes import is_read_off_sql, uncompiled
 from mlbridge.lineage.project_lineage import CACHE, ProjectLineage, compiled_manifest, stored_columns, traced
+from mlbridge.monitor.markdown import table, text
 from mlbridge.project.project import Project
 from mlbridge.typing import Document, Row
 
@@ -35,7 +36,7 @@ class Touched:
         every = len(self.features) + len(self.features_by_rows) == self.of
         if every and len(self.features_by_rows) > MOST_SHOWN:
             return f"all {len(self.features_by_rows)} others" if self.features else f"all {self.of}"
-        return _shortened(self.features_by_rows) or "none"
+        return few(self.features_by_rows, MOST_SHOWN) or "none"
 
 
 @dataclass(frozen=True)
@@ -158,33 +159,18 @@ def markdown(found: Impact) -> str:
         lines = [f"**mlbridge**: this change touches no feature of a model; {len(found.changes)} node(s) differ."]
     else:
         lines = ["**mlbridge**: this change touches features of models.", ""]
-        lines += ["| model | features whose values change | features whose rows may change |", "|---|---|---|"]
-        for row in rows_of(found):
-            lines.append(f"| {' | '.join(_escaped(str(cell)) for cell in row.values())} |")
-    lines += [
-        "",
-        "<details><summary>What differs</summary>",
-        "",
-        "| node | what | columns | rows |",
-        "|---|---|---|---|",
-    ]
-    for each in found.changes:
-        cells = (
-            each.node,
-            f"{each.kind} ({each.why})",
-            _shortened(each.columns),
+        rows = rows_of(found)
+        lines.append(table(list(rows[0]), [[text(cell) for cell in row.values()] for row in rows]))
+    changes = [
+        [
+            text(each.node),
+            text(f"{each.kind} ({each.why})"),
+            text(few(each.columns, MOST_SHOWN)) if each.columns else "",
             "may differ" if each.rows else "same",
-        )
-        lines.append(f"| {' | '.join(map(_escaped, cells))} |")
-    lines += ["", "</details>"]
-    lines += [f"\n`{node}` could not be read: {_escaped(why)}" for node, why in found.unread.items()]
+        ]
+        for each in found.changes
+    ]
+    lines += ["", "<details><summary>What differs</summary>", ""]
+    lines += [table(["node", "what", "columns", "rows"], changes), "", "</details>"]
+    lines += [f"\n{text(node)} could not be read: {text(why)}" for node, why in found.unread.items()]
     return "\n".join(lines) + "\n"
-
-
-def _shortened(columns: tuple[str, ...]) -> str:
-    more = f" and {len(columns) - MOST_SHOWN} more" if len(columns) > MOST_SHOWN else ""
-    return ", ".join(columns[:MOST_SHOWN]) + more
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -6,6 +6,7 @@ Names and values are quoted by sqlglot, never by string formatting.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -47,8 +48,11 @@ def type_in(text: str, dialect: str) -> str:
     return parse_type(text).sql(dialect=dialect)
 
 
+@cache
 def _type_of(text: str, dialect: str) -> str:
     """Write a type of another engine as this engine does."""
+    if dialect == DIALECT:
+        return text
     return exp.DataType.build(text, dialect=dialect, udt=True).sql(dialect=DIALECT)
 
 
@@ -125,7 +129,7 @@ class Warehouse:
         """
         rows = self.rows(columns_query(database, schema, name))
         found = {str(row["column_name"]): str(row["data_type"]) for row in rows}
-        return found if self._types == DIALECT else {name: _type_of(each, self._types) for name, each in found.items()}
+        return {name: _type_of(each, self._types) for name, each in found.items()}
 
     def defect(self, database: str, schema: str, name: str) -> str | None:
         """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
@@ -136,8 +140,8 @@ class Warehouse:
         self._session.close()
 
     def every_column(self) -> dict[Place, dict[str, str]]:
-        """Return the columns of every table and view with their types, in order, by place in lower case."""
-        return _by_place(tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN)))
+        """Return the columns of every table and view with this engine's types, in order, by place in lower case."""
+        return _by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self._types)
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
@@ -227,14 +231,15 @@ def read_server(credentials: Credentials) -> Reader:
 
 def server_columns(credentials: Credentials) -> dict[Place, dict[str, str]]:
     """Return the same of the server of a dbt profile, of the profile's database; raises ReadError."""
-    return _by_place(read_server(credentials).frame(EVERY_COLUMN, {}, {}).itertuples(index=False))
+    rows = read_server(credentials).frame(EVERY_COLUMN, {}, {}).itertuples(index=False)
+    return _by_place(rows, str(credentials.type))
 
 
-def _by_place(rows: Iterable[Sequence[Value]]) -> dict[Place, dict[str, str]]:
+def _by_place(rows: Iterable[Sequence[Value]], types: str) -> dict[Place, dict[str, str]]:
     found: dict[Place, dict[str, str]] = {}
     for row in rows:
         database, schema, table, name, type_ = map(str, row)
-        found.setdefault((database.lower(), schema.lower(), table.lower()), {})[name] = type_
+        found.setdefault((database.lower(), schema.lower(), table.lower()), {})[name] = _type_of(type_, types)
     return found
 
 

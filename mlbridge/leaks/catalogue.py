@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from mlbridge.typing import Document
 
 WITHHOLD, WARN, NONE = "withhold", "warn", "none"
+UNDECIDED = "not decidable: "  # how the evidence begins where a check could not be made, at the level `none`
 
 
 @dataclass(frozen=True)

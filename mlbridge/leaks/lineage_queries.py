@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE
-from mlbridge.engines.reader import message_of
-from mlbridge.engines.warehouse import Warehouse, column, parse_type, select, subquery
+from mlbridge.engines.reader import ReadError, message_of
+from mlbridge.engines.warehouse import Place as TablePlace
+from mlbridge.engines.warehouse import column, parse_type, select, subquery
 from mlbridge.features.columns import TEMPORAL
 from mlbridge.leaks.time_conditions import Place, copies
 from mlbridge.lineage.graph import Lineage
@@ -19,6 +21,23 @@ from mlbridge.spec.specification import Spec
 from mlbridge.typing import Row
 
 OTHER = "ml_other"
+QUERY_ERRORS = (PYTHON_ENGINE.error, ReadError)
+
+
+class Rows(Protocol):
+    """A warehouse as the search asks it: that of a Python model, or one that is assessed."""
+
+    def row(self, query: exp.Select) -> Row:
+        """Run a query that returns exactly one row."""
+        ...
+
+    def names(self, table: exp.Expression) -> list[str]:
+        """Return the column names of a table or subquery."""
+        ...
+
+    def every_column(self) -> dict[TablePlace, dict[str, str]]:
+        """Return the columns of every table and view, with their types as the engine of Python models writes them."""
+        ...
 
 
 @dataclass
@@ -29,7 +48,7 @@ class RowQueries:
     is the node of the rows of a model, which has the columns of `spec`; `split` is the table to read them from.
     """
 
-    warehouse: Warehouse
+    warehouse: Rows
     lineage: Lineage
     spec: Spec
     node: str
@@ -56,7 +75,7 @@ class RowQueries:
         """Return the one row of a query; None where a table above the model cannot be read, which a warning says."""
         try:
             return self.warehouse.row(query)
-        except PYTHON_ENGINE.error as error:
+        except QUERY_ERRORS as error:
             warn(
                 self.node.rpartition(".")[2],
                 f"the search for leaks by lineage cannot read a table: {message_of(error)}",

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD, Suspicion, percent
-from mlbridge.leaks.declared import Declared
+from mlbridge.leaks.catalogue import NONE, UNDECIDED, WARN, WITHHOLD, Suspicion, percent
+from mlbridge.leaks.declared import Declared, personal
 from mlbridge.leaks.lineage_queries import RowQueries
 from mlbridge.leaks.time_conditions import (
     ANYTHING,
@@ -65,7 +65,7 @@ class LineageContext:
 
 def search_lineage(context: LineageContext) -> list[Suspicion]:
     """Return one suspicion a feature and check, with the way that shows why, or what was looked for in vain."""
-    return [*_shared_with_target(context), *_known_later(context)]
+    return [*_shared_with_target(context), *_known_later(context), *_personal(context)]
 
 
 def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
@@ -86,7 +86,7 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
             level = WITHHOLD if found.lets_in == ANYTHING else WARN
             evidence = f"{start}: {in_words(found.edges, context.titles)}; {_lacking(found)}"
             suspicions.append(Suspicion(feature, check, level, evidence))
-        suspicions.append(Suspicion(feature, check, NONE, nothing if late else f"not decidable: {undecided}"))
+        suspicions.append(Suspicion(feature, check, NONE, nothing if late else f"{UNDECIDED}{undecided}"))
         yield min(suspicions, key=_badness)
 
 
@@ -185,6 +185,19 @@ def _by_entity(context: LineageContext, found: OpenWay) -> bool:
             if edge.conditions or not grouped & same or joined - same:
                 return False
     return True
+
+
+def _personal(context: LineageContext) -> Iterator[Suspicion]:
+    check = "pii"
+    for feature in context.features:
+        way = personal(context.lineage, context.declared.pii, (context.node, feature))
+        if way is None:
+            yield Suspicion(feature, check, NONE, f"no column with `pii: true` comes into it{unread(context)}")
+            continue
+        origin = (way[-1].from_node, way[-1].from_column) if way else (context.node, feature)
+        evidence = f"it comes from {context.named(origin)}, which is personal data"
+        evidence += f": {in_words(way, context.titles)}" if way else ""
+        yield Suspicion(feature, check, WITHHOLD, evidence, context.spec.allow_pii.get(feature))
 
 
 def _ways(context: LineageContext, late: Iterable[Late]) -> Mapping[Place, Sequence[OpenWay]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from mlbridge.leaks.catalogue import CHECKS, NONE, WARN, WITHHOLD, Suspicion, allowed, percent
+from mlbridge.leaks.catalogue import CHECKS, NONE, UNDECIDED, WARN, WITHHOLD, Suspicion, allowed, percent
 from mlbridge.leaks.evidence import STRETCHES, LeakContext, SingleFeature
 from mlbridge.leaks.queries import PeriodCounts
 from mlbridge.leaks.single_feature import skill, unexplained_by_line, unexplained_share, wilson
@@ -42,7 +42,7 @@ def _same_as_target(column: SingleFeature) -> Suspicion:
     context, check = column.context, "same_as_target"
     left = unexplained_share(context.target, column.cross_fitted)
     if context.uncommon < (MIN_ROWS if left else MIN_ROWS_WITHOUT_ERROR):
-        few = f"not decidable: only {context.uncommon} rows are outside the most frequent class"
+        few = f"{UNDECIDED}only {context.uncommon} rows are outside the most frequent class"
         return Suspicion(column.name, check, NONE, few)
     of = "the errors of always predicting the most frequent class"
     if not context.classes:
@@ -109,7 +109,7 @@ def _null_where_unknown(column: SingleFeature) -> Suspicion:
     if len(pairs) < MIN_PERIODS or unknown < MIN_ROWS:
         return Suspicion(
             column.name, check, NONE,
-            f"not decidable: only {unknown:,} rows without an outcome, in {len(pairs)} periods that also have outcomes",
+            f"{UNDECIDED}only {unknown:,} rows without an outcome, in {len(pairs)} periods that also have outcomes",
         )  # fmt: skip
     weights = [one.rows / unknown for one, _ in pairs]
     lacking = sum(one.rows - one.known[column.name] for one, _ in pairs)

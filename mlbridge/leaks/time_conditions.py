@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from mlbridge.lineage.graph import AFTER, AGGREGATED, ANY, BEFORE, COPIED, GAP, UNTIL, Condition, Edge, Lineage
+from mlbridge.lineage.graph import (
+    AFTER,
+    AGGREGATED,
+    ANY,
+    BEFORE,
+    COPIED,
+    GAP,
+    UNTIL,
+    Condition,
+    Conditions,
+    Edge,
+    Lineage,
+    OneOf,
+    text_of,
+)
 
 Place = tuple[str, str]  # the id of a node, and a column
 # A condition lets in only what is known by then; only earlier rows, whose value may not be known by then; or anything.
-KNOWN, EARLIER, ANYTHING = "known", "earlier", "anything"
+KNOWN, EARLIER, ANYTHING = STRICTNESS = "known", "earlier", "anything"
 
 
 @dataclass(frozen=True)
@@ -71,12 +85,13 @@ class Clock:
         return place in self.made_of_time | self.makes_time if later is None else not later
 
 
-def let_in(condition: Condition, known: frozenset[Place], clock: Clock) -> str:
+def let_in(condition: Condition, known: frozenset[Place], moments: frozenset[Place], clock: Clock) -> str:
     """Return what a condition lets in of a column that is known later: `known`, `earlier` or `anything`.
 
-    `known` are the columns that say when it is known.
+    `known` are the columns that say when it is known, `moments` those of them that are that moment as they are.
     """
-    kind, earlier, later = condition.kind, set(condition.earlier), set(condition.later)
+    earlier, later = set(condition.earlier), set(condition.later)
+    kind = condition.plain if earlier == later or earlier <= moments else condition.kind
     if kind in (ANY, AFTER) or not earlier or not later:
         return ANYTHING
     by_knowledge = bool(earlier & known)
@@ -89,6 +104,35 @@ def let_in(condition: Condition, known: frozenset[Place], clock: Clock) -> str:
     if condition.same_row or by_knowledge or not clock.at_prediction(later):
         return ANYTHING
     return KNOWN if kind == GAP else EARLIER
+
+
+class Ranks:
+    """Ranks conditions that must all hold by the lowest rank of them, and of other ways by the highest.
+
+    `rank` gives 0 to a condition that lets in least; without any, the rank is the highest that there is, 2.
+    """
+
+    def __init__(self, rank: Callable[[Condition], int]) -> None:
+        """Take the rank of one condition, which is asked once."""
+        self._rank = rank
+        self._known: dict[Condition | OneOf, int] = {}
+
+    def of(self, conditions: Conditions) -> int:
+        """Return the rank of conditions."""
+        return min(map(self._of, conditions), default=2)
+
+    def loosest(self, conditions: Conditions) -> Iterator[Condition]:
+        """Yield the conditions of the way that lets in most."""
+        for each in conditions:
+            if isinstance(each, OneOf):
+                yield from self.loosest(max(each.ways, key=self.of))
+            else:
+                yield each
+
+    def _of(self, each: Condition | OneOf) -> int:
+        if each not in self._known:
+            self._known[each] = max(map(self.of, each.ways)) if isinstance(each, OneOf) else self._rank(each)
+        return self._known[each]
 
 
 @dataclass(frozen=True)
@@ -111,42 +155,30 @@ class OpenWay:
 
 def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Clock) -> dict[Place, OpenWay]:
     """Return for each column the way on which a column that is known later comes into it, if there is one."""
-    known = knowledge(lineage, late)
-    let: dict[Edge, str] = {}
-
-    def lets_in(edge: Edge) -> str:
-        if edge not in let:
-            let[edge] = _of_edge(edge, known, clock)
-        return let[edge]
+    moments = frozenset(copy for moment in late.moments for copy in copies(lineage, moment))
+    known = descendants(lineage, {late.place} | moments)  # what is made of either says when it is known, too
+    ranks = Ranks(lambda each: STRICTNESS.index(let_in(each, known, moments, clock)))
 
     def is_shut(edge: Edge) -> bool:
-        return lets_in(edge) == KNOWN
+        return STRICTNESS[ranks.of(edge.conditions)] == KNOWN
 
     def is_half_open(edge: Edge) -> bool:
-        return lets_in(edge) != ANYTHING
+        return STRICTNESS[ranks.of(edge.conditions)] != ANYTHING
+
+    def opened(way: Iterable[Edge]) -> tuple[Edge, ...]:
+        return tuple(replace(each, condition=text_of(tuple(ranks.loosest(each.conditions)))) for each in way)
 
     below = descendants(lineage, [late.place])
     found = {}
     for start in starts:
         way = _shortest(lineage, start, late.place, below, is_half_open)
         if way is not None:
-            found[start] = OpenWay(late, ANYTHING, way)
+            found[start] = OpenWay(late, ANYTHING, opened(way))
         elif clock.delayed or late.moments:
             way = _shortest(lineage, start, late.place, below, is_shut)
             if way is not None:
-                found[start] = OpenWay(late, EARLIER, way)
+                found[start] = OpenWay(late, EARLIER, opened(way))
     return found
-
-
-def knowledge(lineage: Lineage, late: Late) -> frozenset[Place]:
-    """Return the columns that say when a column is known: its moments with their copies, and what is made of either."""
-    roots = {late.place} | {copy for moment in late.moments for copy in copies(lineage, moment)}
-    return descendants(lineage, roots)
-
-
-def _of_edge(edge: Edge, known: frozenset[Place], clock: Clock) -> str:
-    found = {let_in(each, known, clock) for each in edge.conditions}
-    return next((each for each in (KNOWN, EARLIER) if each in found), ANYTHING)
 
 
 def _shortest(
@@ -173,12 +205,12 @@ def later_rows(lineage: Lineage, start: Place, end: Place) -> frozenset[Place]:
     """
     moments: set[Place] = set()
 
-    def is_shut(edge: Edge) -> bool:
-        after = [each for each in edge.conditions if each.kind == AFTER]
-        moments.update(place for each in after for place in each.earlier)
-        return bool(after)
+    def is_after(condition: Condition) -> bool:
+        moments.update(condition.earlier if condition.kind == AFTER else ())
+        return condition.kind == AFTER
 
-    way = _shortest(lineage, start, end, descendants(lineage, [end]), is_shut)
+    ranks = Ranks(lambda each: int(not is_after(each)))
+    way = _shortest(lineage, start, end, descendants(lineage, [end]), lambda edge: ranks.of(edge.conditions) == 0)
     return frozenset(moments) if way is None else frozenset()
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
-from mlbridge.lineage.graph import Condition, Edge, Relation
+from mlbridge.lineage.graph import Condition, Conditions, Edge, OneOf, Relation, one_of, text_of
+from mlbridge.lineage.moments import Shift
 from mlbridge.typing import Json
 from mlbridge.version import __version__
 
-FORMAT = 1
+FORMAT = 2
+Shifts: TypeAlias = Mapping[str, Shift]  # by column, those that are exact left out
 
 
 class Cache:
-    """Edges and columns of nodes by what they depend on: SQL, dialect, columns, and those of the parents.
+    """What was read of nodes by what it depends on: SQL, dialect, columns, and those of the parents with their shifts.
 
     A file that cannot be read, or of another format, counts as empty. Nothing is kept that the last trace did not use.
     """
@@ -33,42 +36,36 @@ class Cache:
             found = json.loads(file.read_text()) if file is not None else {}
             self._stored = dict(found["nodes"]) if found.get("format") == FORMAT else {}
 
-    def key(self, node: Relation, dialect: str, parents: Iterable[tuple[Relation, tuple[str, ...]]]) -> str:
-        """Return what a node's lineage depends on, as one text; parents are given with their columns."""
-        known = [(each.id, each.place, columns) for each, columns in parents]
+    def key(self, node: Relation, dialect: str, parents: Iterable[tuple[Relation, tuple[str, ...], Shifts]]) -> str:
+        """Return what a node's lineage depends on, as one text; parents are given with their columns and shifts."""
+        known = [(each.id, each.place, columns, shifts) for each, columns, shifts in parents]
         facts = [self._versions, dialect, node.id, node.sql, list(node.columns), known]
         return hashlib.md5(json.dumps(facts).encode(), usedforsecurity=False).hexdigest()
 
-    def get(self, key: str) -> tuple[list[Edge], tuple[str, ...]] | None:
-        """Return the edges and columns of a node, None where they must be read."""
+    def get(self, key: str) -> tuple[list[Edge], tuple[str, ...], dict[str, Shift]] | None:
+        """Return the edges, columns and shifts of a node, None where they must be read."""
         found = self._used.get(key) or self._stored.get(key)
         if found is None:
             return None
         try:
-            conditions = [
-                Condition(text, kind, _pairs(a), _pairs(b), bool(same))
-                for text, kind, a, b, same in found["conditions"]
-            ]
-            edges = [
-                Edge(node, column, parent, origin, how, certainty, text, tuple(conditions[index] for index in indices))
-                for node, column, parent, origin, how, certainty, text, indices in found["edges"]
-            ]
+            conditions = _read(found["conditions"])
+            edges = [_edge(each, conditions) for each in found["edges"]]
             columns = tuple(map(str, found["columns"]))
-        except (ValueError, TypeError, KeyError, IndexError):
+            shifts = {str(name): Shift(*each) for name, each in found["shifts"].items()}
+        except (AttributeError, ValueError, TypeError, KeyError, IndexError):
             return None
         self._used[key] = found
-        return edges, columns
+        return edges, columns, shifts
 
-    def put(self, key: str, edges: Iterable[Edge], columns: tuple[str, ...]) -> None:
-        """Keep the edges and columns of a node."""
-        conditions: dict[Condition, int] = {}
+    def put(self, key: str, edges: Iterable[Edge], columns: tuple[str, ...], shifts: Shifts) -> None:
+        """Keep the edges, columns and shifts of a node."""
+        conditions: dict[Condition | OneOf, int] = {}
         rows = []
         for each in edges:
-            indices = [conditions.setdefault(condition, len(conditions)) for condition in each.conditions]
             what = (each.node, each.column, each.from_node, each.from_column, each.how, each.certainty)
-            rows.append([*what, each.condition, indices])
-        listed = [[each.text, each.kind, each.earlier, each.later, each.same_row] for each in conditions]
-        self._used[key] = {"columns": columns, "conditions": listed, "edges": rows}
+            rows.append([*what, _indices(each.conditions, conditions)])
+        listed = [_written(each, conditions) for each in tuple(conditions)]
+        self._used[key] = {"columns": columns, "conditions": listed, "edges": rows, "shifts": shifts}
 
     def save(self) -> None:
         """Write what the trace used, in place of the file at once; where nothing may be written, nothing is kept."""
@@ -78,6 +75,40 @@ class Cache:
         with suppress(OSError):
             fresh.write_text(json.dumps({"format": FORMAT, "nodes": self._used}))
             fresh.replace(self._file)
+
+
+def _indices(held: Conditions, known: dict[Condition | OneOf, int]) -> list[int]:
+    """Return the places of conditions in a list, to which they are added after those that they are made of."""
+    for each in held:
+        if each not in known:
+            for way in each.ways if isinstance(each, OneOf) else ():
+                _indices(way, known)
+            known[each] = len(known)
+    return [known[each] for each in held]
+
+
+def _written(each: Condition | OneOf, known: dict[Condition | OneOf, int]) -> Json:
+    if isinstance(each, OneOf):
+        return [[known[part] for part in way] for way in each.ways]
+    return [each.text, each.kind, each.earlier, each.later, each.plain, each.same_row]
+
+
+def _read(listed: Iterable[Json]) -> list[Condition | OneOf]:
+    found: list[Condition | OneOf] = []
+    for each in listed:
+        if isinstance(each[0], list):
+            (one,) = one_of(tuple(found[index] for index in way) for way in each)
+            found.append(one)
+        else:
+            text, kind, earlier, later, plain, same_row = each
+            found.append(Condition(text, kind, _pairs(earlier), _pairs(later), plain, bool(same_row)))
+    return found
+
+
+def _edge(row: Iterable[Json], conditions: Sequence[Condition | OneOf]) -> Edge:
+    node, column, parent, origin, how, certainty, indices = row
+    held = tuple(conditions[index] for index in indices)
+    return Edge(node, column, parent, origin, how, certainty, text_of(held), held)
 
 
 def _pairs(found: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -1,51 +1,43 @@
-"""How far one moment lies before another: comparisons of columns that may be shifted by a span or cut off."""
+"""How far one moment lies before another: comparisons of columns, or of their difference with a span."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlglot import exp
 
 from mlbridge.lineage.graph import ANY, BEFORE, GAP, UNTIL
-
-# A moment as it is, cut off to the beginning of its day or month, or shifted by a span to earlier or later.
-EXACT, CUT, EARLIER, LATER = "exact", "cut", "earlier", "later"
-PLUS = (exp.Add, exp.DateAdd, exp.TimestampAdd, exp.DatetimeAdd, exp.TsOrDsAdd)
-MINUS = (exp.Sub, exp.DateSub, exp.TimestampSub, exp.DatetimeSub)
-CUTS = (exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc, exp.TsOrDsToDate, exp.Date)
-
-
-class Moment(NamedTuple):
-    """A side of a comparison: the column in it, and how the moment compared lies to the column's."""
-
-    column: exp.Column
-    shift: str
+from mlbridge.lineage.moments import ShiftOf, difference, read
+from mlbridge.lineage.spans import DAY, Sum
 
 
 class Before(NamedTuple):
-    """The first column lies before the second, as far as `kind` of a condition says."""
+    """The first column lies before the second, as far as `kind` and `plain` of a condition say."""
 
     first: exp.Column
     second: exp.Column
     kind: str
+    plain: str
     text: str
 
 
-def comparisons(condition: exp.Expr, dialect: str, is_cut: Callable[[exp.Column], bool]) -> Iterator[Before]:
+def comparisons(condition: exp.Expr, dialect: str, shift_of: ShiftOf, plain_of: ShiftOf) -> Iterator[Before]:
     """Yield what a condition says about pairs of columns, of each part of a conjunction.
 
-    `is_cut` tells of a column whether it is cut off already, such as a date.
+    `shift_of` gives how a column lies to the moment that it is made of, `plain_of` to the relation's column.
     """
     for part in conjuncts(condition):
         text = part.sql(dialect)
         for low, high, strict in _ordered(part):
-            first, second = _moment(low), _moment(high)
-            if first is not None and second is not None:
-                kind = _kind(*_cut_before(first, second, is_cut), strict)
-                if isinstance(part, exp.EQ) and kind not in (GAP, BEFORE):
-                    continue  # rows of the same moment are no earlier ones
-                yield Before(first.column, second.column, kind, text)
+            found = difference(read(high, shift_of), read(low, shift_of))
+            plain = difference(read(high, plain_of), read(low, plain_of))
+            if found is None or plain is None or found.plus is None or found.minus is None:
+                continue
+            kinds = _kind(found, strict), _kind(plain, strict)
+            if isinstance(part, exp.EQ) and not {GAP, BEFORE}.intersection(kinds):
+                continue  # rows of the same moment are no earlier ones
+            yield Before(found.minus, found.plus, *kinds, text)
 
 
 def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
@@ -74,77 +66,18 @@ def _ordered(part: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, bool]]:
         yield part.expression, part.this, False
 
 
-def _cut_before(first: Moment, second: Moment, is_cut: Callable[[exp.Column], bool]) -> tuple[str, str]:
-    """Return the shifts of two moments, cut off columns included; two columns of days are compared as they are."""
-    cut = [is_cut(each.column) for each in (first, second)]
-    if all(cut) and first.shift == second.shift == EXACT:
-        return EXACT, EXACT
-    of_first, of_second = (
-        CUT if cut_before and each.shift == EXACT else each.shift
-        for each, cut_before in zip((first, second), cut, strict=True)
-    )
-    return of_first, of_second
+def _kind(found: Sum, strict: bool) -> str:
+    """Say how far `minus` lies before `plus`, if their difference with the seconds beside it is no less than zero.
 
-
-def _kind(first: str, second: str, strict: bool) -> str:
-    """Say how far the first column lies before the second, given how each was shifted before they were compared."""
-    if first == EARLIER or second == LATER:
-        return ANY
-    if first == CUT:
-        # The beginning of a day says nothing about the hours of the same day.
-        return BEFORE if second == EARLIER or (strict and second == CUT) else ANY
-    if first == LATER or second == EARLIER:
+    Two dates are compared as they are; beside a moment, a date may lie later by a day. Values on a grid that are
+    not equal differ by one step of it at least.
+    """
+    of_plus, of_minus = found.dates
+    low = found.low - (DAY if of_plus and not of_minus else 0.0)
+    high = found.high + (DAY if of_minus and not of_plus else 0.0)
+    if high < 0:
         return GAP
-    return BEFORE if strict or second == CUT else UNTIL
-
-
-def is_cutting(node: exp.Expr) -> bool:
-    """Return whether an expression cuts a moment off."""
-    return isinstance(node, CUTS) or (isinstance(node, exp.Cast) and node.to.is_type("date"))
-
-
-def _moment(node: exp.Expr) -> Moment | None:
-    """Read one side of a comparison; None where it is more than a column, shifted by constants."""
-    inner = node.unnest()
-    if isinstance(inner, exp.Column):
-        return Moment(inner, EXACT)
-    if is_cutting(inner):
-        return _cut(inner.this)
-    if isinstance(inner, exp.Cast | exp.AtTimeZone):
-        return _moment(inner.this)
-    if isinstance(inner, PLUS + MINUS):
-        return _shifted(inner)
-    return None
-
-
-def _cut(node: exp.Expr) -> Moment | None:
-    found = _moment(node)
-    return found and Moment(found.column, CUT if found.shift in (EXACT, CUT) else found.shift)
-
-
-def _shifted(node: exp.Expr) -> Moment | None:
-    found, sign = _moment(node.this), _sign(node.expression)
-    if found is None or sign is None or found.shift not in (EXACT, CUT):
-        return None
-    if sign == 0:
-        return found
-    to = LATER if (sign > 0) == isinstance(node, PLUS) else EARLIER
-    if found.shift == CUT:  # cut off is earlier already; a span to later may lead past the moment or not
-        return Moment(found.column, EARLIER if to == EARLIER else LATER)
-    return Moment(found.column, to)
-
-
-def _sign(span: exp.Expr) -> int | None:
-    """Return the sign of a constant span; None where it is not constant."""
-    inner = span.unnest()
-    if inner.find(exp.Column, exp.Query):
-        return None
-    if isinstance(inner, exp.Neg):
-        sign = _sign(inner.this)
-        return None if sign is None else -sign
-    numbers = [each.name for each in inner.find_all(exp.Literal)]
-    if inner.find(exp.Neg) or not numbers:
-        return None
-    if any(number.strip().startswith("-") for number in numbers):
-        return -1 if len(numbers) == 1 else None
-    return 0 if all(number.strip().split(" ")[0] in ("0", "0.0") for number in numbers) else 1
+    least = (found.grid if strict else 0.0) - high
+    if least < 0:
+        return ANY
+    return BEFORE if strict or low < high else UNTIL

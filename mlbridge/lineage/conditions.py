@@ -36,15 +36,15 @@ def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
 
 
 def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition]]:
-    for each in comparisons(condition, scope.names.dialect, lambda column: scope.column(column.parts).is_cut):
+    for each in comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of):
         first, second = (_places(column, scope) for column in (each.first, each.second))
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
         if not first or not second:
             continue
         if source is not None:
-            yield source, Condition(each.text, each.kind, first, second, source is other)
+            yield source, Condition(each.text, each.kind, first, second, each.plain, source is other)
         if other is not None and source is not other and each.kind != ANY and _is_joined(other, source, scope):
-            yield other, Condition(each.text, AFTER, second, first)
+            yield other, Condition(each.text, AFTER, second, first, AFTER)
 
 
 def _is_joined(source: Source, to: Source | None, scope: Scope) -> bool:

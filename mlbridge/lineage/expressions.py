@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from mlbridge.lineage.comparisons import is_cutting
 from mlbridge.lineage.conditions import NULL, guarded
 from mlbridge.lineage.flows import EMPTY, Column, aggregated, conditioned, influence, merged, places, transformed
 from mlbridge.lineage.frames import window_function, window_kind
-from mlbridge.lineage.graph import FILTERED, Condition
+from mlbridge.lineage.graph import ANY, BEFORE, FILTERED, UNTIL, Condition
+from mlbridge.lineage.moments import READABLE, shift
 from mlbridge.lineage.scope import Scope
 
 RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
@@ -26,9 +26,14 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
     found = _together(node.iter_expressions(), scope)
-    if is_cutting(node):
-        return replace(transformed(found), is_cut=True)
-    return aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found)
+    return aggregated(found) if isinstance(node, exp.AggFunc) else _shifted(transformed(found), node, scope)
+
+
+def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
+    """Say of a column how its value lies to the moment that it is computed from."""
+    if not isinstance(node, READABLE):
+        return column
+    return replace(column, shift=shift(node, scope.shift_of), plain=shift(node, scope.plain_of))
 
 
 def _together(nodes: Iterable[exp.Expr], scope: Scope) -> Column:
@@ -58,7 +63,7 @@ def _cast(node: exp.Expr, scope: Scope) -> Column:
     inner = value(node.this, scope)
     if inner.constant == NULL:
         return inner
-    return replace(transformed(inner), is_cut=is_cutting(node))
+    return _shifted(transformed(inner), node, scope)
 
 
 def _column(node: exp.Expr, scope: Scope) -> Column:
@@ -177,15 +182,15 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     """Read a window: its argument is aggregated over the rows that the partition, the order and the frame choose.
 
     A rank is computed from the columns that order it. Over a union, each row that gives a value is placed by what
-    orders it in its own branch.
+    orders it in its own branch, which tells nothing if that is cut off.
     """
     parts = _window_parts(node, scope)
     partition, order = list(parts.get("partition_by") or ()), parts.get("order")
-    later = () if order is None else places(value(order.expressions[0], scope))
+    row = EMPTY if order is None else value(order.expressions[0], scope)
     kind, text = window_kind(node, order, parts.get("spec")), node.sql(scope.names.dialect)
     is_rank = isinstance(window_function(node), RANKS)
     giving, deciding = [], []
-    for _ in scope.each_branch():
+    for branch in scope.each_branch():
         argument = aggregated(value(node.this, scope))
         deciding += [value(each, scope) for each in partition]
         if order is not None:
@@ -194,8 +199,10 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
                 argument = aggregated(merged((argument, ordering)))
             else:
                 deciding.append(ordering)
-            condition = Condition(text, kind, places(value(order.expressions[0], scope)), later)
-            argument = conditioned(argument, [condition])
+            placed = value(order.expressions[0], scope)
+            cut = branch is not None and placed.shift.low < row.shift.high
+            sure = ANY if cut and kind in (BEFORE, UNTIL) else kind
+            argument = conditioned(argument, [Condition(text, sure, places(placed), places(row), kind)])
         giving.append(argument)
     return _influenced(merged(giving), deciding)
 

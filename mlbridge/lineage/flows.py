@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition
+from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition, Conditions, one_of
+from mlbridge.lineage.moments import EXACT, Shift, hull
 
 
 class Flow(NamedTuple):
@@ -16,10 +18,11 @@ class Flow(NamedTuple):
     column: str
     how: str = COPIED
     certain: bool = True
-    conditions: tuple[Condition, ...] = ()
+    conditions: Conditions = ()
 
 
 Flows: TypeAlias = frozenset[Flow]
+MOST_WAYS = 8  # the flows from one column into another, beyond which they are one with all their ways
 NOTHING: Flows = frozenset()
 
 
@@ -28,8 +31,8 @@ class Column:
     """The flows into a column. A set operation keeps the column of each branch, a struct its fields by name.
 
     `print` is its fingerprint, as in `prints.py`; empty where none was asked for. `constant` is the text of a literal
-    that the column is in every row, None for any other column. `is_cut`: it is a moment cut off to the beginning of its
-    day or a longer time.
+    that the column is in every row, None for any other column. `shift` says how its value lies to the moment that it is
+    made of, `plain` how it lies to the columns of relations that it comes from.
     """
 
     flows: Flows = NOTHING
@@ -37,7 +40,8 @@ class Column:
     fields: Mapping[str, Column] = field(default_factory=dict)
     print: str = ""
     constant: str | None = None
-    is_cut: bool = False
+    shift: Shift = EXACT
+    plain: Shift = EXACT
 
     def part(self, name: str) -> Column:
         """Return a field of a struct; all of it where the field is not known."""
@@ -111,7 +115,14 @@ class Table:
 
 def of_branches(branches: Sequence[Column]) -> Column:
     """Return the column whose rows are those of several branches; of one branch, that branch's."""
-    return branches[0] if len(branches) == 1 else Column(merged(branches).flows, tuple(branches))
+    return branches[0] if len(branches) == 1 else united(branches)
+
+
+def united(branches: Sequence[Column], mark: str = "") -> Column:
+    """Return the column of a set operation; `mark` is its fingerprint."""
+    placed = [each for each in branches if each.flows]
+    shift, plain = hull(each.shift for each in placed), hull(each.plain for each in placed)
+    return Column(merged(branches).flows, tuple(branches), print=mark, shift=shift, plain=plain)
 
 
 def beside(tables: Iterable[Table], rows: Flows) -> Table:
@@ -126,7 +137,24 @@ def merged(columns: Iterable[Column]) -> Column:
     flows: set[Flow] = set()
     for each in columns:
         flows |= each.flows
-    return Column(simplest(flows))
+    return Column(bundled(simplest(flows), MOST_WAYS))
+
+
+def bundled(flows: Flows, most: int) -> Flows:
+    """Return flows in which a column that a value comes from on more than `most` ways has one flow for all of them.
+
+    Else they would multiply with each window around windows over a union. Nothing is lost: see `OneOf`.
+    """
+    if len(flows) <= most:
+        return flows
+    ways: defaultdict[Flow, list[Flow]] = defaultdict(list)
+    for each in flows:
+        ways[each._replace(conditions=())].append(each)
+    many = {flow: of for flow, of in ways.items() if len(of) > most}
+    if not many:
+        return flows
+    fresh = {flow._replace(conditions=one_of(each.conditions for each in of)) for flow, of in many.items()}
+    return flows.difference(*many.values()) | fresh
 
 
 def simplest(flows: Iterable[Flow]) -> Flows:
@@ -174,14 +202,14 @@ def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
         return column
     flows = frozenset(
         each._replace(conditions=_added(each.conditions, every)) if each.how in VALUES else each
-        for each in column.flows
+        for each in bundled(column.flows, 1)
     )
     branches = tuple(conditioned(each, every) for each in column.branches)
     fields = {name: conditioned(each, every) for name, each in column.fields.items()}
     return replace(column, flows=flows, branches=branches, fields=fields)
 
 
-def _added(there: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:
+def _added(there: Conditions, more: Conditions) -> Conditions:
     return (*there, *(each for each in more if each not in there))
 
 

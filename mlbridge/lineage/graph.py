@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 # How a column comes from another: as a value ...
 COPIED, TRANSFORMED, AGGREGATED = "copied", "transformed", "aggregated"
@@ -47,15 +48,50 @@ class Condition:
     `earlier` are the parents' columns that the row which gives the value is placed by, `later` those of the row which
     receives it; in a window both are what orders it, in the branch of a union that the row is of. `kind` says how far
     the first lies before the second: `gap` (by a span at least), `before`, `until` (or at the same moment), `after`
-    (the other way round), or `any`. `same_row`: both may be of one row. `text` is the condition as the SQL says it: the
-    window with its frame, or a comparison.
+    (the other way round), or `any`. Columns that are cut off to their day or shifted, here or in a parent's SQL, stand
+    in it for the moments that they were made of; `plain` says it of the parents' columns as they are. `same_row`: both
+    may be of one row. `text` is the condition as the SQL says it: the window with its frame, or a comparison.
     """
 
     text: str
     kind: str
     earlier: tuple[tuple[str, str], ...] = ()
     later: tuple[tuple[str, str], ...] = ()
+    plain: str = ANY
     same_row: bool = False
+
+    def __hash__(self) -> int:
+        """Hash the text alone, which tells most conditions apart: they are hashed a thousand times."""
+        return hash(self.text)
+
+
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """Several ways on which a value may come: of one of them all conditions hold. Made by `one_of`, so never twice."""
+
+    ways: tuple[Conditions, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """The conditions of the way with the shortest text."""
+        return min((text_of(each) or "" for each in self.ways), key=lambda text: (len(text), text))
+
+
+Conditions: TypeAlias = "tuple[Condition | OneOf, ...]"
+_MADE: WeakValueDictionary[frozenset[Conditions], OneOf] = WeakValueDictionary()
+
+
+def one_of(ways: Iterable[Conditions]) -> Conditions:
+    """Return that all conditions of one of several ways hold: none where one way has none."""
+    every = tuple(dict.fromkeys(ways))
+    if len(every) == 1 or () in every:
+        return () if () in every else every[0]
+    return (_MADE.setdefault(frozenset(every), OneOf(every)),)
+
+
+def text_of(conditions: Conditions) -> str | None:
+    """Write conditions as SQL; None where there are none."""
+    return " and ".join(each.text for each in conditions) or None
 
 
 @dataclass(frozen=True)
@@ -65,7 +101,8 @@ class Edge:
     `how` is copied, transformed or aggregated where the value comes from there; joined on or filtered by where only the
     rows do. An edge of the column `*` holds for every column of the node. `certainty` is assumed where the SQL does not
     say it, such as for a Python node's column of the same name. `condition` is the SQL of the windows and comparisons
-    that decide which rows of the parent a value comes from, None where there is none; `conditions` are its parts.
+    that decide which rows of the parent a value comes from, None where there is none; `conditions` are its parts, with
+    the other ways on which a value may come.
     """
 
     node: str
@@ -75,7 +112,7 @@ class Edge:
     how: str
     certainty: str = CERTAIN
     condition: str | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: Conditions = ()
 
     @property
     def is_value(self) -> bool:
@@ -108,7 +145,8 @@ class Way:
 class Lineage:
     """All edges of a project, and the nodes whose SQL could not be read, with the reason.
 
-    `columns` gives each node's columns, in their order, as the warehouse knows them or else as its SQL names them.
+    `columns` gives each node's columns, in their order, as the warehouse knows them or else as its SQL names them. A
+    table function that SQL reads, such as one for files, is a node whose id is its call, with the columns taken of it.
     """
 
     edges: tuple[Edge, ...]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 
+# What stands before a secret in an address or in the settings of a connection.
+SECRET = re.compile(r"(pass|pwd|secret|token|key|sig|credential)\w*\s*=|://[^/]*@", re.IGNORECASE)
 CASELESS = (NormalizationStrategy.CASE_INSENSITIVE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
 
 
@@ -33,6 +37,19 @@ class Names:
         if self._strategy in CASELESS:
             return identifier if isinstance(identifier, str) else identifier.name
         return self.key(identifier)
+
+    def outside(self, node: exp.Expr) -> str:
+        """Return the name of a source that no node of dbt stands for: the call of a table function, or a file.
+
+        Texts that may hold a secret are left out.
+        """
+
+        def without_secret(each: exp.Expr) -> exp.Expr:
+            return exp.Literal.string("...") if isinstance(each, exp.Literal) and SECRET.search(each.name) else each
+
+        if isinstance(node, exp.Identifier):
+            node = exp.Literal.string(node.name)
+        return node.transform(without_secret).sql(self.dialect, normalize_functions="lower")
 
     def stored(self, name: str) -> str:
         """Return what a column is found by whose name the warehouse gives."""

@@ -44,8 +44,8 @@ class ProjectLineage:
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
-        """What a person calls each node, by id."""
-        return {id_: title(node) for id_, node in self.nodes.items()}
+        """What a person calls each node, by id; a table function by its call."""
+        return {**{id_: id_ for id_ in self.lineage.columns}, **{id_: title(node) for id_, node in self.nodes.items()}}
 
     @cached_property
     def models(self) -> tuple[MlModel, ...]:

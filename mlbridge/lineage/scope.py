@@ -21,6 +21,7 @@ from mlbridge.lineage.flows import (
     transformed,
 )
 from mlbridge.lineage.graph import Condition
+from mlbridge.lineage.moments import Shift
 from mlbridge.lineage.names import Names
 
 # Rows of a union of more queries are not told apart: each expression is read once for each pair of them.
@@ -117,6 +118,14 @@ class Scope:
                 return _part(found, parts[index + 2 :])
         return _part(self.named(keys[0]), parts[1:])
 
+    def shift_of(self, column: exp.Column) -> Shift:
+        """Return how a column lies to the moment that it is made of."""
+        return self.column(column.parts).shift
+
+    def plain_of(self, column: exp.Column) -> Shift:
+        """Return how a column lies to the columns of relations that it comes from."""
+        return self.column(column.parts).plain
+
     def named(self, key: str) -> Column:
         """Return what an unqualified name comes from: a column of a source here or around, else of an unknown table."""
         for scope in self._outwards():
@@ -145,7 +154,11 @@ class Scope:
         if key in self.aliases:
             return self.aliases[key]
         row = self.source(key)
-        return None if row is None else transformed(merged(output.column for output in row.outputs))
+        if row is None:
+            return None
+        if not row.table.outputs and row.table.unknown:  # the one column of a table function
+            return row.table.guess(key)
+        return transformed(merged(output.column for output in row.outputs))
 
     def holder(self, parts: Sequence[exp.Expr]) -> Source | None:
         """Return the source, here or around, that a column is of; None where that is not known."""

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import is_left_out, restrict
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, merged, of_branches
+from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, of_branches, united
 from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.outputs import outputs_of
@@ -201,14 +201,14 @@ def _by_position(leaves: list[Table], printed: bool) -> Table:
         for other in others:
             at = other.outputs[index].column if index < len(other.outputs) else other.guess(output.key)
             branches.append(at or EMPTY)
-        outputs.append(Output(output.key, output.name, _united(branches, printed)))
+        outputs.append(Output(output.key, output.name, united(branches, _print(branches, printed))))
     if not first.outputs:  # only a star over a table whose columns are not known: the names are those of the others
         return Table(_by_name(leaves, printed).outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown))
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
 
 
-def _united(branches: list[Column], printed: bool) -> Column:
-    return Column(merged(branches).flows, tuple(branches), print=digest(map(print_of, branches)) if printed else "")
+def _print(branches: list[Column], printed: bool) -> str:
+    return digest(map(print_of, branches)) if printed else ""
 
 
 def _by_name(leaves: list[Table], printed: bool) -> Table:
@@ -216,9 +216,8 @@ def _by_name(leaves: list[Table], printed: bool) -> Table:
     ordered = dict.fromkeys(output.key for leaf in leaves for output in leaf.outputs)
     outputs = []
     for key in ordered:
-        outputs.append(
-            Output(key, names[key], _united([leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves], printed))
-        )
+        branches = [leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves]
+        outputs.append(Output(key, names[key], united(branches, _print(branches, printed))))
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
 
 

@@ -89,8 +89,9 @@ def _named(node: exp.Table, scope: Scope) -> Table:
 
 
 def _function(node: exp.Expr, scope: Scope) -> Table:
-    """Return what a table function gives: its columns come from its arguments."""
-    return Table([], unknown=(transformed(value(node, scope)),))
+    """Return what a table function gives: its columns come from its arguments, else from itself as from a source."""
+    arguments = transformed(value(node, scope))
+    return Table([], unknown=(arguments if arguments.flows else scope.names.outside(node),))
 
 
 def _unnested(node: exp.Unnest, scope: Scope) -> Table:

@@ -12,7 +12,8 @@ from sqlglot.errors import SqlglotError
 
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table, assumed
-from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation
+from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation, text_of
+from mlbridge.lineage.moments import DATE, EXACT, Shift
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.prints import print_of
 from mlbridge.lineage.select import Queries
@@ -48,6 +49,7 @@ class _Tracer:
     def __init__(self, relations: Mapping[str, Relation], names: Names, columns: dict[str, tuple[str, ...]]) -> None:
         self._relations, self._names, self._columns = relations, names, columns
         self._tables: dict[str, Table] = {}
+        self._shifts: dict[str, dict[str, Shift]] = {}  # how columns lie to the moments that they are made of
         # The relations that the node which is read is expected to name, and whether it names another.
         self._known: list[str] = []
         self._elsewhere = False
@@ -70,7 +72,15 @@ class _Tracer:
                     unread[id_] = str(error).partition("\n")[0] or type(error).__name__
             edges += self._without_sql(node) if found is None else found
         cache.save()
-        return Lineage(tuple(edges), unread, self._columns)
+        return Lineage(tuple(edges), unread, {**self._columns, **self._outside(edges)})
+
+    def _outside(self, edges: Iterable[Edge]) -> dict[str, tuple[str, ...]]:
+        """Return the table functions that SQL reads as sources, each with the columns that are taken of it."""
+        found: dict[str, dict[str, None]] = {}
+        for each in edges:
+            if each.from_node not in self._relations:
+                found.setdefault(each.from_node, {})[each.from_column] = None
+        return {name: tuple(columns) for name, columns in found.items()}
 
     def prints(self, id_: str) -> dict[str, str]:
         node = self._relations[id_]
@@ -95,21 +105,22 @@ class _Tracer:
 
     def _cached(self, node: Relation, sql: str, cache: Cache) -> list[Edge]:
         self._known = self._near(node)
-        parents = [(self._relations[each], self._columns[each]) for each in self._known]
+        parents = [(self._relations[each], self._columns[each], self._shifts_of(each)) for each in self._known]
         key = cache.key(node, self._names.dialect, parents)
         known = cache.get(key)
         if known is not None:
-            self._columns[node.id] = known[1]
-            return known[0]
+            edges, self._columns[node.id], self._shifts[node.id] = known
+            return edges
         edges = self._read(node, sql)
         if not self._elsewhere:
-            cache.put(key, edges, self._columns[node.id])
+            cache.put(key, edges, self._columns[node.id], self._shifts[node.id])
         return edges
 
     def _read(self, node: Relation, sql: str) -> list[Edge]:
         table = self._query(node, sql)
         outputs = self._final(node, table)
         self._columns[node.id] = tuple(dict.fromkeys((*node.columns, *(name for name, _ in outputs))))
+        self._shifts[node.id] = {name: column.shift for name, column in outputs if column.shift != EXACT}
         edges = [edge for name, column in outputs for edge in _edges(node.id, name, column.flows)]
         return edges + list(_edges(node.id, EVERY, table.rows))
 
@@ -153,7 +164,8 @@ class _Tracer:
             each for each in named if each.id in self._near(node)
         ]
         if not found:
-            return Table([], unknown=(EMPTY,))
+            is_file = not table.db and isinstance(table.this, exp.Identifier) and not name.isidentifier()
+            return Table([], unknown=(self._names.outside(table.this) if is_file else EMPTY,))
         best = min(found, key=lambda each: each.id not in node.parents)
         self._elsewhere |= best.id not in self._known
         return Table([], unknown=(EMPTY,)) if best.id == node.id else self._of(best.id)
@@ -170,18 +182,28 @@ class _Tracer:
         """Return a relation as a table, each column as itself."""
         if id_ not in self._tables:
             columns = self._columns.get(id_) or tuple(self._relations[id_].columns)
-            types = self._relations[id_].columns
+            shifts = self._shifts_of(id_)
             outputs = [
                 Output(
                     self._names.stored(name),
                     name,
-                    Column(frozenset({Flow(id_, name)}), is_cut=types.get(name, "").upper() == "DATE"),
+                    Column(
+                        frozenset({Flow(id_, name)}), shift=shifts.get(name, EXACT), plain=self._plain_shift(id_, name)
+                    ),
                 )
                 for name in columns
             ]
             known = bool(outputs) and (bool(self._relations[id_].columns) or self._relations[id_].sql is not None)
             self._tables[id_] = Table(outputs, unknown=() if known else (id_,), relation=id_)
         return self._tables[id_]
+
+    def _shifts_of(self, id_: str) -> dict[str, Shift]:
+        """Return how columns of a relation lie to the moments that they are made of, where they are not exact."""
+        dates = {name: DATE for name in self._relations[id_].columns if self._plain_shift(id_, name) != EXACT}
+        return {**dates, **self._shifts.get(id_, {})}
+
+    def _plain_shift(self, id_: str, name: str) -> Shift:
+        return DATE if self._relations[id_].columns.get(name, "").upper() == "DATE" else EXACT
 
     def _declared_columns(self, node: Relation) -> tuple[str, ...]:
         """Return the columns of a node that is not built yet, as far as its declaration tells them."""
@@ -206,9 +228,8 @@ class _Tracer:
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
     for each in sorted(flows, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain)):
-        texts = " and ".join(condition.text for condition in each.conditions) or None
         certainty = CERTAIN if each.certain else ASSUMED
-        yield Edge(node, column, each.node, each.column, each.how, certainty, texts, each.conditions)
+        yield Edge(node, column, each.node, each.column, each.how, certainty, text_of(each.conditions), each.conditions)
 
 
 def _plain(name: str) -> str:

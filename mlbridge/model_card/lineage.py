@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlbridge.errors import few
 from mlbridge.typing import Row
 
 # How a value comes from another; `joined on` and `filtered by` only decide which rows there are.
@@ -22,8 +23,7 @@ class Origin:
 
     def __str__(self) -> str:
         """Name the columns, at most `MOST` of them."""
-        rest = f" and {len(self.columns) - MOST} more" if len(self.columns) > MOST else ""
-        return ", ".join(self.columns[:MOST]) + rest
+        return few(self.columns, MOST)
 
 
 def origins(edges: Sequence[Row]) -> Mapping[str, Origin]:

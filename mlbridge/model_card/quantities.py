@@ -93,11 +93,7 @@ def _origins(found: CardData) -> Section:
     """Each feature with the columns of sources that it comes from, where the training traced them."""
     title = "Where the features come from"
     if not found.lineage:
-        text = (
-            "The table ml_lineage has the columns of the newest version only, if its training traced them; "
-            "its sources stand above."
-        )
-        return Section(title, [Paragraph(text)])
+        return Section(title, [Paragraph("The training did not trace the columns; its sources stand above.")])
     known = origins(found.lineage)
     rows: list[list[Cell]] = []
     for name in sorted(feature["name"] for feature in found.document("features")):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 
+from mlbridge.errors import few
+from mlbridge.leaks.catalogue import NONE, UNDECIDED
 from mlbridge.model_card.data import CardData
-from mlbridge.model_card.document import Block, Paragraph, Section, Table
+from mlbridge.model_card.document import Cell, Paragraph, Section, Table
 from mlbridge.monitor.markdown import count, moment
 from mlbridge.typing import Row
+
+MOST = 6  # columns that are named of those for which a check could not be decided
 
 
 def evaluation_data(found: CardData) -> Section:
@@ -73,28 +78,25 @@ def _leaks(found: CardData) -> Section:
     if not found.leaks:
         return Section(title, [Paragraph("The training did not look for leaks, so nothing is known of them.")])
     checks = Counter(each["check"] for each in found.leaks)
-    suspected = [each for each in found.leaks if each["level"] != "none"]
     looked = ", ".join(f"{check} ({count(n)})" for check, n in sorted(checks.items()))
-    text = f"Looked for, with the number of columns: {looked}. "
-    undecided = Counter(each["check"] for each in found.leaks if each["evidence"].startswith("not decidable"))
-    if undecided:
-        text += (
-            f"Not decidable of these: {', '.join(f'{each} ({count(n)})' for each, n in sorted(undecided.items()))}. "
-        )
-    blocks: list[Block] = [
-        Paragraph(
-            text
-            + (
-                "Nothing else was found."
-                if undecided and not suspected
-                else "Nothing was found."
-                if not suspected
-                else "This was found:"
-            )
-        )
-    ]
-    if suspected:
-        columns = ["column", "check", "level", "evidence", "allowed, because"]
-        rows = [[*(each[name] for name in ("feature", "check", "level", "evidence", "reason"))] for each in suspected]
-        blocks.append(Table(columns, rows))
-    return Section(title, blocks)
+    suspected, undecided = _suspected(found.leaks), _undecided(found.leaks)
+    what = "This was found, or could not be decided:" if undecided else "This was found:"
+    what = what if suspected or undecided else "Nothing was found."
+    text = f"Looked for, with the number of columns: {looked}. {what}"
+    columns = ["column", "check", "level", "evidence", "allowed, because"]
+    table = [Table(columns, [*suspected, *undecided])] if suspected or undecided else []
+    return Section(title, [Paragraph(text), *table])
+
+
+def _suspected(leaks: Sequence[Row]) -> list[list[Cell]]:
+    names = ("feature", "check", "level", "evidence", "reason")
+    return [[each[name] for name in names] for each in leaks if each["level"] != NONE]
+
+
+def _undecided(leaks: Sequence[Row]) -> list[list[Cell]]:
+    """Return a row for each check and reason for which it could not be decided, with the columns."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for each in leaks:
+        if each["level"] == NONE and each["evidence"].startswith(UNDECIDED):
+            names.setdefault((each["check"], each["evidence"].removeprefix(UNDECIDED)), []).append(each["feature"])
+    return [[few(of, MOST), check, "not decided", why, None] for (check, why), of in names.items()]

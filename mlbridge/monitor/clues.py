@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from mlbridge.catalogue.metrics import METRICS
+from mlbridge.errors import few
 from mlbridge.monitor.markdown import count, interval, number
 from mlbridge.monitor.models import check_choice, checked_version, version_facts
 from mlbridge.monitor.performance import ALL, metrics
@@ -233,7 +234,7 @@ def _slices(found: _Facts) -> Clue:
         for row in judged
     ]
     if lost:
-        return Clue(question, "yes", f"{len(lost)} of {len(rows)} are worse than their threshold: {_first(names)}.")
+        return Clue(question, "yes", f"{len(lost)} of {len(rows)} are worse than their threshold: {few(names, MOST)}.")
     worst = f"; the worst beside what is usual there: {names[0]}" if names else ""
     return Clue(question, "no", f"No slice of {len(rows)} is worse than its threshold{worst}.")
 
@@ -264,7 +265,7 @@ def _features(found: _Facts) -> Clue:
     ]
     moved = len(alerted & set(worst))
     if moved:
-        sentence = f"{moved} of {len(worst)} are farther from training than usual: {_first(names[:moved])}."
+        sentence = f"{moved} of {len(worst)} are farther from training than usual: {few(names[:moved], MOST)}."
         return Clue(question, "yes", sentence)
     return Clue(
         question, "no", f"No feature of {len(worst)} is farther from training than usual; the farthest: {names[0]}."
@@ -279,7 +280,7 @@ def _missing(found: _Facts) -> Clue:
     more = sorted((row for row in rows if row["alert"] and row["value"] > 0), key=lambda row: -row["value"])
     names = [f"{row['feature']} (+{_percent(row['value'])} of the rows)" for row in more]
     if more:
-        return Clue(question, "yes", f"In {len(more)} of {len(rows)} features: {_first(names)}.")
+        return Clue(question, "yes", f"In {len(more)} of {len(rows)} features: {few(names, MOST)}.")
     return Clue(question, "no", f"In none of {len(rows)} features more than usual.")
 
 
@@ -328,9 +329,3 @@ def _percent(share: float) -> str:
 def _ratio(row: Row) -> float:
     value = abs(row["value"])
     return float(value / row["threshold"]) if row["threshold"] else float("inf") if value else 0.0
-
-
-def _first(names: Sequence[str]) -> str:
-    """Write the first names, and how many more there are."""
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EDGES = """
 select node, column_name, from_node, from_column, how, certainty, condition, is_pii
 from ml_lineage
-where model = :model
+where model = :model and version = (select max(version) from ml_lineage where model = :model)
 order by node, column_name, from_node, from_column, how
 """
 VALUES = ("copied", "transformed", "aggregated")

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.adapters import Relation as Table
 from mlbridge.engines.warehouse import DIALECT, Warehouse
-from mlbridge.engines.warehouse import Place as TablePlace
 from mlbridge.errors import FeatureError
-from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, WITHHOLD, Suspicion
-from mlbridge.leaks.declared import declared, personal
-from mlbridge.leaks.lineage_queries import RowQueries
-from mlbridge.leaks.lineage_search import LineageContext, search_lineage, unread
-from mlbridge.leaks.time_conditions import Place, descendants, in_words
-from mlbridge.lineage.graph import Edge, Lineage, Relation
-from mlbridge.lineage.models import Columns
-from mlbridge.lineage.nodes import relations, title
-from mlbridge.lineage.trace import trace
+from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, UNDECIDED, Suspicion
+from mlbridge.leaks.lineage_search import search_lineage
+from mlbridge.leaks.time_conditions import Place, descendants
+from mlbridge.leaks.traced import trace_above
+from mlbridge.lineage.graph import Edge, Lineage
 from mlbridge.lineage.upstream import Upstream, upstream
 from mlbridge.log import warn
 from mlbridge.registry.documents import LineageRecord
@@ -61,67 +54,27 @@ def search_manifest(
     node: str, above: Upstream, warehouse: Warehouse, split: exp.Expression, spec: Spec, features: Sequence[str]
 ) -> TrainingLineage:
     """Trace what stands above a training node, `<model>_training`, as in `training_lineage`."""
-    manifest = above.manifest
-    stored = _stored(warehouse, manifest)
-    found = relations(manifest, stored)
-    lineage = trace(found, DIALECT)
-    titles = {id_: _name(each, manifest) for id_, each in _every(manifest).items()}
-    lacking = {**above.unread, **lineage.unread}
-    if lacking:
-        listed = "; ".join(f"{titles[id_]}: {why}" for id_, why in lacking.items())
+    found = trace_above(above, warehouse, DIALECT)
+    lineage, titles = found.lineage, found.titles
+    if found.unread:
+        listed = "; ".join(f"{titles[id_]}: {why}" for id_, why in found.unread.items())
         warn(node, f"the search for leaks by lineage did not read everything: {listed}")
-    start = _start(node, manifest, lineage, [*features, spec.target, spec.time, *spec.entity])
+    start = _start(node, above.manifest, lineage, [*features, spec.target, spec.time, *spec.entity])
     if start is None:
         return _unknown(node, features, f"dbt's manifest has no split for '{node}'", "Run `dbt parse`.")
-    says = declared(manifest, lineage)
-    tables = {each.id: _table(each, manifest) for each in found if _is_table(each, stored)}
-    types = {each.id: each.columns for each in found}
-    queries = RowQueries(warehouse, lineage, spec, start, split, tables, types)
-    context = LineageContext(lineage, spec, start, features, says, queries, titles, lacking)
-    suspicions = [*search_lineage(context), *_personal(node, context)]
+    context = found.context(warehouse, spec, start, split, features)
+    suspicions = search_lineage(context)
+    _refuse_personal(node, suspicions)
     starts = [(start, name) for name in lineage.columns[start] if name in (*features, *spec.role_columns())]
-    return TrainingLineage(suspicions, lineage_records(lineage, starts, says.pii, titles))
+    return TrainingLineage(suspicions, lineage_records(lineage, starts, context.declared.pii, titles))
 
 
 def _unknown(node: str, features: Sequence[str], lacking: str, remedy: str) -> TrainingLineage:
     """Return that nothing could be decided, and warn of it."""
     warn(node, f"{lacking}. {remedy}")
     return TrainingLineage(
-        [Suspicion(name, check, NONE, f"not decidable: {lacking}") for name in features for check in LINEAGE_CHECKS]
+        [Suspicion(name, check, NONE, f"{UNDECIDED}{lacking}") for name in features for check in LINEAGE_CHECKS]
     )
-
-
-def _every(manifest: Document) -> Mapping[str, Document]:
-    return {**manifest["nodes"], **manifest["sources"]}
-
-
-def _stored(warehouse: Warehouse, manifest: Document) -> dict[TablePlace, Columns]:
-    """Return the columns of the tables in the warehouse, and of sources that are files and can be read."""
-    stored: dict[TablePlace, Columns] = dict(warehouse.every_column())
-    for node in manifest["sources"].values():
-        written = str(node.get("relation_name") or "")
-        if written.startswith("'"):
-            database, schema, name = (str(node.get(key) or "").lower() for key in ("database", "schema", "identifier"))
-            with suppress(PYTHON_ENGINE.error):  # the training need not read it; what YAML says of its columns stays
-                names = warehouse.names(exp.to_table(written, dialect=DIALECT))
-                stored[database, schema, name] = dict.fromkeys(names, "")
-    return stored
-
-
-def _table(relation: Relation, manifest: Document) -> exp.Expression:
-    """Return what a relation is read from."""
-    database, schema, name = relation.place
-    if database is None and relation.id in manifest["sources"]:
-        return exp.to_table(str(manifest["sources"][relation.id]["relation_name"]), dialect=DIALECT)
-    return exp.table_(name, db=schema, catalog=database, quoted=True)
-
-
-def _is_table(relation: Relation, stored: Mapping[TablePlace, Columns]) -> bool:
-    """Return whether a relation can be read, as a table, a view or a file; an ephemeral model cannot."""
-    database, schema, name = relation.place
-    if database is None or schema is None:
-        return relation.id.startswith("source.")
-    return (database.lower(), schema.lower(), name.lower()) in stored
 
 
 def _start(node: str, manifest: Document, lineage: Lineage, names: Iterable[str]) -> str | None:
@@ -136,33 +89,14 @@ def _start(node: str, manifest: Document, lineage: Lineage, names: Iterable[str]
     return str(split)
 
 
-def _name(node: Document, manifest: Document) -> str:
-    """Return a node's name in `ml_nodes`: see `name_of` in the macros."""
-    version, package = node.get("version"), str(node["package_name"])
-    name = title(node) if version is None else f"{title(node)}.v{version}"
-    is_own = node["resource_type"] == "source" or package in ("mlbridge", manifest["metadata"].get("project_name"))
-    return name if is_own else f"{package}.{name}"
-
-
-def _personal(node: str, context: LineageContext) -> list[Suspicion]:
-    """Return a suspicion for each feature; raises FeatureError for personal data that the spec does not allow."""
-    found = []
-    for feature in context.features:
-        way = personal(context.lineage, context.declared.pii, (context.node, feature))
-        if way is None:
-            found.append(Suspicion(feature, "pii", NONE, f"no column with `pii: true` comes into it{unread(context)}"))
-            continue
-        origin = (way[-1].from_node, way[-1].from_column) if way else (context.node, feature)
-        evidence = f"it comes from {context.named(origin)}, which is personal data"
-        evidence += f": {in_words(way, context.titles)}" if way else ""
-        reason = context.spec.allow_pii.get(feature)
-        if reason is None:
+def _refuse_personal(node: str, found: Iterable[Suspicion]) -> None:
+    """Raise FeatureError for a feature that comes from personal data which the spec does not allow."""
+    for each in found:
+        if each.check == "pii" and each.withholds:
             raise FeatureError(
-                f"{node}: the feature '{feature}' must not be trained on: {evidence}. Exclude it (`features: "
-                f"{{exclude: [{feature}]}}`), or say in `allow_pii` why it may be used."
+                f"{node}: the feature '{each.feature}' must not be trained on: {each.evidence}. Exclude it (`features: "
+                f"{{exclude: [{each.feature}]}}`), or say in `allow_pii` why it may be used."
             )
-        found.append(Suspicion(feature, "pii", WITHHOLD, evidence, reason))
-    return found
 
 
 def lineage_records(

@@ -18,6 +18,7 @@ from mlbridge.readiness.columns import column_requirements, unusable_columns
 from mlbridge.readiness.enough import enough_requirements, split_parts
 from mlbridge.readiness.examined import Examined, examine
 from mlbridge.readiness.first_model import QUICKEST, FirstModel, first_model
+from mlbridge.readiness.leaks_by_lineage import leaks_by_lineage
 from mlbridge.readiness.moments import later_columns, moment_requirements
 from mlbridge.readiness.outcomes import outcome_requirements
 from mlbridge.readiness.relations import ReadinessError, relation_of, snapshots_of
@@ -25,7 +26,6 @@ from mlbridge.readiness.rights import may_read, may_write, rights_requirements
 from mlbridge.readiness.room import room_of, room_requirements
 from mlbridge.readiness.rows import Course, course, row_requirements
 from mlbridge.readiness.source import Source, open_source
-from mlbridge.readiness.sources_shared import shared_sources
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.specification import Spec
 from mlbridge.typing import Document
@@ -96,8 +96,8 @@ def _answer(asked: _Asked, step: Callable[[int], None]) -> Assessment:
     unusable = unusable_columns(found.columns, sample, settled.keys)
     later = later_columns(sample, settled.time.one, settled.keys)
     snapshots = snapshots_of(found.relation, asked.manifest)
-    shared, by_lineage = shared_sources(asked.manifest, asked.source, found)
-    beforehand = {**later, **shared}
+    of_lineage, by_lineage = leaks_by_lineage(asked.manifest, asked.source, found)
+    beforehand = {**later, **of_lineage}
     requirements = [
         *row_requirements(every, found.repeated, settled.moments, clock, sample),
         *outcome_requirements(every, sample, settled),

@@ -233,11 +233,11 @@ _REQUIREMENTS: Final = (
     Criterion(
         code="no_leak_by_lineage",
         group="leaks",
-        asks="columns do not come from the columns that the target comes from",
+        asks="columns do not come from what is known only with the outcome, nor from personal data",
         score="the share of the columns",
         threshold=1.0,
         level=WARNS,
-        fix="Leave out {columns}, unless they come from earlier rows only.",
+        fix="Leave out {columns}, let in only what was known by then, or say why in `allow_leakage` or `allow_pii`.",
     ),
     Criterion(
         code="may_read",

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.engines.reader import Reader, ReadError, message_of
-from mlbridge.engines.warehouse import Warehouse, columns_query, read_server, select
+from mlbridge.engines.warehouse import Place, Warehouse, columns_query, read_server, select, server_columns
 from mlbridge.project.project import Project
 from mlbridge.typing import Row
 
@@ -35,15 +35,28 @@ class Source(ABC):
         """Run a query whose result is small; NULL is None."""
         return list(self.table(query).to_pylist())
 
+    def row(self, query: exp.Query) -> Row:
+        """Run a query that returns exactly one row."""
+        (only,) = self.rows(query)
+        return only
+
+    def names(self, table: exp.Expression) -> list[str]:
+        """Return the column names of a table or subquery."""
+        return list(self.table(exp.select("*").from_(table).limit(0)).column_names)
+
+    @abstractmethod
+    def every_column(self) -> dict[Place, dict[str, str]]:
+        """Return the columns of every table and view with their types as the engine of Python models writes them."""
+
     def count(self, rows: exp.Expr) -> int:
         """Count the rows of a table or subquery."""
         return int(self.rows(select({"n": exp.Count(this=exp.Star())}, rows))[0]["n"])
 
-    def defect(self, place: tuple[str, str, str]) -> str | None:
+    def defect(self, place: Place) -> str | None:
         """Return why a relation that is there cannot be read; None where it can, or where only a query tells."""
         return None
 
-    def columns(self, place: tuple[str, str, str]) -> dict[str, str]:
+    def columns(self, place: Place) -> dict[str, str]:
         """Return the columns of a relation with their types; none where there is no such relation."""
         return {str(row["column_name"]): str(row["data_type"]) for row in self.rows(columns_query(*place))}
 
@@ -65,7 +78,11 @@ class FileSource(Source):
         except PYTHON_ENGINE.error as error:
             raise ReadError(message_of(error)) from error
 
-    def defect(self, place: tuple[str, str, str]) -> str | None:
+    def every_column(self) -> dict[Place, dict[str, str]]:
+        """Return the columns of every table and view."""
+        return self._warehouse.every_column()
+
+    def defect(self, place: Place) -> str | None:
         """Return why a relation that is there cannot be read."""
         with chdir(self._folder):
             return self._warehouse.defect(*place)
@@ -77,6 +94,7 @@ class ServerSource(Source):
     def __init__(self, project: Project) -> None:
         """Take the project's profile; the first query connects."""
         self.dialect = str(project.credentials.type)
+        self._credentials = project.credentials
         self._reader: Reader = read_server(project.credentials)
 
     def table(self, query: exp.Query) -> pa.Table:
@@ -84,6 +102,10 @@ class ServerSource(Source):
         import pyarrow as pa
 
         return pa.Table.from_pandas(self._reader.frame(query.sql(), {}, {}), preserve_index=False)
+
+    def every_column(self) -> dict[Place, dict[str, str]]:
+        """Return the columns of every table and view of the profile's database."""
+        return server_columns(self._credentials)
 
 
 @contextmanager

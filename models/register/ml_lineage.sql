@@ -1,25 +1,23 @@
-{{ mlbridge.output() }}
+{{ mlbridge.from_logbooks(unique_key=['model', 'version']) }}
 {%- set fields = {
     'node': 'text', 'column_name': 'text', 'from_node': 'text', 'from_column': 'text', 'how': 'text', 'certainty': 'text', 'condition': 'text',
     'is_pii': 'count',
 } -%}
-{%- set newest -%}
+{%- set traced -%}
 (
     select
         versions.model,
         versions.version,
+        versions.trained_at,
         versions.lineage
     from {{ ref('ml_versions') }} as versions
-    inner join (
-        select
-            model,
-            max(version) as version
-        from {{ ref('ml_versions') }}
-        where lineage is not null
-        group by model
-    ) as traced
-        on versions.model = traced.model and versions.version = traced.version
+    {% if is_incremental() %}
+    left join (select distinct model, version, trained_at from {{ this }}) as known
+        on versions.model = known.model and versions.version = known.version and versions.trained_at = known.trained_at
+    where versions.lineage is not null and known.model is null
+    {% else %}
     where versions.lineage is not null
+    {% endif %}
 )
 {%- endset -%}
 select
@@ -32,5 +30,6 @@ select
     item.how,
     item.certainty,
     item.condition,
-    item.is_pii = 1 as is_pii
-from {{ mlbridge.unfold(newest, 'lineage', ['model', 'version'], fields) }} as item
+    item.is_pii = 1 as is_pii,
+    item.trained_at
+from {{ mlbridge.unfold(traced, 'lineage', ['model', 'version', 'trained_at'], fields) }} as item

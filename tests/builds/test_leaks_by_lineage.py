@@ -261,9 +261,26 @@ def test_a_build_refuses_personal_data_and_withholds_what_is_known_later(dear: H
 def test_what_was_changed_since_it_was_compiled_is_read_as_it_is_written(dear: Host, warm: Warm) -> None:
     """Only the training is built: the features' SQL is that of the build before, `visits` has Jinja and was changed."""
     dear.write({"models/visits.sql": VISITS + "-- changed\n", "models/stayed.sql": STAYED + "-- changed\n"})
-    only = ("run", "--select", "dear_training", "ml_versions", "ml_leaks", "--vars", "{mlbridge_retrain: true}")
-    output = " ".join(warm.dbt(dear.path, *only).split())
+    selected = ("dear_training", "ml_versions", "ml_leaks", "ml_lineage")
+    output = " ".join(warm.dbt(dear.path, "run", "--select", *selected, "--vars", "{mlbridge_retrain: true}").split())
     assert "the search for leaks by lineage did not read everything: visits: it was not compiled" in output
     evidence = dict(dear.rows("select feature, evidence from ml_leaks where \"check\" = 'known_later' and version = 2"))
     assert evidence["age"].endswith("; not looked at: visits")
     assert "stayed.bill (copied)" in evidence["note"]
+
+
+def test_the_lineage_of_each_version_stays(dear: Host, warm: Warm) -> None:
+    """Also where a version that is gone had another number's rows, and where an earlier mlbridge left a view."""
+    every = dear.rows("from ml_lineage order by all")
+    assert dear.rows("select distinct version from ml_lineage order by 1") == [(1,), (2,)]
+    with duckdb.connect(str(dear.database)) as connection:
+        connection.execute("update ml_lineage set trained_at = '2020-01-01', node = 'gone' where version = 2")
+    warm.dbt(dear.path, "run", "--select", "ml_lineage")
+    assert dear.rows("from ml_lineage order by all") == every
+    with duckdb.connect(str(dear.database)) as connection:
+        connection.execute(
+            "create view earlier as select 'dear' as model, 1 as version, 'x' as node, '' as column_name"
+        )
+        connection.execute("drop table ml_lineage; alter view earlier rename to ml_lineage")
+    warm.dbt(dear.path, "run", "--select", "ml_lineage")
+    assert dear.rows("from ml_lineage order by all") == every

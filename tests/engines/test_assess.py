@@ -242,17 +242,27 @@ def test_a_column_from_where_the_outcome_comes_is_suspected_by_lineage(tmp_path:
             delay >= 45 as is_late,
             round(delay / 60.0 + hash(order_id) % 3, 1) as hours,
             date_part('hour', ordered_at) as hour,
-            avg(delay) over (partition by carrier order by ordered_at rows between 9 preceding and 1 preceding) as past
+            avg(delay) over (partition by carrier order by ordered_at rows between 9 preceding and 1 preceding) as past,
+            avg(delay) over (
+                partition by carrier order by ordered_at range between unbounded preceding and interval 3 days preceding
+            ) as long_ago
         from raw_orders
     """
     compiled = sql.replace("raw_orders", '"shop"."main"."raw_orders"')
     orders_node = node("fct_orders", "main", "shop", compiled_code=compiled, language="sql",
                        depends_on={"nodes": ["model.shop.raw_orders"]})  # fmt: skip
-    raw_node = node("raw_orders", "main", "shop", resource_type="seed", config={"materialized": "seed"})
+    who = {"carrier": {"name": "carrier", "config": {"meta": {"pii": True}}}}
+    raw_node = node("raw_orders", "main", "shop", resource_type="seed", config={"materialized": "seed"}, columns=who)
     tables = {"raw_orders": raw, "fct_orders": sql}
     project = shop_of(tmp_path, tables, raw_node, orders_node, unique("fct_orders", "order_id"))
     found = assess(project, Question("fct_orders", "is_late", label_time="arrived_at"), CLOCK)
-    assert found.suspected == {"hours": "it comes from raw_orders.delay, as 'is_late' does"}
+    outcome = "it comes from shop.raw_orders.delay, which the target 'is_late' comes from: shop.fct_orders."
+    assert found.suspected["hours"] == (
+        f"{outcome}hours (transformed); no time condition on the way lets only earlier rows in"
+    )
+    assert found.suspected["past"].startswith(f"{outcome}past (aggregated by AVG(delay) OVER (")
+    assert found.suspected["carrier"].startswith("it comes from shop.raw_orders.carrier, which is personal data")
+    assert set(found.suspected) == {"hours", "past", "carrier"}
     assert of(found, "no_leak_by_lineage").met is False
 
 

@@ -15,7 +15,8 @@ from rendering import NOW, Column, Rendering
 from sqlglot import exp
 
 ENGINES = tuple(FUNCTIONS)
-INCREMENTAL = ("ml_distributions", "ml_realized")
+COUNTED = ("ml_distributions", "ml_realized")
+INCREMENTAL = (*COUNTED, "ml_lineage")
 AWKWARD = ("'); drop table t; --", "back\\slash\\' or 1 = 1 --", "two\nlines\r", "'''", '"', "$$ {{ x }} %", "日本")
 
 
@@ -125,7 +126,7 @@ def test_what_is_rendered_for_duckdb_is_what_dbt_compiled(for_duckdb: Rendering,
         assert parsed(own) == parsed(compiled.read_text()), name
 
 
-@pytest.mark.parametrize("name", INCREMENTAL)
+@pytest.mark.parametrize("name", COUNTED)
 def test_there_are_windows_to_count(name: str, for_duckdb: Rendering) -> None:
     """Of both models; and fewer of them once most have been counted."""
     first, later = for_duckdb.model(name).sql, for_duckdb.model(name, incremental=True).sql

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from timed_features import BY_HAND, LATER_ONES, NEXT, Trips, generated
+from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
 
 from mlbridge.errors import SetupError
 from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
@@ -24,10 +24,34 @@ def test_a_feature_is_withheld_if_it_tells_what_comes_later(trips: Trips, name: 
     assert found.level == (WITHHOLD if trips.leaks(BY_HAND[name]) else NONE), found.evidence
 
 
+@pytest.mark.parametrize("name", [name for name, sql in BY_HAND.items() if "with " in sql])
+def test_it_is_the_same_if_each_step_is_a_model_of_its_own(trips: Trips, name: str) -> None:
+    found = trips.looked(BY_HAND[name], apart=True)
+    assert found.level == (WITHHOLD if trips.leaks(BY_HAND[name]) else NONE), found.evidence
+
+
+@pytest.mark.parametrize("side", DIFFERENCES)
+def test_a_difference_of_moments_says_which_is_earlier(trips: Trips, side: str) -> None:
+    joined = f"trips as t left join trips as o on t.who = o.who and {side}"
+    sql = f"select t.id, avg(o.delay) as x from {joined} group by t.id"
+    found = trips.looked(sql)
+    assert found.level == (WITHHOLD if trips.leaks(sql) else NONE), found.evidence
+
+
 @pytest.mark.parametrize(("name", "sql"), list(generated())[::4])
 def test_no_generated_leak_is_missed_and_no_honest_feature_is_withheld(trips: Trips, name: str, sql: str) -> None:
     found = trips.looked(sql)
     assert found.level in ((WITHHOLD, WARN) if trips.leaks(sql) else (NONE, WARN)), found.evidence
+
+
+@pytest.mark.parametrize("placed", ["done_at", "began"])
+def test_windows_around_windows_over_a_union_are_told_apart(trips: Trips, placed: str) -> None:
+    summed = "sum(value) over (partition by who order by moment) + value as value"
+    steps = [f"s{n} as (select id, who, moment, {summed} from s{n - 1})" for n in range(1, 9)]
+    stream = STREAM.format(placed=placed).replace("stream as", "s0 as", 1)
+    sql = f"with {', '.join([stream, *steps])} select id, value as x from s8 where id is not null"
+    found = trips.looked(sql)
+    assert found.level == (WITHHOLD if trips.leaks(sql) else NONE), found.evidence
 
 
 @pytest.mark.parametrize("target", [NEXT, LATER_ONES])

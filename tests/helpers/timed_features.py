@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import sqlglot
+from sqlglot import exp
 
 from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.leaks.catalogue import Suspicion
@@ -28,6 +30,7 @@ IS_LATE = "trips.delay > 0"
 NEXT = "lead(trips.delay) over (partition by trips.who order by trips.began) > 0"
 LATER_ONES = "(select sum(o.delay) from trips as o where o.who = trips.who and o.began > trips.began) > 0"
 SPEC = {"task": "classification", "target": "y", "entity": "id", "time": "began", "label_time": "done_at"}
+TRIPS = "with trips as (select * from raw.trips)"
 STREAM = """
 stream as (
     select id, who, began as moment, 0 as value, 0 as one from trips
@@ -93,6 +96,36 @@ BY_HAND = {
             interval 9 day preceding and current row) as x from stream)
         select trips.id, seen.x from trips join seen on trips.id = seen.id""",
 }
+# A driver's earlier trips, each half made in a step of its own: of the trips before, of the trip, and their comparison.
+CUT, BEGAN_ON = "date_trunc('day', done_at) as day", "date_trunc('day', began) as day"
+IN_STEPS = {
+    "cut days before": (CUT, BEGAN_ON, "past.day < base.day"),
+    "cut days until the day": (CUT, BEGAN_ON, "past.day <= base.day"),
+    "a cut day before a moment": (CUT, "began", "past.day < base.began"),
+    "a moment before a cut day": ("done_at", BEGAN_ON, "past.done_at <= base.day"),
+    "dates before": ("done_at::date as day", "began::date as day", "past.day < base.day"),
+    "dates until the day": ("done_at::date as day", "began::date as day", "past.day <= base.day"),
+    "a month before a day": ("date_trunc('month', done_at) as month", BEGAN_ON, "past.month < base.day"),
+    "a day moved on by one": ("done_at::date + 1 as free_from", "began", "past.free_from <= base.began"),
+    "a day moved on by hours": (CUT, "began", "past.day + interval 2 hour <= base.began"),
+    "a moment moved back": ("done_at - interval 3 day as early", "began", "past.early <= base.began"),
+}
+BY_HAND |= {
+    name: f"""
+        with past as (select who, delay, {past} from trips), base as (select id, who, {base} from trips)
+        select base.id, avg(past.delay) as x
+        from base left join past on past.who = base.who and {on} group by base.id"""
+    for name, (past, base, on) in IN_STEPS.items()
+}
+DIFFERENCES = (
+    "date_diff('day', o.done_at, t.began) > 0", "date_diff('day', o.done_at, t.began) >= 0",
+    "date_diff('hour', o.done_at, t.began) between 1 and 900", "date_diff('day', t.began, o.done_at) < 0",
+    "t.began - o.done_at >= interval 1 hour", "t.began - o.done_at > interval 0 hour",
+    "t.began - o.done_at > interval (-3) day", "o.done_at - t.began < interval 9 day",
+    "o.done_at + interval 1 day <= t.began", "epoch(t.began) - epoch(o.done_at) > 3600",
+    "extract(epoch from t.began - o.done_at) > 0", "abs(date_diff('day', o.done_at, t.began)) > 0",
+    "t.began::date - o.done_at::date > 0", "t.began::date - o.done_at::date >= 0",
+)  # fmt: skip
 FRAMES = (
     "", "rows between unbounded preceding and 1 preceding", "rows between 3 preceding and current row",
     "range between interval 30 day preceding and interval 5 day preceding", "rows between 1 following and 2 following",
@@ -176,21 +209,32 @@ class Trips:
             )
 
     def looked(
-        self, sql: str, check: str = "shared_with_target", target: str = IS_LATE, **columns: Mapping[str, Any]
+        self,
+        sql: str,
+        check: str = "shared_with_target",
+        target: str = IS_LATE,
+        apart: bool = False,
+        **columns: Mapping[str, Any],
     ) -> Suspicion:
-        """Search the lineage of a feature; `columns` gives the meta of columns of the trips."""
+        """Search the lineage of a feature; `columns` gives the meta of columns of the trips.
+
+        With `apart`, each common table expression is a dbt model of its own.
+        """
+        models, sql = models_of(sql) if apart else ({}, sql)
         code = (
-            f"with trips as (select * from raw.trips), made as ({sql}) select trips.id, trips.began, trips.done_at, "
+            f"{TRIPS}, made as ({sql}) select trips.id, trips.began, trips.done_at, "
             f"{target} as y, made.x from trips left join made on trips.id = made.id"
         )
+        for name, model in models.items():
+            self.connection.execute(f"create or replace view {name} as {model}")
         self.connection.execute(f"create or replace table late_split as {code}")
-        manifest = manifest_of(code, columns)
+        manifest = manifest_of({**models, "late_split": code}, columns)
         warehouse = Warehouse(self.connection)
         found = relations(manifest, warehouse.every_column())
         lineage = trace(found, DIALECT)
         assert not lineage.unread
         spec = read_spec("late_training", SPEC, None)
-        tables = {each.id: warehouse.table(self.connection.table(_table(each.id)), "source") for each in found}
+        tables = {each.id: exp.table_(each.place[2], db=each.place[1]) for each in found}
         split = warehouse.table(self.connection.table("late_split"), "split")
         types = {each.id: each.columns for each in found}
         queries = RowQueries(warehouse, lineage, spec, "model.late_split", split, tables, types)
@@ -200,20 +244,27 @@ class Trips:
         return next(each for each in search_lineage(context) if each.check == check)
 
 
-def _table(id_: str) -> str:
-    return {"source.raw.trips": "raw.trips", "model.late_split": "late_split"}[id_]
+def models_of(sql: str) -> tuple[dict[str, str], str]:
+    """Give each common table expression as the SQL of a model, and what is left of a query."""
+    tree = sqlglot.parse_one(sql, dialect=DIALECT)
+    clause = tree.args.get("with_")
+    expressions = [] if clause is None else clause.expressions
+    tree.set("with_", None)
+    return {each.alias: f"{TRIPS} {each.this.sql(DIALECT)}" for each in expressions}, tree.sql(DIALECT)
 
 
-def manifest_of(code: str, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what dbt would say of the source and of a split that is made of it directly."""
+def manifest_of(models: Mapping[str, str], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what dbt would say of the source and of models, each of which may read those before it."""
     described = {name: {"name": name, "config": {"meta": meta}} for name, meta in columns.items()}
     source = {
         "resource_type": "source", "name": "trips", "source_name": "raw", "database": "memory", "schema": "raw",
         "identifier": "trips", "relation_name": '"memory"."raw"."trips"', "columns": described, "package_name": "p",
     }  # fmt: skip
-    split = {
-        "resource_type": "model", "name": "late_split", "database": "memory", "schema": "main", "alias": "late_split",
-        "language": "sql", "compiled_code": code, "columns": {}, "depends_on": {"nodes": ["source.raw.trips"]},
-        "config": {"materialized": "table"}, "package_name": "p",
-    }  # fmt: skip
-    return {"metadata": {}, "nodes": {"model.late_split": split}, "sources": {"source.raw.trips": source}}
+    nodes: dict[str, Any] = {}
+    for name, code in models.items():
+        nodes[f"model.{name}"] = {
+            "resource_type": "model", "name": name, "database": "memory", "schema": "main", "alias": name,
+            "language": "sql", "compiled_code": code, "columns": {}, "config": {"materialized": "table"},
+            "depends_on": {"nodes": ["source.raw.trips", *nodes]}, "package_name": "p",
+        }  # fmt: skip
+    return {"metadata": {}, "nodes": nodes, "sources": {"source.raw.trips": source}}

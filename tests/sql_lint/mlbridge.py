@@ -264,6 +264,10 @@ def output(materialized: str = "view", kinds: tuple[str, ...] = ()) -> str:
     return ""
 
 
+def from_logbooks(**_unique_key: object) -> str:
+    return ""
+
+
 def history(**_unique_key: object) -> str:
     return ""
 

@@ -89,6 +89,11 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
                 version=3, feature="discount", check="alone", level="withhold", evidence=SCRIPT, allowed=True,
                 reason="known before",
             ),
+            *(
+                of_spent(version=3, feature=name, check="known_later", level="none",
+                         evidence="not decidable: no manifest", allowed=False)
+                for name in ("visits", "discount")
+            ),
         ],
         ml_performance=[
             {**window, "kind": "realized", "window_start": DAY, "value": 8.5, "low": 8.0, "high": 9.0, "alert": True},
@@ -146,7 +151,7 @@ def test_a_pinned_version_that_is_worse_than_no_model(state: State) -> None:
         "1,090 rows with a known outcome, from 2024-01-01 to 2024-04-01 12:30 UTC; 3 features",
         "| train | 1,090 | 2024-01-01 | 2024-04-01 12:30 |",
         "| raw.visits | All visits |",
-        "Looked for, with the number of columns: alone (2). This was found:",
+        "Looked for, with the number of columns: alone (2), known_later (2). This was found, or could not be decided:",
         "| discount | alone | withhold | &lt;script&gt;alert('x')&lt;/script&gt;",
         "| known before |",
         "| rmse | test | 10 | 9.5 to 10.5 | 9.5 | 15 |",
@@ -263,9 +268,19 @@ def test_the_card_says_where_features_come_from(tmp_path: Path, monkeypatch: pyt
     columns = dict.fromkeys(EDGES[0], "text") | {"version": "integer", "is_pii": "boolean"}
     tables = {**declared(), "ml_lineage": columns}
     monkeypatch.setattr("handmade.declared", lambda: tables)
-    found = markdown_card(published(tmp_path, ml_versions=[version(1)], ml_lineage=EDGES), "spent", 1)
-    assert "| visits | raw.visits.count, raw.visits.day | yes |" in found
-    assert "| discount | \N{EN DASH} | \N{EN DASH} |" in found
+    later = {**edge("spent_features.visits", "raw.tickets.sold"), "version": 2}
+    found = published(tmp_path, ml_versions=[version(1), version(2), version(3)], ml_lineage=[*EDGES, later])
+    first, second, third = (markdown_card(found, "spent", number) for number in (1, 2, 3))
+    assert "| visits | raw.visits.count, raw.visits.day | yes |" in first
+    assert "| discount | \N{EN DASH} | \N{EN DASH} |" in first
+    assert "| visits | raw.tickets.sold | no |" in second
+    assert "The training did not trace the columns" in third
+
+
+def test_what_could_not_be_decided_is_a_row_with_its_reason(state: State) -> None:
+    found = markdown_card(state, "spent", 3)
+    assert "known_later (2). This was found, or could not be decided:" in found
+    assert "| discount, visits | known_later | not decided | no manifest | \N{EN DASH} |" in found
 
 
 # --- the page and the Markdown -----------------------------------------------------------------------------------

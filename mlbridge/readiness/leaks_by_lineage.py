@@ -1,0 +1,49 @@
+"""Columns that the search for leaks by lineage suspects, the one that also runs before each training."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from mlbridge.engines.warehouse import subquery
+from mlbridge.errors import listed
+from mlbridge.leaks.catalogue import NONE
+from mlbridge.leaks.lineage_search import outcome_columns, search_lineage
+from mlbridge.leaks.traced import trace_above
+from mlbridge.lineage.nodes import uncompiled
+from mlbridge.lineage.project_lineage import dialect_of
+from mlbridge.lineage.upstream import Upstream
+from mlbridge.readiness.assessment import Requirement, scored
+from mlbridge.readiness.examined import Examined
+from mlbridge.readiness.relations import ancestors_of
+from mlbridge.readiness.sample import table_of
+from mlbridge.readiness.source import Source
+from mlbridge.scoring.rows import SPLIT
+from mlbridge.spec.reading import read_spec
+from mlbridge.typing import Document
+
+
+def leaks_by_lineage(manifest: Document, source: Source, found: Examined) -> tuple[dict[str, str], Requirement]:
+    """Return the suspected columns, each with the reason, and the requirement.
+
+    Raises SetupError for a `known_at` or `lineage` in YAML that names what is not there.
+    """
+    code, node = "no_leak_by_lineage", found.relation.node
+    ids = ancestors_of(node, manifest)
+    part = {key: {id_: each for id_, each in manifest[key].items() if id_ in ids} for key in ("nodes", "sources")}
+    above = {**manifest, **part}
+    missing = list(uncompiled(above))
+    if missing:
+        why = f"the manifest has no compiled SQL of {listed(missing, 5)}: run `dbt compile` first"
+        return {}, scored(code, None, why)
+    project = trace_above(Upstream(above), source, dialect_of(manifest))
+    spec = read_spec(found.relation.name, found.settled.spec)
+    rows = subquery(exp.select("*").from_(table_of(found.relation)), SPLIT)
+    context = project.context(source, spec, node, rows, found.features)
+    suspected = {each.feature: each.evidence for each in search_lineage(context) if each.level != NONE}
+    late, undecided = outcome_columns(context)
+    if not suspected and not late:
+        return {}, scored(code, None, undecided)
+    said = "; ".join(f"'{name}': {reason}" for name, reason in suspected.items())
+    share = 1 - len(suspected) / len(found.features) if found.features else 1.0
+    none = f"none of {len(found.features):,} columns, read off the SQL of {len(ids):,} relations"
+    return suspected, scored(code, share, said or none, columns=listed(suspected))
