@@ -9,7 +9,7 @@
         versions.model,
         versions.version,
         versions.lineage
-    from {{ ref('ml_versions') }} as versions
+    from {{ mlbridge.rows_of(ref('ml_versions')) }} as versions
     inner join (
         select
             model,

@@ -19,4 +19,4 @@ select
     item.block,
     item.blocks,
     item.design_effect
-from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version', 'candidate'], fields) }} as item
+from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'metrics', ['model', 'version', 'candidate'], fields) }} as item

@@ -12,5 +12,5 @@ select
     coalesce(item.block, 'day') as block,
     item.blocks,
     case when item.design_effect > 1 then item.design_effect else 1 end as design_effect
-from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version'], fields, trained) }} as item
+from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'metrics', ['model', 'version'], fields, trained) }} as item
 where item.split = 'test' and item.slice = 'all'
