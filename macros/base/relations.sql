@@ -9,8 +9,8 @@
 {% endmacro %}
 
 {% macro rows_of(relation) %}
-  {#- A relation that takes an alias in a FROM, with `--empty` too: on some engines dbt then gives it one of its own. -#}
-  {{ return('(select * from ' ~ relation ~ ')') }}
+  {#- A relation that takes an alias in a FROM. With `--empty` dbt puts a subquery in its place, which has an alias on some engines. -#}
+  {{ return('(select * from ' ~ relation ~ ')' if flags.EMPTY else relation) }}
 {% endmacro %}
 
 {% macro is_scores(node) %}

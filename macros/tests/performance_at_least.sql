@@ -4,10 +4,10 @@
       performance.*,
       rules.greater_is_better,
       row_number() over (order by performance.window_end desc) as recency_rank
-    from {{ ref('mlbridge', 'ml_performance') }} as performance
-    inner join {{ ref('mlbridge', 'ml_champions') }} as champions
+    from {{ mlbridge.rows_of(ref('mlbridge', 'ml_performance')) }} as performance
+    inner join {{ mlbridge.rows_of(ref('mlbridge', 'ml_champions')) }} as champions
       on performance.model = champions.model and performance.version = champions.version
-    inner join {{ ref('ml_thresholds') }} as rules on performance.metric = rules.metric
+    inner join {{ mlbridge.rows_of(ref('ml_thresholds')) }} as rules on performance.metric = rules.metric
     where
       performance.model = {{ mlbridge.text(mlbridge.tested_model(model)) }}
       and performance.metric = {{ mlbridge.text(metric) }}

@@ -4,7 +4,7 @@ with limited as (
         limits.*,
         case when limits.bound < limits.usual then limits.bound else limits.usual end as bounded,
         limits.is_enough and (limits.is_over and limits.is_typical or limits.while_open) as may_alert
-    from {{ ref('int_ml_drift_thresholds') }} as limits
+    from {{ mlbridge.rows_of(ref('int_ml_drift_thresholds')) }} as limits
 ),
 
 beside as (

@@ -43,10 +43,10 @@ final as (
         states.expected_by as next_build_expected_by,
         states.decided_because as last_decision,
         states.decided_at as last_decision_at
-    from {{ ref('int_ml_model_states') }} as states
-    inner join {{ ref('int_ml_verdicts') }} as verdicts
+    from {{ mlbridge.rows_of(ref('int_ml_model_states')) }} as states
+    inner join {{ mlbridge.rows_of(ref('int_ml_verdicts')) }} as verdicts
         on states.model = verdicts.model
-    left join {{ ref('ml_thresholds') }} as rules
+    left join {{ mlbridge.rows_of(ref('ml_thresholds')) }} as rules
         on states.metric = rules.metric
     left join alerts
         on states.model = alerts.model

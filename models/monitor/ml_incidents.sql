@@ -12,7 +12,7 @@ with ranked as (
                 alerts.model asc,
                 alerts.what asc
         ) as alert_rank
-    from {{ ref('ml_alerts') }} as alerts
+    from {{ mlbridge.rows_of(ref('ml_alerts')) }} as alerts
     where alerts.is_current
 ),
 
@@ -58,11 +58,11 @@ of_alerts as (
         worst.n as alerts,
         sources.names as sources
     from worst
-    inner join {{ ref('int_ml_incident_names') }} as models
+    inner join {{ mlbridge.rows_of(ref('int_ml_incident_names')) }} as models
         on worst.incident = models.incident and models.kind = 'model'
-    left join {{ ref('int_ml_incident_names') }} as features
+    left join {{ mlbridge.rows_of(ref('int_ml_incident_names')) }} as features
         on worst.incident = features.incident and features.kind = 'feature'
-    left join {{ ref('int_ml_incident_names') }} as sources
+    left join {{ mlbridge.rows_of(ref('int_ml_incident_names')) }} as sources
         on worst.incident = sources.incident and sources.kind = 'source'
 ),
 
@@ -82,7 +82,7 @@ states as (
             when 'rows' then 'rows of ' || coalesce(origins.origin, findings.model)
             else 'version of ' || findings.model
         end as incident
-    from {{ ref('int_ml_findings') }} as findings
+    from {{ mlbridge.rows_of(ref('int_ml_findings')) }} as findings
     left join origins
         on findings.model = origins.model
     where findings.about in ('build', 'rows', 'version') and findings.verdict in ('act', 'look')

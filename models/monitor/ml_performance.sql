@@ -43,14 +43,14 @@ beside as (
         fixed.threshold is not null as is_fixed,
         case when rules.greater_is_better then 1 else 0 end as perfect,
         case when rules.greater_is_better then -1 else 1 end as worse
-    from {{ ref('int_ml_performance_intervals') }} as measured
-    inner join {{ ref('ml_thresholds') }} as rules
+    from {{ mlbridge.rows_of(ref('int_ml_performance_intervals')) }} as measured
+    inner join {{ mlbridge.rows_of(ref('ml_thresholds')) }} as rules
         on measured.metric = rules.metric
-    inner join {{ ref('ml_windows') }} as windows
+    inner join {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
         on {{ mlbridge.same('measured', 'windows', 'model, version, window_size, window_start') }}
-    inner join {{ ref('ml_versions') }} as versions
+    inner join {{ mlbridge.rows_of(ref('ml_versions')) }} as versions
         on {{ mlbridge.same('measured', 'versions', 'model, version') }} and versions.outcome <> 'runner_up'
-    left join {{ ref('int_ml_usual_skill') }} as usual
+    left join {{ mlbridge.rows_of(ref('int_ml_usual_skill')) }} as usual
         on {{ mlbridge.same('measured', 'usual', 'model, version, window_start, slice, metric') }}
     left join fixed
         on measured.model = fixed.model and fixed.feature is null and measured.metric = fixed.metric

@@ -31,15 +31,15 @@ from (
         case
             when facts.{{ mlbridge.quoted(spec.target) }} is not null then {{ mlbridge.fingerprint(spec, slices) }}
         end as outcome
-    from {{ ref(name ~ '_predictions') }} as predictions
-    inner join {{ ref('ml_versions') }} as versions
+    from {{ mlbridge.rows_of(ref(name ~ '_predictions')) }} as predictions
+    inner join {{ mlbridge.rows_of(ref('ml_versions')) }} as versions
         on
             predictions.version = versions.version
             and versions.model = {{ mlbridge.text(name) }}
             and versions.outcome <> 'runner_up'
-    left join {{ split }} as facts
+    left join {{ mlbridge.rows_of(split) }} as facts
         on {{ mlbridge.same_row('predictions', 'facts', spec) }}
-    cross join (select min({{ time }}) as moment from {{ split }} as facts) as oldest
+    cross join (select min({{ time }}) as moment from {{ mlbridge.rows_of(split) }} as facts) as oldest
     where
         predictions.target = {{ mlbridge.text(spec.target) }}
         and predictions.prediction is not null

@@ -9,4 +9,4 @@ select
     item.evidence,
     item.reason is not null as allowed,
     item.reason
-from {{ mlbridge.unfold(ref('ml_versions'), 'leaks', ['model', 'version'], fields) }} as item
+from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'leaks', ['model', 'version'], fields) }} as item

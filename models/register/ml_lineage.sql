@@ -10,7 +10,7 @@
         versions.version,
         versions.trained_at,
         versions.lineage
-    from {{ ref('ml_versions') }} as versions
+    from {{ mlbridge.rows_of(ref('ml_versions')) }} as versions
     {% if is_incremental() %}
     left join (select distinct model, version, trained_at from {{ this }}) as known
         on versions.model = known.model and versions.version = known.version and versions.trained_at = known.trained_at

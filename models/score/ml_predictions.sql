@@ -22,7 +22,7 @@ select
     predictions.scored_at,
     predictions.not_scored_because
 from {{ mlbridge.current_predictions(ref(name ~ '_predictions')) }} as predictions
-left join {{ split }} as facts
+left join {{ mlbridge.rows_of(split) }} as facts
     on
         predictions.entity = {{ mlbridge.key_as_text(spec.entity, 'facts') }}
         and predictions.time = cast(facts.{{ mlbridge.quoted(spec.time) }} as timestamp)

@@ -6,8 +6,8 @@ with ranked as (
             partition by predictions.model, predictions.entity, predictions.time
             order by {{ mlbridge.preferred_first('predictions', 'champions.version') }}
         ) as preference_rank
-    from {{ ref('ml_predictions') }} as predictions
-    left join {{ ref('ml_champions') }} as champions on predictions.model = champions.model
+    from {{ mlbridge.rows_of(ref('ml_predictions')) }} as predictions
+    left join {{ mlbridge.rows_of(ref('ml_champions')) }} as champions on predictions.model = champions.model
 )
 
 select

@@ -7,4 +7,4 @@ select
     item.mean,
     item.std,
     item.n
-from {{ mlbridge.unfold(ref('ml_versions'), 'importances', ['model', 'version'], fields) }} as item
+from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'importances', ['model', 'version'], fields) }} as item

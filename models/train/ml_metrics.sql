@@ -1,4 +1,5 @@
 {{ mlbridge.output() }}
+{%- set versions = mlbridge.rows_of(ref('ml_versions')) -%}
 {%- set fields = {
     'split': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'low': 'number', 'high': 'number',
     'n': 'count', 'baseline': 'number', 'baseline_name': 'text', 'block': 'text', 'blocks': 'count', 'design_effect': 'number',
@@ -19,4 +20,4 @@ select
     item.block,
     item.blocks,
     item.design_effect
-from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version', 'candidate'], fields) }} as item
+from {{ mlbridge.unfold(versions, 'metrics', ['model', 'version', 'candidate'], fields) }} as item

@@ -21,4 +21,4 @@ select
     item.partner_mean,
     item.partner_correlation,
     item.mean
-from {{ mlbridge.unfold(ref('ml_versions'), 'profile', ['model', 'version'], fields) }} as item
+from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'profile', ['model', 'version'], fields) }} as item

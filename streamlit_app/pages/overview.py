@@ -69,7 +69,7 @@ def models_table(overview: pd.DataFrame) -> None:
         column_config={
             **figures,
             "verdict": st.column_config.TextColumn("verdict", help=WORDS["verdict"]),
-            "why": st.column_config.TextColumn("why", width="large", help="Each card below has the whole sentence"),
+            "why": st.column_config.TextColumn("why", width="medium", help="Each card below has the whole sentence"),
             "course": st.column_config.ImageColumn("realized over time", width=165),
             "data until": st.column_config.TextColumn("data until", help="The newest row that was scored"),
             "last build": st.column_config.TextColumn("last build", help=LAST_BUILD),
@@ -187,7 +187,7 @@ def against(row: Any, value: float, kind: str) -> str | None:
     """Compare a figure with the value without skill on the same rows, which moves with the base rate as it does."""
     if pd.isna(row.baseline) or row.kind != kind:
         return None
-    return f"{fmt.change(value - row.baseline)} against {fmt.number(row.baseline)} without skill"
+    return f"{fmt.change(value - row.baseline)} from naive {fmt.number(row.baseline)}"
 
 
 def drifted(row: Any) -> None:

@@ -599,10 +599,12 @@ def alerts(host: Host, as_of: str) -> Iterator[tuple[tuple[str, str, datetime], 
         silent = ~(speaks | table["alert"]).groupby([table["model"], table["what"], table["window"]]).transform("any")
         for (model, what), windows in table[~silent].groupby(["model", "what"]):
             newest = windows["window"].max()
-            since = None
+            since, missed = None, 0
             for start, rows in windows.groupby("window"):
-                since = (since or start.to_pydatetime()) if rows["alert"].any() else None
-                if since is not None:
+                missed = 0 if rows["alert"].any() else missed + 1
+                since = None if missed > 1 else since
+                if missed == 0:
+                    since = since or start.to_pydatetime()
                     figures = ", ".join(rows[rows["alert"]].sort_values("place")["sentence"])
                     more = moved.get((model, start), "") if about == "performance" else ""
                     yield (

@@ -227,6 +227,8 @@ PUBLISHED = (
     "ml_decisions", "ml_leaks", "ml_lineage",
 )  # fmt: skip
 SHOP_MODELS = ("basket", "amount")
+HISTORY = ("ml_runs", "ml_distributions", "ml_realized")
+ON_POSTGRES = ("--target", "postgres", "--vars", "{mlbridge_grant_select: [analysts]}")
 Tables = dict[str, list[tuple[Any, ...]]]
 
 
@@ -242,10 +244,8 @@ def nodes_of_the_shop(server: Postgres, database: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def copied(
-    tmp_path_factory: pytest.TempPathFactory, server: Postgres, warm: Warm, aged_shop: Host
-) -> dict[str, Tables]:
-    """The published tables by engine: those of the shop, and those made on PostgreSQL from the shop's own logbooks."""
+def shop_there(tmp_path_factory: pytest.TempPathFactory, server: Postgres, warm: Warm, aged_shop: Host) -> Host:
+    """The package's tables on PostgreSQL, made from the shop's own logbooks by two builds."""
     host = host_on_both(tmp_path_factory.mktemp("published"), server, list(SHOP_MODELS), "published")
     names = nodes_of_the_shop(server, aged_shop.path / "earlier.duckdb")
     # both models read one source, as in the shop: their alerts are incidents together
@@ -262,10 +262,15 @@ def copied(
     warm.dbt(host.path, "deps")
     with server.connection.cursor() as cursor:
         cursor.execute("create role analysts")
-    on_postgres = ("--target", "postgres", "--vars", "{mlbridge_grant_select: [analysts]}")
-    warm.dbt(host.path, "run", "--select", "+ml_distributions", "+ml_realized", *on_postgres)
+    warm.dbt(host.path, "run", "--select", "+ml_distributions", "+ml_realized", *ON_POSTGRES)
     nodes_of_the_shop(server, aged_shop.database)
-    warm.dbt(host.path, "build", *on_postgres)
+    warm.dbt(host.path, "build", *ON_POSTGRES)
+    return host
+
+
+@pytest.fixture(scope="module")
+def copied(shop_there: Host, server: Postgres, aged_shop: Host) -> dict[str, Tables]:
+    """The published tables by engine: those of the shop, and those made on PostgreSQL."""
     return {
         "duckdb": {name: aged_shop.rows(f"from main_insight.{name}") for name in PUBLISHED},
         "postgres": {name: server.rows(f"select * from published.{name}") for name in PUBLISHED},
@@ -344,3 +349,22 @@ def test_who_is_named_may_read_the_published_tables_and_no_other(server: Postgre
         where nspname in ('published', 'lab') and has_table_privilege('analysts', pg_class.oid, 'select')
     """)
     assert {name for (name,) in may} == {*PUBLISHED, "ml_runs", "ml_nodes", "ml_access", "ml_incidents", "ml_health"}
+
+
+def columns_of(server: Postgres) -> set[tuple[str, ...]]:
+    return set(
+        server.rows("select table_name, column_name, data_type from information_schema.columns "
+                    "where table_schema = 'published' and table_name like 'ml_%'")
+    )  # fmt: skip
+
+
+def test_an_empty_build_gives_typed_tables_and_keeps_history(shop_there: Host, server: Postgres, warm: Warm) -> None:
+    """The last test empties the tables."""
+    columns = columns_of(server)
+    before = {name: set(server.rows(f"select * from published.{name}")) for name in HISTORY}
+    warm.dbt(shop_there.path, "build", "--empty", "--select", "package:mlbridge", *ON_POSTGRES)
+    assert columns_of(server) == columns
+    for name in PUBLISHED:
+        rows = server.rows(f"select * from published.{name}")
+        assert set(rows) >= before[name] if name in before else not rows, name
+    assert set(server.rows("select * from published.ml_runs")) > before["ml_runs"]

@@ -16,6 +16,10 @@ def unfold(
     return relation
 
 
+def rows_of(relation: str) -> str:
+    return relation
+
+
 def lineage_documents() -> str:
     return "(select '[]' as document)"
 

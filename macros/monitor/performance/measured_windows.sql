@@ -34,7 +34,7 @@
   from (
     {{ measured }}
   ) as measured
-  inner join {{ ref('ml_windows') }} as windows
+  inner join {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
     on
       {{ mlbridge.same_window('windows', 'measured', name, version) }}
   where {{ mlbridge.known_slice('measured.slice', name, version) }}
@@ -70,7 +70,7 @@
     cast(null as bigint) as df,
     {{ number }} as optimism,
     {{ number }} as skewness
-  from {{ ref('ml_windows') }} as windows
+  from {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
   inner join (
     select distinct window_size, window_start, metric, cast(null as {{ dbt.type_string() }}) as block
     from {{ this }}

@@ -31,7 +31,7 @@
   from (
     {{ counted }}
   ) as counted
-  left join {{ ref('ml_windows') }} as windows
+  left join {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
     on
       {{ mlbridge.same_window('windows', 'counted', name, version) }}
       and '{{ period }}' = 'scored'
@@ -67,7 +67,7 @@
     windows.rows_left,
     cast(0 as bigint) as outcomes,
     {{ number }} as outcome_sum
-  from {{ ref('ml_windows') }} as windows
+  from {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
   where
     windows.model = {{ mlbridge.text(name) }}
     and windows.version = {{ version }}

@@ -102,7 +102,7 @@
     {{ slice }} = 'all'
     or {{ slice }} in (
       select known.slice
-      from {{ ref('ml_metrics') }} as known
+      from {{ mlbridge.rows_of(ref('ml_metrics')) }} as known
       where known.model = {{ mlbridge.text(name) }} and known.version = {{ version }}
     )
   )

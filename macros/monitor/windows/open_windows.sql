@@ -12,7 +12,7 @@
   {%- set kept = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_incremental() else [] -%}
   {%- set query -%}
     select windows.version, windows.window_start
-    from {{ ref('ml_windows') }} as windows
+    from {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
     {% if is_incremental() -%}
     left join (
       select distinct
@@ -59,7 +59,7 @@
   {#- The versions whose training period has not been counted yet by windows of the current size. -#}
   {%- set query -%}
     select distinct windows.version
-    from {{ ref('ml_windows') }} as windows
+    from {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
     where
       windows.model = {{ mlbridge.text(name) }}
       {%- if is_incremental() %}

@@ -23,8 +23,8 @@ with drifted as (
         {{ mlbridge.action_on_drift() }} as action,
         drift.metric || ' ' || {{ mlbridge.figure('drift.value') }} || ' against ' || drift.baseline
         || ' (threshold ' || {{ mlbridge.figure('drift.threshold') }} || ')' as sentence
-    from {{ ref('ml_drift') }} as drift
-    left join {{ ref('int_ml_relied_features') }} as relied
+    from {{ mlbridge.rows_of(ref('ml_drift')) }} as drift
+    left join {{ mlbridge.rows_of(ref('int_ml_relied_features')) }} as relied
         on {{ mlbridge.same('drift', 'relied', 'model, version, feature') }}
     where drift.value is not null
 ),
@@ -54,7 +54,7 @@ final as (
         max(watched.action) as action,
         {{ mlbridge.joined('case when watched.alert then watched.sentence end', 'watched.sort_key') }} as figures
     from watched
-    inner join {{ ref('ml_champions') }} as champions
+    inner join {{ mlbridge.rows_of(ref('ml_champions')) }} as champions
         on {{ mlbridge.same('watched', 'champions', 'model, version') }}
     group by
         watched.model, watched.version, watched.about, watched.what, watched.feature, watched.kind, watched.slice,

@@ -34,7 +34,7 @@ placed as (
         bins.companions,
         bins.companion_sum,
         bins.companion_square
-    from {{ ref('int_ml_window_bins') }} as bins
+    from {{ mlbridge.rows_of(ref('int_ml_window_bins')) }} as bins
     inner join features
         on {{ mlbridge.same('bins', 'features', 'model, version, feature') }}
 ),

@@ -1,6 +1,7 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
 -- The design effect of each metric: how much dependence within the blocks of a version widens its variance, on the test
 -- rows.
+{%- set versions = mlbridge.rows_of(ref('ml_versions')) %}
 {%- set fields = {
     'split': 'text', 'slice': 'text', 'metric': 'text', 'block': 'text', 'blocks': 'count', 'design_effect': 'number',
 } %}
@@ -12,5 +13,5 @@ select
     coalesce(item.block, 'day') as block,
     item.blocks,
     case when item.design_effect > 1 then item.design_effect else 1 end as design_effect
-from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version'], fields, trained) }} as item
+from {{ mlbridge.unfold(versions, 'metrics', ['model', 'version'], fields, trained) }} as item
 where item.split = 'test' and item.slice = 'all'

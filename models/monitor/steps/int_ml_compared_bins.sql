@@ -60,14 +60,14 @@ final as (
         own.companions,
         own.companion_sum,
         own.companion_square
-    from {{ ref('int_ml_window_pairs') }} as pairs
-    inner join {{ ref('int_ml_reference_bins') }} as reference
+    from {{ mlbridge.rows_of(ref('int_ml_window_pairs')) }} as pairs
+    inner join {{ mlbridge.rows_of(ref('int_ml_reference_bins')) }} as reference
         on {{ mlbridge.same('pairs', 'reference', 'model, version, feature') }}
-    left join {{ ref('int_ml_aligned_bins') }} as own
+    left join {{ mlbridge.rows_of(ref('int_ml_aligned_bins')) }} as own
         on
             {{ mlbridge.same('pairs', 'own', 'model, version, period, window_start, feature') }}
             and reference.bin = own.bin
-    left join {{ ref('int_ml_aligned_bins') }} as earlier
+    left join {{ mlbridge.rows_of(ref('int_ml_aligned_bins')) }} as earlier
         on
             {{ mlbridge.same('pairs', 'earlier', 'model, version, period') }}
             and pairs.previous_start = earlier.window_start

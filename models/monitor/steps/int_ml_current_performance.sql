@@ -19,8 +19,8 @@ ranked as (
                 end,
                 performance.window_end desc
         ) as preference
-    from {{ ref('ml_performance') }} as performance
-    inner join {{ ref('ml_champions') }} as champions
+    from {{ mlbridge.rows_of(ref('ml_performance')) }} as performance
+    inner join {{ mlbridge.rows_of(ref('ml_champions')) }} as champions
         on {{ mlbridge.same('performance', 'champions', 'model, version') }}
     inner join models
         on {{ mlbridge.same('performance', 'models', 'model, metric') }}

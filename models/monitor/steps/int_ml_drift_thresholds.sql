@@ -28,18 +28,18 @@ facts as (
         coalesce(dependence.design_effect, 1) as design_effect,
         least(levels.alpha, exp(-rules.deviations * rules.deviations / 2e0) / 2) as alpha,
         greatest(levels.deviations, rules.deviations) as deviations
-    from {{ ref('int_ml_drift_long') }} as measured
-    inner join {{ ref('ml_thresholds') }} as rules
+    from {{ mlbridge.rows_of(ref('int_ml_drift_long')) }} as measured
+    inner join {{ mlbridge.rows_of(ref('ml_thresholds')) }} as rules
         on measured.metric = rules.metric
-    inner join {{ ref('ml_windows') }} as windows
+    inner join {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
         on {{ mlbridge.same('measured', 'windows', 'model, version, window_start') }}
-    inner join {{ ref('int_ml_significance_levels') }} as levels
+    inner join {{ mlbridge.rows_of(ref('int_ml_significance_levels')) }} as levels
         on {{ mlbridge.same('measured', 'levels', 'model, version') }}
-    left join {{ ref('int_ml_usual_drift') }} as usual
+    left join {{ mlbridge.rows_of(ref('int_ml_usual_drift')) }} as usual
         on {{ mlbridge.same('measured', 'usual', 'model, version, feature, baseline, metric') }}
-    left join {{ ref('int_ml_chance_moments') }} as chance
+    left join {{ mlbridge.rows_of(ref('int_ml_chance_moments')) }} as chance
         on {{ mlbridge.same('measured', 'chance', 'model, version, period, window_start, feature, baseline') }}
-    left join {{ ref('int_ml_design_effects') }} as dependence
+    left join {{ mlbridge.rows_of(ref('int_ml_design_effects')) }} as dependence
         on {{ mlbridge.same('measured', 'dependence', 'model, version, feature') }}
     left join fixed as own
         on {{ mlbridge.same('measured', 'own', 'model, feature, metric') }}

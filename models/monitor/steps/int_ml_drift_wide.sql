@@ -8,7 +8,7 @@ with shares as (
         compared.baseline_rows_in_bin / nullif(compared.rows_baseline, 0) as baseline_share,
         (compared.rows_in_bin + compared.baseline_rows_in_bin)
         / nullif(compared.rows_used + compared.rows_baseline, 0) as pooled_share
-    from {{ ref('int_ml_compared_bins') }} as compared
+    from {{ mlbridge.rows_of(ref('int_ml_compared_bins')) }} as compared
 ),
 
 running as (

@@ -31,7 +31,7 @@ known as (
         item.absolute as absolute_error_mean,
         item.squared as squared_error_mean,
         item.fourth as fourth_power_mean
-    from {{ mlbridge.unfold(ref('ml_versions'), 'estimation', ['model', 'version'], fields) }} as item
+    from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'estimation', ['model', 'version'], fields) }} as item
 ),
 
 final as (

@@ -14,7 +14,7 @@ with facts as (
             when states.baseline is null then ''
             else ', naive baseline ' || {{ mlbridge.figure('states.baseline') }}
         end as figures
-    from {{ ref('int_ml_model_states') }} as states
+    from {{ mlbridge.rows_of(ref('int_ml_model_states')) }} as states
 ),
 
 findings as (

@@ -55,7 +55,7 @@ named as (
         sources.source as name,
         0 as severity_rank
     from models
-    inner join {{ ref('int_ml_model_sources') }} as sources
+    inner join {{ mlbridge.rows_of(ref('int_ml_model_sources')) }} as sources
         on models.model = sources.model
     inner join several
         on models.incident = several.incident

@@ -74,7 +74,7 @@ troubles as (
         {{ mlbridge.joined(failed, 'nodes.name') }} as nodes_failed,
         {{ mlbridge.joined(skipped, 'nodes.name') }} as nodes_skipped
     from models
-    inner join {{ ref('ml_nodes') }} as nodes
+    inner join {{ mlbridge.rows_of(ref('ml_nodes')) }} as nodes
         on models.model = nodes.model or nodes.model is null
     inner join last_runs
         on nodes.name = last_runs.node and last_runs.recency = 1

@@ -20,7 +20,7 @@ with ranked as (
                 decisions.as_of desc,
                 decisions.invocation_id desc
         ) as training_recency
-    from {{ ref('ml_decisions') }} as decisions
+    from {{ mlbridge.rows_of(ref('ml_decisions')) }} as decisions
 ),
 
 retired as (

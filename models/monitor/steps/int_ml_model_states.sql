@@ -47,17 +47,17 @@ final as (
     from models
     left join trained
         on models.model = trained.model
-    left join {{ ref('ml_champions') }} as champions
+    left join {{ mlbridge.rows_of(ref('ml_champions')) }} as champions
         on models.model = champions.model
-    left join {{ ref('ml_versions') }} as versions
+    left join {{ mlbridge.rows_of(ref('ml_versions')) }} as versions
         on {{ mlbridge.same('champions', 'versions', 'model, version') }} and versions.outcome <> 'runner_up'
-    left join {{ ref('int_ml_current_performance') }} as performance
+    left join {{ mlbridge.rows_of(ref('int_ml_current_performance')) }} as performance
         on models.model = performance.model
-    left join {{ ref('int_ml_newest_rows') }} as newest
+    left join {{ mlbridge.rows_of(ref('int_ml_newest_rows')) }} as newest
         on models.model = newest.model
-    left join {{ ref('int_ml_last_builds') }} as builds
+    left join {{ mlbridge.rows_of(ref('int_ml_last_builds')) }} as builds
         on models.model = builds.model
-    left join {{ ref('int_ml_last_decisions') }} as decisions
+    left join {{ mlbridge.rows_of(ref('int_ml_last_decisions')) }} as decisions
         on models.model = decisions.model
 )
 

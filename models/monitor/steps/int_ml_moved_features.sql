@@ -9,8 +9,8 @@ with weighed as (
         drift.feature,
         drift.value,
         importances.mean * drift.value / drift.threshold as weight
-    from {{ ref('ml_drift') }} as drift
-    inner join {{ ref('ml_importances') }} as importances
+    from {{ mlbridge.rows_of(ref('ml_drift')) }} as drift
+    inner join {{ mlbridge.rows_of(ref('ml_importances')) }} as importances
         on {{ mlbridge.same('drift', 'importances', 'model, version, feature') }}
     where
         drift.metric = 'psi'

@@ -16,7 +16,7 @@ compared as (
             over (partition by {{ group }}) as deciding_can_alert,
         max(case when performance.metric = deciding.metric and performance.alert then 1 else 0 end)
             over (partition by {{ group }}) as deciding_alerts
-    from {{ ref('ml_performance') }} as performance
+    from {{ mlbridge.rows_of(ref('ml_performance')) }} as performance
     left join deciding
         on performance.model = deciding.model
 ),

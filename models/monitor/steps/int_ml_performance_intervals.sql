@@ -48,8 +48,8 @@ with measured as (
         cast({{ mlbridge.freedom('0', 'estimated.n', none) }} as bigint) as degrees_of_freedom,
         0 as optimism,
         0 as skewness
-    from {{ ref('int_ml_estimated_metrics') }} as estimated
-    left join {{ ref('int_ml_block_effects') }} as blocks
+    from {{ mlbridge.rows_of(ref('int_ml_estimated_metrics')) }} as estimated
+    left join {{ mlbridge.rows_of(ref('int_ml_block_effects')) }} as blocks
         on {{ mlbridge.same('estimated', 'blocks', 'model, version, metric') }}
 ),
 

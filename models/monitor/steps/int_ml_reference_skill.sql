@@ -2,6 +2,7 @@
 -- Value, naive baseline and skill of each version in the windows of its validation and test rows, without windows that
 -- hold fewer than half the average rows. Versions of before 0.6 did not record baselines by window: for them over the
 -- test rows as a whole, with a NULL window.
+{%- set versions = mlbridge.rows_of(ref('ml_versions')) %}
 {%- set fields = {
     'window_size': 'text', 'window': 'text', 'slice': 'text', 'metric': 'text', 'value': 'number', 'baseline': 'number',
     'n': 'count',
@@ -32,7 +33,7 @@ windows as (
         avg(cast(item.n as {{ mlbridge.type_double() }})) over (
             partition by item.model, item.version, item.slice, item.metric
         ) as n_typical
-    from {{ mlbridge.unfold(ref('ml_versions'), 'reference', ['model', 'version'], fields) }} as item
+    from {{ mlbridge.unfold(versions, 'reference', ['model', 'version'], fields) }} as item
     inner join sizes
         on {{ mlbridge.same('item', 'sizes', 'model, version, window_size') }}
     where item.value is not null and item.baseline is not null
@@ -48,7 +49,7 @@ as_a_whole as (
         item.value,
         item.baseline,
         cast(item.n as {{ mlbridge.type_double() }}) as n
-    from {{ mlbridge.unfold(ref('ml_versions'), 'metrics', ['model', 'version'], of_test, trained) }} as item
+    from {{ mlbridge.unfold(versions, 'metrics', ['model', 'version'], of_test, trained) }} as item
     where
         item.split = 'test'
         and item.value is not null
@@ -79,7 +80,7 @@ final as (
         (found.value - found.baseline)
         / nullif(case when rules.greater_is_better then 1 else 0 end - found.baseline, 0) as skill
     from found
-    inner join {{ ref('ml_thresholds') }} as rules
+    inner join {{ mlbridge.rows_of(ref('ml_thresholds')) }} as rules
         on found.metric = rules.metric
 )
 

@@ -4,7 +4,7 @@ with ranked as (
     select
         findings.*,
         row_number() over (partition by findings.model order by findings.finding_rank) as preference
-    from {{ ref('int_ml_findings') }} as findings
+    from {{ mlbridge.rows_of(ref('int_ml_findings')) }} as findings
 ),
 
 final as (

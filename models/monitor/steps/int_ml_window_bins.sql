@@ -25,7 +25,7 @@ counted as (
         counted.companion_sum,
         counted.companion_square,
         counted.rows_new
-    from {{ ref('ml_distributions') }} as counted
+    from {{ mlbridge.rows_of(ref('ml_distributions')) }} as counted
     inner join sizes
         on {{ mlbridge.same('counted', 'sizes', 'model, version, window_size') }}
     where counted.feature <> 'ml_estimate'
@@ -40,7 +40,7 @@ predicted as (
         'ml_prediction' as feature,
         item.bin,
         item.n as rows_in_bin
-    from {{ mlbridge.unfold(ref('ml_versions'), 'reference', ['model', 'version'], fields) }} as item
+    from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'reference', ['model', 'version'], fields) }} as item
     inner join sizes
         on {{ mlbridge.same('item', 'sizes', 'model, version, window_size') }}
     where item.metric = 'ml_prediction'

@@ -26,7 +26,7 @@ bins as (
         sum(bins.rows_in_bin)
             over (partition by bins.model, bins.version, bins.period, bins.feature, bins.bin)
             as period_rows_in_bin
-    from {{ ref('int_ml_window_bins') }} as bins
+    from {{ mlbridge.rows_of(ref('int_ml_window_bins')) }} as bins
     inner join features
         on {{ mlbridge.same('bins', 'features', 'model, version, feature') }}
 ),
