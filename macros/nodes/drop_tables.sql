@@ -25,8 +25,10 @@
 {% endmacro %}
 
 {% macro drop_tables_of(node, really) %}
-  {#- A node's table or view, and what a build that was killed has left of it. -#}
-  {%- for name in [node.alias, node.alias ~ '__dbt_tmp', node.alias ~ '__dbt_backup'] -%}
+  {#- A node's table or view, what a build that was killed has left of it, and what stands beside the logbook of a training node in SQL. -#}
+  {%- set endings = ['', '__dbt_tmp', '__dbt_backup'] + (['_inbox', '_request'] if node.name.endswith('_training') else []) -%}
+  {%- for ending in endings -%}
+    {%- set name = node.alias ~ ending -%}
     {%- set relation = adapter.get_relation(node.database, node.schema, name) -%}
     {%- if relation is not none -%}
       {{ log(('dropped ' if really else 'would drop ') ~ relation, info=true) }}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.reader import message_of
 from mlbridge.engines.warehouse import Warehouse, column, parse_type, select, subquery
 from mlbridge.features.columns import TEMPORAL
@@ -56,7 +55,7 @@ class RowQueries:
         """Return the one row of a query; None where a table above the model cannot be read, which a warning says."""
         try:
             return self.warehouse.row(query)
-        except PYTHON_ENGINE.error as error:
+        except self.warehouse.error as error:
             warn(
                 self.node.rpartition(".")[2],
                 f"the search for leaks by lineage cannot read a table: {message_of(error)}",

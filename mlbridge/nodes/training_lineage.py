@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.adapters import Relation as Table
 from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.engines.warehouse import Place as TablePlace
@@ -64,7 +63,7 @@ def search_manifest(
     manifest = above.manifest
     stored = _stored(warehouse, manifest)
     found = relations(manifest, stored)
-    lineage = trace(found, DIALECT)
+    lineage = trace(found, warehouse.dialect)
     titles = {id_: _name(each, manifest) for id_, each in _every(manifest).items()}
     lacking = {**above.unread, **lineage.unread}
     if lacking:
@@ -102,7 +101,7 @@ def _stored(warehouse: Warehouse, manifest: Document) -> dict[TablePlace, Column
         written = str(node.get("relation_name") or "")
         if written.startswith("'"):
             database, schema, name = (str(node.get(key) or "").lower() for key in ("database", "schema", "identifier"))
-            with suppress(PYTHON_ENGINE.error):  # the training need not read it; what YAML says of its columns stays
+            with suppress(warehouse.error):  # the training need not read it; what YAML says of its columns stays
                 names = warehouse.names(exp.to_table(written, dialect=DIALECT))
                 stored[database, schema, name] = dict.fromkeys(names, "")
     return stored
