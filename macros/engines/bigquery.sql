@@ -47,3 +47,5 @@
   {%- set escaped = value | replace('\\', '\\\\') | replace("'", "\\'") | replace('\n', '\\n') | replace('\r', '\\r') -%}
   {{ return("'" ~ escaped ~ "'") }}
 {% endmacro %}
+
+{% macro bigquery__type_bytes() %}{{ return('bytes') }}{% endmacro %}

@@ -86,6 +86,10 @@
 
 {% macro default__type_double() %}{{ return('double precision') }}{% endmacro %}
 
+{% macro default__session_settings() %}{{ return([]) }}{% endmacro %}
+
+{% macro default__type_bytes() %}{{ return('binary') }}{% endmacro %}
+
 {% macro default__raised(message) %}
   {#- For engines without such a function: the message is cast to a number, which fails and quotes it. -#}
   {{ return('cast(cast(' ~ message ~ ' as int) as ' ~ dbt.type_string() ~ ')') }}

@@ -51,6 +51,8 @@ def materialize(answer, session): pass
 
 {% macro duckdb__can_unfold(text) %}{{ return('json_valid(' ~ text ~ ')') }}{% endmacro %}
 
+{% macro duckdb__type_bytes() %}{{ return('blob') }}{% endmacro %}
+
 {% macro duckdb__json_array(texts) %}
   {{ return('cast(json_array(' ~ texts | join(', ') ~ ') as varchar)') }}
 {% endmacro %}

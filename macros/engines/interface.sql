@@ -35,6 +35,11 @@
   {{ return(adapter.dispatch('type_double', 'mlbridge')()) }}
 {% endmacro %}
 
+{% macro type_bytes() %}
+  {#- A text of bytes, such as an artifact. -#}
+  {{ return(adapter.dispatch('type_bytes', 'mlbridge')()) }}
+{% endmacro %}
+
 {% macro later(unit, count, moment) %}{{ return(adapter.dispatch('later', 'mlbridge')(unit, count, moment)) }}{% endmacro %}
 
 {% macro text(value) %}
@@ -115,6 +120,15 @@
 {% macro column_names(relation) %}
   {#- The columns of a table or view that is there, also of a view that cannot be read any more because what it reads has changed. -#}
   {{ return(adapter.dispatch('column_names', 'mlbridge')(relation)) }}
+{% endmacro %}
+
+{% macro settle_session() %}
+  {#- Settings under which the engine plans the long queries of monitoring fast, for the connection of the calling node. -#}
+  {%- if execute -%}
+    {%- for setting in adapter.dispatch('session_settings', 'mlbridge')() -%}
+      {%- call statement('setting') -%}{{ setting }}{%- endcall -%}
+    {%- endfor -%}
+  {%- endif -%}
 {% endmacro %}
 
 {% macro publication(tables, facts) %}

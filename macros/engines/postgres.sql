@@ -89,4 +89,14 @@
   ), false)
 {% endmacro %}
 
+{% macro postgres__session_settings() %}
+  {#-
+    Compiling the expressions of `ml_distributions` takes the server minutes, and running them seconds. It expects few rows where a document
+    is unfolded, and so would unfold it again for each row of another table, in nested loops.
+  -#}
+  {{ return(['set jit = off', 'set enable_nestloop = off']) }}
+{% endmacro %}
+
+{% macro postgres__type_bytes() %}{{ return('bytea') }}{% endmacro %}
+
 {% macro postgres__unquoted_role(written) %}{{ return(written | lower) }}{% endmacro %}

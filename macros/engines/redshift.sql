@@ -36,3 +36,7 @@
 {% macro redshift__observed_grants() %}{#- Nor its catalog. -#}{{ return(none) }}{% endmacro %}
 
 {% macro redshift__can_read(role, schema, relation) %}{{ return(mlbridge.default__can_read(role, schema, relation)) }}{% endmacro %}
+
+{% macro redshift__session_settings() %}{{ return([]) }}{% endmacro %}
+
+{% macro redshift__type_bytes() %}{{ return('varbyte') }}{% endmacro %}

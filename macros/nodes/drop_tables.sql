@@ -30,9 +30,13 @@
 {% endmacro %}
 
 {% macro drop_tables_of(node, really) %}
-  {#- The table or view of a node, of which `node` has the place, what a killed build has left of it, and its copy for dashboards. -#}
+  {#-
+    The table or view of a node, of which `node` has the place, what a killed build has left of it, what stands beside the logbook of a
+    training node in SQL, and its copy for dashboards.
+  -#}
   {%- set places = [] -%}
-  {%- for end in ['', '__dbt_tmp', '__dbt_backup'] -%}{%- do places.append((node.schema, node.alias ~ end)) -%}{%- endfor -%}
+  {%- set endings = ['', '__dbt_tmp', '__dbt_backup'] + (['_inbox', '_request'] if node.alias.endswith('_training') else []) -%}
+  {%- for end in endings -%}{%- do places.append((node.schema, node.alias ~ end)) -%}{%- endfor -%}
   {%- set published = mlbridge.published_schema(graph.nodes['model.mlbridge.ml_runs'].schema) -%}
   {%- if published is not none and node.alias.startswith('ml_') -%}{%- do places.append((published, node.alias)) -%}{%- endif -%}
   {%- for schema, name in places -%}

@@ -2,7 +2,7 @@
   An append-only table: the rows of the node are appended to the table in one transaction, also with
   `--full-refresh`. It is for the logbook and the predictions, which cannot be built again.
   A Python node gets the facts of the build as `dbt.mlbridge` (`with_run`): the clock, the vars, the spec, and what the macros
-  have decided for it.
+  have decided for it. A training node in SQL writes them down for `mlbridge train` (`settle_training`).
 #}
 {% materialization mlbridge, default, supported_languages=['python', 'sql'] %}
   {%- set existing = load_cached_relation(this) -%}
@@ -40,6 +40,7 @@
     {%- endcall -%}
     {%- call statement('drop') -%} drop table {{ arrived }} {%- endcall -%}
   {%- endif -%}
+  {%- if language == 'sql' and model.name.endswith('_training') -%}{%- do mlbridge.settle_training(target, rows) -%}{%- endif -%}
   {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}
     {{ code }}
   {%- endcall -%}

@@ -1,7 +1,12 @@
-{# The facts of a build that the materialization passes to a Python node, with what SQL has decided for it. #}
+{# The facts of a build that the materialization passes to Python, with what SQL has decided for it. #}
 
 {% macro with_run(code, exists) %}
-  {#- The Python code with one more line, which sets a dict of literals on the class of the `dbt` argument. -#}
+  {#- The code of a Python node with one more line, which sets a dict of literals on the class of the `dbt` argument. -#}
+  {{ return(code ~ '\n\ndbtObj.mlbridge = ' ~ mlbridge.run_facts(exists) ~ '\n') }}
+{% endmacro %}
+
+{% macro run_facts(exists) %}
+  {#- What `Run` in `mlbridge/spec/run.py` reads; `exists` says whether the node's table is there. -#}
   {%- set name = modules.re.sub('_(training|predictions)$', '', model.name) -%}
   {%- set run = {
     'node': model.name,
@@ -17,7 +22,7 @@
   {%- if not run.empty and name != model.name -%}
     {%- do run.update(mlbridge.for_training(name, exists) if model.name.endswith('_training') else mlbridge.for_predictions(name)) -%}
   {%- endif -%}
-  {{ return(code ~ '\n\ndbtObj.mlbridge = ' ~ run ~ '\n') }}
+  {{ return(run) }}
 {% endmacro %}
 
 {% macro for_training(name, exists) %}

@@ -32,6 +32,7 @@
 
 {% macro configured(needs) %}
   {#- Grants, and the settings that the table works with: `needs` maps each to the values that are allowed. -#}
+  {%- do mlbridge.settle_session() -%}
   {{ config(meta={'mlbridge_needs': needs}) }}
   {#- Here, because a package's dbt_project.yml sees no vars of the host. `+grants` of the host are added. -#}
   {%- set roles = mlbridge.granted_roles() -%}

@@ -4,6 +4,7 @@
     the engine. `unique` lists keys, each a list of columns; `not_null` names columns; `accepted_values` has lists by column, and
     lets NULL pass; `conditions` are SQL that holds for each row. Fails with one row, a sentence, for each check that does not hold.
   -#}
+  {%- do mlbridge.settle_session() -%}
   {%- set checks = [] -%}
   {%- for name in not_null -%}
     {%- do checks.append({'fails': mlbridge.named(name) ~ ' is null', 'problem': name ~ ' is NULL'}) -%}

@@ -61,11 +61,7 @@ class Branch:
                 node = branch.nodes.get(f"{model}_{stage}")
                 if node is None:
                     raise SetupError(f"{' '.join(project.missing_nodes())} docs/graft.md shows each node.")
-                if node.database != project.credentials.database:
-                    raise SetupError(
-                        f"{node.name} is built in another database, '{node.database}', of which there is no copy. "
-                        "A backtest needs split, training and predictions in the profile's own file."
-                    )
+                _check_replayable(node, project)
             config = branch.nodes[f"{model}_training"].config.meta.get("mlbridge")
             if isinstance(config, dict):
                 config.pop("pin", None)
@@ -119,6 +115,17 @@ class Branch:
             *([node.unique_id, node.checksum.checksum, node.config.to_dict()] for node in chosen),
             *([name, self.manifest.macros[name].macro_sql] for name in sorted(macros)),
         ]
+
+
+def _check_replayable(node: ModelNode, project: Project) -> None:
+    """Refuse a node that dbt does not train by itself, or of whose table there would be no copy."""
+    if node.name.endswith("_training") and node.language == "sql":
+        raise SetupError(f"{node.name} is SQL and trained by `mlbridge train`; a backtest needs it as a Python model.")
+    if node.database != project.credentials.database:
+        raise SetupError(
+            f"{node.name} is built in another database, '{node.database}', of which there is no copy. "
+            "A backtest needs split, training and predictions in the profile's own file."
+        )
 
 
 def _drop(table: exp.Table) -> exp.Expr:

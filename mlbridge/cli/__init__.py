@@ -11,7 +11,7 @@ from mlbridge.version import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlbridge")
 def main() -> None:
-    """Inspect and maintain the ML branch of a dbt project. Training and scoring run inside `dbt build`."""
+    """Inspect and maintain the ML branch of a dbt project. Builds train and score."""
 
 
 for module in (projects, models, builds):

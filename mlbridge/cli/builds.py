@@ -1,8 +1,9 @@
-"""The commands that run or show something: replays, SQL, published tables, the monitor."""
+"""The commands that run or show something: trainings, builds, replays, SQL, published tables, the monitor."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 from mlbridge.cli.options import (
     FOLDER,
     Misuse,
+    declared_models,
     model_argument,
     project_options,
     version_option,
@@ -21,6 +23,63 @@ from mlbridge.display import (
 )
 from mlbridge.errors import MlbridgeError
 from mlbridge.progress import announced, progress_report
+
+
+@click.command()
+@click.argument("models", nargs=-1, shell_complete=declared_models)
+@project_options
+def train(models: tuple[str, ...], project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Train what builds have asked for: MODELS, or every model whose training node is SQL.
+
+    Such a node does not train by itself. A build writes down what a decision needs, this command decides, trains if
+    there is a reason to, and the next build takes in what came of it. `mlbridge build` runs all three. Run twice, or
+    interrupted and run again, it trains once. The exit code is 1 if a training was refused.
+
+    Example: mlbridge train late_arrival --project-dir dbt_project
+    """
+    from mlbridge.commands.train import train
+    from mlbridge.project.dbt import log_lines
+    from mlbridge.project.project import Project
+
+    try:
+        project = Project.at(project_dir, profiles_dir, target)
+        project.chosen(None)
+        with log_lines(lambda line: click.echo(line, err=True)):
+            answers = train(project, models)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    show([asdict(each) for each in answers], form)
+    if any(each.outcome == "refused" for each in answers):
+        raise click.exceptions.Exit(1)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
+@click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
+@click.option("--target", "-t", help="The profile's target; dbt's default otherwise.")
+@click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
+def build(project_dir: Path, profiles_dir: Path | None, target: str | None, dbt_arguments: tuple[str, ...]) -> None:
+    """Build a project whose training nodes are SQL: `dbt build`, `mlbridge train`, and `dbt build` of what comes after.
+
+    DBT_ARGUMENTS are options of `dbt build`, such as --select, --exclude, --vars, --threads. Where the first command
+    fails, nothing is trained. The exit code is that of dbt, and 1 if a training was refused.
+
+    Example: mlbridge build --project-dir dbt_project --vars 'mlbridge_retrain: true'
+    """
+    from mlbridge.commands.build import build
+    from mlbridge.commands.train import Answer
+    from mlbridge.project.project import Project
+
+    def tell(answers: Sequence[Answer]) -> None:
+        for each in answers:
+            click.echo(f"{each.model}: {each.outcome or 'not answered'}: {each.reason}", err=each.outcome == "refused")
+
+    try:
+        code = build(Project.at(project_dir, profiles_dir, target), dbt_arguments, tell)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 @click.command()

@@ -58,10 +58,11 @@ def question_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def model_argument(required: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the argument MODEL, whose declared names a shell completes."""
-    return click.argument("model", required=required, shell_complete=_declared_models)
+    return click.argument("model", required=required, shell_complete=declared_models)
 
 
-def _declared_models(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+def declared_models(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Return the declared models whose name begins so, for a shell to complete."""
     from mlbridge.project.written import written_models
 
     models = written_models(Path(context.params.get("project_dir") or "."))

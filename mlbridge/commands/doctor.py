@@ -117,9 +117,20 @@ def _dbt_packages(project: Project) -> str:
 
 def _profile(project: Project) -> str:
     kind = project.credentials.type
-    if kind != DIALECT:
-        raise SetupError(f"'{kind}': training and scoring in Python run on {DIALECT} only so far.")
+    in_python = [node for model in project.models for node in _python_nodes(project, model)]
+    if kind != DIALECT and in_python:
+        raise SetupError(
+            f"'{kind}': Python nodes run on {DIALECT} only so far. Make {listed(in_python)} SQL nodes; docs/engines.md "
+            "shows how."
+        )
     return f"{kind}, {project.profiles}"
+
+
+def _python_nodes(project: Project, model: str) -> list[str]:
+    """Return the nodes of a model that are written in Python, by their files."""
+    folders = [project.path / folder for folder in project.config.model_paths]
+    names = (f"{model}_training", f"{model}_predictions")
+    return [name for name in names if any(next(folder.rglob(f"{name}.py"), None) for folder in folders)]
 
 
 def _package(project: Project) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from mlbridge.engines.duckdb import DuckDB, Relation, Session
-from mlbridge.engines.engine import Engine
+from mlbridge.engines.duckdb import DuckDB
+from mlbridge.engines.engine import Engine, PythonEngine
 from mlbridge.engines.postgres import Postgres
+from mlbridge.engines.session import Relation, Session
 
 __all__ = ["ENGINES", "PYTHON_ENGINE", "Relation", "Session", "engine_of"]
 
 # The engine that dbt's Python models run on; types are stored in the logbook in its dialect.
-PYTHON_ENGINE = DuckDB()
+PYTHON_ENGINE: PythonEngine = DuckDB()
 ENGINES: dict[str, Engine] = {each.name: each for each in (PYTHON_ENGINE, Postgres())}
 
 

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from mlbridge.engines.engine import PythonEngine
 from mlbridge.engines.reader import Credentials, MissingRelationError, Parameters, Reader, ReadError, message_of, typed
 from mlbridge.engines.rights import READ, WRITE, Right, trial
+from mlbridge.engines.session import Relation, Session
 from mlbridge.errors import SetupError
 from mlbridge.typing import Document, Json, Value
 
@@ -23,55 +25,15 @@ if TYPE_CHECKING:
     from dbt.adapters.duckdb.credentials import Attachment
 
 NAME = "duckdb"
+COPY = "ml_copied"
+# The types of a server's columns that a copy of its rows has too. A decimal arrives as a double, a text as a text.
+HELD = (*exp.DataType.INTEGER_TYPES, *exp.DataType.FLOAT_TYPES, exp.DType.BOOLEAN, exp.DType.DATE, exp.DType.TIMESTAMP)
 READABLE_BY = "v1.0.0"  # the oldest version of DuckDB that reads the file of views
 # Paths that are no local file: in-memory databases and URLs. A scheme has two letters or more, a Windows drive one.
 NO_FILE = re.compile(r"$|:|[A-Za-z][A-Za-z0-9+.-]+:")
 
 
-class Relation(Protocol):
-    """A query that has not run yet: a relation of DuckDB's client, which `dbt.ref()` returns."""
-
-    @property
-    def columns(self) -> list[str]:
-        """Return the names of the columns."""
-        ...
-
-    @property
-    def types(self) -> Sequence[object]:
-        """Return the types of the columns, which render as the engine writes them."""
-        ...
-
-    def to_arrow_reader(self, batch_size: int) -> pa.RecordBatchReader:
-        """Run the query, batch by batch."""
-        ...
-
-
-class Session(Protocol):
-    """A connection: the client's own, or dbt's wrapper of it."""
-
-    def execute(self, query: str) -> Session:
-        """Run a query."""
-        ...
-
-    @property
-    def description(self) -> Sequence[Sequence[Value]]:
-        """Return name, type and more of each column of the query that has run."""
-        ...
-
-    def fetchall(self) -> Sequence[Sequence[Value]]:
-        """Return its rows."""
-        ...
-
-    def sql(self, query: str) -> Relation:
-        """Return a query that runs once it is read."""
-        ...
-
-    def close(self) -> None:
-        """End the connection."""
-        ...
-
-
-class DuckDB(PythonEngine[Session, Relation]):
+class DuckDB(PythonEngine):
     """DuckDB, by its own client."""
 
     def __init__(self) -> None:
@@ -114,6 +76,40 @@ class DuckDB(PythonEngine[Session, Relation]):
         for name, table in tables.items():
             connection.register(name, table)
         return connection
+
+    @contextmanager
+    def copied(self, rows: pa.RecordBatchReader, types: Mapping[str, str]) -> Iterator[tuple[Session, Relation]]:
+        """Hold rows in a database of their own, in a temporary file, for as long as they are worked with."""
+        import duckdb
+
+        chosen = [exp.alias_(_as_held(name, types[name]), name, quoted=True) for name in rows.schema.names]
+        table = exp.Create(this=exp.to_table(COPY), kind="TABLE", expression=exp.select(*chosen).from_("arriving"))
+        with TemporaryDirectory(prefix="mlbridge_") as folder:
+            connection = duckdb.connect(str(Path(folder) / f"rows.{NAME}"))
+            try:
+                connection.register("arriving", rows)
+                connection.execute(table.sql(dialect=NAME))
+                connection.unregister("arriving")
+                yield connection, connection.table(COPY)
+            finally:
+                connection.close()
+
+    def append(
+        self, session: Session, credentials: Credentials, table: Sequence[str], rows: pa.Table, condition: exp.Query
+    ) -> bool:
+        """Append rows to a table if a query gives a row, in one transaction; returns whether it did."""
+        session.execute("begin")
+        try:
+            wanted = bool(session.execute(condition.sql(dialect=NAME)).fetchall())
+            if wanted:
+                session.register("arriving", rows)  # type: ignore[attr-defined] # the client's own, or dbt's wrapper of it
+                arriving = exp.select(*(exp.column(name, quoted=True) for name in rows.column_names)).from_("arriving")
+                session.execute(exp.insert(arriving, _named(table), columns=rows.column_names).sql(dialect=NAME))
+            session.execute("commit")
+            return wanted
+        except BaseException:
+            session.execute("rollback")
+            raise
 
     def stored_bytes(self, session: Session, query: exp.Select, file: Path) -> int:
         """Write the result of a query to a new database file; returns the bytes that the rows take in it."""
@@ -351,9 +347,19 @@ def _without_mode(options: Mapping[str, object] | None) -> dict[str, object]:
     return {name: value for name, value in (options or {}).items() if name.lower() != "read_only"}
 
 
-def _all_of(table: Sequence[str]) -> exp.Select:
+def _named(table: Sequence[str]) -> exp.Table:
     database, schema, name = table
-    return exp.select("*").from_(exp.table_(name, db=schema, catalog=database, quoted=True))
+    return exp.table_(name, db=schema, catalog=database, quoted=True)
+
+
+def _all_of(table: Sequence[str]) -> exp.Select:
+    return exp.select("*").from_(_named(table))
+
+
+def _as_held(name: str, type_: str) -> exp.Expression:
+    """Return a column that arrives from a server in the type that it has there, if such a value can have it."""
+    column, wanted = exp.column(exp.to_identifier(name, quoted=True)), exp.DataType.build(type_, NAME, udt=True)
+    return exp.cast(column, wanted) if wanted.is_type(*HELD) else column
 
 
 def _literal(file: Path) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from mlbridge.engines.reader import Credentials, Reader, ServerConnection
 from mlbridge.engines.rights import Right
 from mlbridge.engines.server_session import ServerSession
+from mlbridge.engines.session import Relation, Session
+from mlbridge.errors import SetupError
 from mlbridge.typing import Document, Json, Value
 
 if TYPE_CHECKING:
@@ -66,6 +68,34 @@ class Engine:
         """Return the query of one number: the bytes that a row of a table takes on average; None where none tells."""
         return None
 
+    def written(self, query: exp.Query) -> str:
+        """Write a query of the dialect of Python models for this engine."""
+        return query.sql(dialect=self.name)
+
+    @contextmanager
+    def opened(self, credentials: Credentials) -> Iterator[Session]:
+        """Open the warehouse of a dbt profile for a training outside of dbt; a file is opened to write, as dbt does.
+
+        Relative paths are of the working directory. Raises SetupError if another process holds the file, or for an
+        engine on which mlbridge does not train.
+        """
+        raise self._no_training
+        yield
+
+    def append(
+        self, session: Session, credentials: Credentials, table: Sequence[str], rows: pa.Table, condition: exp.Query
+    ) -> bool:
+        """Append rows to a table if a query gives a row, in one transaction; returns whether it did.
+
+        `session` is what `opened` gave for the credentials; a table is given by database, schema and name. Another call
+        waits for the end of this one before its query is asked. Raises ReadError.
+        """
+        raise self._no_training
+
+    @property
+    def _no_training(self) -> SetupError:
+        return SetupError(f"'{self.name}': mlbridge does not train on this engine yet.")
+
     def server_session(self, credentials: Credentials) -> ServerSession | None:
         """Open the warehouse of a dbt profile for queries in the dialect of Python models; the first one connects.
 
@@ -74,15 +104,8 @@ class Engine:
         return None
 
 
-Session = TypeVar("Session")
-Relation = TypeVar("Relation")
-
-
-class PythonEngine(Engine, ABC, Generic[Session, Relation]):
-    """An engine that runs dbt's Python models in its own process, and whose warehouse is a file.
-
-    `Session` is what dbt hands to a model beside itself, `Relation` what `dbt.ref()` gives.
-    """
+class PythonEngine(Engine, ABC):
+    """An engine that runs dbt's Python models in its own process, and whose warehouse is a file."""
 
     # What a Python model works with: the session that dbt hands it, and relations.
 
@@ -114,6 +137,15 @@ class PythonEngine(Engine, ABC, Generic[Session, Relation]):
     @abstractmethod
     def workspace(self, tables: Mapping[str, pa.Table]) -> Session:
         """Return a session of its own, in memory, that holds Arrow tables by name."""
+
+    @abstractmethod
+    def copied(
+        self, rows: pa.RecordBatchReader, types: Mapping[str, str]
+    ) -> AbstractContextManager[tuple[Session, Relation]]:
+        """Hold rows of a server in a database of their own for as long as they are worked with.
+
+        `types` are those of the columns on the server, as this engine writes them.
+        """
 
     @abstractmethod
     def stored_bytes(self, session: Session, query: exp.Select, file: Path) -> int:
@@ -149,13 +181,6 @@ class PythonEngine(Engine, ABC, Generic[Session, Relation]):
     @abstractmethod
     def check_free(self, file: Path) -> None:
         """Open a warehouse to write for an instant; raises SetupError that says who reads or writes it."""
-
-    @abstractmethod
-    def opened(self, credentials: Credentials) -> AbstractContextManager[Session]:
-        """Open the warehouse of a dbt profile to write, as dbt does; relative paths are of the working directory.
-
-        Raises SetupError if another process holds it.
-        """
 
     @abstractmethod
     def place_of(self, session: Session, database: str) -> Path | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import sqlglot
 from sqlglot import exp
@@ -41,6 +41,9 @@ Credentials: TypeAlias = Any
 Parameters: TypeAlias = dict[str, object]
 
 
+T = TypeVar("T")
+
+
 class Cursor(Protocol):
     """A cursor as Python's database interface (PEP 249) has it."""
 
@@ -48,6 +51,10 @@ class Cursor(Protocol):
 
     def execute(self, sql: str, parameters: Parameters = ...) -> object:
         """Run a statement."""
+        ...
+
+    def copy_expert(self, sql: str, file: IO[bytes]) -> object:
+        """Run a statement that copies rows from or to a file, where the driver has that."""
         ...
 
     def fetchall(self) -> list[Sequence[Value]]:
@@ -64,6 +71,10 @@ class Handle(Protocol):
 
     def cursor(self) -> Cursor:
         """Open a cursor."""
+        ...
+
+    def commit(self) -> None:
+        """Keep what the transaction has done."""
         ...
 
     def rollback(self) -> None:
@@ -142,14 +153,21 @@ class ServerConnection:
         return self._answer(sql, parameters)
 
     def _answer(self, sql: str, parameters: Parameters) -> tuple[dict[str, str], list[Sequence[Value]]]:
+        def answer(cursor: Cursor) -> tuple[dict[str, str], list[Sequence[Value]]]:
+            # `%` begins a placeholder, in literals as well.
+            cursor.execute(re.sub(r"%(?!\(\w+\)s)" if parameters else "%", "%%", sql), parameters)
+            name_of = _manager_of(self._credentials).data_type_code_to_name
+            return {name: name_of(code) for name, code, *_ in cursor.description}, cursor.fetchall()
+
+        return self.use(answer)
+
+    def use(self, work: Callable[[Cursor], T]) -> T:
+        """Do some work with a cursor of the connection, which is opened if it is not; raises ReadError."""
         with self._lock:
             try:
                 self._handle = self._handle or self._opened()
                 with closing(self._handle.cursor()) as cursor:
-                    # `%` begins a placeholder, in literals as well.
-                    cursor.execute(re.sub(r"%(?!\(\w+\)s)" if parameters else "%", "%%", sql), parameters)
-                    name_of = _manager_of(self._credentials).data_type_code_to_name
-                    return {name: name_of(code) for name, code, *_ in cursor.description}, cursor.fetchall()
+                    return work(cursor)
             except Exception as error:  # the drivers have no common base class
                 self._handle = None
                 state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
@@ -204,7 +222,10 @@ def message_of(error: Exception) -> str:
 
 def kind_of(type_: str) -> str:
     """Return the dtype of an engine's type as if no value were NULL."""
-    return next((kind for names, kind in TYPES.items() if any(name in type_.upper() for name in names)), "str")
+    written = type_.upper()
+    if written.endswith(("ARRAY", "[]")):
+        return "str"
+    return next((kind for names, kind in TYPES.items() if any(name in written for name in names)), "str")
 
 
 def typed(found: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:

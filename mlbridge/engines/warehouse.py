@@ -6,6 +6,7 @@ Names and values are quoted by sqlglot, never by string formatting.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,7 +15,8 @@ import sqlglot
 from sqlglot import exp
 
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, Relation, Session, engine_of
-from mlbridge.engines.reader import Credentials, Reader
+from mlbridge.engines.reader import Credentials, Reader, ReadError
+from mlbridge.engines.server_session import KnownTypes
 from mlbridge.errors import SetupError, listed
 from mlbridge.typing import Row, Value
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DIALECT = PYTHON_ENGINE.name
+BATCH_ROWS = 100_000
+# Types as sqlglot writes them, and as the engine's own catalogue does, which the logbook has.
+CATALOGUE = {"INT": "INTEGER", "TEXT": "VARCHAR", "REAL": "FLOAT"}
 # What a dbt relation is called in the queries that macros write for Python.
 RELATION = "ml_split_relation"
 EVERY_COLUMN = """
@@ -48,21 +53,39 @@ def type_in(text: str, dialect: str) -> str:
     return parse_type(text).sql(dialect=dialect)
 
 
+def _in_utc(name: str, type_: str) -> exp.Expression:
+    """Return a column to be read, a moment of any time zone as one in UTC."""
+    zoned = parse_type(type_).is_type(exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ)
+    return exp.AtTimeZone(this=column(name), zone=exp.Literal.string("UTC")) if zoned else column(name)
+
+
 @cache
 def _type_of(text: str, dialect: str) -> str:
     """Write a type of another engine as this engine does."""
     if dialect == DIALECT:
         return text
-    return exp.DataType.build(text, dialect=dialect, udt=True).sql(dialect=DIALECT)
+    written = exp.DataType.build(text, dialect=dialect, udt=True).sql(dialect=DIALECT)
+    return CATALOGUE.get(written, written)
 
 
 class Warehouse:
-    """A dbt Python model's `session`, or a server in its place, queried by sqlglot expressions."""
+    """A dbt Python model's `session`, or a server in its place, queried by sqlglot expressions.
 
-    def __init__(self, session: Session, types: str = DIALECT) -> None:
-        """Take the session that dbt hands to `model(dbt, session)`; `types`: the dialect that its catalogue writes."""
+    `dialect` is the name of the engine: what its catalogue, dbt's compiled code and a version's SELECT are written in.
+    """
+
+    def __init__(self, session: Session, dialect: str = DIALECT) -> None:
+        """Take the session that dbt hands to `model(dbt, session)`, or that of a server of another engine."""
         self._session = session
-        self._types = types
+        self.dialect = dialect
+
+    @property
+    def error(self) -> type[Exception]:
+        """The base class of what a query raises that the warehouse refuses."""
+        return PYTHON_ENGINE.error if self.dialect == DIALECT else ReadError
+
+    def _written(self, query: exp.Query) -> str:
+        return engine_of(self.dialect).written(query)
 
     @staticmethod
     def columns(relation: Relation) -> dict[str, str]:
@@ -77,20 +100,52 @@ class Warehouse:
             return subquery(exp.select("*").from_(exp.to_table(str(relation), dialect=DIALECT)), alias)
         return subquery(parse_query(sql), alias)
 
-    @classmethod
-    def written(cls, sql: str, relation: object) -> exp.Select:
+    def relation(self, place: Place) -> Relation:
+        """Return a table as `dbt.ref()` gives it; raises SetupError where there is none."""
+        types = self.columns_of(*place)
+        if not types:
+            raise SetupError(f"the warehouse has no table '{place[1]}.{place[2]}'. Run `dbt build` first.")
+        table = exp.table_(place[2], db=place[1], catalog=place[0], quoted=True)
+        query = exp.select("*").from_(table).sql(dialect=DIALECT)
+        if self.dialect == DIALECT:
+            return PYTHON_ENGINE.lazy(self._session, query)
+        rows = self._written(select({name: _in_utc(name, type_) for name, type_ in types.items()}, table.copy()))
+        return KnownTypes(PYTHON_ENGINE.lazy(self._session, rows), query, types)
+
+    @contextmanager
+    def at_hand(self, relation: Relation) -> Iterator[tuple[Warehouse, Relation]]:
+        """Give a warehouse that runs queries over a relation's rows on this machine, and the relation there.
+
+        They are this warehouse and the relation, or a copy of a server's rows. A training asks much of its rows, and
+        what it asks of a copy has the same answer, to the last bit, whatever engine the rows come from.
+        """
+        if self.dialect == DIALECT:
+            yield self, relation
+            return
+        types = self.columns(relation)
+        with PYTHON_ENGINE.copied(relation.to_arrow_reader(BATCH_ROWS), types) as (session, copy):
+            yield Warehouse(session), KnownTypes(copy, str(PYTHON_ENGINE.query_of(copy)), types)
+
+    def append(self, credentials: Credentials, place: Place, rows: pa.Table, condition: exp.Query) -> bool:
+        """Append rows to a table if a query gives a row, in one transaction; returns whether it did.
+
+        Another call waits for the end of this one before its query is asked. Raises ReadError or the engine's error.
+        """
+        return engine_of(self.dialect).append(self._session, credentials, place, rows, condition)
+
+    def written(self, sql: str, relation: object) -> exp.Select:
         """Read a select that a macro of the package wrote; it reads `relation`, a `dbt.ref()`, as `RELATION`."""
-        query = sqlglot.parse_one(sql, into=exp.Select, dialect=DIALECT)
-        return query.with_(RELATION, as_=cls.table(relation, RELATION).this)
+        query = sqlglot.parse_one(sql, into=exp.Select, dialect=self.dialect)
+        return query.with_(RELATION, as_=self.table(relation, RELATION).this)
 
     def rows(self, query: exp.Query) -> list[Row]:
         """Run a query whose result is small; returns the rows as dicts."""
-        names, rows = PYTHON_ENGINE.fetch(self._session, query.sql(dialect=DIALECT))
+        names, rows = PYTHON_ENGINE.fetch(self._session, self._written(query))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def names(self, table: exp.Expression) -> list[str]:
         """Return the column names of a table or subquery."""
-        return PYTHON_ENGINE.fetch(self._session, exp.select("*").from_(table).limit(0).sql(dialect=DIALECT))[0]
+        return PYTHON_ENGINE.fetch(self._session, self._written(exp.select("*").from_(table).limit(0)))[0]
 
     def row(self, query: exp.Query) -> Row:
         """Run a query that returns exactly one row."""
@@ -100,19 +155,18 @@ class Warehouse:
     def generated(
         self, sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
     ) -> Relation:
-        """Return the lazy result of a generated SELECT that reads `relation` under `name`.
+        """Return the lazy result of a SELECT in the warehouse's dialect that reads `relation` under `name`.
 
         `columns` gives expressions by name over that result; None: its columns as they are.
         """
         return PYTHON_ENGINE.lazy(self._session, self._generated(sql, name, relation, columns))
 
-    @staticmethod
     def _generated(
-        sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
+        self, sql: str, name: str, relation: exp.Query, columns: Mapping[str, exp.Expression] | None = None
     ) -> str:
         answer = exp.to_table("ml_generated")
         outer = exp.select("*").from_(answer) if columns is None else select(columns, answer)
-        before, after = (query.sql(dialect=DIALECT) for query in (relation, outer))
+        before, after = map(self._written, (relation, outer))
         return f"with {name} as ({before}), {answer.sql(DIALECT)} as (\n{sql}\n) {after}"
 
     def rows_of(
@@ -129,7 +183,7 @@ class Warehouse:
         """
         rows = self.rows(columns_query(database, schema, name))
         found = {str(row["column_name"]): str(row["data_type"]) for row in rows}
-        return {name: _type_of(each, self._types) for name, each in found.items()}
+        return {name: _type_of(each, self.dialect) for name, each in found.items()}
 
     def defect(self, database: str, schema: str, name: str) -> str | None:
         """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
@@ -141,11 +195,11 @@ class Warehouse:
 
     def every_column(self) -> dict[Place, dict[str, str]]:
         """Return the columns of every table and view with this engine's types, in order, by place in lower case."""
-        return _by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self._types)
+        return _by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self.dialect)
 
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
-        return PYTHON_ENGINE.stream(self._session, query.sql(dialect=DIALECT), rows)
+        return PYTHON_ENGINE.stream(self._session, self._written(query), rows)
 
 
 def columns_query(database: str, schema: str, name: str) -> exp.Select:
@@ -217,6 +271,17 @@ def _server(credentials: Credentials | None) -> Warehouse:
         readable = f"'{DIALECT}' files" + ("" if credentials is None else f" and servers of {servers}")
         raise SetupError(f"the profile's warehouse is no file; this command reads {readable} only so far.")
     return Warehouse(session, credentials.type)
+
+
+@contextmanager
+def opened(credentials: Credentials) -> Iterator[Warehouse]:
+    """Open the warehouse of a dbt profile for a training outside of dbt, for as long as that takes.
+
+    A file is opened to write, as dbt does; its relative path is of the working directory. Raises SetupError if another
+    process holds it, or for an engine on which mlbridge does not train.
+    """
+    with engine_of(credentials.type).opened(credentials) as session:
+        yield Warehouse(session, credentials.type)
 
 
 def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.grafting.changes import read
 from mlbridge.grafting.description import Described
 from mlbridge.grafting.features import described, features_sql
@@ -34,8 +35,9 @@ def model(dbt, session):
 class Wish:
     """What a user asks for: the model's name, what it predicts, and how its nodes are written.
 
-    `sql`: predictions as SQL. `schema`: a schema for the model's nodes, and with the first model of a project for the
-    tables of the package. `package`: where the dbt package comes from.
+    `sql`: predictions as SQL; where no Python models run, the training is SQL too in any case. `schema`: a schema for
+    the model's nodes, and with the first model of a project for the tables of the package. `package`: where the dbt
+    package comes from.
     """
 
     name: str
@@ -55,12 +57,17 @@ def own_files(project: Project, wish: Wish, found: Assessment, manifest: Documen
     dialect = project.credentials.type
     quote = style.sql.quote
     features, split, training, predictions = (f"ref({quote}{name}_{stage}{quote})" for stage in STAGES)
-    predicting = f"{{{{ mlbridge.predict({split}, {training}) }}}}\n" if wish.sql else PREDICTIONS.format(name=name)
+    by_python = engine_of(dialect) is PYTHON_ENGINE
+    nodes = {
+        "training": TRAINING.format(name=name) if by_python else f"{{{{ mlbridge.training({split}) }}}}\n",
+        "predictions": PREDICTIONS.format(name=name)
+        if by_python and not wish.sql
+        else f"{{{{ mlbridge.predict({split}, {training}) }}}}\n",
+    }
     files = {
         f"{name}_features.sql": features_sql(found, _reference(node, package, quote), style.sql, dialect),
         f"{name}_split.sql": f"{{{{ mlbridge.split({features}) }}}}\n",
-        f"{name}_training.py": TRAINING.format(name=name),
-        f"{name}_predictions.{'sql' if wish.sql else 'py'}": predicting,
+        **{f"{name}_{stage}.{'sql' if text.startswith('{') else 'py'}": text for stage, text in nodes.items()},
         f"ml_scores_{name}.sql": f"{{{{ mlbridge.scores({split}, {training}, {predictions}) }}}}\n",
         f"{'_' if style.underscore else ''}{name}.{style.extension}": model.text(style.yaml),
     }

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-
+from mlbridge.engines.adapters import Relation
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.lifecycle.challenge import challenge
 from mlbridge.lifecycle.retraining import RetrainingContext
 from mlbridge.log import info, warn
@@ -42,34 +42,31 @@ def new_version(
     with; None without one.
     """
     run, spec, warehouse, split = context.run, context.spec, context.warehouse, context.split
-    with ONE_AT_A_TIME:
-        check_keys(run.node, warehouse, warehouse.written(run.key_problem, split))
-        training = gather(run.node, warehouse, split, spec, own, context.rows)
+    check_keys(run.node, warehouse, warehouse.written(run.key_problem, split))
+    with ONE_AT_A_TIME, warehouse.at_hand(split) as (here, copy):
+        training = gather(run.node, here, copy, spec, own, context.rows)
         if isinstance(training, Shortage):
             return [_not_trained(run.node, entry, training)]
-        table = warehouse.table(split, SPLIT)
+        table = here.table(copy, SPLIT)
         found = training_lineage(run, warehouse, split, spec, [each.feature.name for each in training.columns])
         training = replace(training, suspected=found.suspicions)
 
         def verify(row: CandidateRow, evaluated_scores: Floats) -> str | None:
-            return score_difference(version_of(run.node, row, spec.trusted), warehouse, table, evaluated_scores)
+            return score_difference(version_of(run.node, row, spec.trusted), here, table, evaluated_scores)
 
-        fitted = challenge(training, _incumbent(context, promoted, training.classes), entry, number, verify)
+        incumbent = None if promoted is None else _incumbent(context, promoted, training.classes, here, copy)
+        fitted = challenge(training, incumbent, entry, number, verify)
         rows = [row if row.outcome == "runner_up" else replace(row, lineage=found.records) for row in fitted]
         scoring = ("promoted", "rejected") if spec.shadow else ("promoted",)
-        return [_compiled(context, table, row) if row.outcome in scoring else row for row in rows]
+        return [_compiled(context, row) if row.outcome in scoring else row for row in rows]
 
 
 def _incumbent(
-    context: RetrainingContext, best: CandidateRow | None, classes: tuple[str, ...] | None
-) -> Incumbent | None:
+    context: RetrainingContext, best: CandidateRow, classes: tuple[str, ...] | None, here: Warehouse, copy: Relation
+) -> Incumbent:
     """Score the test rows with the version promoted last; a pin decides which version scores, not which is best."""
-    node, spec = context.run.node, context.spec
-    if best is None:
-        return None
-    version = read_version(node, context.warehouse, context.logbook, best, spec.trusted)
-    table, columns = context.warehouse.table(context.split, SPLIT), context.warehouse.columns(context.split)
-    return score_champion(context.warehouse, table, columns, version, spec, classes)
+    version = read_version(context.run.node, context.warehouse, context.logbook, best, context.spec.trusted)
+    return score_champion(here, here.table(copy, SPLIT), here.columns(copy), version, context.spec, classes)
 
 
 def _not_trained(node: str, entry: LogbookRow, lacking: Shortage) -> LogbookRow:
@@ -79,9 +76,10 @@ def _not_trained(node: str, entry: LogbookRow, lacking: Shortage) -> LogbookRow:
     return replace(entry, outcome="not_trained", reason=reason, decision={**(entry.decision or {}), **lacking.figures})
 
 
-def _compiled(context: RetrainingContext, split: exp.Expression, row: CandidateRow) -> CandidateRow:
-    """Compile the new version to SQL, and keep the SELECT if it agrees with Python."""
+def _compiled(context: RetrainingContext, row: CandidateRow) -> CandidateRow:
+    """Compile the new version to SQL, and keep the SELECT if it agrees with Python where it will run."""
     node = context.run.node
+    split = context.warehouse.table(context.split, SPLIT)
     version = version_of(node, row, context.spec.trusted)
     found = compile_and_verify(version, title(row.model_name, row), context.warehouse, split)
     info(node, f"version {version.number} scores as SQL too" if found.sql else f"scores in Python only: {found.note}")

@@ -1,8 +1,11 @@
-"""`mlbridge.train`, which the training node calls: decides whether to train, and imports what trains if it does."""
+"""`mlbridge.train`, which a Python training node calls: decides whether to train, and imports what trains if it does.
+
+`mlbridge train`, the command, answers the requests of SQL training nodes by the same `new_rows`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlbridge.engines.adapters import Relation, Session
@@ -23,6 +26,7 @@ from mlbridge.version import __version__
 if TYPE_CHECKING:
     import pyarrow as pa
     from sklearn.base import BaseEstimator
+    from sqlglot import exp
 
 LOGBOOK = "logbook"
 
@@ -49,7 +53,18 @@ def train(
     if run.empty:
         return as_table([])
     warehouse = Warehouse(session)
-    logbook = warehouse.table(dbt.this, LOGBOOK)
+    return as_table(new_rows(run, parsed_spec, own, warehouse, split, warehouse.table(dbt.this, LOGBOOK)))
+
+
+def new_rows(
+    run: Run,
+    parsed_spec: Spec,
+    own: Mapping[str, BaseEstimator],
+    warehouse: Warehouse,
+    split: Relation,
+    logbook: exp.Expression,
+) -> Sequence[LogbookRow]:
+    """Decide whether to train, and do it; returns the rows that a build adds to the logbook, as `train` describes."""
     all_rows = history(warehouse, logbook) if run.exists else []
     rows = rows_until(all_rows, run.as_of)
     model = run.model("training")
@@ -74,13 +89,13 @@ def train(
     )
     if not decision.trains:
         info(run.node, decision.reason)
-        return as_table([entry])
+        return [entry]
     # Only now: scikit-learn and pandas cost a build that has nothing to train seconds.
     from mlbridge.nodes.new_version import new_version
 
     number = next_version(all_rows)
     info(run.node, f"training version {number}: {decision.reason}")
-    return as_table(new_version(context, own, entry, number, champions.chosen(all_rows, run.in_use.get("promoted"))))
+    return new_version(context, own, entry, number, champions.chosen(all_rows, run.in_use.get("promoted")))
 
 
 def _check_feature_thresholds(node: str, spec: Spec, features: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from mlbridge.engines.adapters import Relation as Table
-from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import FeatureError
 from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, UNDECIDED, Suspicion
 from mlbridge.leaks.lineage_search import search_lineage
@@ -54,7 +54,7 @@ def search_manifest(
     node: str, above: Upstream, warehouse: Warehouse, split: exp.Expression, spec: Spec, features: Sequence[str]
 ) -> TrainingLineage:
     """Trace what stands above a training node, `<model>_training`, as in `training_lineage`."""
-    found = trace_above(above, warehouse, DIALECT)
+    found = trace_above(above, warehouse, warehouse.dialect)
     lineage, titles = found.lineage, found.titles
     if found.unread:
         listed = "; ".join(f"{titles[id_]}: {why}" for id_, why in found.unread.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,23 @@ def invoke(
     if isinstance(done.exception, KeyboardInterrupt):
         raise done.exception
     return done, errors
+
+
+@contextmanager
+def log_lines(say: Callable[[str], None]) -> Iterator[None]:
+    """Pass on what nodes log outside of a dbt command, line by line; debug messages are left out."""
+    from dbt_common.events.event_manager_client import get_event_manager
+
+    def heard(event: EventMsg) -> None:
+        if event.info.level in ("info", "warn"):
+            say(event.info.msg)  # type: ignore[attr-defined] # dbt's protocol leaves the message out
+
+    callbacks = get_event_manager().callbacks
+    callbacks.append(heard)
+    try:
+        yield
+    finally:
+        callbacks.remove(heard)
 
 
 def _close_logs() -> None:

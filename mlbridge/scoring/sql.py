@@ -129,7 +129,7 @@ def compile_and_verify(version: Version, title: str, warehouse: Warehouse, split
     """Compile a version and compare it with Python on the test rows; SQL that differs is not kept."""
     begun = time.perf_counter()
     try:
-        sql = scoring_sql(version, title)
+        sql = scoring_sql(version, title, dialect=warehouse.dialect)
     except CompileError as error:
         return Scoring(None, str(error))
     seconds = time.perf_counter() - begun

@@ -1,4 +1,4 @@
-"""The facts about the current build that the materialization `mlbridge` passes to a Python model."""
+"""The facts about a build that the materialization `mlbridge` passes to a Python model, or to `mlbridge train`."""
 
 from __future__ import annotations
 
@@ -92,6 +92,11 @@ class Run:
                 f"{dbt.this.identifier}: this node must be materialized by mlbridge. Write `config: "
                 "{materialized: mlbridge}` in its YAML."
             )
+        return cls.read(raw)
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Json]) -> Run:
+        """Read the run from what the macros have written; raises SetupError if the versions of the packages differ."""
         if raw["package_version"] != __version__:
             raise SetupError(
                 f"{raw['node']}: the dbt package mlbridge is {raw['package_version']}, the Python package is "

@@ -169,6 +169,7 @@ def test_a_server_that_does_not_answer(served: Host, tmp_path: Path) -> None:
     [
         ("case when isnan(cast('NaN' as double)) then 1 else 2 end", 1),
         ("""cast(json_array(cast('a"b' as text), cast('c,d' as text)) as text)""", '["a\\"b","c,d"]'),
+        ("case when isinf(cast('-infinity' as double)) and not isinf(cast('NaN' as double)) then 1 else 2 end", 1),
         ("cast(true as tinyint)", 1),
         ("cast(epoch(cast('1970-01-02' as timestamp)) as double)", 86400.0),
     ],

@@ -56,19 +56,27 @@ class Postgres:
         if self.user:
             os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
         self._run("initdb", "-D", "data", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the server, and connect to it."""
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
         self.connection = psycopg2.connect(
             host="127.0.0.1", port=self.port, user=SUPERUSER, dbname="postgres", sslmode="disable"
         )
         self.connection.autocommit = True
-        return self
+
+    def stop(self) -> None:
+        """End the server at once, whoever works with it."""
+        self.connection.close()
+        self._run("pg_ctl", "-D", "data", "-w", "-m", "immediate", "stop")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.connection.close()
-        self._run("pg_ctl", "-D", "data", "-w", "-m", "immediate", "stop")
+        self.stop()
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *args: str) -> None:

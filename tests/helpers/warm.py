@@ -121,13 +121,20 @@ class Warm:
 
         `kill_at=(pattern, when)` ends it `before` or `after` the first SQL statement that matches, `kill_in` inside
         the first of the functions that are given as `module.name`; `file_size` is the largest file that it may write,
-        in bytes; `parsed` takes what `parse` found, `env` adds environment variables.
+        in bytes; `parsed` takes what `parse` found, `env` adds environment variables. `cli`: a command of mlbridge.
         """
         self.count += 1
         log = self.folder / f"{self.count}.log"
         log.touch()
         order = {"project": str(project), "args": args, "log": str(log), **limits}
         return Command(self, self.ask(order), log)
+
+    def mlbridge(self, project: Path, *args: str, code: int = 0, **limits: Any) -> str:
+        """Run a command of mlbridge in a project to its end, which must be this one, and return its output."""
+        command = self.start(project, *args, cli=True, **limits)
+        ended = command.wait()
+        assert ended == code, command.output[-8000:]
+        return command.output
 
     def dbt(self, project: Path, *args: str, ok: bool | None = True, **limits: Any) -> str:
         """Run a dbt command to its end and return its output; `ok=None` accepts any end."""
@@ -215,6 +222,9 @@ def _run(order: dict[str, Any]) -> None:
             _kill_in(*order["kill_in"])
         if "file_size" in order:
             _limit(order["file_size"])
+        if order.get("cli"):
+            code = _mlbridge(order["args"])
+            return
         from dbt.cli.main import dbtRunner
 
         result = dbtRunner(manifest=_parsed() if order.get("parsed") else None).invoke(
@@ -228,6 +238,16 @@ def _run(order: dict[str, Any]) -> None:
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _mlbridge(args: list[str]) -> int:
+    from mlbridge.cli import main
+
+    try:
+        main.main(args, prog_name="mlbridge")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def _parsed() -> Any:

@@ -226,6 +226,17 @@ def test_who_reads_the_model_is_named(host: Callable[..., Project]) -> None:
     assert ungrafting.ungraft(shop, "late", force=False).readers == ("report",)
 
 
+def test_where_no_python_models_run_all_nodes_are_sql(
+    host: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = host({"dbt_project.yml": PLAIN})
+    monkeypatch.setattr(Project, "credentials", type("Credentials", (), {"type": "postgres"}))
+    planned = grafting.graft(shop, Wish("late", Question("fct_orders")), unreported)
+    nodes = {Path(each.path).name: each.after for each in planned.changes}
+    assert nodes["late_training.sql"] == "{{ mlbridge.training(ref('late_split')) }}\n"
+    assert nodes["late_predictions.sql"] == "{{ mlbridge.predict(ref('late_split'), ref('late_training')) }}\n"
+
+
 @pytest.mark.parametrize("broken", range(10))
 def test_a_write_that_fails_undoes_those_before_it(
     host: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, broken: int

@@ -3,6 +3,7 @@
 {% macro publish_materialization() %}
   {#- At the end of each dbt command, after `log_runs`. dbt lets only a macro that is called a materialization run Python. -#}
   {%- if mlbridge.is_running() and not flags.EMPTY -%}
+    {%- do mlbridge.settle_session() -%}
     {%- set facts = {'target': target.name, 'build': invocation_id, 'as_of': mlbridge.as_of(), 'version': mlbridge.version()} -%}
     {%- set publication = mlbridge.publication(mlbridge.published_tables(), facts) -%}
     {%- do mlbridge.end_transaction() -%}

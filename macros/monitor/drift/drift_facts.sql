@@ -6,6 +6,7 @@
     the split that came after that training, and its mean weighted by importance; none where fewer than 100 rows came, or what is known
     of the training is damaged. It reads only the split and the logbook, which exist before the training node runs.
   -#}
+  {%- do mlbridge.settle_session() -%}
   {%- set split, columns = mlbridge.relation_of(name ~ '_split'), {} -%}
   {%- for column in adapter.get_columns_in_relation(split) -%}{%- do columns.update({column.name: column}) -%}{%- endfor -%}
   {%- if not mlbridge.undamaged([version], name, this, mlbridge.compared_documents()) -%}{{ return(none) }}{%- endif -%}

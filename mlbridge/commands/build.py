@@ -1,0 +1,113 @@
+"""`mlbridge build`: `dbt build` up to the training nodes in SQL, `mlbridge train`, and `dbt build` of what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import chdir
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlbridge.commands.train import REFUSED, Answer, train, trained_in_sql
+from mlbridge.errors import SetupError
+from mlbridge.project.manifest import read_or_make
+from mlbridge.project.project import Project
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+SELECT = ("--select", "-s", "--models", "--model", "-m")
+FAILED = 1
+Tell = Callable[[Sequence[Answer]], None]
+
+
+def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
+    """Run the three commands; returns dbt's exit code, 1 also where a training was refused.
+
+    `arguments` are those of `dbt build` but for folders and target. Where the first command fails, nothing is trained,
+    and what comes after is not built. What depends on a refused training is not built either. `tell` gets what became
+    of the trainings. Raises SetupError for a selection by `--selector`, or if no training node is SQL.
+    """
+    chosen = Selection.of(arguments)
+    manifest = read_or_make(project)
+    nodes = {f"{model}_training": model for model in trained_in_sql(project, manifest)}
+    children = {
+        child
+        for id_, node in manifest["nodes"].items()
+        if node["name"] in nodes
+        for child in manifest["child_map"][id_]
+        if not child.startswith(("test.", "unit_test."))
+    }
+    after = [".".join(manifest["nodes"][child]["fqn"]) for child in sorted(children & set(manifest["nodes"]))]
+    first = _dbt_build(project, [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))])
+    if not first.success:
+        return _code(first)
+    results = getattr(first.result, "results", [])
+    asking = [nodes[each.node.name] for each in results if each.node.name in nodes]
+    answers = train(project, asking) if asking else []
+    tell(answers)
+    last = _dbt_build(project, [*chosen.others, *_rest(chosen, nodes, answers)])
+    return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
+
+
+def _rest(chosen: Selection, nodes: Iterable[str], answers: Sequence[Answer]) -> list[str]:
+    """Select what comes after the trainings: the nodes that were answered, to take that in, and all that depends."""
+    refused = [f"{each.model}_training" for each in answers if each.outcome == REFUSED]
+    idle = [f"{each.model}_training" for each in answers if each.outcome is None]
+    return [*_option("--select", chosen.within(_on(nodes))), *_option("--exclude", [*_on(refused), *idle])]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The arguments of `dbt build`: what `--select` names, and all others."""
+
+    items: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @classmethod
+    def of(cls, arguments: Iterable[str]) -> Selection:
+        """Take the arguments apart as dbt does: a selection ends where the next option begins."""
+        items: list[str] = []
+        others: list[str] = []
+        is_selection = False
+        for each in arguments:
+            option, _, value = each.partition("=") if each.startswith("-") else ("", "", each)
+            if option == "--selector":
+                raise SetupError("`mlbridge build` divides what is selected into two: name it with --select.")
+            is_selection = option in SELECT if option else is_selection
+            if is_selection:
+                items += value.split()
+            else:
+                others.append(each)
+        return cls(tuple(items), tuple(others))
+
+    def within(self, names: Iterable[str]) -> list[str]:
+        """Return what is selected and belongs to one of some names, as dbt's selection writes it."""
+        return [",".join(filter(None, (item, name))) for name in names for item in self.items or ("",)]
+
+
+def _on(names: Iterable[str]) -> list[str]:
+    """Select nodes with all that depends on them."""
+    return [f"{name}+" for name in names]
+
+
+def _option(name: str, values: Sequence[str]) -> list[str]:
+    return [name, *values] if values else []
+
+
+def _dbt_build(project: Project, arguments: Sequence[str]) -> dbtRunnerResult:
+    """Run `dbt build` in this process, which has imported dbt already; its output is shown as it comes."""
+    from dbt.cli.main import dbtRunner
+
+    places = ["--project-dir", str(project.path), "--profiles-dir", str(project.profiles)]
+    target = [] if project.target is None else ["--target", project.target]
+    with chdir(project.start_folder):
+        done = dbtRunner().invoke(["build", *places, *target, *arguments])
+    if isinstance(done.exception, KeyboardInterrupt):
+        raise done.exception
+    if done.exception is not None:
+        raise SetupError(f"dbt build: {done.exception}")
+    return done
+
+
+def _code(done: dbtRunnerResult) -> int:
+    return 0 if done.success else FAILED
