@@ -37,6 +37,10 @@
     {%- set names = mlbridge.column_list(arrived) -%}
     {%- call statement('append', auto_begin=True) -%}
       insert into {{ target }} ({{ names }}) select {{ names }} from {{ arrived }}
+      {%- if language == 'sql' and model.name.endswith('_training') %}
+      {#- A build at the same time may have taken the same answer in since these rows were read. #}
+      where invocation_id not in (select invocation_id from {{ target }})
+      {%- endif %}
     {%- endcall -%}
     {%- call statement('drop') -%} drop table {{ arrived }} {%- endcall -%}
   {%- endif -%}

@@ -56,7 +56,7 @@ def train(models: tuple[str, ...], project_dir: Path, profiles_dir: Path | None,
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
 @click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
-@click.option("--target", "-t", help="The profile's target; dbt's default otherwise.")
+@click.option("--target", "-t", envvar="DBT_TARGET", help="The profile's target; dbt's default otherwise.")
 @click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
 def build(project_dir: Path, profiles_dir: Path | None, target: str | None, dbt_arguments: tuple[str, ...]) -> None:
     """Build a project whose training nodes are SQL: `dbt build`, `mlbridge train`, and `dbt build` of what comes after.

@@ -27,7 +27,7 @@ def _with_project(command: Callable[..., None], target: str, formats: Sequence[s
     options = (
         click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project."),
         click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml."),
-        click.option(target, help="The profile's target; dbt's default otherwise."),
+        click.option(target, envvar="DBT_TARGET", help="The profile's target; dbt's default otherwise."),
         click.option(
             "--format", "form", type=click.Choice(list(formats)), default=formats[0], show_default=True,
             help="Output format; JSON for programs.",

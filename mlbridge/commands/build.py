@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlbridge.commands.train import REFUSED, Answer, train, trained_in_sql
+from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, train, trained_in_sql
 from mlbridge.errors import SetupError
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
 SELECT = ("--select", "-s", "--models", "--model", "-m")
+# What the trainings between the two runs of dbt would not know.
+REFUSED_OPTIONS = {
+    "--selector": "`mlbridge build` divides what is selected into two: name it with --select.",
+    "--profile": "`mlbridge build` trains with the profile of dbt_project.yml: name it there.",
+    "--target-path": "`mlbridge build` trains with the target folder of dbt_project.yml: name it there.",
+}
 FAILED = 1
 Tell = Callable[[Sequence[Answer]], None]
 
@@ -25,10 +31,13 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
 
     `arguments` are those of `dbt build` but for folders and target. Where the first command fails, nothing is trained,
     and what comes after is not built. What depends on a refused training is not built either. `tell` gets what became
-    of the trainings. Raises SetupError for a selection by `--selector`, or if no training node is SQL.
+    of the trainings. Raises SetupError for a selection by a selector or another
+    profile, or if no training node is SQL.
     """
     chosen = Selection.of(arguments)
     manifest = read_or_make(project)
+    if not chosen.items and any(each.get("default") for each in manifest.get("selectors", {}).values()):
+        raise SetupError(f"the project has a default selector. {REFUSED_OPTIONS['--selector']}")
     nodes = {f"{model}_training": model for model in trained_in_sql(project, manifest)}
     children = {
         child
@@ -43,7 +52,8 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
         return _code(first)
     results = getattr(first.result, "results", [])
     asking = [nodes[each.node.name] for each in results if each.node.name in nodes]
-    answers = train(project, asking) if asking else []
+    # The manifest that the first run has written is that of its target.
+    answers = train(replace(project), asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
     last = _dbt_build(project, [*chosen.others, *_rest(chosen, nodes, answers)])
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
@@ -52,7 +62,7 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
 def _rest(chosen: Selection, nodes: Iterable[str], answers: Sequence[Answer]) -> list[str]:
     """Select what comes after the trainings: the nodes that were answered, to take that in, and all that depends."""
     refused = [f"{each.model}_training" for each in answers if each.outcome == REFUSED]
-    idle = [f"{each.model}_training" for each in answers if each.outcome is None]
+    idle = [f"{each.model}_training" for each in answers if each.reason == NOTHING_ASKED]
     return [*_option("--select", chosen.within(_on(nodes))), *_option("--exclude", [*_on(refused), *idle])]
 
 
@@ -71,8 +81,8 @@ class Selection:
         is_selection = False
         for each in arguments:
             option, _, value = each.partition("=") if each.startswith("-") else ("", "", each)
-            if option == "--selector":
-                raise SetupError("`mlbridge build` divides what is selected into two: name it with --select.")
+            if option in REFUSED_OPTIONS:
+                raise SetupError(REFUSED_OPTIONS[option])
             is_selection = option in SELECT if option else is_selection
             if is_selection:
                 items += value.split()

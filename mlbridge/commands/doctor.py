@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from mlbridge.commands.versions import models_without_training, suspected
-from mlbridge.engines.adapters import PYTHON_ENGINE
+from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, engine_of
 from mlbridge.engines.warehouse import DIALECT
 from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project, is_built, place_of
@@ -117,6 +117,9 @@ def _dbt_packages(project: Project) -> str:
 
 def _profile(project: Project) -> str:
     kind = project.credentials.type
+    if not engine_of(kind).trains:
+        able = listed(engine.name for engine in ENGINES.values() if engine.trains)
+        raise SetupError(f"'{kind}': models are trained on {able} only so far. docs/engines.md says what works here.")
     in_python = [node for model in project.models for node in _python_nodes(project, model)]
     if kind != DIALECT and in_python:
         raise SetupError(

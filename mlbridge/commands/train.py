@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass, replace
 
+from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.reader import message_of
 from mlbridge.engines.warehouse import Place, Warehouse, opened
 from mlbridge.errors import MlbridgeError, SetupError, listed
@@ -19,7 +20,7 @@ from mlbridge.spec.run import Run
 from mlbridge.typing import Document
 
 REFUSED = "refused"
-NOTHING_ASKED = "no build has asked for anything since it was answered last: run `dbt build`"
+NOTHING_ASKED = "no build has asked for anything since the last answer was taken in: the next build asks"
 WAITS = "the answer to the last build waits to be taken in: run `dbt build`"
 OVERTAKEN = "another `mlbridge train` answered first, or a newer build has asked anew: this answer is dropped"
 
@@ -78,7 +79,7 @@ def _answer(project: Project, warehouse: Warehouse, model: str, logbook: Place) 
         rows = _rows(project, warehouse, logbook, request)
         if not answer(warehouse, project.credentials, logbook, request, rows):
             return Answer(model, None, None, OVERTAKEN)
-    except warehouse.error as error:
+    except (warehouse.error, PYTHON_ENGINE.error) as error:  # the latter while the rows of a server are copied
         return Answer(model, None, REFUSED, f"{model}_training: {message_of(error)}")
     except MlbridgeError as error:
         return Answer(model, None, REFUSED, str(error))

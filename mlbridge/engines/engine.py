@@ -30,6 +30,7 @@ class Engine:
     name: str
     settings: Sequence[str] = ()
     compresses: bool = True  # whether tables are stored by column, compressed
+    trains: bool = False  # whether models can be trained on its tables
 
     def __init__(self, name: str) -> None:
         """Take the adapter's name."""
@@ -106,6 +107,8 @@ class Engine:
 
 class PythonEngine(Engine, ABC):
     """An engine that runs dbt's Python models in its own process, and whose warehouse is a file."""
+
+    trains = True
 
     # What a Python model works with: the session that dbt hands it, and relations.
 

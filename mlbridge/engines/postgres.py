@@ -34,6 +34,7 @@ class Postgres(Engine):
     """PostgreSQL, whose tables can be read while builds run."""
 
     compresses = False
+    trains = True
     # A build replaces tables that views depend on: a reader that waits for a lock may form a deadlock with the build,
     # and the server may then end the build. So the reader gives up before the server looks for deadlocks.
     settings = ("set lock_timeout = '300ms'", "set statement_timeout = '60s'", *OF_TEXTS)
@@ -100,11 +101,15 @@ class Postgres(Engine):
         columns = ", ".join(map(_identifier, rows.column_names))
         try:
             with closing(opened(credentials)) as handle, closing(handle.cursor()) as cursor:
+                if hasattr(handle, "set_session"):
+                    handle.set_session(autocommit=False)  # a profile may ask for it
                 cursor.execute(f"lock table {place} in share row exclusive mode")
                 cursor.execute(self.written(condition))
                 wanted = bool(cursor.fetchall())
                 if wanted:
-                    cursor.copy_expert(f"copy {place} ({columns}) from stdin (format csv)", _as_csv(rows))
+                    cursor.copy_expert(
+                        f"copy {place} ({columns}) from stdin (format csv, encoding 'UTF8')", _as_csv(rows)
+                    )
                 handle.commit()
                 return wanted
         except Exception as error:  # the driver's classes are known to dbt's adapter only
@@ -114,7 +119,9 @@ class Postgres(Engine):
 def _export(connection: ServerConnection, query: str, file: Path) -> None:
     """Write the result of a query to a file: COPY takes a tenth of the time of a cursor that gives row by row."""
     with file.open("wb") as out:
-        connection.use(lambda cursor: cursor.copy_expert(f"copy ({query}) to stdout (format csv)", out))
+        connection.use(
+            lambda cursor: cursor.copy_expert(f"copy ({query}) to stdout (format csv, encoding 'UTF8')", out)
+        )
 
 
 def _as_csv(rows: pa.Table) -> BytesIO:

@@ -136,7 +136,7 @@ def _read(file: Path, schema: pa.Schema) -> pa.RecordBatchReader:
     return csv.open_csv(
         file,
         csv.ReadOptions(column_names=schema.names, block_size=BLOCK_BYTES),
-        csv.ParseOptions(newlines_in_values=True),
+        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         csv.ConvertOptions(
             column_types=schema,
             null_values=[""],

@@ -189,6 +189,11 @@ class Warehouse:
         """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
         return PYTHON_ENGINE.defect(self._session, (database, schema, name))
 
+    def rest(self) -> None:
+        """Let go of the connection to a server until the next query, because one that is idle for long may be cut."""
+        if self.dialect != DIALECT:
+            self._session.close()
+
     def close(self) -> None:
         """End the session, so that others can open a warehouse that is a file."""
         self._session.close()

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 EDGES = """
 select node, column_name, from_node, from_column, how, certainty, condition, is_pii
 from ml_lineage
-where model = :model and version = (select max(version) from ml_lineage where model = :model)
+where model = :model
+    and version = (
+        select max(traced.version)
+        from ml_lineage as traced
+        inner join ml_versions as kept  -- not of an earlier model of this name, whose logbook is gone
+            on traced.model = kept.model and traced.version = kept.version and traced.trained_at = kept.trained_at
+        where traced.model = :model
+    )
 order by node, column_name, from_node, from_column, how
 """
 VALUES = ("copied", "transformed", "aggregated")

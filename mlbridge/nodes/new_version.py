@@ -55,6 +55,7 @@ def new_version(
             return score_difference(version_of(run.node, row, spec.trusted), here, table, evaluated_scores)
 
         incumbent = None if promoted is None else _incumbent(context, promoted, training.classes, here, copy)
+        warehouse.rest()
         fitted = challenge(training, incumbent, entry, number, verify)
         rows = [row if row.outcome == "runner_up" else replace(row, lineage=found.records) for row in fitted]
         scoring = ("promoted", "rejected") if spec.shadow else ("promoted",)

@@ -52,13 +52,21 @@ def check_size(artifact: bytes) -> None:
 def check_texts(artifact: bytes) -> None:
     """Raise ValueError where a text is a LightGBM model with a tree that leads out of its arrays.
 
-    To be called before the artifact is loaded. Any text is looked at, wherever it stands in the artifact.
+    To be called before the artifact is loaded. Every text is looked at that LightGBM would take for a model.
     """
-    with zipfile.ZipFile(io.BytesIO(artifact)) as archive:
-        schema = json.loads(archive.read(SCHEMA))
-    for node in _nodes(schema):
-        if node.get("__loader__") == "JsonNode" and "Tree=" in (text := str(json.loads(node["content"]))):
+    for text in _texts(artifact):
+        if "Tree=" in text and "max_feature_idx" in text:
             check_lightgbm(text)
+
+
+def _texts(artifact: bytes) -> Iterator[str]:
+    """Iterate over the texts that an artifact holds: Python's own, and numpy's scalars, which are files."""
+    with zipfile.ZipFile(io.BytesIO(artifact)) as archive:
+        for node in _nodes(json.loads(archive.read(SCHEMA))):
+            if node.get("__loader__") == "JsonNode":
+                yield str(json.loads(node["content"]))
+            elif node.get("__module__") == "numpy" and str(node.get("__class__")).startswith("str") and "file" in node:
+                yield str(np.load(io.BytesIO(archive.read(node["file"]))))
 
 
 def _check_total(size: int, allowed: int) -> None:

@@ -20,10 +20,13 @@ LIGHTGBM_ARRAYS = (
 def check_lightgbm(text: str) -> None:
     """Raise ValueError where a tree in the text of a LightGBM model leads out of its arrays, or to a node twice.
 
-    The text is checked, and not the booster: LightGBM writes to where the indices point while it reads the text.
+    The text is checked, and not the booster: LightGBM writes to where the indices point while it reads the text. What
+    it could read in another way than this function is refused: a key that comes twice, a line that is cut off.
     """
+    if "\r" in text or "\0" in text:
+        raise ValueError("the text of a LightGBM model has other ends of lines than LightGBM writes")
     header, *trees = re.split(r"^(?=Tree=)", text, flags=re.MULTILINE)
-    stated = _fields(header)
+    stated = _fields([line for line in header.splitlines() if "=" in line])
     features = int(stated["max_feature_idx"]) + 1
     if "tree_sizes" in stated:
         end = trees[-1].find("end of trees") if trees else 0
@@ -31,17 +34,21 @@ def check_lightgbm(text: str) -> None:
         if [int(size) for size in stated["tree_sizes"].split()] != sizes:
             raise ValueError("the trees are not where their sizes say")
     for tree in trees:
-        _check_lightgbm_tree(_fields(tree), features)
+        _check_lightgbm_tree(_fields(tree.split("\n\n", 1)[0].split("\n")), features)
 
 
-def _fields(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines() if "=" in line)
+def _fields(lines: list[str]) -> dict[str, str]:
+    """Return the values by key; raises ValueError for a key that comes twice, or a line that has none."""
+    fields = dict(line.split("=", 1) for line in lines if "=" in line)
+    if len(fields) < len(lines):
+        raise ValueError("the text of a LightGBM model has a line without a key, or a key twice")
+    return fields
 
 
 def _check_lightgbm_tree(fields: dict[str, str], features: int) -> None:
     arrays = {name: np.array(fields.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
     thresholds = np.array(fields.get("threshold", "").split(), dtype=np.float64)
-    leaves = int(fields["num_leaves"])
+    leaves, categorical = int(fields["num_leaves"]), int(fields["num_cat"])
     children = np.concatenate([arrays["left_child"], arrays["right_child"]])
     if any(len(arrays[name]) != leaves - 1 for name in ("left_child", "right_child", "split_feature")):
         raise ValueError(f"a tree of {leaves} leaves has not {leaves - 1} splits")
@@ -49,8 +56,17 @@ def _check_lightgbm_tree(fields: dict[str, str], features: int) -> None:
     check_range("a leaf", -1 - children[children < 0], leaves)
     check_range("the feature of a node", np.concatenate([arrays["split_feature"], arrays["leaf_features"]]), features)
     by_category = arrays["decision_type"] & 1 == 1
-    check_range("the categories of a node", thresholds[by_category], int(fields.get("num_cat", 0)))
-    check_range("a boundary of categories", arrays["cat_boundaries"], len(arrays["cat_threshold"]) + 1)
+    check_range("the categories of a node", thresholds[by_category], categorical)
+    # Where the categories of each split begin, and where the last ones end.
+    boundaries = arrays["cat_boundaries"]
+    expected = [0, len(arrays["cat_threshold"])] if categorical else []
+    found = [*boundaries[:1], *boundaries[-1:]]
+    if (
+        len(boundaries) != (categorical + 1 if categorical else 0)
+        or (np.diff(boundaries) < 0).any()
+        or found != expected
+    ):
+        raise ValueError("the boundaries of categories do not fit the categories")
 
 
 def check_xgboost(booster: Any) -> None:

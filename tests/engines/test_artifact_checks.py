@@ -146,11 +146,15 @@ def light(change: Change) -> bytes:
 
     def changed(schema: bytes) -> bytes:
         document = json.loads(schema)
-        text = document["content"]["content"]["_Booster"]["content"]["content"]["_handle"]
+        text = handle_of(document)
         text["content"] = json.dumps(change(json.loads(text["content"])))
         return json.dumps(document).encode()
 
     return rewritten(skops.io.dumps(model), schema=changed)
+
+
+def handle_of(document: Any) -> Any:
+    return document["content"]["content"]["_Booster"]["content"]["content"]["_handle"]
 
 
 def put(column: str, value: str) -> Change:
@@ -161,6 +165,14 @@ def put(column: str, value: str) -> Change:
         return re.sub("tree_sizes=.*\n", "", text)
 
     return change
+
+
+def as_numpy(artifact: bytes) -> bytes:
+    """Put a scalar of numpy in the place of the text of a LightGBM model: it can be encoded as well."""
+    model = LogisticRegression().fit(ROWS, TWO)
+    with zipfile.ZipFile(io.BytesIO(artifact)) as archive:
+        model.note = np.str_(json.loads(handle_of(json.loads(archive.read("schema.json")))["content"]))
+    return skops.io.dumps(model)
 
 
 def extreme(column: str, value: int) -> bytes:
@@ -180,6 +192,18 @@ BOOSTED: dict[str, tuple[Callable[[], bytes], str]] = {
     "lightgbm: a circle": (lambda: light(put("left_child", "0")), "a tree leads to a node twice"),
     "lightgbm: a feature far away": (lambda: light(put("split_feature", "70000")), "is 70000, of 2"),
     "lightgbm: fewer splits": (lambda: light(put("num_leaves", "9")), "a tree of 9 leaves has not 8 splits"),
+    "lightgbm: a second number of features": (
+        lambda: light(lambda text: text.replace("\nTree=0", "\nmax_feature_idx=70000\nTree=0", 1)),
+        "a key twice",
+    ),
+    "lightgbm: a second child": (
+        lambda: light(put("left_child", "0\nleft_child=1")),
+        "a key twice",
+    ),
+    "lightgbm: a line without a key": (lambda: light(put("num_cat", "1\nleft_child")), "a line without a key"),
+    "lightgbm: another end of a line": (lambda: light(put("num_cat", "1\r")), "other ends of lines"),
+    "lightgbm: categories that end early": (lambda: light(put("cat_boundaries", "5 1")), "boundaries of categories"),
+    "lightgbm: a text of numpy": (lambda: as_numpy(light(put("split_feature", "70000"))), "is 70000, of 2"),
     "lightgbm: sizes that hide a tree": (
         lambda: light(lambda text: re.sub("tree_sizes=.*", "tree_sizes=9 9", text)),
         "the trees are not where their sizes say",
@@ -204,6 +228,12 @@ def test_a_crafted_booster_is_refused(case: str) -> None:
 def test_a_booster_that_was_fitted_is_loaded(made: Callable[[], bytes]) -> None:
     artifact = made()
     artifacts.load("what", artifact, skops.io.get_untrusted_types(data=artifact))
+
+
+def test_a_category_may_be_called_as_trees_are() -> None:
+    model = LogisticRegression().fit(ROWS, TWO)
+    model.note = "Christmas Tree=large"
+    artifacts.load("what", skops.io.dumps(model), ())
 
 
 def rewritten(artifact: bytes, **files: Callable[[bytes], bytes]) -> bytes:

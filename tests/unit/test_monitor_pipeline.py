@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from handmade import published
+from handmade_versions import version
 
 from mlbridge.app import column_graph
 from mlbridge.app.graph import LIGHT
@@ -222,12 +223,13 @@ EDGES = [
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> State:
     names = ("node", "column_name", "from_node", "from_column", "how", "is_pii")
-    rows = [
-        {"model": "basket", "version": 2, "certainty": "certain", **dict(zip(names, each, strict=True))}
-        for each in EDGES
-    ]
+    newest = {"model": "basket", "version": 2, "trained_at": datetime(2024, 6, 1)}
+    rows = [{**newest, "certainty": "certain", **dict(zip(names, each, strict=True))} for each in EDGES]
+    # An earlier model of this name had more versions.
+    rows += [{**row, "version": 5, "node": "gone", "trained_at": datetime(2023, 6, 1)} for row in rows[:1]]
     folder = tmp_path_factory.mktemp("traced")
-    return published(folder, ml_nodes=[node(each) for each in PARENTS], ml_lineage=rows)
+    nodes, kept = [node(each) for each in PARENTS], [version(2, **newest)]
+    return published(folder, ml_nodes=nodes, ml_lineage=rows, ml_versions=kept)
 
 
 def test_the_ends_of_a_lineage(traced: State) -> None:
