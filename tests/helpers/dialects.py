@@ -17,7 +17,7 @@ from sqlglot.tokens import Token, TokenType
 
 # Functions that every one of these engines has under this name, with this meaning.
 EVERYWHERE = {
-    "abs", "avg", "ceil", "coalesce", "concat", "count", "exp", "floor", "greatest", "lag", "least", "length", "ln",
+    "abs", "avg", "ceil", "coalesce", "concat", "count", "exp", "floor", "greatest", "lag", "lead", "least", "length", "ln",
     "max", "md5", "min", "mod", "nullif", "power", "replace", "row_number", "sqrt", "stddev_samp", "substring", "sum",
 }  # fmt: skip
 FUNCTIONS = {
@@ -174,7 +174,7 @@ def laterals_refused(statement: Statement) -> Iterator[str]:
 def frames_missing(statement: Statement) -> Iterator[str]:
     """Redshift takes no running aggregate without a frame."""
     for window in statement.tree.find_all(exp.Window):
-        running = isinstance(window.this, exp.AggFunc) and not isinstance(window.this, exp.Lag)
+        running = isinstance(window.this, exp.AggFunc) and not isinstance(window.this, exp.Lag | exp.Lead)
         if statement.engine == "redshift" and running and window.args.get("order") and not window.args.get("spec"):
             yield "a running aggregate without a frame"
 
