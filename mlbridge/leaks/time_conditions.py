@@ -88,10 +88,12 @@ class Clock:
 def let_in(condition: Condition, known: frozenset[Place], moments: frozenset[Place], clock: Clock) -> str:
     """Return what a condition lets in of a column that is known later: `known`, `earlier` or `anything`.
 
-    `known` are the columns that say when it is known, `moments` those of them that are that moment as they are.
+    `known` are the columns that say when it is known, `moments` those of them that are that moment as they are. What a
+    parent cut off or shifted counts as it is only where it is that moment itself, or lies so on both sides.
     """
     earlier, later = set(condition.earlier), set(condition.later)
-    kind = condition.plain if earlier == later or earlier <= moments else condition.kind
+    as_they_are = earlier == later or (earlier <= moments and later <= clock.same_as_time)
+    kind = condition.plain if as_they_are else condition.kind
     if kind in (ANY, AFTER) or not earlier or not later:
         return ANYTHING
     by_knowledge = bool(earlier & known)

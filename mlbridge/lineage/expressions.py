@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import NULL, guarded
 from mlbridge.lineage.flows import EMPTY, Column, aggregated, conditioned, influence, merged, places, transformed
-from mlbridge.lineage.frames import window_function, window_kind
-from mlbridge.lineage.graph import ANY, BEFORE, FILTERED, UNTIL, Condition
+from mlbridge.lineage.frames import kind_of_moments, window_function, window_kind, window_span
+from mlbridge.lineage.graph import FILTERED, Condition
 from mlbridge.lineage.moments import READABLE, shift
 from mlbridge.lineage.scope import Scope
 
@@ -182,12 +182,13 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     """Read a window: its argument is aggregated over the rows that the partition, the order and the frame choose.
 
     A rank is computed from the columns that order it. Over a union, each row that gives a value is placed by what
-    orders it in its own branch, which tells nothing if that is cut off.
+    orders it in its own branch, which tells nothing if that is cut off or shifted by more than the frame leaves out.
     """
     parts = _window_parts(node, scope)
     partition, order = list(parts.get("partition_by") or ()), parts.get("order")
-    row = EMPTY if order is None else value(order.expressions[0], scope)
-    kind, text = window_kind(node, order, parts.get("spec")), node.sql(scope.names.dialect)
+    row = EMPTY if order is None else value(order.expressions[0].this, scope)
+    kind, span = window_kind(node, order, parts.get("spec")), window_span(order, parts.get("spec"))
+    text = node.sql(scope.names.dialect)
     is_rank = isinstance(window_function(node), RANKS)
     giving, deciding = [], []
     for branch in scope.each_branch():
@@ -199,10 +200,12 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
                 argument = aggregated(merged((argument, ordering)))
             else:
                 deciding.append(ordering)
-            placed = value(order.expressions[0], scope)
-            cut = branch is not None and placed.shift.low < row.shift.high
-            sure = ANY if cut and kind in (BEFORE, UNTIL) else kind
-            argument = conditioned(argument, [Condition(text, sure, places(placed), places(row), kind)])
+            placed = value(order.expressions[0].this, scope)
+            sure = plain = kind
+            if branch is not None:
+                sure = kind_of_moments(kind, span, placed.shift, row.shift)
+                plain = kind_of_moments(kind, span, placed.plain, row.plain)
+            argument = conditioned(argument, [Condition(text, sure, places(placed), places(row), plain)])
         giving.append(argument)
     return _influenced(merged(giving), deciding)
 

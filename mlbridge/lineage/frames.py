@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from sqlglot import exp
 
 from mlbridge.lineage.graph import AFTER, ANY, BEFORE, GAP, UNTIL
+from mlbridge.lineage.moments import Shift, common
+from mlbridge.lineage.spans import constant
 
 
 def window_kind(window: exp.Expr, order: exp.Expr | None, spec: exp.Expr | None) -> str:
@@ -21,6 +25,26 @@ def window_kind(window: exp.Expr, order: exp.Expr | None, spec: exp.Expr | None)
     end = _end(spec, backwards)
     excluded = str((spec.args.get("exclude") if spec is not None else None) or "").upper()
     return BEFORE if end == UNTIL and excluded in ("CURRENT ROW", "GROUP") else end
+
+
+def window_span(order: exp.Expr | None, spec: exp.Expr | None) -> float:
+    """Return how many seconds before the row a frame ends at least; 0 where it leaves no gap, or one of any length."""
+    backwards = order is not None and bool(order.expressions[0].args.get("desc"))
+    if spec is None or _end(spec, backwards) != GAP:
+        return 0.0
+    span = constant(spec.args["start" if backwards else "end"])
+    return 0.0 if span is None else span.low
+
+
+def kind_of_moments(kind: str, span: float, placed: Shift, row: Shift) -> str:
+    """Return what the `kind` of a window says about moments that its rows are ordered by with a shift.
+
+    `placed` is the shift of the row that gives a value, `row` of the one that receives it: the first may lie later by
+    their difference, less the `span` of seconds that the frame leaves out. Values on a grid differ by whole steps.
+    """
+    grid = common(placed.grid, row.grid)
+    least = ceil(span / grid) * grid if grid else span
+    return ANY if kind in (GAP, BEFORE, UNTIL) and row.high - placed.low > least else kind
 
 
 def window_function(window: exp.Expr) -> exp.Expr:

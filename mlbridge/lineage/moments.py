@@ -88,7 +88,7 @@ def hull(shifts: Iterable[Shift]) -> Shift:
     if len(found) < 2:
         return found.pop() if found else EXACT
     low, high = min(each.low for each in found), max(each.high for each in found)
-    return Shift(low, high, reduce(_common, (each.grid for each in found)), any(each.is_date for each in found))
+    return Shift(low, high, reduce(common, (each.grid for each in found)), any(each.is_date for each in found))
 
 
 def is_cutting(node: exp.Expr) -> bool:
@@ -105,7 +105,7 @@ def total(one: Sum | None, other: Sum | None) -> Sum | None:
     unit = one.unit if other.is_constant else other.unit
     one, other = (_scaled(each, unit) for each in (one, other))
     dates = (one.dates[0] or other.dates[0], one.dates[1] or other.dates[1])
-    low, high, grid = one.low + other.low, one.high + other.high, _common(one.grid, other.grid)
+    low, high, grid = one.low + other.low, one.high + other.high, common(one.grid, other.grid)
     return Sum(one.plus or other.plus, one.minus or other.minus, low, high, grid, unit, dates)
 
 
@@ -126,7 +126,7 @@ def _scaled(found: Sum, unit: float) -> Sum:
     return found._replace(low=found.low * unit, high=found.high * unit, grid=unit if is_whole else 0.0, unit=unit)
 
 
-def _common(one: float, other: float) -> float:
+def common(one: float, other: float) -> float:
     """Return the grid that the sum of two values is on."""
     low, high = sorted((one, other))
     return low if low and not high % low else 0.0

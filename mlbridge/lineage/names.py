@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 
-# What stands before a secret in an address or in the settings of a connection.
-SECRET = re.compile(r"(pass|pwd|secret|token|key|sig|credential)\w*\s*=|://[^/]*@", re.IGNORECASE)
+# What an argument or a field that holds a secret is called, and what stands before one in a text.
+CALLED = re.compile(r"(pass|pwd|secret|token|key|sig|credential)\w*", re.IGNORECASE)
+SECRET = re.compile(CALLED.pattern + r"[\"']?\s*[=:]|://[^/]*@", re.IGNORECASE)
+NAMED = (exp.Kwarg, exp.PropertyEQ, exp.EQ)
 CASELESS = (NormalizationStrategy.CASE_INSENSITIVE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
 
 
@@ -45,7 +48,7 @@ class Names:
         """
 
         def without_secret(each: exp.Expr) -> exp.Expr:
-            return exp.Literal.string("...") if isinstance(each, exp.Literal) and SECRET.search(each.name) else each
+            return exp.Literal.string("...") if isinstance(each, exp.Literal) and _is_secret(each) else each
 
         if isinstance(node, exp.Identifier):
             node = exp.Literal.string(node.name)
@@ -54,3 +57,15 @@ class Names:
     def stored(self, name: str) -> str:
         """Return what a column is found by whose name the warehouse gives."""
         return self.key(exp.to_identifier(name, quoted=True))
+
+
+def _is_secret(literal: exp.Literal) -> bool:
+    return bool(SECRET.search(literal.name)) or any(map(CALLED.search, _called(literal)))
+
+
+def _called(node: exp.Expr) -> Iterator[str]:
+    """Yield the names of the arguments and fields that a value is given for."""
+    while node.parent is not None:
+        if isinstance(node.parent, NAMED) and node.arg_key == "expression":
+            yield node.parent.this.name
+        node = node.parent

@@ -7,7 +7,7 @@ from sqlglot import exp
 from mlbridge.engines.warehouse import subquery
 from mlbridge.errors import listed
 from mlbridge.leaks.catalogue import NONE
-from mlbridge.leaks.lineage_search import outcome_columns, search_lineage
+from mlbridge.leaks.lineage_search import outcome_columns, search_lineage, unread
 from mlbridge.leaks.traced import trace_above
 from mlbridge.lineage.nodes import uncompiled
 from mlbridge.lineage.project_lineage import dialect_of
@@ -25,7 +25,8 @@ from mlbridge.typing import Document
 def leaks_by_lineage(manifest: Document, source: Source, found: Examined) -> tuple[dict[str, str], Requirement]:
     """Return the suspected columns, each with the reason, and the requirement.
 
-    Raises SetupError for a `known_at` or `lineage` in YAML that names what is not there.
+    What stands in SQL that could not be read is not known: the requirement then has no score unless what could be read
+    makes a column suspected. Raises SetupError for a `known_at` or `lineage` in YAML that names what is not there.
     """
     code, node = "no_leak_by_lineage", found.relation.node
     ids = ancestors_of(node, manifest)
@@ -41,9 +42,10 @@ def leaks_by_lineage(manifest: Document, source: Source, found: Examined) -> tup
     context = project.context(source, spec, node, rows, found.features)
     suspected = {each.feature: each.evidence for each in search_lineage(context) if each.level != NONE}
     late, undecided = outcome_columns(context)
-    if not suspected and not late:
-        return {}, scored(code, None, undecided)
-    said = "; ".join(f"'{name}': {reason}" for name, reason in suspected.items())
     share = 1 - len(suspected) / len(found.features) if found.features else 1.0
-    none = f"none of {len(found.features):,} columns, read off the SQL of {len(ids):,} relations"
-    return suspected, scored(code, share, said or none, columns=listed(suspected))
+    none = f"none of {len(found.features):,} columns, read off the SQL of {len(ids - set(context.unread)):,} relations"
+    said = "; ".join(f"'{name}': {reason}" for name, reason in suspected.items()) or (none if late else undecided)
+    gaps = unread(context)
+    is_open = node in context.unread or (not suspected and bool(gaps or not late))
+    evidence = said.removesuffix(gaps) + gaps
+    return suspected, scored(code, None if is_open else share, evidence, columns=listed(suspected))

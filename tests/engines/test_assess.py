@@ -21,7 +21,11 @@ from mlbridge.project.project import Project
 from mlbridge.readiness.assess import assess
 from mlbridge.readiness.assessment import Assessment, Question, Requirement
 from mlbridge.readiness.catalogue import BLOCKS, REQUIREMENTS
+from mlbridge.readiness.examined import examine
+from mlbridge.readiness.leaks_by_lineage import leaks_by_lineage
 from mlbridge.readiness.page import html_page
+from mlbridge.readiness.relations import relation_of
+from mlbridge.readiness.source import open_source
 
 # Some outcomes of the past are not known, and where that is so, the moment is not either.
 UNKNOWN = {
@@ -264,6 +268,37 @@ def test_a_column_from_where_the_outcome_comes_is_suspected_by_lineage(tmp_path:
     assert found.suspected["carrier"].startswith("it comes from shop.raw_orders.carrier, which is personal data")
     assert set(found.suspected) == {"hours", "past", "carrier"}
     assert of(found, "no_leak_by_lineage").met is False
+
+
+@pytest.mark.parametrize(
+    ("of_staging", "of_facts", "score", "evidence"),
+    [
+        ("select * from raw_orders", "select * from stg_orders", 1, "of 4 columns, read off the SQL of 3 relations"),
+        ("select * from raw_orders", "select from", None, "; not looked at: shop.fct_orders"),
+        ("select from", "select * from stg_orders", None, "; not looked at: shop.stg_orders"),
+        ("select from", "select *, is_late as leak from stg_orders", 0.8, "; not looked at: shop.stg_orders"),
+    ],
+)
+def test_what_could_not_be_read_is_not_said_to_be_honest(
+    tmp_path: Path, of_staging: str, of_facts: str, score: float | None, evidence: str
+) -> None:
+    raw = node("raw_orders", "main", "shop", resource_type="seed", config={"materialized": "seed"})
+    sql = {"stg_orders": (of_staging, "raw_orders"), "fct_orders": (of_facts, "stg_orders")}
+    models = [
+        node(name, "main", "shop", compiled_code=code, language="sql", depends_on={"nodes": [f"model.shop.{parent}"]})
+        for name, (code, parent) in sql.items()
+    ]
+    leak = {"leak": "is_late"} if "leak" in of_facts else {}
+    tables = {"raw_orders": orders(300), "stg_orders": orders(300), "fct_orders": orders(300, **leak)}
+    project = shop_of(tmp_path, tables, raw, *models, unique("fct_orders", "order_id"))
+    manifest = read_or_make(project)
+    question = Question("fct_orders", "is_late", time="ordered_at", label_time="arrived_at")
+    with open_source(project) as source:
+        found = examine(question, relation_of("fct_orders", manifest), manifest, source)
+        suspected, requirement = leaks_by_lineage(manifest, source, found)
+    assert requirement.score == score
+    assert requirement.evidence.endswith(evidence)
+    assert set(suspected) == ({"leak"} if score == 0.8 else set())
 
 
 def test_the_page_is_one_file_and_escapes_what_it_shows(honest: Assessment) -> None:

@@ -117,6 +117,36 @@ BY_HAND |= {
         from base left join past on past.who = base.who and {on} group by base.id"""
     for name, (past, base, on) in IN_STEPS.items()
 }
+# The same over a stream: what places the outcomes, what places the trips, and the frame.
+UP_TO = "range between unbounded preceding and"
+STREAMS = {
+    "days": ("date_trunc('day', done_at)", "began", ""),
+    "days up to the row": ("date_trunc('day', done_at)", "began", "rows between unbounded preceding and current row"),
+    "days until an hour before": ("date_trunc('day', done_at)", "began", f"{UP_TO} interval 1 hour preceding"),
+    "days until a day before": ("date_trunc('day', done_at)", "began", f"{UP_TO} interval 1 day preceding"),
+    "days beside days": ("date_trunc('day', done_at)", "date_trunc('day', began)", ""),
+    "days an hour before": ("done_at::date", "date_trunc('day', began)", f"{UP_TO} interval 1 hour preceding"),
+    "the days after": ("date_trunc('day', done_at) + interval 1 day", "began", ""),
+    "moments moved back": ("done_at - interval 2 day", "began", ""),
+    "moments moved back by less": ("done_at - interval 9 hour", "began", f"{UP_TO} interval 1 day preceding"),
+    "moments moved on": ("done_at + interval 2 day", "began", ""),
+}  # fmt: skip
+BY_HAND |= {
+    f"a stream of {name}": f"""
+        with past as (select delay, {placed} as placed from trips) select * from (
+            select id, sum(value) over (order by moment {frame}) as x from (
+                select id, {base} as moment, 0 as value from trips union all select null, placed, delay from past))
+        where id is not null"""
+    for name, (placed, base, frame) in STREAMS.items()
+}
+# What is known until a moment that a step made of the time of the prediction, without the key of the trip.
+BY_HAND |= {
+    f"known until {until}": f"""
+        with ends as (select who, began, {until} as until from trips)
+        select trips.id, avg(o.delay) as x from trips join ends on ends.who = trips.who and ends.began = trips.began
+            left join trips as o on o.who = ends.who and o.done_at <= ends.until group by trips.id"""
+    for until in ("began + interval 7 day", "began - interval 7 day", "date_trunc('day', began)", "began")
+}
 DIFFERENCES = (
     "date_diff('day', o.done_at, t.began) > 0", "date_diff('day', o.done_at, t.began) >= 0",
     "date_diff('hour', o.done_at, t.began) between 1 and 900", "date_diff('day', t.began, o.done_at) < 0",
