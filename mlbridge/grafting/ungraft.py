@@ -113,8 +113,8 @@ def project_nodes(project: Project, manifest: Document) -> dict[str, Document]:
 def _kept(project: Project, manifest: Document, models: Sequence[str]) -> tuple[str, ...]:
     """Return names of nodes of models that were taken away before, if the project has a node or table of that name.
 
-    Names are compared as DuckDB does, whatever their case. A node of the project's own whose file is gone is only what
-    the last parse has left.
+    Their case does not count, as on some engines. A node of the project's own whose file is gone is only what the last
+    parse has left.
     """
     package = str(project.config.project_name)
     there = {
