@@ -263,27 +263,37 @@ def _show_change(change: Change) -> None:
 
 def show_ungraft(done: Removal) -> None:
     """Print what taking a model away changes, and what remains."""
-    files, left = done.files, done.remains
+    files = done.files
     for change in files.changes:
         _show_change(change)
     for path in files.edited:
         click.echo(f"{path} stays: it was edited since it was grafted. Delete it yourself, or say --force.")
     for name in files.readers:
         click.echo(f"'{name}' reads the model: have it read something else first.")
-    later = "remains" if files.last else "remains: the same command with --drop drops it"
-    kept = later if files.written else "remains, unless you say --drop"
-    ends = ("dropped" if files.written else "to be dropped") if done.drop else kept
-    for name in left.relations:
-        click.echo(f"{name}: {ends}")
-    for name, count in left.rows.items():
-        click.echo(f"{name}: {count:,} rows of the model remain")
-    if left.published is not None:
-        click.echo(f"{left.published}: what builds have published remains; delete the folder when nobody reads it")
+    _show_remains(done)
     click.echo(f"{len(files.changes)} files: {_ends(files.written)}")
     if files.written and done.drop and not files.last:
         click.echo("Now run `dbt build`: until then, views of the package read the tables that were dropped.")
     if files.written and files.last:
         click.echo("No model is left, so the package is gone too: `dbt deps` installs what packages remain.")
+
+
+def _show_remains(done: Removal) -> None:
+    """Print what a model has in the warehouse, and what becomes of it."""
+    files, left = done.files, done.remains
+    later = "remains" if files.last else "remains: the same command with --drop drops it"
+    kept = later if files.written else "remains, unless you say --drop"
+    ends = ("dropped" if files.written else "to be dropped") if done.drop else kept
+    for name in left.relations:
+        click.echo(f"{name}: {ends}")
+    for name in files.kept:
+        click.echo(f"{name}: stays, because a node of the project has this name")
+    if files.gone and not files.last and not left.relations:
+        click.echo("Nothing is found where tables of the model would be, so the record keeps its name.")
+    for name, count in left.rows.items():
+        click.echo(f"{name}: {count:,} rows of the model remain")
+    if left.published is not None:
+        click.echo(f"{left.published}: what builds have published remains; delete the folder when nobody reads it")
 
 
 def _interval(row: Mapping[str, Value]) -> str:

@@ -1,6 +1,6 @@
 {# The end of a branch: what it has in the warehouse, by `dbt run-operation mlbridge.drop_tables` (docs/removing.md). #}
 
-{% macro drop_tables(really=false, model=none, relations=[]) %}
+{% macro drop_tables(really=false, model=none, relations=[], keep=[]) %}
   {%- set names, schemas, kept, runs = [], [], [target.schema], graph.nodes['model.mlbridge.ml_runs'] -%}
   {%- do schemas.append((runs.database, mlbridge.published_schema(runs.schema))) -%}
   {%- for each in (mlbridge.models() if model is none else [model]) -%}
@@ -12,7 +12,8 @@
     {%- do schemas.append((database, schema)) -%}
   {%- endfor -%}
   {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed', 'snapshot'] -%}
-    {%- if node.name in names or model is none and (node.package_name == 'mlbridge' or mlbridge.is_scores(node)) -%}
+    {%- set ours = node.name in names or model is none and (node.package_name == 'mlbridge' or mlbridge.is_scores(node)) -%}
+    {%- if ours and node.name not in keep -%}
       {%- do mlbridge.drop_tables_of(node, really) -%}
       {%- do schemas.append((node.database, node.schema)) -%}
     {%- elif [node.database, node.schema, node.alias] not in relations -%}

@@ -24,7 +24,8 @@ def ungraft(project: Project, model: str, force: bool, drop_tables: bool, write:
         )
     if write and drop_tables and left.relations:
         drop(project, found, left)
-    if left.relations and not drop_tables:
+    elsewhere = found.gone and not left.relations
+    if elsewhere or (left.relations and not drop_tables):
         found = found.remembered()
     return Removal(found.apply(project.path) if write else found, left, drop_tables)
 
@@ -40,6 +41,7 @@ def document(done: Removal) -> Document:
         "edited": list(files.edited),
         "readers": list(files.readers),
         "drop": done.drop,
+        "kept": list(files.kept),
         "relations": list(done.remains.relations),
         "rows": dict(done.remains.rows),
         "published": done.remains.published,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.errors import GraftError
 from mlbridge.grafting.changes import Change, changed, missing_folders, read, write
 from mlbridge.grafting.features import left_out
-from mlbridge.grafting.names import check_free, check_name
+from mlbridge.grafting.names import check_free, check_name, nodes_of
 from mlbridge.grafting.own_files import Wish, own_files
 from mlbridge.grafting.package import DEPENDENCIES, PACKAGES, names_package, package_entry, package_file
 from mlbridge.grafting.record import FILE, Record
@@ -18,6 +18,7 @@ from mlbridge.grafting.shared import PROJECT_FILE, Shared, declared_in
 from mlbridge.grafting.yaml_edits import YamlFile
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
+from mlbridge.project.schemas import configured_schema
 from mlbridge.publication.folder import folder_of
 from mlbridge.readiness.assess import Report, assess
 from mlbridge.readiness.assessment import NO, Assessment
@@ -68,7 +69,9 @@ def graft(project: Project, wish: Wish, report: Report) -> Graft:
         raise GraftError(f"there is a file '{taken[0]}' already. Choose another name, or move it.")
     originals = now if record is None else record.without_branch(now, declared)
     record = Record(shared, originals) if record is None else replace(record, originals=originals)
-    record = record.with_model(wish.name, own, missing_folders(folder, own), wish.schema)
+    paths = {PurePosixPath(path).stem: path for path in own}
+    schemas = {name: wish.schema or configured_schema(project, paths[name]) for name in nodes_of(wish.name)}
+    record = record.with_model(wish.name, own, missing_folders(folder, own), schemas)
     changes = (*changed({}, own), *changed(now, after), Change(FILE, read(folder, FILE), record.text))
     return Graft(wish.name, found, changes, left_out(found), wish.question.relation is None)
 

@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from mlbridge.errors import GraftError
 from mlbridge.grafting.changes import read
 from mlbridge.grafting.merging import merged
+from mlbridge.grafting.names import nodes_of
 from mlbridge.grafting.shared import Shared
 from mlbridge.typing import Document
 
 FILE = "mlbridge-graft.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class Record:
 
     `files` are the SHA-256 of each model's own files by path; a model without any was taken away, but its tables were
     not dropped. `originals` are the texts of the shared files without the branch (None: the project had none),
-    `folders` those that were made, `schemas` the `+schema` of models that have one of their own.
+    `folders` those that were made, `schemas` the `+schema` of nodes that have one, by model and node.
     """
 
     shared: Shared
     originals: Mapping[str, str | None]
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
-    schemas: Mapping[str, str] = field(default_factory=dict)
+    schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path) -> Record | None:
@@ -44,7 +45,7 @@ class Record:
         """Read a record; raises GraftError if it is damaged."""
         try:
             found: Document = json.loads(text)
-            if found["format"] != FORMAT:
+            if found["format"] > FORMAT:
                 raise GraftError(f"'{FILE}' has the format {found['format']}, of a newer mlbridge. Install that.")
             shared = found["shared"]
             return cls(
@@ -58,7 +59,7 @@ class Record:
                 {name: None if lines is None else "".join(lines) for name, lines in found["originals"].items()},
                 found["files"],
                 tuple(found["folders"]),
-                found.get("schemas", {}),
+                {model: _by_node(model, each) for model, each in found.get("schemas", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GraftError(
@@ -84,30 +85,35 @@ class Record:
             "format": FORMAT,
             "files": dict(self.files),
             "folders": list(self.folders),
-            "schemas": dict(self.schemas),
+            "schemas": {model: dict(each) for model, each in self.schemas.items()},
             "shared": shared,
             "originals": originals,
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
-    def with_model(self, model: str, texts: Mapping[str, str], folders: Sequence[str], schema: str | None) -> Record:
-        """Return the record with one model more, and folders that were made for it."""
+    def with_model(
+        self, model: str, texts: Mapping[str, str], folders: Sequence[str], schemas: Mapping[str, str | None]
+    ) -> Record:
+        """Return the record with one model more, folders that were made for it, and the `+schema` of its nodes."""
         sums = {path: digest(text) for path, text in texts.items()}
-        schemas = {name: each for name, each in {**self.schemas, model: schema}.items() if each is not None}
-        return replace(self, files={**self.files, model: sums}, folders=(*self.folders, *folders), schemas=schemas)
+        own = {name: each for name, each in schemas.items() if each is not None}
+        of_all = {**self.schemas, model: own}
+        return replace(self, files={**self.files, model: sums}, folders=(*self.folders, *folders), schemas=of_all)
 
-    def without_model(self, model: str, originals: Mapping[str, str | None]) -> Record | None:
-        """Return the record with one model less, and the shared files as they are now without the branch.
-
-        None if no model with files is left.
-        """
+    def without_model(self, model: str, originals: Mapping[str, str | None]) -> Record:
+        """Return the record with one model less, and the shared files as they are now without the branch."""
         files = {name: sums for name, sums in self.files.items() if name != model}
         needed = {str(parent) for sums in files.values() for path in sums for parent in PurePosixPath(path).parents}
         folders = tuple(each for each in self.folders if each in needed)
-        if not any(files.values()):
-            return None
         schemas = {name: each for name, each in self.schemas.items() if name in files}
         return replace(self, files=files, originals=originals, folders=folders, schemas=schemas)
+
+    def text_if_needed(self, last: bool) -> str | None:
+        """Return the text, or None where it is needed no more; `last`: the project declares no model any more.
+
+        A model that was taken away is remembered while others remain, be they grafted or written by hand.
+        """
+        return self.text if any(self.files.values()) or (self.files and not last) else None
 
     def without_branch(self, texts: Mapping[str, str | None], declared: Sequence[str]) -> dict[str, str | None]:
         """Return the shared files without the branch, with what the user has edited since; `declared` are its models.
@@ -117,6 +123,11 @@ class Record:
         with_all = self.shared.with_models(self.originals, declared)
         found = {name: merged(with_all[name], texts[name], text) for name, text in self.originals.items()}
         return {name: text if possible else self.originals[name] for name, (possible, text) in found.items()}
+
+
+def _by_node(model: str, schemas: Mapping[str, str] | str) -> dict[str, str]:
+    """Return the `+schema` of a model's nodes; records of the format 1 have one for all of them."""
+    return dict.fromkeys(nodes_of(model), schemas) if isinstance(schemas, str) else dict(schemas)
 
 
 def digest(text: str) -> str:

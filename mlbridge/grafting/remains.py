@@ -14,7 +14,7 @@ from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.engines.warehouse import Place, column, subquery
 from mlbridge.errors import GraftError
 from mlbridge.grafting.names import nodes_of
-from mlbridge.grafting.ungraft import Ungraft
+from mlbridge.grafting.ungraft import Ungraft, project_nodes
 from mlbridge.project.dbt import invoke
 from mlbridge.project.project import Project, is_built, place_of
 from mlbridge.project.schemas import schemas_of
@@ -51,7 +51,7 @@ def remains(project: Project, files: Ungraft) -> Remains:
     warehouse yet. Raises SetupError where another process holds it.
     """
     manifest = files.manifest
-    places = _places_of_models(project, manifest, files.schemas)
+    places = _places_of_models(project, files)
     ours = [node for node in manifest["nodes"].values() if is_built(node) and node["package_name"] == "mlbridge"]
     folder, file = project.published_folder if files.last else None, project.warehouse_file
     if engine_of(project.credentials.type) is PYTHON_ENGINE and not (file and file.is_file()):
@@ -72,23 +72,19 @@ def _copies(project: Project, places: Sequence[Place], ours: Sequence[Document])
     return [(place[0], published, place[2]) for place in places if published is not None and place[2].startswith("ml_")]
 
 
-def _places_of_models(project: Project, manifest: Document, schemas: Mapping[str, str | None]) -> list[Place]:
+def _places_of_models(project: Project, files: Ungraft) -> list[Place]:
     """Return database, schema and name of each node of models, by their nodes or else by the project's rules."""
-    package = str(project.config.project_name)
-    nodes = {
-        str(node["name"]): place_of(node)
-        for node in manifest["nodes"].values()
-        if is_built(node) and node["package_name"] == package
+    package, database = str(project.config.project_name), str(project.credentials.database)
+    nodes = project_nodes(project, files.manifest)
+    theirs = {
+        name: schemas.get(name)
+        for model, schemas in files.schemas.items()
+        for name in nodes_of(model)
+        if name not in files.kept
     }
-    gone = [
-        (name, package, schema) for model, schema in schemas.items() for name in nodes_of(model) if name not in nodes
-    ]
-    database = str(project.credentials.database)
-    found = {
-        name: (database, place, name)
-        for (name, *_), place in zip(gone, schemas_of(project, manifest, gone), strict=True)
-    }
-    return [(nodes | found)[name] for model in schemas for name in nodes_of(model)]
+    gone = [(name, package, schema) for name, schema in theirs.items() if name not in nodes]
+    assumed = dict(zip((name for name, *_ in gone), schemas_of(project, files.manifest, gone), strict=True))
+    return [place_of(nodes[name]) if name in nodes else (database, assumed[name], name) for name in theirs]
 
 
 def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
@@ -107,7 +103,8 @@ def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:
 
 def drop(project: Project, files: Ungraft, left: Remains) -> None:
     """Drop a model's tables, with the last model those of the package; raises GraftError if dbt cannot."""
-    arguments = {"really": True, "relations": left.places} | ({} if files.last else {"model": files.model})
+    arguments = {"really": True, "relations": left.places, "keep": files.kept}
+    arguments |= {} if files.last else {"model": files.model}
     options = ["--args", json.dumps(arguments), "--profiles-dir", str(project.profiles)]
     options += [] if project.target is None else ["--target", project.target]
     with TemporaryDirectory(prefix="mlbridge_") as logs:

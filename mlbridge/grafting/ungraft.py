@@ -24,8 +24,11 @@ class Ungraft:
 
     `edited` are files that the user has changed since they were grafted: they stay, unless that is forced. `readers`
     are nodes and exposures of the project's own that read the model. `last`: no model is left, so the package goes too.
-    `manifest` is the project's. `schemas` are the models whose tables nothing needs any more, each with its own
-    `+schema` or None: this one, and with the last one those that were taken away before, but not dropped.
+    `schemas` are the models whose tables nothing needs any more, each with the `+schema` of its nodes: this one, and
+    with the last one those that were taken away before, but not dropped. `kept` are names of their nodes that the
+    project has kept, or has again, since they were taken away: these tables are not theirs. `gone`: the project lacks
+    nodes of the model, so it is only assumed where their tables are. `record` is what stays recorded, `manifest` is the
+    project's.
     """
 
     model: str
@@ -34,17 +37,19 @@ class Ungraft:
     readers: tuple[str, ...]
     folders: tuple[str, ...]
     last: bool
-    schemas: Mapping[str, str | None]
+    schemas: Mapping[str, Mapping[str, str | None]]
+    kept: tuple[str, ...]
+    gone: bool
+    record: Record = field(repr=False)
     manifest: Document = field(repr=False)
     written: bool = False
 
     def remembered(self) -> Ungraft:
-        """Return it with the model named in the record, if that stays, so that its tables can be dropped later."""
-        *others, record = self.changes
-        if record.after is None:
-            return self
-        kept = Record.of_text(record.after).with_model(self.model, {}, (), self.schemas[self.model]).text
-        return replace(self, changes=(*others, *changed({FILE: record.before}, {FILE: kept})))
+        """Return it with the model named in the record, if models remain, so that its tables can be dropped later."""
+        *others, now = self.changes
+        record = self.record.with_model(self.model, {}, (), self.schemas[self.model])
+        after = changed({FILE: now.before}, {FILE: record.text_if_needed(self.last)})
+        return replace(self, changes=(*others, *after), record=record)
 
     def apply(self, project: Path) -> Ungraft:
         """Write all of it, or nothing; raises GraftError if that cannot be."""
@@ -73,18 +78,58 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
     edited = tuple(path for path, text in own.items() if digest(text) != record.files[model][path])
     gone = {path: None for path in own if force or path not in edited}
     left = record.without_model(model, record.without_branch(now, declared))
+    last = not [each for each in declared if each != model]
     changes = [
         *changed(own, gone),
         *changed(now, after),
-        Change(FILE, read(folder, FILE), None if left is None else left.text),
+        Change(FILE, read(folder, FILE), left.text_if_needed(last)),
     ]
-    kept = () if force else edited
-    last = not [each for each in declared if each != model]
-    unneeded = [model, *(name for name, files in record.files.items() if last and not files and name != model)]
-    schemas = {name: record.schemas.get(name) for name in unneeded}
+    before = [name for name, files in record.files.items() if not files and (last or name == model)]
     manifest = _manifest(project)
-    readers = _readers(project, manifest, model, record.files[model])
-    return Ungraft(model, tuple(changes), kept, readers, record.folders, last, schemas, manifest)
+    kept = _kept(project, manifest, before)
+    nodes = {name: node for name, node in project_nodes(project, manifest).items() if name not in kept}
+    schemas = {name: _schemas(record, name, nodes) for name in dict.fromkeys([model, *before])}
+    return Ungraft(
+        model,
+        tuple(changes),
+        edited=() if force else edited,
+        readers=_readers(manifest, model, record.files[model], nodes),
+        folders=record.folders,
+        last=last,
+        schemas=schemas,
+        kept=kept,
+        gone=not {*nodes_of(model)} <= {*nodes, *kept},
+        record=left,
+        manifest=manifest,
+    )
+
+
+def project_nodes(project: Project, manifest: Document) -> dict[str, Document]:
+    """Return the nodes of the project's own in a manifest, by name."""
+    package = str(project.config.project_name)
+    return {str(node["name"]): node for node in manifest["nodes"].values() if node["package_name"] == package}
+
+
+def _kept(project: Project, manifest: Document, models: Sequence[str]) -> tuple[str, ...]:
+    """Return names of nodes of models that were taken away before, if the project has a node or table of that name.
+
+    Their case does not count, as on some engines. A node of the project's own whose file is gone is only what the last
+    parse has left.
+    """
+    package = str(project.config.project_name)
+    there = {
+        str(name).lower()
+        for node in manifest["nodes"].values()
+        if node["package_name"] != package or (project.path / node["original_file_path"]).is_file()
+        for name in (node["name"], node["alias"])
+    }
+    return tuple(name for model in models for name in nodes_of(model) if name.lower() in there)
+
+
+def _schemas(record: Record, model: str, nodes: Mapping[str, Document]) -> dict[str, str | None]:
+    """Return the `+schema` of a model's nodes: as dbt has parsed it, else as it is recorded."""
+    parsed = {name: nodes[name]["config"].get("schema") for name in nodes_of(model) if name in nodes}
+    return {**record.schemas.get(model, {}), **parsed}
 
 
 def _manifest(project: Project) -> Document:
@@ -113,14 +158,16 @@ def _without(record: Record, model: str, now: dict[str, str | None], declared: S
     return found
 
 
-def _readers(project: Project, manifest: Document, model: str, files: Container[str]) -> tuple[str, ...]:
-    """Return the names of what else in the project reads the model's nodes; `files` are those that go with it."""
+def _readers(manifest: Document, model: str, files: Container[str], nodes: Mapping[str, Document]) -> tuple[str, ...]:
+    """Return the names of what else in the project reads the model's nodes, which are among `nodes`.
+
+    `files` are those that go with it.
+    """
     own = {*nodes_of(model), exposure_of(model)}
-    package = str(project.config.project_name)
     every = {**manifest["nodes"], **manifest.get("exposures", {}), **manifest.get("metrics", {})}
     for kind in ("semantic_models", "saved_queries", "unit_tests"):
         every |= manifest.get(kind, {})
-    ids = {name for name, node in manifest["nodes"].items() if node["name"] in own and node["package_name"] == package}
+    ids = {node["unique_id"] for name, node in nodes.items() if name in own}
     return tuple(
         str(node["name"])
         for node in every.values()

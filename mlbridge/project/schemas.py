@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from multiprocessing import get_context
+from pathlib import PurePosixPath
 
 from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
@@ -46,6 +47,13 @@ def schemas_of(project: Project, manifest: Document, models: Sequence[tuple[str,
         raise SetupError(f"the project's generate_schema_name fails: {' '.join(str(error).split())}") from error
 
 
+def configured_schema(project: Project, path: str) -> str | None:
+    """Return the `+schema` that dbt_project.yml gives a node of the project's own by its file's path, None without."""
+    file = PurePosixPath(path)
+    home = next(each for each in project.config.model_paths if file.is_relative_to(each))
+    return _configured(project, [str(project.config.project_name), *file.relative_to(home).parent.parts, file.stem])
+
+
 def _node(project: Project, name: str, package: str, schema: str | None) -> Document:
     """Return what a rule may ask of a node."""
     fqn = [package, FOLDER, name]
@@ -63,12 +71,12 @@ def _node(project: Project, name: str, package: str, schema: str | None) -> Docu
 
 
 def _configured(project: Project, fqn: Sequence[str]) -> str | None:
-    """Return the `+schema` that dbt_project.yml gives a model by its folders, that of the innermost one."""
+    """Return the `+schema` that dbt_project.yml gives a model: that of the innermost folder, else of all models."""
     found: str | None = None
     level: Json = project.config.models
-    for part in fqn:
-        level = level.get(part)
+    for part in (*fqn, None):
         if not isinstance(level, dict):
             break
         found = level.get("+schema", level.get("schema", found))
+        level = level.get(part)
     return found

@@ -44,13 +44,14 @@ def may_write(project: Project, manifest: Document, schema: str | None) -> list[
 
 
 def _places(project: Project, manifest: Document, schema: str | None) -> list[tuple[str, str]]:
-    """Return database and schema of the package's tables, and of the nodes of models.
+    """Return database and schema of the package's tables, first of `ml_runs`, and of the nodes of models.
 
-    They are those of the nodes that are there; for others, and for models with a schema of their own, the project's
-    rule names the schema.
+    Builds publish beside `ml_runs`. Nodes that are there say it themselves; for others, and for models with a schema of
+    their own, the project's rule names the schema.
     """
     built = [node for node in manifest["nodes"].values() if is_built(node)]
-    ours = [place_of(node)[:2] for node in built if node["package_name"] == PACKAGE]
+    package = [node for node in built if node["package_name"] == PACKAGE]
+    ours = [place_of(node)[:2] for node in sorted(package, key=lambda node: node["name"] != "ml_runs")]
     nodes = {f"{model}_{stage}" for model in project.models for stage in STAGES}
     models = [place_of(node)[:2] for node in built if node["name"] in nodes and schema is None]
     of_package, of_model = schemas_of(

@@ -63,7 +63,7 @@ def test_the_mart_before_a_branch_grows_on_it(run: Callable[..., Result], tmp_pa
         "time": "scheduled_departure_at",
         "label_time": "arrived_at",
     }
-    assert set(found["suspected"]) == {"departed_at", "departure_delay", "air_time"}
+    assert set(found["suspected"]) == {"departed_at", "departure_delay", "air_time", "status"}
     assert set(found["unusable"]) == {"status"}
     text = page.read_text()
     assert "departure_delay" in text

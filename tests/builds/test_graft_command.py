@@ -99,8 +99,16 @@ def test_it_builds_without_an_edit_and_goes_without_a_trace(
     assert (planned["written"], planned["last"], planned["published"]) == (True, False, None)
     assert planned["relations"] == [f"lab.{name}" for name in nodes_of("amount")]
     assert planned["rows"]["lab.ml_distributions"] > 0
+    own = "more_models/amount_features.sql"  # the project has a node of this name again, in the same place
+    host.write({own: "{{ config(schema='lab') }} select 1 as mine\n"})
     # In a process of its own: dbt keeps the warehouse of this one open.
-    assert "lab.amount_training: dropped" in shell("mlbridge ungraft amount --drop --apply", host.path, PROGRAMS)
+    output = shell("mlbridge ungraft amount --drop --apply", host.path, PROGRAMS)
+    assert "lab.amount_training: dropped" in output
+    assert "amount_features: stays, because a node of the project has this name" in output
+    assert host.rows("select count(*) > 0 from lab.amount_features") == [(True,)]
+    (host.path / own).unlink()
+    with duckdb.connect(str(host.database)) as warehouse:
+        warehouse.execute("drop table lab.amount_features")
     warm.dbt(host.path, "build", "--exclude-resource-type", "test")
     left = state(host.path)["rows"]
     assert left.keys() == {each for each in both if each[1] not in nodes_of("amount")}

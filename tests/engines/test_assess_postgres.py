@@ -134,4 +134,8 @@ def test_each_schema_that_would_be_written_is_tried_with_the_role(orders_there: 
     ]
     run(orders_there, *(grant for each in tried for grant in each.grants))
     assert [each.lacks for each in may_write(prod, read_or_make(prod), "lab")] == [None, None]
+    manifest = read_or_make(prod)
+    for name, place in {"ml_profiles": "prod", "ml_runs": "prod_lab"}.items():  # builds publish beside `ml_runs`
+        manifest["nodes"][name] = node(name, place, "postgres", package_name="mlbridge")
+    assert [each.of for each in may_write(prod, manifest, "lab")] == ["prod_lab", "prod", "prod_lab_published"]
     assert orders_there.rows("select count(*) from pg_namespace where nspname like '%lab_published'") == [(0,)]

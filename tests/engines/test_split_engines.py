@@ -227,7 +227,7 @@ PUBLISHED = (
     "ml_decisions", "ml_leaks", "ml_lineage",
 )  # fmt: skip
 SHOP_MODELS = ("basket", "amount")
-HISTORY = ("ml_runs", "ml_distributions", "ml_realized")
+HISTORY = ("ml_runs", "ml_distributions", "ml_realized", "ml_lineage")
 ON_POSTGRES = ("--target", "postgres", "--vars", "{mlbridge_grant_select: [analysts]}")
 Tables = dict[str, list[tuple[Any, ...]]]
 

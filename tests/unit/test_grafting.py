@@ -22,9 +22,10 @@ from mlbridge.grafting.changes import Change, write
 from mlbridge.grafting.description import Described
 from mlbridge.grafting.features import features_sql
 from mlbridge.grafting.graft import Graft
-from mlbridge.grafting.names import LONGEST, check_name
+from mlbridge.grafting.names import LONGEST, check_name, nodes_of
 from mlbridge.grafting.own_files import Wish
 from mlbridge.grafting.package import names_package, package_entry, package_file
+from mlbridge.grafting.record import Record
 from mlbridge.grafting.style import SqlStyle
 from mlbridge.project.project import Project
 from mlbridge.project.yaml_style import YamlStyle
@@ -65,6 +66,7 @@ ORDERS = Assessment(
 
 def node(name: str, path: str, **config: Any) -> dict[str, Any]:
     found = {"name": name, "unique_id": f"model.shop.{name}", "package_name": "shop", "resource_type": "model"}
+    found |= {"alias": name}
     return found | {"original_file_path": path, "config": config, "columns": {}, "depends_on": {"nodes": []}}
 
 
@@ -196,15 +198,41 @@ def test_a_model_whose_tables_remain_stays_in_the_record_until_they_are_dropped(
     grafted(shop, "late", schema="lab")
     ungrafting.ungraft(shop, "late", force=False).remembered().apply(shop.path)
     later = ungrafting.ungraft(shop, "late", force=False)
-    assert (later.schemas, later.last) == ({"late": "lab"}, False)
+    lab = dict.fromkeys(nodes_of("late"), "lab")
+    assert (later.schemas, later.last) == ({"late": lab}, False)
     assert [change.path for change in later.changes] == ["mlbridge-graft.json"]
     assert later.remembered().changes == ()
     last = ungrafting.ungraft(shop, "risk", force=False)
-    assert (last.schemas, last.last) == ({"risk": None, "late": "lab"}, True)
+    assert (last.schemas, last.last) == ({"risk": {}, "late": lab}, True)
     later.apply(shop.path)
     assert files(shop.path) == one
     ungrafting.ungraft(shop, "risk", force=False).remembered().apply(shop.path)
     assert files(shop.path) == before
+
+
+def test_the_record_says_which_schemas_the_nodes_have_had(host: Callable[..., Project]) -> None:
+    shop = host({"dbt_project.yml": PLAIN + "models: {+schema: all, shop: {lab: {+schema: lab}}}\n"})
+    grafted(shop, "late")
+    grafted(shop, "risk")
+    assert ungrafting.ungraft(shop, "late", force=False).schemas == {"late": dict.fromkeys(nodes_of("late"), "all")}
+    host({}, node("ml_scores_late", "models/ml/late/ml_scores_late.sql", schema="marts"))
+    parsed = dict.fromkeys(nodes_of("late"), "all") | {"ml_scores_late": "marts"}
+    ungrafting.ungraft(shop, "late", force=False).remembered().apply(shop.path)
+    record = Record.of(shop.path)
+    assert record is not None
+    assert record.schemas == {"late": parsed, "risk": dict.fromkeys(nodes_of("risk"), "all")}
+
+
+def test_a_model_is_remembered_while_one_written_by_hand_remains(host: Callable[..., Project]) -> None:
+    shop = host({"dbt_project.yml": PLAIN})
+    grafted(shop)
+    path = shop.path / "dbt_project.yml"
+    path.write_text(path.read_text().replace("[late]", "[late, churn]"))
+    ungrafting.ungraft(shop, "late", force=False).remembered().apply(shop.path)
+    assert "mlbridge_models: [churn]" in path.read_text()
+    later = ungrafted(shop)
+    assert ([*later.schemas], later.last) == (["late"], False)
+    assert not (shop.path / "mlbridge-graft.json").exists()
 
 
 def test_a_model_that_was_declared_by_hand_keeps_the_package(host: Callable[..., Project]) -> None:

@@ -14,6 +14,7 @@ from odd_projects import IGNORED, PACKAGES, PLAIN, PROJECTS, REFUSED
 
 from mlbridge.errors import GraftError, MlbridgeError
 from mlbridge.grafting.merging import merged
+from mlbridge.grafting.names import nodes_of
 from mlbridge.grafting.record import Record
 from mlbridge.grafting.shared import Shared, declared_in
 from mlbridge.grafting.yaml_edits import YamlFile
@@ -149,4 +150,10 @@ def test_a_damaged_record_is_refused() -> None:
         with pytest.raises(GraftError, match="cannot be read"):
             Record.of_text(text)
     with pytest.raises(GraftError, match="of a newer mlbridge"):
-        Record.of_text('{"format": 2}')
+        Record.of_text('{"format": 3}')
+
+
+def test_a_record_with_one_schema_for_a_model_is_read() -> None:
+    now = json.loads(Record(SHARED[0], {}, {"late": {}}).text)
+    found = Record.of_text(json.dumps(now | {"format": 1, "schemas": {"late": "lab"}}))
+    assert found.schemas == {"late": dict.fromkeys(nodes_of("late"), "lab")}
