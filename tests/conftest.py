@@ -164,6 +164,15 @@ def flights_warehouse(flights: Host) -> Path:
 
 
 @pytest.fixture(scope="module")
+def own_flights(flights: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The built flights with a warehouse of the test file's own, for commands that write, or try whether they could."""
+    copied = Host(flights.path, tmp_path_factory.mktemp("own") / flights.database.name)
+    shutil.copy(flights.database, copied.database)
+    shutil.copytree(flights.published.parent, copied.published.parent, symlinks=True)
+    return copied
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
     """A PostgreSQL server with nothing in it."""
     programs = binaries()

@@ -27,8 +27,8 @@ select count(distinct block) from (
 
 
 @pytest.fixture
-def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
+def run(flights: Host, own_flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(own_flights.database))
     monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
     return lambda *args: CliRunner().invoke(main, ["assess", *args, "--project-dir", str(flights.path)])
 

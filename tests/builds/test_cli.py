@@ -16,8 +16,8 @@ from mlbridge.cli import main
 
 
 @pytest.fixture
-def run(flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
+def run(flights: Host, own_flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(own_flights.database))
     monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
 
     def invoke(*args: str, project: Path = flights.path) -> Result:
@@ -109,9 +109,9 @@ def test_health_without_a_build_or_a_project(
 
 
 @pytest.mark.parametrize("command", ["status", "alerts"])
-def test_health_is_read_while_a_build_writes(run: Callable[..., Result], flights: Host, command: str) -> None:
+def test_health_is_read_while_a_build_writes(run: Callable[..., Result], own_flights: Host, command: str) -> None:
     held = subprocess.PIPE
-    code = f"import duckdb; writer = duckdb.connect({str(flights.database)!r}); print('held', flush=True); input()"
+    code = f"import duckdb; writer = duckdb.connect({str(own_flights.database)!r}); print('held', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=held, stdout=held, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -122,9 +122,9 @@ def test_health_is_read_while_a_build_writes(run: Callable[..., Result], flights
 
 
 @pytest.fixture
-def completed(flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def completed(flights: Host, own_flights: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Complete the last of some words, in the folder of the flights."""
-    monkeypatch.setenv("FLIGHTS_DUCKDB", str(flights.database))
+    monkeypatch.setenv("FLIGHTS_DUCKDB", str(own_flights.database))
     monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
     monkeypatch.chdir(flights.path)
 

@@ -96,7 +96,7 @@ def test_the_columns_of_a_server(server: Postgres, tmp_path: Path) -> None:
         with server.connection.cursor() as cursor:
             cursor.execute('drop table "Sold"')
     assert why is None
-    assert stored["postgres", "public", "sold"] == {"id": "INT", "Order Date": "DATE"}
+    assert stored["postgres", "public", "sold"] == {"id": "INTEGER", "Order Date": "DATE"}
 
 
 def test_a_warehouse_that_is_not_there_is_said(tmp_path: Path) -> None:
