@@ -58,7 +58,9 @@ def moment_requirements(
     others = [name for name in sample.types if name not in keys and sample.is_a(name, *TEMPORAL)]
     said = "; ".join(f"'{name}': {reason}" for name, reason in later.items())
     share = 1 - len(later) / len(others) if others else 1.0
-    none = f"none of {len(others):,} other moments lies after '{time}', plans such as a due date left out"
+    none = "there is no other moment"
+    if others:
+        none = f"none of {len(others):,} other moments lies after '{time}', plans such as a due date left out"
     yield scored("no_leak_by_moment", share, said or none, columns=listed(later))
     yield _history(sample, time, snapshots)
 
