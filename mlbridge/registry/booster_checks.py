@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -15,40 +16,60 @@ LIGHTGBM_ARRAYS = (
     *("left_child", "right_child", "split_feature", "leaf_features", "decision_type"),
     *("cat_boundaries", "cat_threshold"),
 )
+# An index in LightGBM has 32 bits.
+LIGHTGBM_MOST = 2**31 - 1
 
 
 def check_lightgbm(text: str) -> None:
     """Raise ValueError where a tree in the text of a LightGBM model leads out of its arrays, or to a node twice.
 
     The text is checked, and not the booster: LightGBM writes to where the indices point while it reads the text. What
-    it could read in another way than this function is refused: a key that comes twice, a line that is cut off.
+    it could read in another way than this function is refused: a key that comes twice, a number that is written oddly.
     """
     if "\r" in text or "\0" in text:
         raise ValueError("the text of a LightGBM model has other ends of lines than LightGBM writes")
     header, *trees = re.split(r"^(?=Tree=)", text, flags=re.MULTILINE)
-    stated = _fields([line for line in header.splitlines() if "=" in line])
-    features = int(stated["max_feature_idx"]) + 1
+    stated = _fields(filter(None, header.split("\n")))
+    (highest,) = _integers(stated, "max_feature_idx")
+    check_range("max_feature_idx", highest, LIGHTGBM_MOST)
     if "tree_sizes" in stated:
         end = trees[-1].find("end of trees") if trees else 0
         sizes = [len(tree.encode()) for tree in [*trees[:-1], *(tree[:end] for tree in trees[-1:])]]
-        if [int(size) for size in stated["tree_sizes"].split()] != sizes:
+        if _integers(stated, "tree_sizes").tolist() != sizes:
             raise ValueError("the trees are not where their sizes say")
     for tree in trees:
-        _check_lightgbm_tree(_fields(tree.split("\n\n", 1)[0].split("\n")), features)
+        block, end_of_block, _ = tree.partition("\n\n")
+        lines = block.split("\n")
+        if not end_of_block or not all("=" in line for line in lines):
+            raise ValueError("a tree of a LightGBM model has a line without a key, or no end")
+        _check_lightgbm_tree(_fields(lines), int(highest) + 1)
 
 
-def _fields(lines: list[str]) -> dict[str, str]:
-    """Return the values by key; raises ValueError for a key that comes twice, or a line that has none."""
-    fields = dict(line.split("=", 1) for line in lines if "=" in line)
-    if len(fields) < len(lines):
-        raise ValueError("the text of a LightGBM model has a line without a key, or a key twice")
+def _fields(lines: Iterable[str]) -> dict[str, str]:
+    """Return the values by key, empty for a line that is a key only; raises ValueError for a key that comes twice."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition("=")
+        if key in fields or not re.fullmatch("[A-Za-z_]+", key):
+            raise ValueError("the text of a LightGBM model has a line without a key, or a key twice")
+        fields[key] = value
     return fields
 
 
-def _check_lightgbm_tree(fields: dict[str, str], features: int) -> None:
-    arrays = {name: np.array(fields.get(name, "").split(), dtype=np.int64) for name in LIGHTGBM_ARRAYS}
+def _integers(fields: Mapping[str, str], name: str) -> Array:
+    """Return the integers of a field; raises ValueError for digits that LightGBM does not read as Python does."""
+    written = fields.get(name, "")
+    if not re.fullmatch(r"(-?[0-9]{1,18}( -?[0-9]{1,18})*)?", written):
+        raise ValueError(f"'{name}' of a LightGBM model is not a list of integers")
+    return np.array(written.split(), dtype=np.int64)
+
+
+def _check_lightgbm_tree(fields: Mapping[str, str], features: int) -> None:
+    arrays = {name: _integers(fields, name) for name in LIGHTGBM_ARRAYS}
+    if not re.fullmatch(r"[-+.0-9a-z ]*", fields.get("threshold", "")):
+        raise ValueError("'threshold' of a LightGBM model is not a list of numbers")
     thresholds = np.array(fields.get("threshold", "").split(), dtype=np.float64)
-    leaves, categorical = int(fields["num_leaves"]), int(fields["num_cat"])
+    (leaves,), (categorical,) = (_integers(fields, name) for name in ("num_leaves", "num_cat"))
     children = np.concatenate([arrays["left_child"], arrays["right_child"]])
     if any(len(arrays[name]) != leaves - 1 for name in ("left_child", "right_child", "split_feature")):
         raise ValueError(f"a tree of {leaves} leaves has not {leaves - 1} splits")

@@ -20,9 +20,9 @@ from warm import Command, Warm
 
 MODELS = ("churned", "spent")
 CANDIDATES = {"churned": {"logistic_regression", "shallow_tree"}, "spent": {"ridge", "shallow_tree"}}
-MOMENTS = 12
+MOMENTS = 20
 # A change is tested with some moments; the slower set has all.
-OFTEN = (2, 5, 8)
+OFTEN = (3, 8, 13)
 KILLED = -signal.SIGKILL
 BUILD = ("build", "--exclude-resource-type", "test")
 # What every build after a kill builds; of the other nodes those that the killed one had begun.
@@ -195,7 +195,7 @@ def test_killed_at(moment: int, warehouse: Warehouse) -> None:
     time.sleep(moment % 5 * 0.02)
     command.kill()
     code = command.wait()
-    assert code == KILLED or moment >= MOMENTS - 3, f"the build had ended already: {code}"
+    assert code == KILLED or moment >= MOMENTS - 4, f"the build had ended already: {code}"
     killed_then_built(warehouse, rows, before, command)
 
 

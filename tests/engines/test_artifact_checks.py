@@ -196,6 +196,20 @@ BOOSTED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: light(lambda text: text.replace("\nTree=0", "\nmax_feature_idx=70000\nTree=0", 1)),
         "a key twice",
     ),
+    "lightgbm: the number of features as a key only": (
+        lambda: light(lambda text: text.replace("\nTree=0", "\nmax_feature_idx\nTree=0", 1)),
+        "a key twice",
+    ),
+    "lightgbm: a key behind another sign": (
+        lambda: light(lambda text: text.replace("\nTree=0", "\n=max_feature_idx=0\nTree=0", 1)),
+        "a line without a key",
+    ),
+    "lightgbm: digits of Python": (lambda: light(put("max_feature_idx", "7_0000")), "is not a list of integers"),
+    "lightgbm: more features than an index has bits": (lambda: light(put("max_feature_idx", "4294967297")), "of 2147"),
+    "lightgbm: a tree within a tree": (
+        lambda: light(lambda text: re.sub("tree_sizes=.*\n", "", text).replace("\n\n\nTree=1", "\nTree=1")),
+        "no end",
+    ),
     "lightgbm: a second child": (
         lambda: light(put("left_child", "0\nleft_child=1")),
         "a key twice",
