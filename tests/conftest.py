@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -36,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     waiting = {item.path for item in needing["flights"]}
     items.sort(key=lambda item: first.index(item.path) if item.path in first else len(first) + (item.path in waiting))
     yield
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often, and never among modules and collected tests; it takes a sixth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000)
+
+
+def pytest_unconfigure() -> None:
+    """Let go at the end of what was kept; libraries complain of objects that are never freed."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
