@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FIT_SPLITS = ("train", "validation", "test")
 FETCH_BATCH_ROWS = 100_000
+FETCH_BATCH_CELLS = 2_500_000
 # Features as a model gets them, and the target of the same rows: labels, or numbers.
 Batch: TypeAlias = "tuple[pd.DataFrame, Array]"
 TARGET, WINDOW, MOMENT, LABEL_TIME = "ml_target", "ml window", "ml time", "ml known"
@@ -71,8 +72,9 @@ class Frame:
     def batches(self, split: str) -> Iterator[Batch]:
         """Iterate over the rows of one split, without ever holding all of them as a model gets them."""
         rows = self.bounds[split]
-        for start in range(rows.start, rows.stop, FETCH_BATCH_ROWS):
-            some = slice(start, min(start + FETCH_BATCH_ROWS, rows.stop))
+        step = rows_at_once(len(self.features.columns))
+        for start in range(rows.start, rows.stop, step):
+            some = slice(start, min(start + step, rows.stop))
             columns = {str(name): values.array[some] for name, values in self.features.items()}
             yield model_input(columns, self.texts), self.target[some]
 
@@ -110,6 +112,11 @@ def training_query(columns: Sequence[FetchedFeature], spec: Spec, target_as: str
         .where(split_name.isin(*FIT_SPLITS))
         .order_by(order, column(spec.time), *(column(name) for name in spec.entity))
     )
+
+
+def rows_at_once(columns: int) -> int:
+    """Return how many rows of so many columns a batch has that is not kept: 20 MB of numbers."""
+    return max(1, FETCH_BATCH_CELLS // columns)
 
 
 def fitted_columns(columns: Sequence[FetchedFeature], spec: Spec, target_as: str) -> dict[str, exp.Expression]:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from mlbridge.engines.warehouse import Warehouse, column, non_empty_batches, select, subquery
 from mlbridge.features.columns import FetchedFeature
-from mlbridge.features.frame import FETCH_BATCH_ROWS, Batch, batch_columns, fitted_columns, model_input
+from mlbridge.features.frame import Batch, batch_columns, fitted_columns, model_input, rows_at_once
 from mlbridge.spec.specification import Spec
 
 
@@ -30,7 +30,7 @@ class Stream:
         query = query.order_by(column(self.spec.time), *(column(name) for name in self.spec.entity))
         # An estimator that is fitted so goes by the texts themselves, and not by their numbers in a frame.
         texts: dict[str, Sequence[str]] = {each.feature.name: () for each in self.columns}
-        for batch in non_empty_batches(self.warehouse.batches(query, FETCH_BATCH_ROWS)):
+        for batch in non_empty_batches(self.warehouse.batches(query, rows_at_once(len(self.columns)))):
             features, target = batch_columns(batch)
             yield model_input(features, texts), target
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
-# Batches of one size, so that the ends of the bins do not depend on where the rows come from.
-BATCH_ROWS = 131_072
+# XGBoost gets batches of so many numbers, whatever batches the rows come in: the ends of its bins may depend on them.
+BATCH_CELLS = 2**22
 # Gives the batches of one value of `ml_split`, with class codes or numbers as target.
 Batches = Callable[[str], Iterator[Batch]]
 WIDTH = np.dtype(np.float32).itemsize
@@ -67,9 +67,14 @@ class _File:
     width: int
     sha256: str
 
+    @property
+    def batch_rows(self) -> int:
+        """Return how many rows a batch has."""
+        return max(1, BATCH_CELLS // self.width)
+
     def read(self, start: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return the batch that begins with a row."""
-        rows = min(BATCH_ROWS, self.rows - start)
+        rows = min(self.batch_rows, self.rows - start)
         values = np.fromfile(self.path, np.float32, rows * self.width, offset=start * self.width * WIDTH)
         return values.reshape(rows, self.width)
 

@@ -12,7 +12,7 @@ from branch import Branch
 from xgboost import XGBClassifier, XGBRegressor
 
 from mlbridge.errors import SplitError, TrainingError
-from mlbridge.features import stream
+from mlbridge.features import frame
 from mlbridge.features.columns import Feature, FetchedFeature
 from mlbridge.registry import artifacts
 from mlbridge.training import out_of_core, room
@@ -45,9 +45,9 @@ def _trees(row: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_fit_on_batches_is_the_fit_from_a_frame(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(out_of_core, "BATCH_ROWS", 500)
+    monkeypatch.setattr(out_of_core, "BATCH_CELLS", 3000)
     whole = _branch(target).train()
-    monkeypatch.setattr(stream, "FETCH_BATCH_ROWS", 97)
+    monkeypatch.setattr(frame, "FETCH_BATCH_CELLS", 485)
     sampled = _branch(target).train(sample=SAMPLE)
     assert sampled["artifact"] == whole["artifact"]
     assert sampled["rows_train"] == whole["rows_train"] == 1400
