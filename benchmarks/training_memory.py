@@ -86,7 +86,7 @@ def by_hand(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Train as one does without mlbridge: everything as a frame, and the library's own `fit`."""
     from xgboost import XGBClassifier
 
-    frame = warehouse.execute("select * exclude (id, at) from split").df()
+    frame = warehouse.execute('select * exclude (id, "at") from split').df()
     frame = frame.astype({name: "category" for name in frame.columns if name.startswith("text")})
     parts = {name: frame[frame["ml_split"] == name] for name in ("train", "validation")}
     features, target = zip(*((each.drop(columns=["y", "ml_split"]), each["y"]) for each in parts.values()), strict=True)

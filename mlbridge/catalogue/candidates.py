@@ -49,7 +49,7 @@ _CANDIDATES: Final = (
         what="`LogisticRegression` of scikit-learn",
         features=_LINEAR,
         why="few parameters: hard to beat with few rows, and quick to score",
-        bytes_a_cell=40,
+        bytes_a_cell=60,
     ),
     Candidate(
         name="ridge",
@@ -57,7 +57,7 @@ _CANDIDATES: Final = (
         what="`Ridge` of scikit-learn",
         features=_LINEAR,
         why="the same for numbers",
-        bytes_a_cell=40,
+        bytes_a_cell=60,
     ),
     Candidate(
         name="random_forest",
@@ -73,7 +73,7 @@ _CANDIDATES: Final = (
         what="`HistGradientBoostingClassifier` or `HistGradientBoostingRegressor`, without early stopping",
         features=_CODES + "; the codes count as categories",
         why="usually the most accurate with many rows",
-        bytes_a_cell=20,
+        bytes_a_cell=30,
     ),
     Candidate(
         name="xgboost",

@@ -154,7 +154,7 @@ def test_a_number_beyond_32_bits_is_named() -> None:
 
 def test_a_training_that_memory_does_not_hold_is_refused_before_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "FIXED", 0)
-    monkeypatch.setattr(room, "free_bytes", lambda: 300_000)
+    monkeypatch.setattr(room, "free_bytes", lambda: 400_000)
     _branch(candidates=["hist_gradient_boosting"]).refuses(
         TrainingError, "for 2,000 rows x 5 features in memory, and 0.0 GiB are free",
         "Hold a sample of them, `sample: {rows: 1", "; `xgboost` would have all rows.",
@@ -169,7 +169,7 @@ def test_the_need_is_of_the_frame_and_of_the_hungriest_fit() -> None:
     feature = Feature("x", "DOUBLE", "numeric")
     columns = [FetchedFeature(feature, kind, None) for kind in ("double", "float", "tinyint")]
     frame = 1_000_000 * (13 + 32)
-    assert room.bytes_needed(columns, ["ridge"], rows, rows) == room.FIXED + frame + 700_000 * 3 * 40
+    assert room.bytes_needed(columns, ["ridge"], rows, rows) == room.FIXED + frame + 700_000 * 3 * 60
     assert room.bytes_needed(columns, ["ridge", "random_forest"], rows, rows) == room.bytes_needed(
         columns, ["ridge"], rows, rows
     )
