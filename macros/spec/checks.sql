@@ -13,7 +13,7 @@
   {%- for key in found if key not in allowed -%}
     {%- set word = key if key is string else mlbridge.shown(key) -%}
     {{ mlbridge.refuse_key(node, path ~ '.' ~ word if path else word, 'unknown key.' ~ mlbridge.nearest(key, allowed) ~ ' Allowed: '
-      ~ mlbridge.enumerated(allowed) ~ '.') }}
+      ~ mlbridge.enumerated(allowed, 60) ~ '.') }}
   {%- endfor -%}
   {{ return(found) }}
 {% endmacro %}

@@ -7,6 +7,7 @@
   {{ return([
     'task', 'target', 'entity', 'time', 'label_time', 'features', 'split', 'candidates', 'metric', 'promote',
     'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage', 'allow_pii', 'report', 'time_zone',
+    'sample',
   ]) }}
 {% endmacro %}
 

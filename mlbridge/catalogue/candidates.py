@@ -1,11 +1,12 @@
 """The stock candidates: the one table that the spec, the training and the docs read.
 
 `mlbridge.training.candidates` builds each one by its name; a test compares the names. If the spec names no candidates,
-all of its task are fitted, in the order of the table.
+all of its task that need no extra are fitted, in the order of the table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,10 @@ class Candidate:
     """One stock candidate.
 
     `what` names the estimator, `features` describes its preprocessing, `why` says when it is a good choice; these are
-    texts for the docs.
+    texts for the docs. `extra` is what `pip install 'mlbridge[...]'` adds for it; naming such a candidate in the spec
+    trusts the types `trusts`, which its artifact holds beyond the closed list. `out_of_core` says whether it is fitted
+    batch by batch, on all rows, whatever a sample holds in memory. `bytes_a_cell` is how much memory a fit takes for
+    each number that it reads, beside the frame (`benchmarks/training_memory.py`).
     """
 
     name: str
@@ -23,6 +27,10 @@ class Candidate:
     what: str
     features: str
     why: str
+    bytes_a_cell: float
+    extra: str | None = None
+    trusts: tuple[str, ...] = ()
+    out_of_core: bool = False
 
 
 _LINEAR: Final = (
@@ -41,6 +49,7 @@ _CANDIDATES: Final = (
         what="`LogisticRegression` of scikit-learn",
         features=_LINEAR,
         why="few parameters: hard to beat with few rows, and quick to score",
+        bytes_a_cell=60,
     ),
     Candidate(
         name="ridge",
@@ -48,6 +57,7 @@ _CANDIDATES: Final = (
         what="`Ridge` of scikit-learn",
         features=_LINEAR,
         why="the same for numbers",
+        bytes_a_cell=60,
     ),
     Candidate(
         name="random_forest",
@@ -55,6 +65,7 @@ _CANDIDATES: Final = (
         what="`RandomForestClassifier` or `RandomForestRegressor`: 100 trees, up to 12 deep, leaves of 20 rows or more",
         features=_CODES,
         why="interactions and non-linear effects without tuning",
+        bytes_a_cell=24,
     ),
     Candidate(
         name="hist_gradient_boosting",
@@ -62,6 +73,19 @@ _CANDIDATES: Final = (
         what="`HistGradientBoostingClassifier` or `HistGradientBoostingRegressor`, without early stopping",
         features=_CODES + "; the codes count as categories",
         why="usually the most accurate with many rows",
+        bytes_a_cell=30,
+    ),
+    Candidate(
+        name="xgboost",
+        tasks=_BOTH,
+        what="`XGBClassifier` or `XGBRegressor` of XGBoost: up to 200 trees, 5 deep, until `validation` gets no better",
+        features="numbers unchanged, missing values included; texts: categories, of more than 254 distinct values the "
+        "254 most frequent ones, rare and unseen values together",
+        why="more rows than memory holds: it reads them batch by batch",
+        bytes_a_cell=2,
+        extra="xgboost",
+        trusts=("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
+        out_of_core=True,
     ),
 )
 CANDIDATES: Final[dict[str, Candidate]] = {candidate.name: candidate for candidate in _CANDIDATES}
@@ -70,3 +94,25 @@ CANDIDATES: Final[dict[str, Candidate]] = {candidate.name: candidate for candida
 def candidates_for(task: str) -> tuple[str, ...]:
     """Return the names of a task's stock candidates, in the order of the table."""
     return tuple(name for name, candidate in CANDIDATES.items() if task in candidate.tasks)
+
+
+def default_candidates(task: str) -> tuple[str, ...]:
+    """Return the names of those that are fitted if the spec names none."""
+    return tuple(name for name in candidates_for(task) if CANDIDATES[name].extra is None)
+
+
+def is_out_of_core(name: str) -> bool:
+    """Return whether a candidate is fitted batch by batch; those of a user's own are not."""
+    return name in CANDIDATES and CANDIDATES[name].out_of_core
+
+
+def bytes_a_cell(name: str) -> float:
+    """Return how much memory a fit takes for each number; one of a user's own counts as the hungriest of the stock."""
+    return (
+        CANDIDATES[name] if name in CANDIDATES else max(_CANDIDATES, key=lambda each: each.bytes_a_cell)
+    ).bytes_a_cell
+
+
+def trusted_with(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the types that naming some candidates in the spec trusts, beyond the closed list."""
+    return tuple(each for name in names if name in CANDIDATES for each in CANDIDATES[name].trusts)

@@ -112,6 +112,11 @@ class Warehouse:
         rows = self._written(select({name: _in_utc(name, type_) for name, type_ in types.items()}, table.copy()))
         return KnownTypes(PYTHON_ENGINE.lazy(self._session, rows), query, types)
 
+    def where(self, relation: Relation, condition: exp.Expression) -> Relation:
+        """Return the rows of a relation on this machine that meet a condition."""
+        query = exp.select("*").from_(self.table(relation, "every_row")).where(condition).sql(dialect=DIALECT)
+        return KnownTypes(PYTHON_ENGINE.lazy(self._session, query), query, self.columns(relation))
+
     @contextmanager
     def at_hand(self, relation: Relation) -> Iterator[tuple[Warehouse, Relation]]:
         """Give a warehouse that runs queries over a relation's rows on this machine, and the relation there.

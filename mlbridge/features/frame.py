@@ -8,10 +8,10 @@ not have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from sqlglot import exp
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FIT_SPLITS = ("train", "validation", "test")
 FETCH_BATCH_ROWS = 100_000
+FETCH_BATCH_CELLS = 2_500_000
+# Features as a model gets them, and the target of the same rows: labels, or numbers.
+Batch: TypeAlias = "tuple[pd.DataFrame, Array]"
 TARGET, WINDOW, MOMENT, LABEL_TIME = "ml_target", "ml window", "ml time", "ml known"
 
 
@@ -66,6 +69,15 @@ class Frame:
         rows = self.bounds[split]
         return model_input({str(name): values.array[rows] for name, values in self.features.items()}, self.texts)
 
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Iterate over the rows of one split, without ever holding all of them as a model gets them."""
+        rows = self.bounds[split]
+        step = rows_at_once(len(self.features.columns))
+        for start in range(rows.start, rows.stop, step):
+            some = slice(start, min(start + step, rows.stop))
+            columns = {str(name): values.array[some] for name, values in self.features.items()}
+            yield model_input(columns, self.texts), self.target[some]
+
     def truth(self, split: str) -> Array:
         """Return the target of the rows of one value of `ml_split`."""
         return self.target[self.bounds[split]]
@@ -81,8 +93,7 @@ class Frame:
 
 def training_query(columns: Sequence[FetchedFeature], spec: Spec, target_as: str, split: exp.Expression) -> exp.Select:
     """Select features, target, window and slices of the labelled rows, and nothing else, in the frame's order."""
-    chosen = {each.feature.name: _fetched(each) for each in columns}
-    chosen[TARGET] = exp.cast(column(spec.target), target_as)
+    chosen = fitted_columns(columns, spec, target_as)
     moment = exp.cast(column(spec.time), "timestamp")
     chosen[WINDOW] = window_start(moment, spec.monitor.window)
     chosen[MOMENT] = moment.copy()
@@ -101,6 +112,24 @@ def training_query(columns: Sequence[FetchedFeature], spec: Spec, target_as: str
         .where(split_name.isin(*FIT_SPLITS))
         .order_by(order, column(spec.time), *(column(name) for name in spec.entity))
     )
+
+
+def rows_at_once(columns: int) -> int:
+    """Return how many rows of so many columns a batch has that is not kept: 20 MB of numbers."""
+    return max(1, FETCH_BATCH_CELLS // columns)
+
+
+def fitted_columns(columns: Sequence[FetchedFeature], spec: Spec, target_as: str) -> dict[str, exp.Expression]:
+    """Return the expressions of the features, in the types that they are fetched as, and of the target."""
+    chosen = {each.feature.name: _fetched(each) for each in columns}
+    return {**chosen, TARGET: exp.cast(column(spec.target), target_as)}
+
+
+def batch_columns(batch: pa.RecordBatch) -> tuple[dict[str, Array | pd.Categorical], Array]:
+    """Divide a batch of `fitted_columns` into the columns of the features and the target."""
+    columns = {name: _joined([_values(values)]) for name, values in zip(batch.schema.names, batch.columns, strict=True)}
+    target = np.asarray(columns.pop(TARGET))
+    return columns, target
 
 
 def _fetched(each: FetchedFeature) -> exp.Expression:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mlbridge.catalogue.candidates import is_out_of_core
 from mlbridge.catalogue.metrics import greater_is_better
 from mlbridge.errors import TrainingError
 from mlbridge.evaluation.baselines import Baseline, Outcomes
@@ -18,13 +19,16 @@ from mlbridge.evaluation.blocks import Blocks
 from mlbridge.evaluation.evaluate import MetricRecord, design_effects, metric_rows
 from mlbridge.evaluation.sample import Sample
 from mlbridge.features.columns import FetchedFeature
-from mlbridge.features.frame import FIT_SPLITS, Frame
+from mlbridge.features.frame import FIT_SPLITS, Batch, Frame
+from mlbridge.features.stream import Stream
 from mlbridge.leaks.catalogue import Suspicion
 from mlbridge.leaks.queries import LeakQueryResults
 from mlbridge.log import info
 from mlbridge.spec.specification import Spec
 from mlbridge.split.checks import Label
+from mlbridge.split.held_rows import HeldRows
 from mlbridge.training.fitting import Fitted, checked_scores, fit, takes_codes
+from mlbridge.training.out_of_core import fit_out_of_core
 from mlbridge.typing import Array
 
 if TYPE_CHECKING:
@@ -38,7 +42,8 @@ class Training:
     `columns` are the features, `class_labels` the sorted classes (None for a regression). `times` gives the first and
     the last prediction time (UTC) by split, `blocks` the blocks of the validation and the test rows. `uses` is how
     often the test rows have been used, this time included (`test_set_uses`). `leak_queries` are the results for the
-    leak search, `suspected` is what the lineage says of leaks.
+    leak search, `suspected` is what the lineage says of leaks. `held` are the rows of
+    the frame; if these are a sample, `stream` reads all of them.
     """
 
     node: str
@@ -50,8 +55,10 @@ class Training:
     times: Mapping[str, tuple[datetime, datetime]]
     blocks: Mapping[str, Blocks]
     uses: float
+    held: HeldRows
     leak_queries: LeakQueryResults = field(default_factory=LeakQueryResults)
     suspected: Sequence[Suspicion] = ()
+    stream: Stream | None = None
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
@@ -69,11 +76,19 @@ class Training:
 
     def truth(self, split: str) -> Array:
         """Return the target of a split as metrics use it, shape (n,): class codes, or numbers."""
-        known = self.frame.truth(split)
+        return self._known(self.frame.truth(split))
+
+    def _known(self, target: Array) -> Array:
+        """Return labels or numbers as metrics use them."""
         if self.class_labels is None:
-            return known
+            return target
         class_labels = np.array(self.class_labels)
-        return np.searchsorted(class_labels, known.astype(class_labels.dtype))
+        return np.searchsorted(class_labels, target.astype(class_labels.dtype))
+
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Iterate over all rows of a split, also those that the frame does not hold, with the target as `truth`."""
+        source = self.frame if self.stream is None else self.stream
+        return ((features, self._known(target)) for features, target in source.batches(split))
 
     @cached_property
     def every_truth(self) -> Array:
@@ -119,10 +134,7 @@ class EvaluatedCandidate:
 
 def evaluate_candidate(training: Training, name: str, naive: Mapping[str, Baseline]) -> EvaluatedCandidate:
     """Fit a candidate and measure it beside the naive baselines."""
-    candidate = training.candidates[name]
-    # Fitted on codes or on labels, the estimator gives one score column per class, in the same order.
-    target = training.truth("train") if takes_codes(candidate) else training.target
-    fitted = fit(training.node, name, candidate, training.frame.part("train"), target)
+    fitted = _fit(training, name)
     samples = {split: training.sample(split, name, fitted.estimator) for split in ("validation", "test")}
     effects: dict[str, float] = {}
     metrics: list[MetricRecord] = []
@@ -142,6 +154,16 @@ def evaluate_candidate(training: Training, name: str, naive: Mapping[str, Baseli
         f"validation, baseline {figure(record['baseline'])}; {fitted.fit_seconds:.1f} s",
     )
     return evaluated
+
+
+def _fit(training: Training, name: str) -> Fitted:
+    candidate = training.candidates[name]
+    if is_out_of_core(name):
+        classes = len(training.class_labels or ())
+        return fit_out_of_core(training.node, name, candidate, training.batches, classes)
+    # Fitted on codes or on labels, the estimator gives one score column per class, in the same order.
+    target = training.truth("train") if takes_codes(candidate) else training.target
+    return fit(training.node, name, candidate, training.frame.part("train"), target)
 
 
 def best_of(training: Training, evaluated: list[EvaluatedCandidate]) -> EvaluatedCandidate:

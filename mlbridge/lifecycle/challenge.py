@@ -24,7 +24,7 @@ from mlbridge.reference.performance_estimation import EstimationRecord, calibrat
 from mlbridge.reference.profile import PREDICTION, feature_stats, profile_rows
 from mlbridge.reference.windows import ReferenceRecord, reference_rows
 from mlbridge.registry import artifacts
-from mlbridge.registry.documents import StoredFeature
+from mlbridge.registry.documents import Params, StoredFeature
 from mlbridge.registry.logbook import CandidateRow, LogbookRow
 from mlbridge.scoring.champion import Incumbent
 from mlbridge.training.candidates import SEED
@@ -103,12 +103,7 @@ def _row(training: Training, each: EvaluatedCandidate, entry: LogbookRow, versio
         version,
         each.fitted.name,
         features=_features(training),
-        params={
-            "estimator": each.fitted.params,
-            "seed": SEED,
-            "classes": training.classes,
-            "numbers": training.numbers,
-        },
+        params=_params(training, each),
         library_versions={
             "mlbridge": __version__,
             "python": python_version(),
@@ -117,8 +112,8 @@ def _row(training: Training, each: EvaluatedCandidate, entry: LogbookRow, versio
     )
     return replace(
         row,
-        data_hash=frame.data_hash,
-        rows_train=len(frame.truth("train")),
+        data_hash=(training.held.sampled and each.fitted.data_hash) or frame.data_hash,
+        rows_train=each.fitted.rows,
         rows_validation=len(frame.truth("validation")),
         rows_test=len(frame.truth("test")),
         train_from=times["train"][0],
@@ -129,6 +124,18 @@ def _row(training: Training, each: EvaluatedCandidate, entry: LogbookRow, versio
         fit_seconds=each.fitted.fit_seconds,
         peak_memory_mb=each.fitted.peak_memory_mb,
     )
+
+
+def _params(training: Training, each: EvaluatedCandidate) -> Params:
+    params: Params = {
+        "estimator": each.fitted.params,
+        "seed": SEED,
+        "classes": training.classes,
+        "numbers": training.numbers,
+    }
+    if training.held.sampled is not None:
+        params["sample"] = training.held.sampled
+    return params
 
 
 def _chosen_fields(training: Training, best: EvaluatedCandidate, row: CandidateRow) -> CandidateRow:

@@ -44,6 +44,12 @@ def training_data(found: CardData) -> Section:
         f"importance below. A row counts as known from {known} on. SHA-256 of the rows that were read: "
         f"{row['data_hash']}."
     )
+    sample = found.document("params").get("sample")
+    if sample is not None:
+        summary += (
+            f" Validation, test, and all that is described below are of a sample by {sample['by']}: "
+            f"{count(sum(sample['rows'].values()))} of {count(sum(sample['of'].values()))} rows with a known outcome."
+        )
     table = Table(
         ["rows", "number", "from (UTC)", "to (UTC)"],
         [

@@ -47,14 +47,15 @@ def new_version(
         training = gather(run.node, here, copy, spec, own, context.rows)
         if isinstance(training, Shortage):
             return [_not_trained(run.node, entry, training)]
-        table = here.table(copy, SPLIT)
+        held = training.held.relation
+        table = here.table(held, SPLIT)
         found = training_lineage(run, warehouse, split, spec, [each.feature.name for each in training.columns])
         training = replace(training, suspected=found.suspicions)
 
         def verify(row: CandidateRow, evaluated_scores: Floats) -> str | None:
             return score_difference(version_of(run.node, row, spec.trusted), here, table, evaluated_scores)
 
-        incumbent = None if promoted is None else _incumbent(context, promoted, training.classes, here, copy)
+        incumbent = None if promoted is None else _incumbent(context, promoted, training.classes, here, held)
         warehouse.rest()
         fitted = challenge(training, incumbent, entry, number, verify)
         rows = [row if row.outcome == "runner_up" else replace(row, lineage=found.records) for row in fitted]

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mlbridge.catalogue.candidates import is_out_of_core
 from mlbridge.engines.adapters import Relation
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.features.columns import checked_columns, features_of, split_summary_query, target_type
 from mlbridge.features.frame import FETCH_BATCH_ROWS, FIT_SPLITS, read_frame, training_query
 from mlbridge.features.large_numbers import check_large
+from mlbridge.features.stream import Stream, frequent_texts
 from mlbridge.leaks.queries import run_leak_queries
 from mlbridge.lifecycle.assessment import Training
 from mlbridge.log import info
@@ -20,9 +22,11 @@ from mlbridge.registry.uses import test_set_uses
 from mlbridge.scoring.rows import SPLIT
 from mlbridge.spec.specification import Spec
 from mlbridge.split.checks import check_labels, check_rows, label_counts
+from mlbridge.split.held_rows import held_rows
 from mlbridge.split.holdout import blocks_of, numeric_targets
 from mlbridge.split.shortage import Shortage, shortage
-from mlbridge.training.candidates import Inputs, candidates_of
+from mlbridge.training.candidates import MOST_TEXTS, Inputs, candidates_of
+from mlbridge.training.room import check_room
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -36,7 +40,11 @@ def gather(
     own: Mapping[str, BaseEstimator],
     rows: Sequence[LogbookRow],
 ) -> Training | Shortage:
-    """Check the rows in the warehouse, then read them once, or return what is missing; `rows` is the logbook so far."""
+    """Check the rows in the warehouse, then read them once, or return what is missing; `rows` is the logbook so far.
+
+    All rows are checked. Read are those that the spec lets memory hold: all, or a sample, which the model is then
+    evaluated and described on. A candidate that is fitted out of core reads all of them nevertheless.
+    """
     columns = warehouse.columns(split)
     table = warehouse.table(split, SPLIT)
     features = features_of(node, columns, spec)
@@ -52,19 +60,25 @@ def gather(
     if lacking is not None:
         return lacking
     read_as = checked_columns(node, features, split_summary)
-    inputs = Inputs.of(read_as, spec.task, split_summary["train"]["rows"], len(classes or ()))
+    counts = {name: int(split_summary[name]["rows"]) for name in FIT_SPLITS}
+    held = held_rows(node, warehouse, split, spec, counts, classes)
+    streams = any(map(is_out_of_core, spec.candidates))
+    texts = frequent_texts(warehouse, table, read_as, MOST_TEXTS) if streams else None
+    inputs = Inputs.of(read_as, spec.task, held.rows["train"], len(classes or ()), texts)
     candidates = candidates_of(node, spec.candidates, own, inputs)
     for name in own:
         artifacts.dump(node, name, candidates[name], spec.trusted)
-    query = training_query(read_as, spec, target_as, table)
-    sizes = {name: row["rows"] for name, row in split_summary.items()}
-    frame = read_frame(warehouse.batches(query, FETCH_BATCH_ROWS), sizes)
+    check_room(node, read_as, spec.candidates, held.rows, counts)
+    in_memory = warehouse.table(held.relation, SPLIT)
+    query = training_query(read_as, spec, target_as, in_memory)
+    frame = read_frame(warehouse.batches(query, FETCH_BATCH_ROWS), held.rows)
     check_large(node, frame.features, candidates)
-    info(node, f"read {len(frame.features):,} rows x {len(features)} features")
+    info(node, f"read {len(frame.features):,} rows x {len(features)} features{held.note}")
     times = {name: (row["first"], row["last"]) for name, row in split_summary.items()}
     labelled = [moment for name in FIT_SPLITS for moment in times[name]]
-    found = run_leak_queries(warehouse, table, features, spec, min(labelled), max(labelled))
+    found = run_leak_queries(warehouse, in_memory, features, spec, min(labelled), max(labelled))
     uses = test_set_uses(champions.trained(rows), spec, frame)
-    training = Training(node, spec, read_as, frame, classes, candidates, times, {}, uses, found)
+    stream = Stream(warehouse, table, read_as, spec, target_as) if held.sampled else None
+    training = Training(node, spec, read_as, frame, classes, candidates, times, {}, uses, held, found, stream=stream)
     targets = numeric_targets(training.truth("test"), len(classes or ()))
-    return replace(training, blocks=blocks_of(warehouse, table, spec, frame, targets))
+    return replace(training, blocks=blocks_of(warehouse, in_memory, spec, frame, targets))

@@ -11,6 +11,7 @@ from sqlglot import exp
 from mlbridge.engines.adapters import PYTHON_ENGINE, Session
 from mlbridge.engines.warehouse import Warehouse, column, select
 from mlbridge.features.columns import FAMILIES, NUMBERS, TEMPORAL, TEXTS, WITH_ZONE
+from mlbridge.features.row_sample import low_hash
 from mlbridge.readiness.assessment import Relation
 from mlbridge.readiness.source import Source
 from mlbridge.typing import Array, Row
@@ -161,11 +162,6 @@ def take(
     query = select({name: held(name, type_, source.dialect) for name, type_ in types.items()}, table_of(relation))
     if total > most:
         moments = [name for name in types if parsed(types[name], source.dialect).is_type(*TEMPORAL)]
-        joined: exp.Expression = exp.Literal.string("")
-        for name in dict.fromkeys((*entity, *moments)):
-            text = exp.func("coalesce", exp.cast(column(name), "text"), exp.Literal.string(""))
-            joined = exp.DPipe(this=joined, expression=text)
-        first = exp.Substring(this=exp.MD5(this=joined), start=exp.Literal.number(1), length=exp.Literal.number(8))
-        query = query.where(first < exp.Literal.string(f"{int(most / total * 2**32):08x}"))
+        query = query.where(low_hash(dict.fromkeys((*entity, *moments)), most / total))
     session = PYTHON_ENGINE.workspace({ROWS: source.table(query)})
     return Sample(session, types, total, source.dialect)

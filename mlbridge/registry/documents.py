@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 from mlbridge.reference.profile import Stats
+from mlbridge.split.held_rows import Sampled
 from mlbridge.typing import Document, Json
 
 
@@ -20,13 +21,15 @@ class StoredFeature(Stats):
 class Params(TypedDict):
     """An estimator's parameters as `describe` gives them, and the classes of the target, None for a regression.
 
-    `classes` are texts in the order of the scores' columns, `numbers` the same as numbers, None for texts.
+    `classes` are texts in the order of the scores' columns, `numbers` the same as numbers, None for texts. `sample` is
+    there if the version was evaluated and described on a sample of the rows.
     """
 
     estimator: Json
     seed: int
     classes: Sequence[str] | None
     numbers: Sequence[float] | None
+    sample: NotRequired[Sampled]
 
 
 class Promotion(TypedDict, total=False):

@@ -46,7 +46,7 @@ class Checks:
             if key not in allowed:
                 word = key if isinstance(key, str) else shown(key)
                 name = f"{path}.{word}" if path else word
-                raise self.fail(name, f"unknown key.{nearest(key, allowed)} Allowed: {listed(allowed)}.")
+                raise self.fail(name, f"unknown key.{nearest(key, allowed)} Allowed: {listed(allowed, 60)}.")
         return raw
 
     def one_of(self, key: str, found: object, allowed: Collection[str]) -> str:

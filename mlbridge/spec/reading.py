@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 
-from mlbridge.catalogue.candidates import candidates_for
+from mlbridge.catalogue.candidates import candidates_for, default_candidates, trusted_with
 from mlbridge.catalogue.drift import DRIFT_METRICS
 from mlbridge.catalogue.metrics import default_metric, metrics_for
 from mlbridge.errors import SpecError, listed, shown
 from mlbridge.spec.checks import Checks
 from mlbridge.spec.specification import (
+    LEAST_SAMPLE,
+    SAMPLED_BY,
     TASKS,
     WINDOWS,
     Monitor,
     Promote,
     Retrain,
+    RowSample,
     Spec,
     Split,
 )
@@ -56,6 +59,8 @@ class _Reader(Checks):
         task = self.one_of("task", raw["task"], TASKS)
         features, exclude = self.features(raw.get("features"))
         label_time, time_zone = raw.get("label_time"), raw.get("time_zone")
+        candidates = self.candidates(task, raw.get("candidates"))
+        trusted = self.columns("trusted", raw.get("trusted"), "a type")
         return Spec(
             task=task,
             target=self.column("target", raw["target"]),
@@ -65,19 +70,20 @@ class _Reader(Checks):
             features=features,
             exclude=exclude,
             split=self.split(raw.get("split")),
-            candidates=self.candidates(task, raw.get("candidates")),
+            candidates=candidates,
             metric=self.metric(task, raw.get("metric")),
             promote=self.promote(raw.get("promote")),
             retrain=self.retrain(raw.get("retrain")),
             shadow=False if raw.get("shadow") is None else self.boolean("shadow", raw["shadow"]),
             monitor=self.monitor(task, raw.get("monitor")),
             pin=self.pin(raw.get("pin")),
-            trusted=self.columns("trusted", raw.get("trusted"), "a type"),
+            trusted=tuple(dict.fromkeys((*trusted, *trusted_with(candidates)))),
             retire=self.versions("retire", raw.get("retire"), raw.get("pin")),
             allow_leakage=self.reasons("allow_leakage", raw.get("allow_leakage")),
             allow_pii=self.reasons("allow_pii", raw.get("allow_pii")),
             report=self.columns("report", raw.get("report")),
             time_zone="UTC" if time_zone is None else self.column("time_zone", time_zone, "a time zone"),
+            sample=self.sample(raw.get("sample")),
         )
 
     def features(self, found: object) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
@@ -105,7 +111,7 @@ class _Reader(Checks):
 
     def candidates(self, task: str, found: object) -> tuple[str, ...]:
         stock = candidates_for(task)
-        names = stock if found is None else self.columns("candidates", found, "a candidate")
+        names = default_candidates(task) if found is None else self.columns("candidates", found, "a candidate")
         if self.own is None:
             return names
         for name in self.own:
@@ -174,6 +180,14 @@ class _Reader(Checks):
             else:
                 read[metric] = self.number(f"{path}.{metric}", value, "a number")
         return read
+
+    def sample(self, found: object) -> RowSample:
+        merged = {**asdict(RowSample()), **self.mapping("sample", found, asdict(RowSample()))}
+        wanted = f"a whole number from {LEAST_SAMPLE} on"
+        rows = None if merged["rows"] is None else self.positive_integer("sample.rows", merged["rows"], wanted)
+        if rows is not None and rows < LEAST_SAMPLE:
+            raise self.fail("sample.rows", f"expected {wanted}, found {rows}.")
+        return RowSample(rows, self.one_of("sample.by", merged["by"], SAMPLED_BY))
 
     def pin(self, found: object) -> int | None:
         return None if found is None else self.positive_integer("pin", found, "the number of a version in ml_versions")

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 TASKS = ("classification", "regression")
 SPLIT_NAMES = ("train", "validation", "test", "score")
 WINDOWS = ("day", "week", "month")
+SAMPLED_BY = ("entity", "row")
 # The columns that are monitored besides the features, by their names in `ml_profiles` and `ml_drift`.
 MONITORED_OUTPUTS = ("ml_prediction", "ml_target")
+# Fewer rows say too little about a version, and holding all of so few costs nothing.
+LEAST_SAMPLE = 1_000
 # Keys that do not influence what is trained: a change of one of them is no reason to train.
 NON_TRAINING_KEYS = ("retrain", "shadow", "monitor", "pin", "retire", "report", "time_zone")
 # Keys that a later mlbridge added enter the hash only if they are set, so that an update alone trains nothing.
@@ -100,6 +103,18 @@ class Monitor:
 
 
 @dataclass(frozen=True)
+class RowSample:
+    """Which of the labelled rows are held in memory: those whose key has a low hash; all if `rows` is None."""
+
+    rows: Annotated[
+        int | None,
+        "about how many labelled rows are held in memory, as a "
+        "[sample](docs/train.md#more-rows-than-memory-holds); without it, all are",
+    ] = None
+    by: Annotated[str, "`entity`: all rows of an entity or none; `row`: each row by itself"] = "entity"
+
+
+@dataclass(frozen=True)
 class Spec:
     """One model, as its owner wrote it, with defaults filled in. What a key means stands beside its type.
 
@@ -157,6 +172,7 @@ class Spec:
         "columns of the features that `ml_scores_<model>` shows beside the key, such as `[country, plan]`",
     ] = ()
     time_zone: Annotated[str, "the zone of `local_date` in `ml_scores_<model>`, such as `Europe/Amsterdam`"] = "UTC"
+    sample: RowSample = field(default_factory=RowSample)
 
     def as_dict(self) -> Document:
         """Return the spec as plain JSON types."""
@@ -174,6 +190,8 @@ class Spec:
         }
         if self.promote.block is None:
             del hashed["promote"]["block"]
+        if self.sample.rows is None:
+            del hashed["sample"]
         document = json.dumps([hashed, candidates], sort_keys=True, default=str)
         return hashlib.md5(document.encode(), usedforsecurity=False).hexdigest()
 
@@ -196,7 +214,7 @@ def stored_spec(stored: Mapping[str, Json]) -> Spec:
 
     Keys that this mlbridge does not know are ignored; keys that the document lacks get their defaults.
     """
-    parts = {"split": Split, "promote": Promote, "retrain": Retrain, "monitor": Monitor}
+    parts = {"split": Split, "promote": Promote, "retrain": Retrain, "monitor": Monitor, "sample": RowSample}
     values: Document = {key: _construct(part, stored.get(key, {})) for key, part in parts.items()}
     nothing: Document = {"label_time": None, "features": None, "pin": None}
     absent: Document = {**nothing, "exclude": (), "trusted": (), "shadow": False}

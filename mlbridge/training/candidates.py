@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlbridge.catalogue.candidates import CANDIDATES
 from mlbridge.errors import TrainingError
 from mlbridge.features.columns import FetchedFeature
 from mlbridge.typing import Json
@@ -23,6 +24,10 @@ SEED = 0
 MAX_CARDINALITY = 50
 # More rows per tree cost time and do not make a forest better (on the flights, 23,000 are as good as 115,000).
 MOST_ROWS_A_TREE = 30_000
+# XGBoost's texts: with those that are rarer, together, and missing ones a feature has the 256 bins of its numbers.
+MOST_TEXTS = 254
+# XGBoost's trees, of up to 32 leaves each; they are fewer if the validation rows get no better.
+MOST_TREES = 200
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Inputs:
     """The features by the preprocessing that they need; `rows` are training rows, `classes` is 0 for a regression.
 
     `numeric` are numbers; `low_cardinality` are texts with at most `MAX_CARDINALITY` distinct values,
-    `high_cardinality` texts with more.
+    `high_cardinality` texts with more. `texts` are the `MOST_TEXTS` most frequent training texts by feature, sorted;
+    they are there if a candidate is fitted out of core, which sees the rows one batch at a time.
     """
 
     task: str
@@ -39,18 +45,27 @@ class Inputs:
     numeric: tuple[str, ...]
     low_cardinality: tuple[str, ...]
     high_cardinality: tuple[str, ...]
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, columns: Sequence[FetchedFeature], task: str, rows: int, classes: int) -> Inputs:
+    def of(
+        cls,
+        columns: Sequence[FetchedFeature],
+        task: str,
+        rows: int,
+        classes: int,
+        texts: Mapping[str, Sequence[str]] | None = None,
+    ) -> Inputs:
         """Divide the features into numbers, texts with few distinct values, and texts with many."""
-        texts = [each for each in columns if each.feature.kind == "category"]
+        named = [each for each in columns if each.feature.kind == "category"]
         return cls(
             task,
             rows,
             classes,
             numeric=tuple(each.feature.name for each in columns if each.feature.kind == "numeric"),
-            low_cardinality=tuple(each.feature.name for each in texts if (each.distinct or 0) <= MAX_CARDINALITY),
-            high_cardinality=tuple(each.feature.name for each in texts if (each.distinct or 0) > MAX_CARDINALITY),
+            low_cardinality=tuple(each.feature.name for each in named if (each.distinct or 0) <= MAX_CARDINALITY),
+            high_cardinality=tuple(each.feature.name for each in named if (each.distinct or 0) > MAX_CARDINALITY),
+            texts=texts or {},
         )
 
 
@@ -136,11 +151,44 @@ def _hist_gradient_boosting(inputs: Inputs) -> Pipeline:
     return _tree(inputs, booster(early_stopping=False, categorical_features=list(positions) or None, random_state=SEED))
 
 
+def _xgboost(inputs: Inputs) -> Pipeline:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+    from xgboost import XGBClassifier, XGBRegressor
+
+    texts = [*inputs.low_cardinality, *inputs.high_cardinality]
+    codes = OrdinalEncoder(
+        categories=[np.array([*inputs.texts[name], np.nan], dtype=object) for name in texts],
+        handle_unknown="use_encoded_value",
+        unknown_value=MOST_TEXTS,
+        encoded_missing_value=np.nan,
+    )
+    booster = XGBClassifier if inputs.task == "classification" else XGBRegressor
+    model = booster(
+        n_estimators=MOST_TREES,
+        early_stopping_rounds=20,
+        learning_rate=0.1,
+        max_depth=5,
+        min_child_weight=5,
+        tree_method="hist",
+        max_bin=256,
+        enable_categorical=True,
+        feature_types=["q"] * len(inputs.numeric) + ["c"] * len(texts),
+        n_jobs=-1,
+        random_state=SEED,
+    )
+    return make_pipeline(
+        ColumnTransformer([("numeric", "passthrough", list(inputs.numeric)), ("coded", codes, texts)]), model
+    )
+
+
 _BUILD: dict[str, Callable[[Inputs], Pipeline]] = {
     "logistic_regression": _logistic_regression,
     "ridge": _ridge,
     "random_forest": _random_forest,
     "hist_gradient_boosting": _hist_gradient_boosting,
+    "xgboost": _xgboost,
 }
 
 
@@ -166,7 +214,7 @@ def candidates_of(
     candidates = {}
     for name in names:
         if name not in own:
-            candidates[name] = _BUILD[name](inputs)
+            candidates[name] = _stock(node, name, inputs)
             continue
         if not _is_estimator(own[name]) or not fits(own[name]):
             raise TrainingError(
@@ -179,6 +227,17 @@ def candidates_of(
             )
         candidates[name] = clone(own[name])
     return candidates
+
+
+def _stock(node: str, name: str, inputs: Inputs) -> BaseEstimator:
+    try:
+        return _BUILD[name](inputs)
+    except ImportError as error:
+        extra = CANDIDATES[name].extra
+        raise TrainingError(
+            f"{node}: the candidate '{name}' needs a package that is not installed: {error}. Install "
+            f"`mlbridge[{extra}]`, or take it out of the list."
+        ) from error
 
 
 def _is_estimator(own: object) -> bool:

@@ -29,13 +29,19 @@ ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted candidate; `peak_memory_mb` is the whole process's highest so far, in MiB."""
+    """A fitted candidate; `peak_memory_mb` is the whole process's highest so far, in MiB.
+
+    `rows` are the training rows of its fit. `data_hash` is the SHA-256 of what it read itself, batch by batch; None if
+    it was fitted on the frame.
+    """
 
     name: str
     estimator: BaseEstimator
     params: Json
     fit_seconds: float
     peak_memory_mb: float
+    rows: int
+    data_hash: str | None = None
 
 
 def fit(node: str, name: str, estimator: BaseEstimator, features: pd.DataFrame, target: Array) -> Fitted:
@@ -47,11 +53,18 @@ def fit(node: str, name: str, estimator: BaseEstimator, features: pd.DataFrame, 
     except Exception as error:
         raise TrainingError(f"{node}: the candidate '{name}' failed to fit: {error}{hint(features)}") from error
     seconds = time.perf_counter() - started
-    # A forest sums its trees' votes in the order in which threads finish; with one thread the last bit does not vary.
+    on_one_thread(estimator)
+    return Fitted(name, estimator, params, seconds, peak_memory_mb(), len(target))
+
+
+def on_one_thread(estimator: BaseEstimator) -> None:
+    """Let a fitted estimator score on one thread.
+
+    A forest sums its trees' votes in the order in which threads finish; with one thread the last bit does not vary.
+    """
     jobs = {key: None for key in estimator.get_params() if key.split("__")[-1] == "n_jobs"}
     if jobs:  # CatBoost takes no call of this once it is fitted
         estimator.set_params(**jobs)
-    return Fitted(name, estimator, params, seconds, peak_memory_mb())
 
 
 def takes_codes(estimator: BaseEstimator) -> bool:

@@ -38,7 +38,13 @@ def version(number: int, **changes: Any) -> dict[str, Any]:
             {"name": name, "type": type_, "kind": "category" if type_ == "VARCHAR" else "numeric", **stats}
             for name, type_ in features.items()
         ],
-        "params": {"estimator": describe(changes.pop("estimator", RIDGE)), "seed": 0, "classes": None, "numbers": None},
+        "params": {
+            "estimator": describe(changes.pop("estimator", RIDGE)),
+            "seed": 0,
+            "classes": None,
+            "numbers": None,
+            **changes.pop("params", {}),
+        },
         "library_versions": {"mlbridge": "0.3.0", "scikit-learn": "1.9.1", **changes.pop("libraries", {})},
         "calibration": [{"bin": 0, "n": 15, "mean_predicted": 4.5, "observed": 5.25}],
     }

@@ -17,7 +17,7 @@ import mlbridge
 PACKAGE = Path(mlbridge.__file__).parent
 # The lowest layer first: a folder may import those of earlier rows, and none of its own row.
 LAYERS = (
-    ("errors", "log", "progress", "typing", "version"),
+    ("errors", "log", "memory", "progress", "typing", "version"),
     ("catalogue",),
     ("evaluation", "spec", "engines"),
     ("publication",),

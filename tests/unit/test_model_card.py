@@ -238,6 +238,12 @@ def test_damaged_documents_are_named(tmp_path: Path) -> None:
 # --- where features come from -----------------------------------------------------------------------------------
 
 
+def test_the_card_says_of_how_many_rows_memory_held_a_sample(tmp_path: Path) -> None:
+    sample = {"by": "entity", "rows": {"train": 90, "test": 15}, "of": {"train": 1090, "test": 200}}
+    state = published(tmp_path, ml_versions=[version(1, params={"sample": sample})])
+    assert "are of a sample by entity: 105 of 1,290 rows with a known outcome" in markdown_card(state, "spent", 1)
+
+
 def edge(to: str, source: str, how: str = "copied", is_pii: bool = False) -> dict[str, Any]:
     (node, column), (from_node, from_column) = to.rsplit(".", 1), source.rsplit(".", 1)
     found = {"node": node, "column_name": column, "from_node": from_node, "from_column": from_column}

@@ -15,6 +15,7 @@ from mlbridge.spec.specification import (
     NON_TRAINING_KEYS,
     Monitor,
     Retrain,
+    RowSample,
     Spec,
     Split,
     stored_spec,
@@ -63,6 +64,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         "allow_pii": {},
         "report": (),
         "time_zone": "UTC",
+        "sample": {"rows": None, "by": "entity"},
     }  # fmt: skip
     regression = _read(task="regression")
     assert regression.metric == "rmse"
@@ -87,6 +89,8 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         ("retire", [4, 3, 4], (3, 4)),
         ("allow_leakage", {"x": "known at booking"}, {"x": "known at booking"}),
         ("allow_pii", {"x": "they agreed"}, {"x": "they agreed"}),
+        ("sample", {"rows": 1000000}, RowSample(1_000_000)),
+        ("sample", {"rows": 1000, "by": "row"}, RowSample(1000, "row")),
         ("retrain", {"max_age": "90 days"}, Retrain(max_age="90 days")),
         ("retrain", {"max_age": "1 minute", "cool_down": "0 days"}, Retrain(max_age="1 minute", cool_down="0 days")),
         ("retrain", {"max_drift": 0.3, "max_decay": 0}, Retrain(max_drift=0.3, max_decay=0.0)),
@@ -244,6 +248,10 @@ def test_a_missing_key_is_named(key: str, empty: Any) -> None:
         ({"allow_leakage": {"x": True}}, ["allow_leakage.x`", "found true"]),
         ({"allow_pii": {"x": ""}}, ["allow_pii.x`", "the reason as a text", "found ''"]),
         ({"allow_leakage": {3: "known"}}, ["allow_leakage`", "name of a column", "found 3"]),
+        ({"sample": 1000}, ["sample`", "expected keys among 'rows', 'by'", "found 1000"]),
+        ({"sample": {"rows": 999}}, ["sample.rows", "a whole number from 1000 on", "found 999"]),
+        ({"sample": {"rows": 1e6}}, ["sample.rows", "a whole number from 1000 on", "found 1000000.0"]),
+        ({"sample": {"rows": 1000, "by": "id"}}, ["sample.by", "found 'id'", "'entity', 'row'"]),
         ({3: 4}, ["mlbridge.3", "unknown key"]),
     ],
 )  # fmt: skip
@@ -329,6 +337,7 @@ CHANGES: dict[str, Any] = {
     "allow_pii": {"x": "they agreed"},
     "report": ["region"],
     "time_zone": "Europe/Amsterdam",
+    "sample": {"rows": 1000},
 }
 
 

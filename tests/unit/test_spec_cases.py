@@ -118,6 +118,9 @@ ALLOWED = {
     "allow_leakage.x": NAMES,
     "allow_pii": ("null", "{}"),
     "allow_pii.x": NAMES,
+    "sample": ("null", "{}"),
+    "sample.rows": ("null", "10000000000000000000"),
+    "sample.by": (),
 }
 
 

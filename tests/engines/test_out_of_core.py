@@ -1,0 +1,176 @@
+"""Fits on all rows, batch by batch, while memory holds a sample of them: the same trees as from a frame."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from branch import Branch
+from xgboost import XGBClassifier, XGBRegressor
+
+from mlbridge.errors import SplitError, TrainingError
+from mlbridge.features import frame
+from mlbridge.features.columns import Feature, FetchedFeature
+from mlbridge.registry import artifacts
+from mlbridge.training import out_of_core, room
+
+SPLITS = "case when i < 1400 then 'train' when i < 1700 then 'validation' else 'test' end"
+# 300 planes are more than XGBoost is given; each is there five times or so.
+FEATURES = {"gap": "case when i % 3 > 0 then other end", "plane": "'N' || (i * 17 % 300)", "seats": "i * 31 % 400"}
+TARGETS = {
+    "two": "x + noise > 0",
+    "many": "case when x + noise > 0.5 then 'late' when x + noise > -0.5 then 'fair' else 'early' end",
+    "number": "x + noise",
+}
+TRUSTED = ["xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"]
+SAMPLE = {"rows": 1000, "by": "row"}
+
+
+def _branch(target: str = "two", **spec: Any) -> Branch:
+    """A branch of 2,000 labelled rows."""
+    task = {"task": "regression", "metric": "rmse"} if target == "number" else {}
+    branch = Branch(**{"candidates": ["xgboost"], **task, **spec})
+    branch.split({**FEATURES, "is_late": TARGETS[target], "ml_split": SPLITS}, where="i < 2000")
+    return branch
+
+
+def _trees(row: dict[str, Any]) -> list[str]:
+    read = artifacts.load("it", row["artifact"], TRUSTED)
+    found: list[str] = read[-1].get_booster().get_dump(dump_format="json", with_stats=True)
+    return found
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_fit_on_batches_is_the_fit_from_a_frame(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out_of_core, "BATCH_CELLS", 3000)
+    whole = _branch(target).train()
+    monkeypatch.setattr(frame, "FETCH_BATCH_CELLS", 485)
+    sampled = _branch(target).train(sample=SAMPLE)
+    assert sampled["artifact"] == whole["artifact"]
+    assert sampled["rows_train"] == whole["rows_train"] == 1400
+    assert (whole["rows_validation"], whole["rows_test"]) == (300, 300)
+    document = json.loads(sampled["params"])["sample"]
+    assert document["of"] == {"train": 1400, "validation": 300, "test": 300}
+    assert document["by"] == "row"
+    assert (document["rows"]["validation"], document["rows"]["test"]) == (
+        sampled["rows_validation"], sampled["rows_test"],
+    )  # fmt: skip
+    assert 900 < sum(document["rows"].values()) < 1100
+    assert "sample" not in json.loads(whole["params"])
+    assert sampled["data_hash"] != whole["data_hash"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_in_one_batch_it_is_the_fit_of_xgboost_itself(target: str) -> None:
+    branch = _branch(target)
+    row = branch.train()
+    read = artifacts.load("it", row["artifact"], TRUSTED)
+    rows = branch.rows("from late_split order by id[2:]::int")
+    texts = list(read[0].named_transformers_["coded"].categories_[-1])
+    known = {text: code for code, text in enumerate(texts[:-1])}
+    carriers = {"AA": 0, "B6": 1, "UA": 2}
+    inputs = np.array([[each["x"], np.nan if each["gap"] is None else each["gap"], each["seats"],
+                        carriers[each["carrier"]], known.get(each["plane"], 254)] for each in rows])  # fmt: skip
+    labels = sorted({each["is_late"] for each in rows}) if target != "number" else []
+    outcome = np.array([labels.index(each["is_late"]) if labels else each["is_late"] for each in rows])
+    booster = XGBRegressor if target == "number" else XGBClassifier
+    chosen = ("n_estimators", "early_stopping_rounds", "learning_rate", "max_depth",
+              "min_child_weight", "tree_method", "max_bin", "random_state")  # fmt: skip
+    params = json.loads(row["params"])["estimator"]["steps"][-1][-1]
+    by_hand = booster(
+        **{name: params[name] for name in chosen}, enable_categorical=True, feature_types=["q", "q", "q", "c", "c"]
+    )
+    by_hand.fit(inputs[:1400], outcome[:1400], eval_set=[(inputs[1400:1700], outcome[1400:1700])], verbose=False)
+    best = by_hand.get_booster()[: by_hand.best_iteration + 1]
+    assert _trees(row) == best.get_dump(dump_format="json", with_stats=True)
+    assert len(texts) == 255
+
+
+def test_a_version_scores_as_sql_what_it_scores_in_python_and_the_gate_had_the_sampled_rows() -> None:
+    branch = _branch(sample=SAMPLE)
+    row = branch.train()
+    assert (row["outcome"], row["scoring_sql_note"]) == ("promoted", None)
+    figures = [each for each in json.loads(row["metrics"]) if each["split"] == "test" and each["slice"] == "all"]
+    assert {each["n"] for each in figures} == {row["rows_test"]} != {300}
+    assert len(branch.predict()) == 300
+
+
+def test_a_candidate_that_needs_the_frame_is_fitted_on_the_sample() -> None:
+    branch = _branch(sample=SAMPLE)
+    branch.train(candidates=["xgboost", "logistic_regression"])
+    rows = {row["candidate"]: row for row in branch.logbook()}
+    sample = json.loads(rows["logistic_regression"]["params"])["sample"]
+    assert rows["logistic_regression"]["rows_train"] == sample["rows"]["train"] < 800
+    assert rows["xgboost"]["rows_train"] == sample["of"]["train"] == 1400
+    assert rows["xgboost"]["rows_test"] == rows["logistic_regression"]["rows_test"] == sample["rows"]["test"]
+
+
+def test_a_sample_is_of_every_part_of_a_split_by_hash() -> None:
+    branch = _branch(sample={"rows": 1000})
+    words = "case when md5(id) < '3' then 'validation' when md5(id) < '6' then 'test' else 'train' end"
+    columns = {**FEATURES, "id": "'k' || i % 500", "is_late": TARGETS["two"]}
+    branch.split({**columns, "ml_split": "''"}, where="i < 2000")
+    branch.execute(f"update late_split set ml_split = {words}")
+    row = branch.train(split={"by": "ml_split"})
+    sample = json.loads(row["params"])["sample"]
+    assert sample["by"] == "entity"
+    for part, rows in sample["of"].items():
+        assert sample["rows"][part] == pytest.approx(rows / 2, rel=0.25), part
+        assert sample["rows"][part] % 4 == 0  # an entity has four rows, all of one part
+
+
+def test_the_sample_is_the_same_whatever_the_order_of_the_rows() -> None:
+    branch = _branch(sample=SAMPLE, candidates=["logistic_regression"])
+    first = branch.train()
+    branch.execute("create or replace table late_split as from late_split order by hash(id)")
+    assert branch.retrain()["data_hash"] == first["data_hash"]
+
+
+def test_a_sample_that_is_too_small_is_refused_with_what_it_lacks() -> None:
+    branch = _branch()
+    branch.execute("update late_split set is_late = (substring(id, 2)::int % 50 = 0)")  # 6 rows of 300
+    branch.refuses(
+        SplitError, "`mlbridge.sample` is too small. Raise `rows`", "rows of the class", sample={"rows": 1000}
+    )
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    _branch().refuses(TrainingError, "the candidate 'xgboost' needs a package", "Install `mlbridge[xgboost]`", own=None)
+
+
+def test_a_number_beyond_32_bits_is_named() -> None:
+    branch = _branch()
+    branch.execute("alter table late_split alter x type double")
+    branch.execute("update late_split set x = 1e39 where id = 'k7'")
+    branch.refuses(TrainingError, "too large for a 32-bit float", "the feature 'x'", own=None)
+
+
+# --- room -------------------------------------------------------------------------------------------------
+
+
+def test_a_training_that_memory_does_not_hold_is_refused_before_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "FIXED", 0)
+    monkeypatch.setattr(room, "free_bytes", lambda: 400_000)
+    _branch(candidates=["hist_gradient_boosting"]).refuses(
+        TrainingError, "for 2,000 rows x 5 features in memory, and 0.0 GiB are free",
+        "Hold a sample of them, `sample: {rows: 1", "; `xgboost` would have all rows.",
+    )  # fmt: skip
+    monkeypatch.setattr(room, "free_bytes", lambda: 20_000)
+    _branch().refuses(TrainingError, "take a machine with more, or fewer features", own=None)
+
+
+def test_the_need_is_of_the_frame_and_of_the_hungriest_fit() -> None:
+    rows = {"train": 700_000, "validation": 150_000, "test": 150_000}
+    held = {"train": 70_000, "validation": 15_000, "test": 15_000}
+    feature = Feature("x", "DOUBLE", "numeric")
+    columns = [FetchedFeature(feature, kind, None) for kind in ("double", "float", "tinyint")]
+    frame = 1_000_000 * (13 + 32)
+    assert room.bytes_needed(columns, ["ridge"], rows, rows) == room.FIXED + frame + 700_000 * 3 * 60
+    assert room.bytes_needed(columns, ["ridge", "random_forest"], rows, rows) == room.bytes_needed(
+        columns, ["ridge"], rows, rows
+    )
+    assert room.bytes_needed(columns, ["xgboost"], held, rows) == room.FIXED + frame // 10 + 850_000 * 3 * 2
