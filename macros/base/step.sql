@@ -7,12 +7,15 @@
   {{ return('view' if kept | string | lower == 'true' else 'ephemeral') }}
 {% endmacro %}
 
-{% macro is_step(node) %}
-  {#- Whether a node of the graph is a step of the monitor, which is no table of the package even if it is kept as a view. -#}
-  {{ return(node.package_name == 'mlbridge' and node.name.startswith('int_ml_')) }}
-{% endmacro %}
-
-{% macro is_written_into(node) %}
-  {#- Whether the graph shows what a node reads in place of the node. -#}
-  {{ return(node.config.get('materialized') == 'ephemeral' or mlbridge.is_step(node)) }}
+{% macro written_into() %}
+  {#-
+    By their unique ids the nodes in whose place the graph shows what they read: those that are ephemeral, and the steps of the monitor,
+    which are no tables of the package even if they are kept as views. In one call, because dbt takes longer to call a macro than this.
+  -#}
+  {%- set found = {} -%}
+  {%- for id, node in graph.nodes.items() if node.config.get('materialized') == 'ephemeral'
+      or node.package_name == 'mlbridge' and node.name.startswith('int_ml_') -%}
+    {%- do found.update({id: node}) -%}
+  {%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}

@@ -12,8 +12,10 @@
 
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 
-{% macro default__column_names(relation) %}
-  {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
+{% macro default__column_names(relations) %}
+  {%- set found = [] -%}
+  {%- for each in relations -%}{%- do found.append(adapter.get_columns_in_relation(each) | map(attribute='name') | list) -%}{%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro default__observed_grants() %}{{ return(none) }}{% endmacro %}

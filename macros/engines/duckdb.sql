@@ -2,15 +2,20 @@
 
 {% macro duckdb__json_item(array, index) %}{{ return('json_extract_string(' ~ array ~ ", '$[" ~ index ~ "]')") }}{% endmacro %}
 
-{% macro duckdb__column_names(relation) %}
-  {#- dbt's own way binds a view. -#}
-  {%- set conditions = [] -%}
-  {%- for part, name in [('catalog', relation.database), ('schema', relation.schema), ('name', relation.identifier)] -%}
-    {%- do conditions.append('lower(table_' ~ part ~ ') = ' ~ mlbridge.text(name | lower)) -%}
+{% macro duckdb__column_names(relations) %}
+  {#- Of all in one query. dbt's own way binds a view. -#}
+  {%- set found, places, names = [], {}, [] -%}
+  {%- for each in relations -%}
+    {%- do found.append(places.setdefault((each.database | lower, each.schema | lower, each.identifier | lower), [])) -%}
+    {%- do names.append(each.identifier | lower) -%}
   {%- endfor -%}
-  {{ return(run_query(
-    'select column_name from information_schema.columns where ' ~ conditions | join(' and ')
-  ).columns[0].values() | list) }}
+  {%- set query -%}
+    select lower(table_catalog), lower(table_schema), lower(table_name), column_name
+    from information_schema.columns
+    where lower(table_name) in ({{ mlbridge.texts(names) | join(', ') }})
+  {%- endset -%}
+  {%- for row in run_query(query).rows -%}{%- do places.get((row[0], row[1], row[2]), []).append(row[3]) -%}{%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro duckdb__publication(tables, facts) %}

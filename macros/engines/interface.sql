@@ -47,6 +47,13 @@
   {{ return('null' if value is none else adapter.dispatch('text_literal', 'mlbridge')(value | string)) }}
 {% endmacro %}
 
+{% macro texts(values) %}
+  {#- The same of many, in one call: to find the engine's own macro takes dbt longer than to run it. -#}
+  {%- set literal, found = adapter.dispatch('text_literal', 'mlbridge'), [] -%}
+  {%- for value in values -%}{%- do found.append('null' if value is none else literal(value | string)) -%}{%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
 {% macro text_literal(value) %}
   {#- A text as a literal. -#}
   {{ return(adapter.dispatch('text_literal', 'mlbridge')(value)) }}
@@ -117,9 +124,12 @@
   {{ return(adapter.dispatch('unquoted_role', 'mlbridge')(written)) }}
 {% endmacro %}
 
-{% macro column_names(relation) %}
-  {#- The columns of a table or view that is there, also of a view that cannot be read any more because what it reads has changed. -#}
-  {{ return(adapter.dispatch('column_names', 'mlbridge')(relation)) }}
+{% macro column_names(relations) %}
+  {#-
+    The columns of tables and views that are there, also of a view that cannot be read any more because what it reads has changed: for
+    each of `relations` a list of names.
+  -#}
+  {{ return(adapter.dispatch('column_names', 'mlbridge')(relations)) }}
 {% endmacro %}
 
 {% macro settle_session() %}

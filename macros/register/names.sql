@@ -3,11 +3,19 @@
 {% macro check_names() %}
   {#- At the start of each dbt command, about the package's nodes that it selects. -#}
   {%- set selected = graph.nodes.values() | selectattr('unique_id', 'in', selected_resources) | list if mlbridge.is_running() else [] -%}
+  {%- set nodes, relations = [], [] -%}
   {%- for node in selected if node.package_name == 'mlbridge' or mlbridge.is_scores(node) -%}
     {%- do mlbridge.check_what_is_read(node) -%}
     {%- set is_built = node.resource_type in ['model', 'seed'] and node.config.materialized != 'ephemeral' -%}
     {%- set found = adapter.get_relation(node.database, node.schema, node.alias) if is_built else none -%}
-    {%- set lacking = mlbridge.columns_lacking(node, found) if found is not none else [] -%}
+    {%- if found is not none -%}
+      {%- do nodes.append(node) -%}
+      {%- do relations.append(found) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- for there in (mlbridge.column_names(relations) if relations else []) -%}
+    {%- set node, found = nodes[loop.index0], relations[loop.index0] -%}
+    {%- set lacking = mlbridge.columns_lacking(node, there) -%}
     {%- if lacking -%}
       {%- set kind, path = node.resource_type ~ 's', node.fqn | join(': {') -%}
       {%- set elsewhere = 'give the tables of mlbridge a schema of their own in dbt_project.yml, `' ~ kind
@@ -33,15 +41,16 @@
   {#- Where one of the package's tables is; none when it has not been built, or what is there is somebody else's. -#}
   {%- set node = graph.nodes.get('model.mlbridge.' ~ name) -%}
   {%- set found = adapter.get_relation(node.database, node.schema, node.alias) if node else none -%}
-  {{ return(none if found is none or mlbridge.columns_lacking(node, found) else found) }}
+  {{ return(none if found is none or mlbridge.columns_lacking(node, mlbridge.column_names([found])[0]) else found) }}
 {% endmacro %}
 
-{% macro columns_lacking(node, relation) %}
+{% macro columns_lacking(node, there) %}
   {#-
-    Which of the first four columns of a node of the package, or of those that it adds to the host's own, the relation at its place lacks:
-    none is lacking in what any version of mlbridge has built, and what lacks one is not mlbridge's. `mlbridge doctor` says the same.
+    Which of the first four columns of a node of the package, or of those that it adds to the host's own, the relation at its place lacks,
+    which has the columns `there`: none is lacking in what any version of mlbridge has built, and what lacks one is not mlbridge's.
+    `mlbridge doctor` says the same.
   -#}
-  {%- set there = mlbridge.column_names(relation) | map('lower') | list -%}
+  {%- set there = there | map('lower') | list -%}
   {{ return(((node.config.get('meta') or {}).get('mlbridge_scores') or node.columns.keys() | list)[:4] | reject('in', there) | list) }}
 {% endmacro %}
 

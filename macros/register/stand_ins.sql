@@ -21,8 +21,11 @@ where 1 = 0
     selected nor there, as after `--select +<model>_predictions+` in a new schema. The next build that selects it puts the real one in
     its place. It is done before any node runs, because two nodes that run at the same time must not make the same table.
   -#}
-  {%- set readers = graph.nodes.values() | selectattr('package_name', 'equalto', 'mlbridge') | selectattr('resource_type', 'equalto', 'model')
-      | selectattr('unique_id', 'in', selected_resources) | list if mlbridge.is_running() else [] -%}
+  {%- set ours = graph.nodes.values() | selectattr('package_name', 'equalto', 'mlbridge') | selectattr('resource_type', 'in', ['model', 'seed'])
+      | list if mlbridge.is_running() else [] -%}
+  {%- set readers = ours | selectattr('unique_id', 'in', selected_resources) | selectattr('resource_type', 'equalto', 'model') | list -%}
+  {#- A build of everything leaves nothing out. -#}
+  {%- set readers = readers if ours | rejectattr('unique_id', 'in', selected_resources) | list else [] -%}
   {%- for reader in readers -%}
     {%- for node in mlbridge.tables_read(reader) if node.unique_id not in selected_resources -%}
       {%- set table = api.Relation.create(node.database, node.schema, node.alias, type='table') -%}

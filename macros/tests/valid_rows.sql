@@ -10,10 +10,8 @@
     {%- do checks.append({'fails': mlbridge.named(name) ~ ' is null', 'problem': name ~ ' is NULL'}) -%}
   {%- endfor -%}
   {%- for name, values in accepted_values.items() -%}
-    {%- set literals = [] -%}
-    {%- for value in values -%}{%- do literals.append(mlbridge.text(value)) -%}{%- endfor -%}
     {%- do checks.append({
-      'fails': mlbridge.named(name) ~ ' not in (' ~ literals | join(', ') ~ ')', 'problem': name ~ ' is none of ' ~ values | join(', '),
+      'fails': mlbridge.named(name) ~ ' not in (' ~ mlbridge.texts(values) | join(', ') ~ ')', 'problem': name ~ ' is none of ' ~ values | join(', '),
       'example': 'cast(' ~ mlbridge.named(name) ~ ' as ' ~ dbt.type_string() ~ ')',
     }) -%}
   {%- endfor -%}
@@ -30,17 +28,18 @@
     `problem` of each check that fails, with the number of rows, from one scan. A check has the condition under which a row `fails`,
     the `problem` in words, and where a value helps the `example` to show.
   -#}
-  {%- set counted, problems, counts, examples = [], {}, {}, {} -%}
+  {%- set counted, sentences, problems, counts, examples = [], [], {}, {}, {} -%}
   {%- for check in checks -%}
     {%- set check_no, fails = loop.index0, 'case when ' ~ check.fails ~ ' then ' -%}
     {%- do counted.append('sum(' ~ fails ~ '1 else 0 end) as rows_' ~ check_no) -%}
     {%- do counts.update({check_no: 'rows_' ~ check_no}) -%}
-    {%- do problems.update({check_no: mlbridge.text(check.problem ~ ' in ')}) -%}
+    {%- do sentences.append(check.problem ~ ' in ') -%}
     {%- if check.example -%}
       {%- do counted.append('min(' ~ fails ~ check.example ~ ' end) as example_' ~ check_no) -%}
       {%- do examples.update({check_no: 'example_' ~ check_no}) -%}
     {%- endif -%}
   {%- endfor -%}
+  {%- for sentence in mlbridge.texts(sentences) -%}{%- do problems.update({loop.index0: sentence}) -%}{%- endfor -%}
   {%- set such_as = dbt.concat(["' row(s), such as '", mlbridge.pick('item_no', examples)]) if examples else "' row(s)'" -%}
   select {{ dbt.concat(['problem', 'cast(rows_found as ' ~ dbt.type_string() ~ ')', 'coalesce(' ~ such_as ~ ", ' row(s)')"]) }} as problem
   from (

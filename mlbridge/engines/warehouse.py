@@ -207,9 +207,19 @@ class Warehouse:
         """Return the columns of every table and view with this engine's types, in order, by place in lower case."""
         return _by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self.dialect)
 
+    def every_table(self) -> set[Place]:
+        """Return the places of all tables and views, in lower case."""
+        query = exp.select("table_catalog", "table_schema", "table_name").from_("information_schema.tables")
+        return {lowered(*row.values()) for row in self.rows(query)}
+
     def batches(self, query: exp.Query, rows: int) -> pa.RecordBatchReader:
         """Stream a query's result in Arrow batches of about `rows` rows; the whole result is never held in memory."""
         return PYTHON_ENGINE.stream(self._session, self._written(query), rows)
+
+
+def lowered(database: str, schema: str, name: str) -> Place:
+    """Return a place in lower case, because the case of its names does not count."""
+    return database.lower(), schema.lower(), name.lower()
 
 
 def columns_query(database: str, schema: str, name: str) -> exp.Select:
@@ -314,7 +324,7 @@ def _by_place(rows: Iterable[Sequence[Value]], types: str) -> dict[Place, dict[s
     found: dict[Place, dict[str, str]] = {}
     for row in rows:
         database, schema, table, name, type_ = map(str, row)
-        found.setdefault((database.lower(), schema.lower(), table.lower()), {})[name] = _type_of(type_, types)
+        found.setdefault(lowered(database, schema, table), {})[name] = _type_of(type_, types)
     return found
 
 

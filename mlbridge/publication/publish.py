@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, Session
-from mlbridge.engines.warehouse import Warehouse
+from mlbridge.engines.warehouse import Warehouse, lowered
 from mlbridge.log import info
 from mlbridge.publication.folder import CURRENT, Facts, file_of, folder_of, new_build, new_views
 
@@ -23,7 +23,9 @@ def publish(
     warehouse = PYTHON_ENGINE.place_of(session, next(iter(tables.values()))[0]) if tables else None
     if warehouse is None:
         return None
-    readable = [name for name, place in tables.items() if _is_readable(session, name, place)]
+    there = Warehouse(session).every_table()
+    built = [name for name, place in tables.items() if lowered(*place) in there]
+    readable = [name for name in built if _is_readable(session, name, tables[name])]
     if not readable:
         return None
     folder = folder_of(warehouse, target)
@@ -37,8 +39,6 @@ def publish(
 
 
 def _is_readable(session: Session, name: str, place: Sequence[str]) -> bool:
-    if not Warehouse(session).columns_of(*place):
-        return False
     problem = PYTHON_ENGINE.defect(session, place)
     if problem is not None:
         info("publish", f"{name} cannot be read, and is not published: {problem}")

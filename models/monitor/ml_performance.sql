@@ -58,6 +58,8 @@ beside as (
 
 {{ mlbridge.judged('beside') }},
 
+{{ mlbridge.bounded('judged') }},
+
 final as (
     select
         model,
@@ -80,7 +82,7 @@ final as (
         blocks,
         n >= {{ mlbridge.enough_rows() }} and {{ mlbridge.is_over('window_end') }} as is_comparable,
         muted
-    from judged
+    from bounded
 )
 
 select * from final

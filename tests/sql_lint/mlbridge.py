@@ -248,6 +248,10 @@ def judged(rows: str) -> str:
     return f"judged as (\n    select * from {rows}\n)"
 
 
+def bounded(rows: str) -> str:
+    return f"bounded as (\n    select * from {rows}\n)"
+
+
 def classification_metrics(groups: str, _keys: object, _losses: object) -> str:
     return f"measured as (\n    select * from {groups}\n)"
 

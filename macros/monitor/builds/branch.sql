@@ -8,9 +8,9 @@
   -#}
   {%- set stages = {'features': 'features', 'split': 'split', 'training': 'train', 'predictions': 'score'} -%}
   {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
-  {%- set found = {} -%}
+  {%- set found, stage_by_table = {}, mlbridge.stage_by_table() -%}
   {%- for node in nodes if node.package_name == 'mlbridge' -%}
-    {%- do found.update({node.unique_id: [none, mlbridge.stage_of(node)]}) -%}
+    {%- do found.update({node.unique_id: [none, stage_by_table.get(node.name, 'monitor')]}) -%}
   {%- endfor -%}
   {%- for name in mlbridge.models() -%}
     {%- for node in nodes if node.name.startswith(name ~ '_') and node.name[name | length + 1:] in stages -%}
@@ -32,16 +32,11 @@
   {{ return(found) }}
 {% endmacro %}
 
-{% macro stage_of(node) %}
-  {#-
-    The stage of one of the package's tables, by its name, so that files can be moved. A table that is not listed belongs
-    to `monitor`.
-  -#}
-  {%- set stages = {
-    'register': ['ml_versions', 'ml_champions', 'ml_decisions', 'ml_leaks', 'ml_lineage'],
-    'train': ['ml_metrics', 'ml_importances', 'ml_profiles'],
-    'score': ['ml_predictions', 'ml_predictions_latest'],
-  } -%}
-  {%- for stage, names in stages.items() if node.name in names -%}{{ return(stage) }}{%- endfor -%}
-  {{ return('monitor') }}
+{% macro stage_by_table() %}
+  {#- The stages of the package's tables, by name, so that files can be moved. A table that is not listed belongs to `monitor`. -#}
+  {{ return({
+    'ml_versions': 'register', 'ml_champions': 'register', 'ml_decisions': 'register', 'ml_leaks': 'register', 'ml_lineage': 'register',
+    'ml_metrics': 'train', 'ml_importances': 'train', 'ml_profiles': 'train',
+    'ml_predictions': 'score', 'ml_predictions_latest': 'score',
+  }) }}
 {% endmacro %}

@@ -6,12 +6,10 @@
     and the steps of the monitor are left out; their parents take their place. `name` is the one in `ml_runs`.
   -#}
   {%- set every = dict(graph.nodes, **graph.sources) -%}
-  {%- set branch = mlbridge.branch() -%}
-  {%- set ahead = [] -%}
-  {%- for id in branch if not mlbridge.is_written_into(every[id]) -%}{%- do ahead.append(id) -%}{%- endfor -%}
-  {%- set found = {} -%}
+  {%- set branch, written_into = mlbridge.branch(), mlbridge.written_into() -%}
+  {%- set ahead, found = branch | reject('in', written_into) | list, {} -%}
   {%- for id in ahead if id not in found -%}{#- the list grows during the loop: a traversal upstream -#}
-    {%- set node, parents = every[id], mlbridge.read_by(id, every) -%}
+    {%- set node, parents = every[id], mlbridge.read_by(id, every, written_into) -%}
     {%- set kind = id.split('.')[0] -%}
     {%- set model, stage = branch.get(id, [none, 'source' if kind == 'source' else 'host']) -%}
     {%- do found.update({id: {
@@ -24,14 +22,13 @@
   {{ return(found) }}
 {% endmacro %}
 
-{% macro read_by(id, every) %}
-  {#- The unique ids of the sources, seeds, snapshots and models in the warehouse that a node reads. -#}
+{% macro read_by(id, every, written_into) %}
+  {#- The unique ids of the sources, seeds, snapshots and models in the warehouse that a node reads; `written_into` as the macro gives it. -#}
   {%- set ahead, found = [id], [] -%}
   {%- for each in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
     {%- for parent in every[each].get('depends_on', {}).get('nodes', [])
         if parent in every and parent.split('.')[0] in ['source', 'seed', 'snapshot', 'model'] -%}
-      {%- set is_written_into_it = mlbridge.is_written_into(every[parent]) -%}
-      {%- set list = ahead if is_written_into_it else found -%}
+      {%- set list = ahead if parent in written_into else found -%}
       {%- if parent not in list -%}{%- do list.append(parent) -%}{%- endif -%}
     {%- endfor -%}
   {%- endfor -%}

@@ -20,9 +20,9 @@
     `ml_predictions_latest`, which costs more than all others and is in `ml_predictions`. `Project.published_tables` in Python gives
     the same.
   -#}
-  {%- set tables = {} -%}
+  {%- set tables, written_into = {}, mlbridge.written_into() -%}
   {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
-  {%- for node in models if not mlbridge.is_written_into(node) and (
+  {%- for node in models if node.unique_id not in written_into and (
       node.package_name == 'mlbridge' and node.name != 'ml_predictions_latest' or mlbridge.is_scores(node)) -%}
     {%- do tables.update({node.name: [node.database, node.schema, node.alias]}) -%}
   {%- endfor -%}

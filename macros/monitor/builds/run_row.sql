@@ -42,18 +42,20 @@
   {%- endif -%}
   {%- set started = (result.timing | selectattr('name', 'equalto', 'execute') | map(attribute='started_at') | list + [none])[0] -%}
   {%- set seconds = result.execution_time -%}
+  {%- set message = result.message if not done else tests['messages'] | join('\n') if 'messages' in tests else none -%}
+  {%- set texts = mlbridge.texts([invocation_id, entry.name, entry.model, entry.stage, result.status, message]) -%}
   {%- set row = {
-    'invocation_id': mlbridge.text(invocation_id),
-    'node': mlbridge.text(entry.name),
-    'model': mlbridge.text(entry.model),
-    'stage': mlbridge.text(entry.stage),
-    'status': mlbridge.text(result.status),
+    'invocation_id': texts[0],
+    'node': texts[1],
+    'model': texts[2],
+    'stage': texts[3],
+    'status': texts[4],
     'started_at': 'null' if started is none else "cast('" ~ started.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)",
     'seconds': seconds,
     'rows': 'null' if rows is none else rows,
     'rows_per_second': 'null' if rows is none or not seconds else rows / seconds,
     'as_of': "cast('" ~ mlbridge.as_of() ~ "' as timestamp)",
-    'message': mlbridge.text(result.message if not done else tests['messages'] | join('\n') if 'messages' in tests else none),
+    'message': texts[5],
     'tests_passed': tests.get('passed', 0),
     'tests_warned': tests.get('warned', 0),
     'tests_failed': tests.get('failed', 0),

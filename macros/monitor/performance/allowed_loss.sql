@@ -3,11 +3,9 @@
 {% macro allowed_loss() %}
   {#-
     The root of the sum of two squares: what chance explains with so many rows and blocks, in this window and in the usual
-    ones (`chance`), and how much windows differ beyond that (`apart`); at least the floor.
+    ones (`chance`), and how much windows differ beyond that (`apart`), at `usual_quantile` standard deviations; at least the floor.
   -#}
-  {%- set usual = 'case when windows > 1 then ' ~ mlbridge.student('deviations', '(windows - 1)')
-    ~ ' * sqrt(1 + 1e0 / windows) else 0 end' -%}
-  {{ return(mlbridge.at_least('sqrt(chance * chance + power(' ~ usual ~ ', 2) * apart)', 'floor_of_skill')) }}
+  {{ return(mlbridge.at_least('sqrt(chance * chance + power(usual_quantile, 2) * apart)', 'floor_of_skill')) }}
 {% endmacro %}
 
 {% macro deviations() %}

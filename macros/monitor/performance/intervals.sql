@@ -49,18 +49,16 @@
   )
 {%- endmacro %}
 
-{% macro loss_end(side, loss) %}
+{% macro loss_end(side) %}
   {#-
-    One end of the interval of a loss: that of a t interval of its logarithm or, on the side of the skewness, Hall's,
-    whichever is farther out. A root mean squared error has the root of the interval of the mean square. NULL without an
-    error.
+    One end of the interval of `loss`: that of a t interval of its logarithm or, on the side of the skewness, Hall's, whichever is
+    farther out. A root mean squared error has the root of the interval of the mean square (`loss_power`). NULL without an error.
   -#}
-  {%- set power = "case when metric = 'rmse' then 2e0 else 1e0 end" -%}
-  {%- set reach = mlbridge.skewed_quantile('skewness', 't_quantile') ~ ' * ' ~ power ~ ' * se / ' ~ loss -%}
-  {%- set logarithmic = loss ~ ' * exp(0 ' ~ side ~ ' t_quantile * se / ' ~ loss ~ ')' -%}
-  {%- set halls = loss ~ ' * power(1 ' ~ side ~ ' ' ~ reach ~ ', 1 / ' ~ power ~ ')' -%}
+  {%- set reach = 'loss_quantile * loss_power * se / loss' -%}
+  {%- set logarithmic = 'loss * exp(0 ' ~ side ~ ' t_quantile * se / loss)' -%}
+  {%- set halls = 'loss * power(1 ' ~ side ~ ' ' ~ reach ~ ', 1 / loss_power)' -%}
   case
-    when se > 0 and t_quantile * se < 50 * {{ loss }} then case
+    when se > 0 and t_quantile * se < 50 * loss then case
       {% if side == '+' -%}
       when skewness > 0 then greatest({{ logarithmic }}, {{ halls }})
       {%- else -%}

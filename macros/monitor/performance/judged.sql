@@ -18,14 +18,16 @@
   scattered as (
     select
       skilled.*,
-      {{ mlbridge.error_of_skill() }} as skill_error
+      {{ mlbridge.error_of_skill() }} as skill_error,
+      {{ mlbridge.at_least(mlbridge.freedom_of('degrees_of_freedom', 'support'), '3') }} as freedom
     from skilled
   ),
 
   scaled as (
     select
       scattered.*,
-      {{ mlbridge.student('deviations', mlbridge.at_least(mlbridge.freedom_of('degrees_of_freedom', 'support'), '3')) }} as quantile
+      {{ mlbridge.student('deviations', 'freedom') }} as quantile,
+      case when windows > 1 then {{ mlbridge.student('deviations', '(windows - 1)') }} * sqrt(1 + 1e0 / windows) else 0 end as usual_quantile
     from scattered
   ),
 
@@ -62,18 +64,39 @@
   )
 {%- endmacro %}
 
+{% macro bounded(rows) %}
+  {#- The CTEs up to `bounded`: `rows` with the ends of the intervals of a share and of a loss, from which `interval_end` chooses. -#}
+  lost as (
+    select
+      {{ rows }}.*,
+      case when metric = 'r2' then 1 - value else value end as loss,
+      case when metric = 'rmse' then 2e0 else 1e0 end as loss_power,
+      {{ mlbridge.skewed_quantile('skewness', 't_quantile') }} as loss_quantile
+    from {{ rows }}
+  ),
+
+  bounded as (
+    select
+      lost.*,
+      case when share is not null then {{ mlbridge.wilson_end('-', 'share', 'n_effective', 't_quantile') }} end as share_low,
+      case when share is not null then {{ mlbridge.wilson_end('+', 'share', 'n_effective', 't_quantile') }} end as share_high,
+      case when share is null then {{ mlbridge.loss_end('-') }} end as loss_low,
+      case when share is null then {{ mlbridge.loss_end('+') }} end as loss_high
+    from lost
+  )
+{%- endmacro %}
+
 {% macro interval_end(side) %}
   {#- One end of the 95 % interval; NULL where none can be stated. No interval has a width of zero. -#}
-  {%- set wilson = mlbridge.wilson_end(side, 'share', 'n_effective', 't_quantile') -%}
-  {%- set other = '-' if side == '+' else '+' -%}
+  {%- set end, other = ('low', 'high') if side == '-' else ('high', 'low') -%}
   case
-    when metric = 'f1' then 2 * {{ wilson }} / (1 + {{ wilson }})
+    when metric = 'f1' then 2 * share_{{ end }} / (1 + share_{{ end }})
     {% if side == '-' -%}
     when metric = 'average_precision' then {{ mlbridge.wilson_end('-', mlbridge.at_least('(share - optimism)', '0'), 'n_effective', 't_quantile') }}
     {% endif -%}
-    when share is not null then {{ wilson }}
-    when metric = 'median_absolute_error' then {{ 'low' if side == '-' else 'high' }}
-    when metric = 'r2' then 1 - {{ mlbridge.loss_end(other, '(1 - value)') }}
-    else {{ mlbridge.loss_end(side, 'value') }}
+    when share is not null then share_{{ end }}
+    when metric = 'median_absolute_error' then {{ end }}
+    when metric = 'r2' then 1 - loss_{{ other }}
+    else loss_{{ end }}
   end
 {%- endmacro %}
