@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlbridge.errors import GraftError, SetupError, listed, nearest
 from mlbridge.grafting.changes import Change, changed, difference, read, write
@@ -26,9 +26,9 @@ class Ungraft:
     are nodes and exposures of the project's own that read the model. `last`: no model is left, so the package goes too.
     `schemas` are the models whose tables nothing needs any more, each with the `+schema` of its nodes: this one, and
     with the last one those that were taken away before, but not dropped. `kept` are names of their nodes that the
-    project has kept, or has again, since they were taken away: these tables are not theirs. `gone`: the project lacks
-    nodes of the model, so it is only assumed where their tables are. `record` is what stays recorded, `manifest` is the
-    project's.
+    project keeps, because their file was edited, or has again, since they were taken away: these tables are not theirs.
+    `gone`: the project lacks nodes of the model, so it is only assumed where their tables are. `record` is what stays
+    recorded, `manifest` is the project's.
     """
 
     model: str
@@ -75,8 +75,9 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
     declared = declared_in(YamlFile(PROJECT_FILE, now[PROJECT_FILE] or ""))
     after = _without(record, model, now, declared)
     own = {path: text for path in record.files[model] if (text := read(folder, path)) is not None}
-    edited = tuple(path for path, text in own.items() if digest(text) != record.files[model][path])
-    gone = {path: None for path in own if force or path not in edited}
+    changed_since = (path for path, text in own.items() if digest(text) != record.files[model][path])
+    edited = () if force else tuple(changed_since)
+    gone = {path: None for path in own if path not in edited}
     left = record.without_model(model, record.without_branch(now, declared))
     last = not [each for each in declared if each != model]
     changes = [
@@ -86,13 +87,14 @@ def ungraft(project: Project, model: str, force: bool) -> Ungraft:
     ]
     before = [name for name, files in record.files.items() if not files and (last or name == model)]
     manifest = _manifest(project)
-    kept = _kept(project, manifest, before)
+    stay = [name for name in nodes_of(model) if name in {PurePosixPath(path).stem for path in edited}]
+    kept = tuple(dict.fromkeys([*stay, *_kept(project, manifest, before)]))
     nodes = {name: node for name, node in project_nodes(project, manifest).items() if name not in kept}
     schemas = {name: _schemas(record, name, nodes) for name in dict.fromkeys([model, *before])}
     return Ungraft(
         model,
         tuple(changes),
-        edited=() if force else edited,
+        edited=edited,
         readers=_readers(manifest, model, record.files[model], nodes),
         folders=record.folders,
         last=last,

@@ -79,6 +79,18 @@ def test_a_table_stays_if_the_project_has_a_node_of_its_name(shop: Project) -> N
     assert recorded(later).keys() == {"risk"}
 
 
+def test_the_table_of_an_edited_file_stays_with_it_unless_forced(shop: Project) -> None:
+    (shop.path / "models/risk_features.sql").write_text("select 1 as mine")
+    done = planned(shop, "risk")
+    assert done.files.edited == ("models/risk_features.sql",)
+    assert "risk_features" in done.files.kept
+    assert "main.risk_split" in done.remains.relations
+    assert not [each for each in (*done.remains.relations, *map(str, done.remains.places)) if "risk_features" in each]
+    forced = ungraft(Project.at(shop.path, None, None), "risk", force=True, drop_tables=True, write=False)
+    assert "main.risk_features" in forced.remains.relations
+    assert "risk_features" not in forced.files.kept
+
+
 def test_a_model_whose_tables_are_not_found_stays_in_the_record(shop: Project) -> None:
     with duckdb.connect(str(shop.path / "shop.duckdb")) as warehouse:
         warehouse.execute("create schema elsewhere")
