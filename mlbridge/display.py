@@ -233,6 +233,9 @@ def show_graft(done: Graft) -> None:
             click.echo(f"{key}: {', '.join(choice.columns)} is proposed: {choice.reason}.")
     for name, reason in done.left_out.items():
         click.echo(f"left out: {name}: {reason}")
+    for each in found.requirements:
+        if each.code == "no_leak_by_lineage" and each.score is None:
+            click.echo(f"The SQL does not say for sure that no column is a leak: {each.evidence}.")
     click.echo(f"{new} new and {len(done.changes) - new} changed files: {_ends(done.written)}")
     if done.written:
         click.echo(f"Now run `dbt deps` and `dbt build`. `mlbridge ungraft {done.model}` takes all of it away again.")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlbridge.lineage.nodes import INLINED
+from mlbridge.lineage.nodes import INLINED, is_read_off_sql
 from mlbridge.typing import Document
 
 COMPILED = "compiled"
@@ -58,6 +58,19 @@ def upstream(compiled_path: str, node: str) -> Upstream | None:
     sources = {id_: each for id_, each in found.items() if each["resource_type"] == "source"}
     nodes.pop(node, None)
     return Upstream({"metadata": whole.get("metadata", {}), "nodes": nodes, "sources": sources}, unread)
+
+
+def as_written(manifest: Document) -> Upstream:
+    """Return a manifest in which models that are not compiled have their code, if it has no Jinja but references."""
+    every = {**manifest["nodes"], **manifest["sources"]}
+    nodes, unread = dict(manifest["nodes"]), {}
+    for id_, node in manifest["nodes"].items():
+        if is_read_off_sql(node) and not node.get("compiled_code"):
+            code = _without_jinja(node, every)
+            nodes[id_] = {**node, "compiled_code": code}
+            if code is None:
+                unread[id_] = "it is not compiled"
+    return Upstream({**manifest, "nodes": nodes}, unread)
 
 
 def _target(compiled: Path) -> Path | None:

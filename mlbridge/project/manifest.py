@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +32,18 @@ def read_or_make(project: Project) -> Document:
                 f"dbt cannot parse the project: {' '.join(said.split())} Mend it until `dbt parse` passes."
             )
         found: Document = json.loads((folder / "manifest.json").read_text())
-        return found
+        return found if project.target is not None else _with_code(found, project)
+
+
+def _with_code(manifest: Document, project: Project) -> Document:
+    """Return a manifest with what dbt compiled before of the nodes that have not changed since."""
+    with suppress(SetupError):
+        earlier = project.manifest["nodes"]
+        for id_, node in manifest["nodes"].items():
+            before = earlier.get(id_, {})
+            if before.get("compiled_code") and before.get("checksum") == node.get("checksum"):
+                node["compiled_code"] = before["compiled_code"]
+    return manifest
 
 
 def is_old(project: Project) -> bool:

@@ -9,9 +9,8 @@ from mlbridge.errors import listed
 from mlbridge.leaks.catalogue import NONE
 from mlbridge.leaks.lineage_search import outcome_columns, search_lineage, unread
 from mlbridge.leaks.traced import trace_above
-from mlbridge.lineage.nodes import uncompiled
 from mlbridge.lineage.project_lineage import dialect_of
-from mlbridge.lineage.upstream import Upstream
+from mlbridge.lineage.upstream import as_written
 from mlbridge.readiness.assessment import Requirement, scored
 from mlbridge.readiness.examined import Examined
 from mlbridge.readiness.relations import ancestors_of
@@ -31,12 +30,8 @@ def leaks_by_lineage(manifest: Document, source: Source, found: Examined) -> tup
     code, node = "no_leak_by_lineage", found.relation.node
     ids = ancestors_of(node, manifest)
     part = {key: {id_: each for id_, each in manifest[key].items() if id_ in ids} for key in ("nodes", "sources")}
-    above = {**manifest, **part}
-    missing = list(uncompiled(above))
-    if missing:
-        why = f"the manifest has no compiled SQL of {listed(missing, 5)}: run `dbt compile` first"
-        return {}, scored(code, None, why)
-    project = trace_above(Upstream(above), source, dialect_of(manifest))
+    above = as_written({**manifest, **part})
+    project = trace_above(above, source, dialect_of(manifest))
     spec = read_spec(found.relation.name, found.settled.spec)
     rows = subquery(exp.select("*").from_(table_of(found.relation)), SPLIT)
     context = project.context(source, spec, node, rows, found.features)
@@ -47,5 +42,5 @@ def leaks_by_lineage(manifest: Document, source: Source, found: Examined) -> tup
     said = "; ".join(f"'{name}': {reason}" for name, reason in suspected.items()) or (none if late else undecided)
     gaps = unread(context)
     is_open = node in context.unread or (not suspected and bool(gaps or not late))
-    evidence = said.removesuffix(gaps) + gaps
+    evidence = said.removesuffix(gaps) + gaps + ("; run `dbt compile` first" if above.unread else "")
     return suspected, scored(code, None if is_open else share, evidence, columns=listed(suspected))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -310,6 +313,26 @@ def test_the_page_is_one_file_and_escapes_what_it_shows(honest: Assessment) -> N
     assert not re.search(r"(src|href)\s*=|https?:|url\(|@import", text)
     for each in found.requirements:
         assert each.code in text
+
+
+def test_what_was_compiled_of_a_model_counts_until_that_changes(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    code = {"fct_orders": "select 1 as order_id {{ ',' }} 2 as b", "other": "select {{ 1 }} as a"}
+    for name, sql in code.items():
+        (tmp_path / f"models/{name}.sql").write_text(sql)
+    project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
+    shutil.rmtree(tmp_path / "target")
+    manifest = read_or_make(project)
+    for each in manifest["nodes"].values():
+        each["compiled_code"] = "select 1 as compiled"
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "models/other.sql").write_text("select {{ 2 }} as a")
+    changed = time.time() + 60
+    os.utime(tmp_path / "models/other.sql", (changed, changed))
+    found = read_or_make(Project.at(tmp_path, None, None))["nodes"]
+    assert found["model.shop.fct_orders"]["compiled_code"] == "select 1 as compiled"
+    assert not found["model.shop.other"].get("compiled_code")
 
 
 def test_without_a_manifest_the_project_is_parsed_and_nothing_is_kept(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlbridge.lineage.upstream import upstream
+from mlbridge.lineage.upstream import as_written, upstream
 
 
 def node(name: str, code: str, parents: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
@@ -79,3 +79,17 @@ def test_without_a_manifest_nothing_is_known(folder: Path) -> None:
     (folder / "target" / "manifest.json").unlink()
     assert upstream(PATH, "model.shop.late_training") is None
     assert upstream("elsewhere/late_training.py", "model.shop.late_training") is None
+
+
+def test_what_is_not_compiled_is_read_as_it_is_written() -> None:
+    compiled = {**node("split", "{{ mlbridge.split(ref('orders')) }}", ("orders",)), "compiled_code": "select 1"}
+    nodes = {f"model.shop.{each['name']}": each for each in [*NODES, compiled]}
+    found = as_written({"nodes": nodes, "sources": {}})
+    code = {each["name"]: each.get("compiled_code") for each in found.manifest["nodes"].values()}
+    assert code["split"] == "select 1"
+    assert code["clean"] == 'select * from "db"."main"."raw"'
+    assert code["orders"].strip() == "select * from __dbt__cte__clean --"
+    assert found.unread == {
+        "model.shop.late_split": "it is not compiled",
+        "model.shop.raw": "it is not compiled",
+    }
