@@ -58,7 +58,7 @@ def impact(project: Project, state: Path) -> Impact:
     Columns of models are read off the SQL of each state, because the warehouse has only one of them. Raises SetupError
     if there is no such manifest, or one without compiled code.
     """
-    manifest, (stored, why) = compiled_manifest(project), stored_columns(project)
+    (stored, why), manifest = stored_columns(project), compiled_manifest(project)
     earlier, cache = _manifest(state), Cache(state / CACHE)
     before = traced(earlier, _without_models(stored, earlier), why, cache)
     return compare(before, traced(manifest, _without_models(stored, manifest), why, cache))

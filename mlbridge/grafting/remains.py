@@ -17,7 +17,7 @@ from mlbridge.grafting.names import nodes_of
 from mlbridge.grafting.ungraft import Ungraft, project_nodes
 from mlbridge.project.dbt import invoke
 from mlbridge.project.project import Project, is_built, place_of
-from mlbridge.project.schemas import schemas_of
+from mlbridge.project.schemas import folder_schema, schemas_of
 from mlbridge.readiness.source import Source, open_source
 from mlbridge.typing import Document
 
@@ -73,18 +73,27 @@ def _copies(project: Project, places: Sequence[Place], ours: Sequence[Document])
 
 
 def _places_of_models(project: Project, files: Ungraft) -> list[Place]:
-    """Return database, schema and name of each node of models, by their nodes or else by the project's rules."""
+    """Return database, schema and name of each node of models, by their nodes or else by the project's rules.
+
+    What is recorded of a node that is gone is its `+schema` on the target that it was grafted on. On another one,
+    dbt_project.yml may give the folder another, so it is looked for in both.
+    """
     package, database = str(project.config.project_name), str(project.credentials.database)
     nodes = project_nodes(project, files.manifest)
-    theirs = {
-        name: schemas.get(name)
-        for model, schemas in files.schemas.items()
-        for name in nodes_of(model)
-        if name not in files.kept
-    }
-    gone = [(name, package, schema) for name, schema in theirs.items() if name not in nodes]
-    assumed = dict(zip((name for name, *_ in gone), schemas_of(project, files.manifest, gone), strict=True))
-    return [place_of(nodes[name]) if name in nodes else (database, assumed[name], name) for name in theirs]
+    names = [name for model in files.schemas for name in nodes_of(model) if name not in files.kept]
+    recorded = {name: schema for schemas in files.schemas.values() for name, schema in schemas.items()}
+    gone = [
+        (name, package, schema)
+        for name in names
+        if name not in nodes
+        for schema in dict.fromkeys([recorded.get(name), folder_schema(project, name) or recorded.get(name)])
+    ]
+    assumed = [
+        (database, schema, name)
+        for (name, *_), schema in zip(gone, schemas_of(project, files.manifest, gone), strict=True)
+    ]
+    found = [*(place_of(nodes[name]) for name in names if name in nodes), *assumed]
+    return sorted(dict.fromkeys(found), key=lambda place: names.index(place[2]) if place[2] in names else -1)
 
 
 def _rows(source: Source, model: str, nodes: list[Document]) -> dict[str, int]:

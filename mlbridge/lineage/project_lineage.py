@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,8 +120,8 @@ def project_lineage(project: Project) -> ProjectLineage:
 
     Raises SetupError where the project does not compile.
     """
+    stored, why = stored_columns(project)  # before dbt runs here, which may keep the warehouse open
     manifest = compiled_manifest(project)
-    stored, why = stored_columns(project)
     return traced(manifest, stored, why, Cache(project.target_folder / CACHE))
 
 
@@ -171,6 +172,7 @@ def stored_columns(project: Project) -> tuple[dict[Place, dict[str, str]], str |
     try:
         if project.warehouse_file is None:
             return server_columns(project.credentials), None
-        return project.connect().every_column(), None
+        with closing(project.connect()) as warehouse:
+            return warehouse.every_column(), None
     except MlbridgeError as error:
         return {}, str(error)

@@ -54,6 +54,11 @@ def configured_schema(project: Project, path: str) -> str | None:
     return _configured(project, [str(project.config.project_name), *file.relative_to(home).parent.parts, file.stem])
 
 
+def folder_schema(project: Project, name: str) -> str | None:
+    """Return the `+schema` that dbt_project.yml gives a model in the folder `ml` on this target."""
+    return _configured(project, [str(project.config.project_name), FOLDER, name])
+
+
 def _node(project: Project, name: str, package: str, schema: str | None) -> Document:
     """Return what a rule may ask of a node."""
     fqn = [package, FOLDER, name]

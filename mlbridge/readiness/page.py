@@ -10,7 +10,8 @@ from mlbridge.readiness.catalogue import GROUPS, REQUIREMENTS
 from mlbridge.readiness.room import in_bytes
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --bad: #c0392b; --mid: #b7791f; --good: #2e7d4f; }
+:root { color-scheme: light dark; --line: #8884; --bad: light-dark(#b03022, #f08a7c);
+  --mid: light-dark(#8a5a10, #e3b04b); --good: light-dark(#2a6f47, #6fc28f); }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .4rem .6rem;
@@ -20,6 +21,14 @@ td.number { text-align: right; white-space: nowrap; } code { font-size: .92em; }
 .verdict { font-size: 1.25rem; font-weight: 600; } .ok { color: var(--good); } .warns { color: var(--mid); }
 .blocks { color: var(--bad); } .quiet { opacity: .7; } .fix { display: block; font-weight: 500; }
 meter { width: 5rem; }
+@media (max-width: 44rem) {
+  .requirements thead { display: none; } .requirements tr { display: block; padding: .4rem 0;
+    border-bottom: 1px solid var(--line); }
+  .requirements td { display: inline; border: 0; padding: 0 .6rem 0 0; }
+  .requirements td:first-child, .requirements td:last-child { display: block; }
+  .requirements td[data-of]::before { content: attr(data-of) " "; }
+  td:last-child { overflow-wrap: anywhere; }
+}
 """
 STATES = {None: "not looked at", True: "ok"}
 
@@ -46,15 +55,15 @@ def html_page(found: Assessment) -> str:
     return (
         f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
         f"content='width=device-width, initial-scale=1'><title>{name}: {escape(found.verdict)}</title>"
-        f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
     """Write a table whose cells are HTML already."""
     titles = "".join(f"<th>{escape(each)}</th>" for each in head)
     body = "\n".join("<tr>" + "".join(cells) + "</tr>" for cells in rows)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    return f"<table class='{kind}'><thead><tr>{titles}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
 
 def _cell(text: str, kind: str = "") -> str:
@@ -78,18 +87,21 @@ def _settled(found: Assessment) -> str:
 
 def _group(found: Assessment, group: str, title: str) -> list[str]:
     rows = [_requirement(each) for each in found.requirements if each.group == group]
-    return [f"<h2>{escape(title)}</h2>", _table(("requirement", "score", "threshold", "", "evidence"), rows)]
+    head = ("requirement", "score", "threshold", "state", "evidence")
+    return [f"<h2>{escape(title)}</h2>", _table(head, rows, "requirements")]
 
 
 def _requirement(each: Requirement) -> Sequence[str]:
     state = STATES.get(each.met, each.level)
     kind = "quiet" if each.met is None else "ok" if each.met else each.level
-    score = "" if each.score is None else f"<meter value='{each.score:.4f}'></meter> {each.score:.2f}"
+    score = (
+        "" if each.score is None else f"<meter aria-label='score' value='{each.score:.4f}'></meter> {each.score:.2f}"
+    )
     fix = f"<span class='fix'>{escape(each.fix)}</span>" if each.fix else ""
     return (
         f"<td><code>{each.code}</code><br>{escape(REQUIREMENTS[each.code].asks)}</td>",
         f"<td class='number'>{score}</td>",
-        f"<td class='number'>{each.threshold:g}</td>",
+        f"<td class='number' data-of='met from'>{each.threshold:g}</td>",
         _cell(state, kind),
         f"<td>{escape(each.evidence)}{fix}</td>",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from assessed import shop_of
 from dbt_host import Host, small_host
 from lineage_truth import ROOT_OF_TRUTH, Truth, true_edges
 from postgres import Postgres
@@ -103,3 +105,13 @@ def test_a_warehouse_that_is_not_there_is_said(tmp_path: Path) -> None:
     stored, why = stored_columns(Project.at(small_host(tmp_path, []).path, None, None))
     assert stored == {}
     assert "there is no warehouse" in str(why)
+
+
+def test_dbt_may_keep_the_warehouse_open(tmp_path: Path) -> None:
+    project = shop_of(tmp_path, {"fct_orders": "select 1 as order_id"})
+    shutil.rmtree(tmp_path / "target")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/fct_orders.sql").write_text("select {{ 1 }} as order_id")
+    found = project_lineage(project)
+    assert found.without_warehouse is None
+    assert found.lineage.columns == {"model.shop.fct_orders": ("order_id",)}

@@ -104,6 +104,17 @@ def test_a_model_whose_tables_are_not_found_stays_in_the_record(shop: Project) -
     assert recorded(planned(shop, "risk")).keys() == {"late"}
 
 
+def test_a_schema_that_depends_on_the_target_is_looked_for_too(shop: Project) -> None:
+    rule = "{+schema: \"{{ 'far' if target.name == 'dev' else 'lab' }}\"}"
+    with (shop.path / "dbt_project.yml").open("a") as file:
+        file.write(f"models: {{shop: {{ml: {rule}}}}}\n")
+    with duckdb.connect(str(shop.path / "shop.duckdb")) as warehouse:
+        warehouse.execute("create schema main_far; create table main_far.late_predictions as select 1 as x")
+    found = [*planned(shop, "late").remains.relations]
+    assert found[1:3] == ["main_lab.late_predictions", "main_far.late_predictions"]
+    assert len(found) == 4
+
+
 @pytest.mark.parametrize(
     ("models", "schemas"),
     [
