@@ -12,7 +12,8 @@ from mlbridge.readiness.room import in_bytes
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bad: light-dark(#b03022, #f08a7c);
   --mid: light-dark(#8a5a10, #e3b04b); --good: light-dark(#2a6f47, #6fc28f); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { background: Canvas; color: CanvasText; font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
+  margin: 2rem auto; padding: 0 1rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .4rem .6rem;
   border-bottom: 1px solid var(--line); overflow-wrap: break-word; } th { font-weight: 600; }
