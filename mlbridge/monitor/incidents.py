@@ -32,23 +32,39 @@ where is_current
 order by
     case severity when 'act' then 1 when 'look' then 2 else 3 end, about desc, since, model, what
 """
-MUTED = """
+
+
+def in_newest(table: str, columns: str, where: str) -> str:
+    """Write a SELECT from a table `t` of windows: of each model's version in use, rows of the newest with such rows.
+
+    The newest windows are found first, because the rows of all windows together are too many to be held.
+    """
+    return f"""
+select {columns}
+from {table} as t
+inner join (
+    select t.model, t.version, max(t."window") as newest
+    from {table} as t
+    inner join ml_champions as c on t.model = c.model and t.version = c.version
+    where {where}
+    group by t.model, t.version
+) as n on t.model = n.model and t.version = n.version and t."window" = n.newest
+where {where}
+"""  # noqa: S608 - put together of constants only
+
+
+MUTED_DRIFT = in_newest("ml_drift", "t.model, t.muted", "t.window_end <= :as_of")
+MUTED_PERFORMANCE = in_newest(
+    "ml_performance",
+    "t.model, t.muted",
+    "t.window_end <= :as_of and t.kind = 'realized' and t.slice = 'all' and t.n > 0",
+)
+MUTED = f"""
 select model, muted, count(*) as n
-from (
-    select d.model, d.muted, d."window", max(d."window") over (partition by d.model) as newest
-    from ml_drift as d
-    inner join ml_champions as c on d.model = c.model and d.version = c.version
-    where d.window_end <= :as_of
-    union all
-    select p.model, p.muted, p."window", max(p."window") over (partition by p.model) as newest
-    from ml_performance as p
-    inner join ml_champions as c on p.model = c.model and p.version = c.version
-    where p.window_end <= :as_of and p.kind = 'realized' and p.slice = 'all' and p.n > 0
-) as over
-where "window" = newest
+from ({MUTED_DRIFT} union all {MUTED_PERFORMANCE}) as newest
 group by model, muted
 order by model, n desc, muted
-"""
+"""  # noqa: S608
 
 
 class Alert(NamedTuple):
