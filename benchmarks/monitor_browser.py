@@ -1,11 +1,12 @@
 """Seconds until the monitor's pages stand in a real browser, and the app's memory, over 10 million predictions.
 
-What the flights have published (`make demo`), with the predictions of `late_arrival` written many times over, each time
-for other entities. Ours: one process of `mlbridge monitor`'s app; every page is opened in Chromium, first with nothing
-answered yet, then again in a new window. By hand: a Streamlit page of three charts (how much was predicted, how the
+Two classes: what the flights have published (`make demo`), with the predictions of `late_arrival` written many times
+over, each time for other entities. Twenty classes and numbers: builds made by hand (`monitor_tables.py`), with 200
+features. Ours: one process of `mlbridge monitor`'s app; every page is opened in Chromium, first with nothing answered
+yet, then again in a new window. By hand: a Streamlit page of three charts (how much was predicted, how the
 probabilities are distributed, calibration) over one pandas frame that it keeps. A page stands when its script has ended
 and every chart is drawn. Memory is the highest resident memory of the process.
-Run: .venv/bin/python benchmarks/monitor_browser.py [millions of predictions]
+Run: .venv/bin/python benchmarks/monitor_browser.py [millions of predictions] [binary many number]
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import duckdb
+from monitor_tables import MODEL as BIG
+from monitor_tables import write_build
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -35,10 +38,7 @@ TABS = {
     "performance": ("analysis", ("All thresholds", "ROC", "Precision and recall", "Gain and lift", "Costs")),
     "drift": ("more", ("Every metric", "Every window", "Against the target", "Correlations")),
 }
-OF_THE_MODEL = [f"{name}?model={MODEL}" for name in ("performance", "drift", "versions", "predictions")]
-# A tab that is open is the page with it: what is not open is not computed.
-OPENED = [f"{name}?model={MODEL}&{key}={quote(tab)}" for name, (key, tabs) in TABS.items() for tab in tabs]
-PAGES = ["", *OF_THE_MODEL, *OPENED, "runs", "pipeline"]
+KINDS = ("binary", "many", "number")
 STANDS = """() => document.querySelector('h1')
     && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
     && !document.querySelector('[data-testid=stSkeleton]')
@@ -62,7 +62,7 @@ st.line_chart(known.groupby(step)[["probability", "actual_value"]].mean(), x="pr
 """
 
 
-def grow(folder: Path, rows: int) -> int:
+def grow(folder: Path, rows: int) -> None:
     """Copy what the flights have published, the predictions of one model as often as that gives `rows`."""
     shutil.copytree(FLIGHTS, folder, symlinks=True)
     file = folder / "current" / "ml_predictions.parquet"
@@ -78,8 +78,6 @@ def grow(folder: Path, rows: int) -> int:
                 select * from old where model <> '{MODEL}'
             ) to '{file}' (format parquet, use_tmp_file true)
         """)
-        (count,) = connection.execute(f"select count(*) from '{file}' where model = '{MODEL}'").fetchone() or (0,)
-    return int(count)
 
 
 @contextmanager
@@ -133,33 +131,57 @@ def measure(browser: Browser, pages: list[str], address: str, pid: int) -> dict[
     return {"start": start, "first": first, "again": again, "peak": peak(pid)}
 
 
+def pages(model: str, tabs: dict[str, tuple[str, tuple[str, ...]]]) -> list[str]:
+    """List the pages of a model. A tab that is open is the page with it: what is not open is not computed."""
+    own = [f"{name}?model={model}" for name in ("performance", "drift", "versions", "predictions")]
+    opened = [f"{name}?model={model}&{key}={quote(tab)}" for name, (key, each) in tabs.items() for tab in each]
+    return ["", *own, *opened, "runs", "pipeline"]
+
+
 def named(page: str) -> str:
     """Name a page, and the tab that is open."""
     name, _, query = page.partition("?")
     return " ".join([name or "overview", *(unquote(each.partition("=")[2]) for each in query.split("&")[1:])])
 
 
+def report(browser: Browser, asked: list[str], folder: Path) -> None:
+    """Open the pages over a published folder, and print."""
+    with served(["mlbridge.app"], MLBRIDGE_PUBLISHED=str(folder)) as (address, pid):
+        found = measure(browser, asked, address, pid)
+    print(f"{'page':44}{'first time, s':>15}{'again, s':>12}")
+    print(f"{'(process start)':44}{found['start']:15.2f}")
+    for page, first, again in zip(asked, found["first"], found["again"], strict=True):
+        print(f"{named(page):44}{first:15.2f}{again:12.2f}")
+    print(f"peak memory: {found['peak']:,.0f} MiB", flush=True)
+
+
+def by_hand(browser: Browser, folder: Path) -> None:
+    """Open a page made by hand over the same predictions, and print."""
+    script = folder.with_name("by_hand.py")
+    script.write_text(BY_HAND.format(file=str(folder / "current" / "ml_predictions.parquet"), model=MODEL))
+    with served(["streamlit", "run", str(script)]) as (address, pid):
+        found = measure(browser, [""], address, pid)
+    print(f"{'by hand':44}{found['start']:15.2f}{found['again'][0]:12.2f}\npeak memory: {found['peak']:,.0f} MiB")
+
+
 def main() -> None:
     """Make the predictions, open the pages, print."""
     rows = int(float(sys.argv[1] if len(sys.argv) > 1 else 10) * 1_000_000)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        folder = Path(place) / "published"
-        count = grow(folder, rows)
-        print(f"{platform.machine()}, Python {platform.python_version()}, {count:,} predictions of {MODEL}")
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        with served(["mlbridge.app"], MLBRIDGE_PUBLISHED=str(folder)) as (address, pid):
-            ours = measure(browser, PAGES, address, pid)
-        script = Path(place) / "by_hand.py"
-        script.write_text(BY_HAND.format(file=str(folder / "current" / "ml_predictions.parquet"), model=MODEL))
-        with served(["streamlit", "run", str(script)]) as (address, pid):
-            theirs = measure(browser, [""], address, pid)
+        for kind in sys.argv[2:] or KINDS:
+            folder = Path(place) / kind / "published"
+            print(
+                f"\n{kind}: {platform.machine()}, Python {platform.python_version()}, {rows:,} predictions", flush=True
+            )
+            if kind == "binary":
+                grow(folder, rows)
+                report(browser, pages(MODEL, TABS), folder)
+                by_hand(browser, folder)
+            else:
+                write_build(folder, kind, rows)
+                report(browser, pages(BIG, {"drift": TABS["drift"]}), folder)
         browser.close()
-    print(f"{'page':34}{'first time, s':>15}{'again, s':>12}")
-    print(f"{'(process start)':34}{ours['start']:15.2f}")
-    for page, first, again in zip(PAGES, ours["first"], ours["again"], strict=True):
-        print(f"{named(page):34}{first:15.2f}{again:12.2f}")
-    print(f"{'by hand':34}{theirs['start']:15.2f}{theirs['again'][0]:12.2f}")
-    print(f"peak memory: {ours['peak']:,.0f} MiB, by hand {theirs['peak']:,.0f} MiB")
 
 
 if __name__ == "__main__":

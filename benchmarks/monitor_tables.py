@@ -188,7 +188,8 @@ def documents(kind: str) -> dict[str, str]:
     calibration = [{"bin": bin_, "n": 100, "mean_predicted": bin_ / 10, "observed": bin_ / 10} for bin_ in range(10)]
     estimation = [{"step": step, "upper": (step + 1) / STEPS} for step in range(STEPS)]
     features = [{"name": f"f{number}", "type": "DOUBLE", "kind": "numeric"} for number in range(200)]
-    written = {"spec": spec, "params": {"classes": CLASSES[kind]}, "calibration": calibration}
+    params = {"classes": CLASSES[kind], "estimator": {"class": "sklearn.dummy.DummyClassifier"}, "seed": 0}
+    written = {"spec": spec, "params": params, "calibration": calibration}
     written |= {"estimation": estimation, "features": features}
     return {"metric": metric, **{name: json.dumps(each) for name, each in written.items()}}
 

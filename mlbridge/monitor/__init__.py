@@ -24,7 +24,7 @@ from mlbridge.monitor.outcomes import (
     stored_calibration,
     within,
 )
-from mlbridge.monitor.overview import overview
+from mlbridge.monitor.overview import COURSE, overview
 from mlbridge.monitor.performance import by_slice, history, metrics, promotions, slices, windows
 from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.predictions import entities, lookup, prediction_bins, rows, volumes
@@ -34,6 +34,7 @@ from mlbridge.monitor.version_changes import changes
 from mlbridge.monitor.versions import decisions, importances, leaderboard, leaks
 
 __all__ = [
+    "COURSE",
     "ENOUGH_ROWS",
     "ESCAPED",
     "LAST_WINDOWS",

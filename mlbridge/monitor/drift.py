@@ -22,8 +22,11 @@ COLUMNS = [
 ]  # fmt: skip
 # In the catalogue's order, which decides between metrics that are equally far.
 METRIC_ORDER = " ".join(f"when '{name}' then {index}" for index, name in enumerate(DRIFT_METRICS))
-# For each feature and window the metric with the largest ratio to its threshold: among metrics that alert or can be
-# compared, else among all; a metric without a value is last.
+CHOSEN = """
+model = :model and version = :version and baseline = :baseline and (:metric is null or metric = :metric)
+"""
+# For each feature and window, of the newest ones, the metric with the largest ratio to its threshold: among metrics
+# that alert or can be compared, else among all; a metric without a value is last.
 CELLS = f"""
 select
     feature, "window", window_end, metric, value, threshold, ratio, any_alert > 0 as alert, rows_used, rows_unused,
@@ -37,8 +40,7 @@ from (
             order by
                 case when ratio is null then 1 else 0 end, case when alert or is_comparable then 0 else 1 end,
                 ratio desc, metric_order
-        ) as rank_of_metric,
-        dense_rank() over (order by "window" desc) as rank_of_window
+        ) as rank_of_metric
     from (
         select
             *,
@@ -51,11 +53,18 @@ from (
             case metric {METRIC_ORDER} end as metric_order
         from ml_drift
         where
-            model = :model and version = :version and baseline = :baseline
-            and (:metric is null or metric = :metric)
+            {CHOSEN}
+            and "window" >= (
+                select min("window")
+                from (
+                    select "window", row_number() over (order by "window" desc) as place
+                    from (select distinct "window" from ml_drift where {CHOSEN}) as each_window
+                ) as placed
+                where place <= :last
+            )
     ) as measured
 ) as ranked
-where rank_of_metric = 1 and rank_of_window <= :last
+where rank_of_metric = 1
 """  # noqa: S608 - put together of constants only
 METRICS = "select distinct metric from ml_drift where model = :model and version = :version"
 FEATURES = "select distinct feature from ml_drift where model = :model and version = :version"

@@ -24,35 +24,63 @@ order by
     case about when 'build' then 1 when 'performance' then 2 when 'drift' then 4 else 3 end,
     since, incident
 """
+# Of performance with the metric that alerts, which the message begins with: the spec's, else the first by name.
 ALERTS = """
 select
-    incident, model, what, since, message, severity, action, feature, baseline, kind, slice, "window", version
-from ml_alerts
-where is_current
-order by
-    case severity when 'act' then 1 when 'look' then 2 else 3 end, about desc, since, model, what
-"""
-MUTED = """
-select model, muted, count(*) as n
-from (
-    select d.model, d.muted, d."window", max(d."window") over (partition by d.model) as newest
-    from ml_drift as d
-    inner join ml_champions as c on d.model = c.model and d.version = c.version
-    where d.window_end <= :as_of
-    union all
-    select p.model, p.muted, p."window", max(p."window") over (partition by p.model) as newest
+    a.incident, a.model, a.what, a.since, a.message, a.severity, a.action, a.feature, a.baseline, a.kind, a.slice,
+    a."window", a.version, p.metric
+from ml_alerts as a
+left join (
+    select
+        p.model, p.version, p.slice, p.kind, p."window",
+        coalesce(max(case when p.metric = h.metric then p.metric end), min(p.metric)) as metric
     from ml_performance as p
-    inner join ml_champions as c on p.model = c.model and p.version = c.version
-    where p.window_end <= :as_of and p.kind = 'realized' and p.slice = 'all' and p.n > 0
-) as over
-where "window" = newest
+    inner join ml_health as h on p.model = h.model
+    where p.alert
+    group by p.model, p.version, p.slice, p.kind, p."window"
+) as p
+    on a.model = p.model and a.version = p.version and a.slice = p.slice and a.kind = p.kind and a."window" = p."window"
+where a.is_current
+order by
+    case a.severity when 'act' then 1 when 'look' then 2 else 3 end, a.about desc, a.since, a.model, a.what
+"""
+
+
+def in_newest(table: str, columns: str, where: str) -> str:
+    """Write a SELECT from a table `t` of windows: of each model's version in use, rows of the newest with such rows.
+
+    The newest windows are found first, because the rows of all windows together are too many to be held.
+    """
+    return f"""
+select {columns}
+from {table} as t
+inner join (
+    select t.model, t.version, max(t."window") as newest
+    from {table} as t
+    inner join ml_champions as c on t.model = c.model and t.version = c.version
+    where {where}
+    group by t.model, t.version
+) as n on t.model = n.model and t.version = n.version and t."window" = n.newest
+where {where}
+"""  # noqa: S608 - put together of constants only
+
+
+MUTED_DRIFT = in_newest("ml_drift", "t.model, t.muted", "t.window_end <= :as_of")
+MUTED_PERFORMANCE = in_newest(
+    "ml_performance",
+    "t.model, t.muted",
+    "t.window_end <= :as_of and t.kind = 'realized' and t.slice = 'all' and t.n > 0",
+)
+MUTED = f"""
+select model, muted, count(*) as n
+from ({MUTED_DRIFT} union all {MUTED_PERFORMANCE}) as newest
 group by model, muted
 order by model, n desc, muted
-"""
+"""  # noqa: S608
 
 
 class Alert(NamedTuple):
-    """A current row of `ml_alerts`: `feature` and `baseline` of drift, `kind` and `slice` of performance, else None."""
+    """A current row of `ml_alerts`: `feature` and `baseline` of drift, `kind` to `metric` of performance, else None."""
 
     model: str
     what: str
@@ -64,6 +92,7 @@ class Alert(NamedTuple):
     baseline: str | None
     kind: str | None
     slice: str | None
+    metric: str | None
     window: pd.Timestamp
     version: int
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
-from mlbridge.monitor.incidents import MUTED, muted_columns
+from mlbridge.monitor.incidents import MUTED, in_newest, muted_columns
 from mlbridge.monitor.models import models
 from mlbridge.monitor.source import State
 from mlbridge.typing import Row, Value
@@ -39,25 +39,17 @@ PERFORMANCE = """
 select p.model, p.metric, p.kind, p."window", p.window_end, p.value, p.low, p.high, p.n, p.is_comparable
 from ml_performance as p
 inner join ml_champions as c on p.model = c.model and p.version = c.version
-where p.slice = 'all' and p.value is not null
+where p.metric = :metric and p.slice = 'all' and p.value is not null
 order by p."window"
 """
-DRIFT = """
-select model, feature, metric, value, threshold
-from (
-    select
-        d.model, d.feature, d.metric, d.value, d.threshold, d."window",
-        max(d."window") over (partition by d.model) as newest
-    from ml_drift as d
-    inner join ml_champions as c on d.model = c.model and d.version = c.version
-    where d.baseline = 'training' and d.is_comparable and d.value is not null
-) as measured
-where "window" = newest
-"""
-QUERIES = {
-    "health": HEALTH, "champions": CHAMPIONS, "decisions": DECISIONS, "performance": PERFORMANCE, "drift": DRIFT,
-}  # fmt: skip
+DRIFT = in_newest(
+    "ml_drift",
+    "t.model, t.feature, t.metric, t.value, t.threshold",
+    "t.baseline = 'training' and t.is_comparable and t.value is not null",
+)
+QUERIES = {"health": HEALTH, "champions": CHAMPIONS, "decisions": DECISIONS, "drift": DRIFT}
 FIGURES = ("", "_low", "_high", "_n", "_window")
+COURSE = 60  # windows
 COLUMNS = [
     "model", *HEALTH_COLUMNS, "pinned", "age_days", "decision", "metric", "greater_is_better", "window_size",
     *(f"{kind}{end}" for kind in ("realized", "estimated") for end in FIGURES), "checks", "muted", "drifted",
@@ -89,15 +81,20 @@ def overview(state: State) -> pd.DataFrame:
     - the columns of `incidents.muted_columns`.
     - `drifted`: up to three tuples (feature, metric, value, threshold) with the largest ratio of value to threshold,
       against training, in the newest comparable window.
-    - `course`: the realized values of the spec's metric over the windows that can be compared.
+    - `course`: the realized values of the spec's metric over the newest `COURSE` windows that can be compared.
     """
     import pandas as pd
 
     tables = {name: state.ask(sql) for name, sql in QUERIES.items()}
     tables["muted"] = state.ask(MUTED, as_of=state.build.as_of)
+    known = models(state)
+    # All metrics of all windows together would be many times the rows.
+    asked = [state.ask(PERFORMANCE, metric=metric) for metric in sorted(set(known["metric"].dropna()))]
+    tables["performance"] = pd.concat(asked) if asked else pd.DataFrame(columns=["model"])
+    parts = {name: dict(list(table.groupby("model"))) for name, table in tables.items()}
     rows = []
-    for facts in models(state).to_dict("records"):
-        own = {name: table[table["model"] == facts["model"]] for name, table in tables.items()}
+    for facts in known.to_dict("records"):
+        own = {name: parts[name].get(facts["model"], table.head(0)) for name, table in tables.items()}
         rows.append(_row(facts, own, state))
     answer = pd.DataFrame(rows, columns=COLUMNS, dtype=object).astype(TYPES)
     order = answer["verdict"].map(WORST_FIRST.index)
@@ -117,7 +114,7 @@ def _row(facts: Mapping[Hashable, Value], own: dict[str, pd.DataFrame], state: S
         measured = own["performance"][own["performance"]["metric"] == facts["metric"]]
         row |= _figures(measured, state)
         compared = measured["is_comparable"] & (measured["kind"] == "realized")
-        row["course"] = measured.loc[compared, "value"].tolist()
+        row["course"] = measured.loc[compared, "value"].tolist()[-COURSE:]
         row["drifted"] = _drifted(own["drift"])
     return row
 

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from mlbridge.app import fmt
-from mlbridge.app.charts.marks import GRADIENT, GREY, MANY, RING, TOP, by_number, layered, ringed, time_axis
+from mlbridge.app.charts.marks import CROWDED, GRADIENT, GREY, MANY, RING, TOP, by_number, layered, ringed, time_axis
 
 USUAL = ["rgba(70, 140, 200, 0.07)", "rgba(50, 125, 190, 0.8)"]
 CHOSEN = "#A8328F"  # differs from the shades of the map and from the background of both themes
@@ -129,11 +129,13 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
         domain = [min(figures) - 0.4 * room, max(figures) + room]
         y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(tickCount=3))
         pale = alt.condition(alt.datum.is_comparable, alt.value(1), alt.value(0.3))
+        windows = rows["window"].nunique()
         layers = [
             base.mark_line(color=GREY, strokeDash=[2, 3], clip=True).encode(y=alt.Y("threshold:Q", title=None)),
-            base.mark_line(strokeWidth=2, clip=True).encode(y=y),
-            base.mark_point(size=by_number(rows["window"].nunique(), 40, 20, 8), filled=True, clip=True).encode(
-                y=y, opacity=pale, tooltip=tooltip
+            base.mark_line(strokeWidth=by_number(windows, 2, 2, 1), clip=True).encode(y=y),
+            # Where windows are crowded, the points are there for the tips only.
+            base.mark_point(size=by_number(windows, 40, 20, 8), filled=True, clip=True).encode(
+                y=y, opacity=alt.value(0) if windows > CROWDED else pale, tooltip=tooltip
             ),
             *ringed(rows, x=time_axis("window", size), y=y),
         ]

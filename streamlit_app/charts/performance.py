@@ -8,7 +8,19 @@ import altair as alt
 import pandas as pd
 
 from mlbridge.app import fmt
-from mlbridge.app.charts.marks import DASHES, GREY, KINDS, SHAPES, TOP, by_number, extent, layered, ringed, time_axis
+from mlbridge.app.charts.marks import (
+    CROWDED,
+    DASHES,
+    GREY,
+    KINDS,
+    SHAPES,
+    TOP,
+    by_number,
+    extent,
+    layered,
+    ringed,
+    time_axis,
+)
 
 MOST_SHAPES = 8  # up to this many versions are distinguished by shape
 MOST_NAMES = 10  # champions that are labelled at most
@@ -20,7 +32,7 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
 
     One line per version and kind; if there are few versions, each has a shape of its own. The scale fits the windows
     that can be compared with others; one that cannot is pale, and may lie outside. With `baseline` a tick marks the
-    naive baseline.
+    naive baseline. Where windows are crowded, bands and lines take the place of bars, points and ticks.
     """
     frame = frame.assign(version=frame["version"].map("version {}".format))
     whole = frame[frame["is_comparable"]] if frame["is_comparable"].any() else frame
@@ -42,25 +54,28 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
         alt.Tooltip("baseline:Q", title="naive baseline", format=".4g"),
         alt.Tooltip("n:Q", title="rows", format=","),
     ]
+    crowded = frame["window"].nunique() > CROWDED
     size_of = by_number(frame["window"].nunique(), 64, 30, 8)
     points = base.mark_point(filled=True, size=size_of, clip=True).encode(
-        y=y, color=kind, opacity=pale, tooltip=tooltip
+        y=y, color=kind, opacity=alt.value(0) if crowded else pale, tooltip=tooltip
     )
     if 1 < len(versions) <= MOST_SHAPES:
         points = points.encode(shape=alt.Shape("version:N", scale=alt.Scale(domain=versions), legend=SHAPES))
     threshold = alt.Y("threshold:Q", title=metric)
     layers = [
         base.mark_line(strokeDash=[2, 3], color=GREY, clip=True).encode(y=threshold, detail=["version:N", "kind:N"]),
-        base.mark_rule(strokeWidth=by_number(frame["window"].nunique(), 2, 2, 1), clip=True).encode(
+        (base.mark_area(clip=True) if crowded else base.mark_rule(strokeWidth=2, clip=True)).encode(
             y=alt.Y("low:Q", title=metric),
             y2="high:Q",
             color=kind,
-            opacity=alt.condition(alt.datum.is_comparable, alt.value(0.45), alt.value(0.15)),
+            opacity=alt.value(0.2)
+            if crowded
+            else alt.condition(alt.datum.is_comparable, alt.value(0.45), alt.value(0.15)),
             detail=["version:N"],
         ),
         *(
             base.transform_filter(alt.datum.kind == name)
-            .mark_line(strokeWidth=2, strokeDash=dash, clip=True)
+            .mark_line(strokeWidth=1 if crowded else 2, strokeDash=dash, clip=True)
             .encode(y=y, color=kind, detail=["version:N"])
             for name, dash in DASHES.items()
             if (frame["kind"] == name).any()
@@ -70,7 +85,8 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
     ]
     if baseline:
         tick = base.mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=20, clip=True)
-        layers.append(tick.encode(y=alt.Y("baseline:Q", title=metric)))
+        line = base.mark_line(color=GREY, strokeWidth=1, clip=True).encode(detail=["version:N", "kind:N"])
+        layers.append((line if crowded else tick).encode(y=alt.Y("baseline:Q", title=metric)))
     alone = frame[~frame.duplicated(["version", "kind"], keep=False)]
     if len(alone):  # a line through one window has no length
         tick = alt.Chart(alone).mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=30, clip=True)

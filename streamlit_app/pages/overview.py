@@ -14,8 +14,10 @@ from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance as charts
 from mlbridge.app.charts.sparkline import sparkline
 from mlbridge.app.words import WORDS
+from mlbridge.errors import few
 
 MOST = 8  # incidents, alerts of one, and models with a card of their own, that are shown at once
+MOST_NAMES = 5  # models of an incident in its heading
 MOST_LINES = 15  # of the table that are seen at once
 LINE = 35  # pixels
 VERDICTS: dict[str, tuple[str, page.Colour, str, str]] = {
@@ -30,6 +32,7 @@ SEVERITIES: dict[str, tuple[str, page.Colour, str]] = {
 }
 # Where one finds out about an incident that no alert leads to.
 PLACES = {"build": ("runs", "pipeline"), "rows": ("pipeline", "predictions"), "version": ("versions",)}
+COURSE = f"The newest {monitor.COURSE} windows at most that can be compared"
 LAST_BUILD = "How it ended; or that one is overdue: twice the longest time between the last ten builds has passed."
 
 
@@ -70,7 +73,7 @@ def models_table(overview: pd.DataFrame) -> None:
             **figures,
             "verdict": st.column_config.TextColumn("verdict", help=WORDS["verdict"]),
             "why": st.column_config.TextColumn("why", width="medium", help="Each card below has the whole sentence"),
-            "course": st.column_config.ImageColumn("realized over time", width=165),
+            "course": st.column_config.ImageColumn("realized over time", width=165, help=COURSE),
             "data until": st.column_config.TextColumn("data until", help="The newest row that was scored"),
             "last build": st.column_config.TextColumn("last build", help=LAST_BUILD),
             "alerts": st.column_config.NumberColumn("alerts", help=f"Those of severity act or look. {WORDS['alert']}"),
@@ -220,7 +223,7 @@ def incident(found: Any, sizes: dict[str, str]) -> None:
     with st.container(border=True, gap="xsmall"):
         line = st.container(horizontal=True, vertical_alignment="center", gap="small")
         line.badge(label, color=colour, icon=icon)
-        line.markdown(f"**{', '.join(fmt.plain(name) for name in found.models)}**", width="content")
+        line.markdown(f"**{fmt.plain(few(found.models, MOST_NAMES))}**", width="content")
         if pd.notna(found.since):
             line.caption(f"since {fmt.day(found.since)}", width="content")
         line.space("stretch")
@@ -235,13 +238,19 @@ def incident(found: Any, sizes: dict[str, str]) -> None:
             if behind.open:  # what is folded is not sent, so the page loads faster
                 with behind:
                     alerts(found, sizes)
-        elif opening != found.message:
-            st.expander("The whole sentence").markdown(fmt.plain(found.message))
+        elif whole(found) != opening:
+            st.expander("The whole sentence").markdown(fmt.plain(whole(found)))
+
+
+def whole(found: Any) -> str:
+    """Say all of an incident: its message, and the names of its models where they are too many for a heading."""
+    many = len(found.models) > MOST_NAMES
+    return str(found.message) + (f" Models: {', '.join(found.models)}." if many else "")
 
 
 def alerts(found: Any, sizes: dict[str, str]) -> None:
     """List the alerts of an incident, the first with links to their figures; of many, all in a table."""
-    st.markdown(fmt.plain(found.message))
+    st.markdown(fmt.plain(whole(found)))
     for each in found.alerts[:MOST]:
         with st.container(horizontal=True, gap="small"):
             since = fmt.window(each.since, sizes.get(each.model, "month"))
@@ -280,7 +289,8 @@ def figure_of(found: monitor.Alert) -> tuple[str, dict[str, str]]:
         return "drift", {
             "version": version, "feature": found.feature, "window": day, "baseline": found.baseline or "training",
         }  # fmt: skip
-    return "performance", {"version": version, "slice": found.slice or "all", "window": f"{found.window:%Y-%m-%d}"}
+    chosen = {"version": version, "slice": found.slice or "all", "window": f"{found.window:%Y-%m-%d}"}
+    return "performance", chosen if found.metric is None else {**chosen, "metric": found.metric}
 
 
 def muted(row: Any) -> None:
@@ -312,8 +322,9 @@ def metric_figure(row: Any, size: str) -> None:
     better = "higher is better" if row.greater_is_better else "lower is better"
     page.figure(
         f"{row.metric} per {size}",
-        "The metric of the version in use: realized where outcomes are known, else estimated. Bars are 95 % intervals, "
-        "a ring is an alert, the dotted line is the threshold. A window that has not ended or has few rows is pale.",
+        "The metric of the version in use: realized where outcomes are known, else estimated. Bars are 95 % intervals "
+        "(a band where windows are many), a ring is an alert, the dotted line is the threshold. A window that has not "
+        "ended or has few rows is pale.",
         charts.history(frame, row.metric, size, height=250),
         frame,
         unit=f"Unit: {row.metric}, {better}",

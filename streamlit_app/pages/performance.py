@@ -37,9 +37,10 @@ def over_time(row: pd.Series, metric: str, part: str) -> None:
     promotions = page.ask(monitor.promotions, model=row.model)
     page.figure(
         f"{metric} per {row.window_size}" + ("" if part == "all" else f" where {part}"),
-        "The metric of each version: realized where outcomes are known, else estimated. Bars are 95 % intervals, a "
-        "ring is an alert, the dotted line is the threshold, a grey tick the naive baseline on the same rows, and a "
-        "vertical line marks a new champion. A window that has not ended or has few rows is pale, and may lie outside.",
+        "The metric of each version: realized where outcomes are known, else estimated. Bars are 95 % intervals (a "
+        "band where windows are many), a ring is an alert, the dotted line is the threshold, grey ticks or a grey line "
+        "are the naive baseline on the same rows, and a vertical line marks a new champion. A window that has not "
+        "ended or has few rows is pale, and may lie outside.",
         charts.history_with_champions(frame, promotions, metric, row.window_size),
         frame,
         unit=f"Unit: {metric}, {better(row, metric)}",

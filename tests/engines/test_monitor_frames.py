@@ -156,6 +156,16 @@ def test_incidents_come_with_their_models_and_alerts(state: State) -> None:
     assert {(each.slice, each.kind, each.feature, each.version) for each in many} == {("all", "realized", None, 1)}
 
 
+@pytest.mark.parametrize(("chosen_by", "metric"), [("roc_auc", "roc_auc"), ("f1", "another")])
+def test_an_alert_of_the_performance_names_the_metric_that_alerts(tmp_path: Any, chosen_by: str, metric: str) -> None:
+    """That by which versions are chosen, else the first by name."""
+    tables = watched.tables()
+    alert = {**tables["ml_alerts"][0], "model": BINARY, "version": 2, "window": datetime(2024, 6, 1)}
+    health = [{**each, "metric": chosen_by} for each in tables["ml_health"]]
+    state = watched.published(tmp_path, ml_alerts=[alert], ml_health=health)
+    assert [each.metric for alerts in monitor.incidents(state)["alerts"] for each in alerts] == [metric]
+
+
 def test_nothing_is_wrong(tmp_path: Any) -> None:
     assert monitor.incidents(watched.published(tmp_path, ml_incidents=[])).empty
 

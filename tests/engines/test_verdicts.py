@@ -28,8 +28,9 @@ END = pd.Timestamp("2024-09-01")  # of the last window
 SAID = {"rate": 0.3, "slope": 1.2}
 VIEWS = (
     "ml_drift", "int_ml_relied_features", "int_ml_performance_candidates", "int_ml_alert_candidates",
-    "int_ml_moved_features", "ml_alerts", "int_ml_current_alerts", "int_ml_current_performance", "int_ml_last_builds",
-    "int_ml_last_decisions", "int_ml_model_states", "int_ml_findings", "int_ml_verdicts",
+    "int_ml_moved_features", "int_ml_lasting_alerts", "int_ml_alert_causes", "ml_alerts", "int_ml_current_alerts",
+    "int_ml_current_performance", "int_ml_last_builds", "int_ml_last_decisions", "int_ml_model_states",
+    "int_ml_findings", "int_ml_verdicts",
 )  # fmt: skip
 
 

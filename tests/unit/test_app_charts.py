@@ -58,6 +58,17 @@ def test_an_alert_has_a_ring_and_nothing_else_has(history: pd.DataFrame) -> None
     assert rings(history.assign(alert=False)) == []
 
 
+def test_where_windows_are_crowded_bands_and_lines_take_the_place_of_bars_and_ticks(history: pd.DataFrame) -> None:
+    def drawn(windows: int) -> set[str]:
+        days = pd.date_range("2024-01-01", periods=windows)
+        frame = history.iloc[[0] * windows].assign(window=days, window_end=days + pd.DateOffset(days=1))
+        chart = performance.history(frame, "f1", "day", baseline=True)
+        return {kind for kind in ("area", "rule", "tick") if list(marks(chart, kind))}
+
+    assert drawn(120) == {"rule", "tick"}
+    assert drawn(121) == {"area"}
+
+
 def test_a_line_marks_a_champion_within_the_windows_only(history: pd.DataFrame) -> None:
     promoted = pd.DataFrame(
         {
