@@ -144,8 +144,9 @@ def _outputs(node: exp.Select, scope: Scope) -> tuple[int, list[Output]]:
     source = scope.united()
     if source is None or scope.printed:
         return 0, outputs_of(node, scope)
-    inner = [join for join in node.args.get("joins") or () if join.side == "" and join.args.get("on") is not None]
-    conditions = [*(join.args["on"] for join in inner), *_conditions(node, "where")]
+    joins = [join for join in node.args.get("joins") or () if join.args.get("on") is not None]
+    inner = [join.args["on"] for join in joins if join.side == "" and join.kind != "ANTI"]
+    conditions = [*inner, *_conditions(node, "where")]
     kept = [branch for branch in scope.each_branch() if branch is not None and not is_left_out(conditions, scope)]
     if 0 < len(kept) < source.table.width:
         source.table = source.table.of_branches(kept)

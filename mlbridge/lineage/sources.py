@@ -132,7 +132,9 @@ def add_join(join: exp.Expr, scope: Scope) -> None:
     on = join.args.get("on")
     if on is not None:
         scope.rows |= influence([value(on, scope)], JOINED)
-        restrict(on, scope, {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.args.get("side") or "", scope.sources))
+        # What an anti join keeps are the rows for which the condition does not hold.
+        matched = {"LEFT": right, "RIGHT": left, "FULL": []}.get(join.args.get("side") or "", scope.sources)
+        restrict(on, scope, [] if "ANTI" in kind else matched)
     if kind & {"SEMI", "ANTI"}:
         for source in right:
             source.shown = False

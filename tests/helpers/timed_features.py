@@ -50,6 +50,12 @@ BY_HAND = {
     "joined means": """
         with means as (select who, avg(delay) as x from trips group by who)
         select trips.id, means.x from trips join means using (who)""",
+    **{
+        f"what a {kind} join keeps": f"""
+            select t.id, avg(o.delay) as x from trips as t join trips as o on o.who = t.who
+                {kind} join trips as z on z.id = t.id and o.done_at <= t.began group by t.id"""
+        for kind in ("semi", "anti")
+    },
     "its own outcome where it is known already": "select id, case when done_at <= began then delay end as x from trips",
     "the means of days before": """
         with days as (select who, date_trunc('day', done_at) as day, avg(delay) as x from trips group by 1, 2)
