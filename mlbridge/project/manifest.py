@@ -36,14 +36,40 @@ def read_or_make(project: Project) -> Document:
 
 
 def _with_code(manifest: Document, project: Project) -> Document:
-    """Return a manifest with what dbt compiled before of the nodes that have not changed since."""
-    with suppress(SetupError):
-        earlier = project.manifest["nodes"]
+    """Return a manifest with what dbt compiled before of the nodes whose SQL would be the same today.
+
+    It is taken only if dbt_project.yml, which may set vars, is older than what was compiled.
+    """
+    settings = (project.path / "dbt_project.yml").stat().st_mtime
+    with suppress(SetupError, OSError):
+        earlier = project.manifest
+        if settings > (project.target_folder / "manifest.json").stat().st_mtime:
+            return manifest
         for id_, node in manifest["nodes"].items():
-            before = earlier.get(id_, {})
-            if before.get("compiled_code") and before.get("checksum") == node.get("checksum"):
-                node["compiled_code"] = before["compiled_code"]
+            code = earlier["nodes"].get(id_, {}).get("compiled_code")
+            if code and _inputs(id_, manifest) == _inputs(id_, earlier):
+                node["compiled_code"] = code
     return manifest
+
+
+def _inputs(id_: str, manifest: Document) -> dict[str, Document | str | None]:
+    """Return the texts that make a node's SQL: its own, and those of the macros and ephemeral models in it."""
+    found: dict[str, Document | str | None] = {}
+    left = [id_]
+    while left:
+        id_ = left.pop()
+        if id_ not in found:
+            made = manifest["nodes"].get(id_) or manifest["macros"].get(id_) or {}
+            found[id_] = made.get("macro_sql") or made.get("checksum")
+            depends_on = made.get("depends_on", {})
+            parents = [each for each in depends_on.get("nodes", []) if _is_ephemeral(manifest["nodes"].get(each, {}))]
+            left += [*depends_on.get("macros", []), *parents]
+    return found
+
+
+def _is_ephemeral(node: Document) -> bool:
+    """Return whether a node's SQL is put into that of others."""
+    return bool(node.get("config", {}).get("materialized") == "ephemeral")
 
 
 def is_old(project: Project) -> bool:

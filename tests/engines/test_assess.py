@@ -315,24 +315,40 @@ def test_the_page_is_one_file_and_escapes_what_it_shows(honest: Assessment) -> N
         assert each.code in text
 
 
-def test_what_was_compiled_of_a_model_counts_until_that_changes(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    code = {"fct_orders": "select 1 as order_id {{ ',' }} 2 as b", "other": "select {{ 1 }} as a"}
-    for name, sql in code.items():
-        (tmp_path / f"models/{name}.sql").write_text(sql)
+@pytest.mark.parametrize(
+    ("changed", "text", "compiled"),
+    [
+        ("models/other.sql", "select {{ 2 }} as a", {"fct_orders", "step"}),
+        ("models/step.sql", "{{ config(materialized='ephemeral') }} select 2 as b", {"other"}),
+        ("macros/comma.sql", "{% macro comma() %} , {% endmacro %}", {"other", "step"}),
+        ("dbt_project.yml", None, set()),
+    ],
+)
+def test_what_was_compiled_of_a_model_counts_until_its_sql_may_be_another(
+    tmp_path: Path, changed: str, text: str | None, compiled: set[str]
+) -> None:
     project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)})
+    files = {
+        "models/fct_orders.sql": "select 1 as order_id {{ comma() }} b from {{ ref('step') }}",
+        "models/step.sql": "{{ config(materialized='ephemeral') }} select 1 as b",
+        "models/other.sql": "select {{ 1 }} as a",
+        "macros/comma.sql": "{% macro comma() %},{% endmacro %}",
+    }
+    for name, sql in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(sql)
     shutil.rmtree(tmp_path / "target")
     manifest = read_or_make(project)
     for each in manifest["nodes"].values():
         each["compiled_code"] = "select 1 as compiled"
     (tmp_path / "target").mkdir()
     (tmp_path / "target/manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / "models/other.sql").write_text("select {{ 2 }} as a")
-    changed = time.time() + 60
-    os.utime(tmp_path / "models/other.sql", (changed, changed))
-    found = read_or_make(Project.at(tmp_path, None, None))["nodes"]
-    assert found["model.shop.fct_orders"]["compiled_code"] == "select 1 as compiled"
-    assert not found["model.shop.other"].get("compiled_code")
+    if text is not None:
+        (tmp_path / changed).write_text(text)
+    later = time.time() + 60
+    os.utime(tmp_path / changed, (later, later))
+    found = read_or_make(Project.at(tmp_path, None, None))["nodes"].values()
+    assert {each["name"] for each in found if each.get("compiled_code")} == compiled
 
 
 def test_without_a_manifest_the_project_is_parsed_and_nothing_is_kept(tmp_path: Path) -> None:
