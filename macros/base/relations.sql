@@ -13,7 +13,14 @@
   {{ return('(select * from ' ~ relation ~ ')' if flags.EMPTY else relation) }}
 {% endmacro %}
 
-{% macro is_scores(node) %}
-  {#- Whether a node of the graph is a model's `ml_scores_<model>`, which the host has by a call of `mlbridge.scores`. -#}
-  {{ return(node.resource_type == 'model' and 'mlbridge_scores' in (node.config.get('meta') or {})) }}
+{% macro scores_nodes() %}
+  {#-
+    The `ml_scores_<model>`, which the host has by calls of `mlbridge.scores`: nodes of the graph, by unique id. In one call, because dbt
+    takes longer to call a macro than this.
+  -#}
+  {%- set found = {} -%}
+  {%- for id, node in graph.nodes.items() if node.resource_type == 'model' and 'mlbridge_scores' in (node.config.get('meta') or {}) -%}
+    {%- do found.update({id: node}) -%}
+  {%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}

@@ -18,6 +18,26 @@
   {{ return(found) }}
 {% endmacro %}
 
+{% macro columns_in_catalog(names, name, relations) %}
+  {#-
+    For engines whose `information_schema` is of the whole database: the columns of all `relations` in one query, of the tables whose
+    `name`, an expression, is one of `names`. Places may be compared in lower case, because dbt refuses those that differ in case only.
+  -#}
+  {%- set found, places = [], {} -%}
+  {%- for each in relations -%}
+    {%- do found.append(places.setdefault((each.database | lower, each.schema | lower, each.identifier | lower), [])) -%}
+  {%- endfor -%}
+  {%- set query -%}
+    select table_catalog, table_schema, table_name, column_name
+    from information_schema.columns
+    where {{ name }} in ({{ mlbridge.texts(names) | join(', ') }})
+  {%- endset -%}
+  {%- for row in run_query(query).rows -%}
+    {%- do places.get((row[0] | lower, row[1] | lower, row[2] | lower), []).append(row[3]) -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
 {% macro default__observed_grants() %}{{ return(none) }}{% endmacro %}
 
 {% macro default__can_read(role, schema, relation) %}{{ return('cast(null as boolean)') }}{% endmacro %}

@@ -3,19 +3,8 @@
 {% macro duckdb__json_item(array, index) %}{{ return('json_extract_string(' ~ array ~ ", '$[" ~ index ~ "]')") }}{% endmacro %}
 
 {% macro duckdb__column_names(relations) %}
-  {#- Of all in one query. dbt's own way binds a view. -#}
-  {%- set found, places, names = [], {}, [] -%}
-  {%- for each in relations -%}
-    {%- do found.append(places.setdefault((each.database | lower, each.schema | lower, each.identifier | lower), [])) -%}
-    {%- do names.append(each.identifier | lower) -%}
-  {%- endfor -%}
-  {%- set query -%}
-    select lower(table_catalog), lower(table_schema), lower(table_name), column_name
-    from information_schema.columns
-    where lower(table_name) in ({{ mlbridge.texts(names) | join(', ') }})
-  {%- endset -%}
-  {%- for row in run_query(query).rows -%}{%- do places.get((row[0], row[1], row[2]), []).append(row[3]) -%}{%- endfor -%}
-  {{ return(found) }}
+  {#- dbt's own way binds a view. Here the case of a name does not count. -#}
+  {{ return(mlbridge.columns_in_catalog(relations | map(attribute='identifier') | map('lower'), 'lower(table_name)', relations)) }}
 {% endmacro %}
 
 {% macro duckdb__publication(tables, facts) %}

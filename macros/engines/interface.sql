@@ -43,8 +43,8 @@
 {% macro later(unit, count, moment) %}{{ return(adapter.dispatch('later', 'mlbridge')(unit, count, moment)) }}{% endmacro %}
 
 {% macro text(value) %}
-  {#- A None is NULL. -#}
-  {{ return('null' if value is none else adapter.dispatch('text_literal', 'mlbridge')(value | string)) }}
+  {#- A value as the literal of a text; a None is NULL. -#}
+  {{ return(mlbridge.texts([value])[0]) }}
 {% endmacro %}
 
 {% macro texts(values) %}

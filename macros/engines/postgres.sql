@@ -48,6 +48,11 @@
   {{ return(shape) }}
 {% endmacro %}
 
+{% macro postgres__column_names(relations) %}
+  {#- By the names as they are, which the catalog's index finds. -#}
+  {{ return(mlbridge.columns_in_catalog(relations | map(attribute='identifier'), 'table_name', relations)) }}
+{% endmacro %}
+
 {% macro postgres__observed_grants() %}
   {#-
     Not information_schema.role_table_grants, which hides what is granted to PUBLIC and what this user has no part in. The owner, who may do

@@ -37,6 +37,8 @@
 
 {% macro redshift__can_read(role, schema, relation) %}{{ return(mlbridge.default__can_read(role, schema, relation)) }}{% endmacro %}
 
+{% macro redshift__column_names(relations) %}{{ return(mlbridge.default__column_names(relations)) }}{% endmacro %}
+
 {% macro redshift__session_settings() %}{{ return([]) }}{% endmacro %}
 
 {% macro redshift__type_bytes() %}{{ return('varbyte') }}{% endmacro %}

@@ -2,6 +2,7 @@
 
 {% macro drop_tables(really=false, model=none, relations=[], keep=[]) %}
   {%- set names, schemas, kept, runs = [], [], [target.schema], graph.nodes['model.mlbridge.ml_runs'] -%}
+  {%- set scores = mlbridge.scores_nodes() -%}
   {%- do schemas.append((runs.database, mlbridge.published_schema(runs.schema))) -%}
   {%- for each in (mlbridge.models() if model is none else [model]) -%}
     {%- for stage in ['features', 'split', 'training', 'predictions'] -%}{%- do names.append(each ~ '_' ~ stage) -%}{%- endfor -%}
@@ -12,7 +13,7 @@
     {%- do schemas.append((database, schema)) -%}
   {%- endfor -%}
   {%- for node in graph.nodes.values() if node.resource_type in ['model', 'seed', 'snapshot'] -%}
-    {%- set ours = node.name in names or model is none and (node.package_name == 'mlbridge' or mlbridge.is_scores(node)) -%}
+    {%- set ours = node.name in names or model is none and (node.package_name == 'mlbridge' or node.unique_id in scores) -%}
     {%- if ours and node.name not in keep -%}
       {%- do mlbridge.drop_tables_of(node, really) -%}
       {%- do schemas.append((node.database, node.schema)) -%}

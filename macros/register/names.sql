@@ -2,9 +2,10 @@
 
 {% macro check_names() %}
   {#- At the start of each dbt command, about the package's nodes that it selects. -#}
-  {%- set selected = graph.nodes.values() | selectattr('unique_id', 'in', selected_resources) | list if mlbridge.is_running() else [] -%}
+  {%- set ours = graph.nodes.values() | selectattr('package_name', 'equalto', 'mlbridge') | list + mlbridge.scores_nodes().values() | list
+      if mlbridge.is_running() else [] -%}
   {%- set nodes, relations = [], [] -%}
-  {%- for node in selected if node.package_name == 'mlbridge' or mlbridge.is_scores(node) -%}
+  {%- for node in ours if node.unique_id in selected_resources -%}
     {%- do mlbridge.check_what_is_read(node) -%}
     {%- set is_built = node.resource_type in ['model', 'seed'] and node.config.materialized != 'ephemeral' -%}
     {%- set found = adapter.get_relation(node.database, node.schema, node.alias) if is_built else none -%}
@@ -46,8 +47,8 @@
 
 {% macro columns_lacking(node, there) %}
   {#-
-    Which of the first four columns of a node of the package, or of those that it adds to the host's own, the relation at its place lacks,
-    which has the columns `there`: none is lacking in what any version of mlbridge has built, and what lacks one is not mlbridge's.
+    Which of the first four columns of a node of the package, or of those that it adds to the host's own, are not among `there`, the columns
+    of the relation at its place: none is lacking in what any version of mlbridge has built, and what lacks one is not mlbridge's.
     `mlbridge doctor` says the same.
   -#}
   {%- set there = there | map('lower') | list -%}

@@ -24,7 +24,7 @@ where 1 = 0
   {%- set ours = graph.nodes.values() | selectattr('package_name', 'equalto', 'mlbridge') | selectattr('resource_type', 'in', ['model', 'seed'])
       | list if mlbridge.is_running() else [] -%}
   {%- set readers = ours | selectattr('unique_id', 'in', selected_resources) | selectattr('resource_type', 'equalto', 'model') | list -%}
-  {#- A build of everything leaves nothing out. -#}
+  {#- Only a plain `dbt build` leaves nothing out. After `dbt run`, which runs no seeds, --select, --exclude and `dbt retry` all readers are walked. -#}
   {%- set readers = readers if ours | rejectattr('unique_id', 'in', selected_resources) | list else [] -%}
   {%- for reader in readers -%}
     {%- for node in mlbridge.tables_read(reader) if node.unique_id not in selected_resources -%}

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from mlbridge.commands.versions import models_without_training, suspected
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, engine_of
-from mlbridge.engines.warehouse import DIALECT
+from mlbridge.engines.warehouse import DIALECT, lowered
 from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project, is_built, place_of
 from mlbridge.registry.champions import trained
@@ -225,10 +225,10 @@ def _strange_tables(project: Project, ours: list[Document]) -> list[str]:
         warehouse = project.connect()
     except SetupError:
         return []  # another check says that it cannot be opened
-    found = []
+    every, found = warehouse.every_column(), []
     for node in ours:
         _, schema, name = place = place_of(node)
-        there = [each.lower() for each in warehouse.columns_of(*place)]
+        there = [each.lower() for each in every.get(lowered(*place), {})]
         columns = (node["config"].get("meta") or {}).get("mlbridge_scores") or list(node["columns"])
         lacking = [each for each in columns[:4] if there and each not in there]
         if lacking:

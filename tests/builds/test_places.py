@@ -93,7 +93,7 @@ def test_compile_finds_them(run: Callable[..., Result], warehouse: duckdb.DuckDB
     shown = run("compile", "churned", "--relation", "own_main.churned_split")
     assert shown.exit_code == 0, shown.output
     scored = warehouse.sql(
-        f"select count(*), max(abs(s.probability_true - p.probability)) from ({shown.output}) as s "
+        f"select count(*), max(abs(s.probability_true - p.probability)) from ({shown.stdout}) as s "
         "join shelf.own_insight.ml_predictions as p on p.entity = s.customer_id::varchar and p.time = s.at"
     ).fetchall()
     assert scored[0][0] > 100
@@ -190,12 +190,20 @@ def test_what_else_a_project_builds_does_not_mind(crowded: Host, warm: Warm) -> 
 
 def test_the_ways_out_lead_out(crowded: Host, warm: Warm) -> None:
     aliases = {"monitor": {"ml_runs": {"+alias": "mlbridge_ml_runs"}}, "score": {"ml_predictions": {"+schema": "ml"}}}
+    project = crowded.path / "dbt_project.yml"
+    before = project.read_text()
     configure(crowded, models={"mlbridge": aliases})
     warm.dbt(crowded.path, "run")
     assert crowded.rows("select count(*) > 0 from mlbridge_ml_runs") == [(True,)]
     assert crowded.rows("select count(*) from main_ml.ml_predictions") == [(0,)]
     assert crowded.rows("select run_id from ml_runs") == [(1,)]
     assert finding(crowded, "names")[0]
+
+    # mlbridge's table of that name in another schema does not speak for the strange one.
+    project.write_text(before)
+    output = " ".join(warm.dbt(crowded.path, "run", "--select", "ml_predictions", ok=False).split())
+    assert "is there already, and is not mlbridge's: it lacks 'time', 'version'" in output
+    assert crowded.rows("select entity from ml_predictions") == [(7,)]
 
 
 def test_a_model_of_the_same_name(plain: Host, tmp_path: Path, warm: Warm) -> None:

@@ -138,6 +138,21 @@ def test_every_file_says_what_it_is_of(warehouse: duckdb.DuckDBPyConnection, tmp
     assert {each.name for each in (folder / "current").iterdir()} == {FACTS, *(f"{name}.parquet" for name in TABLES)}
 
 
+def test_the_catalog_is_asked_once_which_tables_there_are(warehouse: duckdb.DuckDBPyConnection) -> None:
+    asked = []
+
+    class Counting:
+        def execute(self, query: str) -> duckdb.DuckDBPyConnection:
+            asked.append(query)
+            return warehouse.execute(query)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(warehouse, name)
+
+    build(Counting(), 1)
+    assert len([query for query in asked if "information_schema" in query]) == 1
+
+
 def test_a_copy_that_followed_the_link_is_published_to_again(warehouse: duckdb.DuckDBPyConnection) -> None:
     current = build(warehouse, 1) / "current"
     made = current.resolve()

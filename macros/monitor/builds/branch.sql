@@ -17,8 +17,8 @@
       {%- do found.update({node.unique_id: [name, stages[node.name[name | length + 1:]]]}) -%}
     {%- endfor -%}
   {%- endfor -%}
-  {%- for node in nodes if mlbridge.is_scores(node) -%}
-    {%- do found.update({node.unique_id: [node.name[10:], 'score']}) -%}
+  {%- for id, node in mlbridge.scores_nodes().items() -%}
+    {%- do found.update({id: [node.name[10:], 'score']}) -%}
   {%- endfor -%}
   {%- set ahead = found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list -%}
   {%- for id in ahead -%}{#- the list grows during the loop: a traversal upstream -#}

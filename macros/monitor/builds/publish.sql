@@ -20,10 +20,10 @@
     `ml_predictions_latest`, which costs more than all others and is in `ml_predictions`. `Project.published_tables` in Python gives
     the same.
   -#}
-  {%- set tables, written_into = {}, mlbridge.written_into() -%}
+  {%- set tables, written_into, scores = {}, mlbridge.written_into(), mlbridge.scores_nodes() -%}
   {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
   {%- for node in models if node.unique_id not in written_into and (
-      node.package_name == 'mlbridge' and node.name != 'ml_predictions_latest' or mlbridge.is_scores(node)) -%}
+      node.package_name == 'mlbridge' and node.name != 'ml_predictions_latest' or node.unique_id in scores) -%}
     {%- do tables.update({node.name: [node.database, node.schema, node.alias]}) -%}
   {%- endfor -%}
   {{ return(tables) }}
