@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SCORING_BATCH_ROWS = 50_000
 # The values of a column by row; None if all are NULL.
-Values: TypeAlias = Sequence[object] | Array | None
+Values: TypeAlias = "Sequence[object] | Array | None"
 Answer: TypeAlias = dict[str, Values]
 # A batch, the columns of `predicted`, and the reasons of rows that were not scored, None if all were.
 Scored: TypeAlias = tuple["pa.RecordBatch", Answer, list[str | None] | None]

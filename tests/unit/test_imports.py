@@ -182,3 +182,17 @@ def test_a_node_with_nothing_to_do_imports_no_model() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"pandas", "pyarrow", "scipy", "sklearn", "joblib", "skops"}.isdisjoint(loaded)
+
+
+def test_a_build_that_only_publishes_imports_no_arrays(tmp_path: Path) -> None:
+    code = """
+import sys, duckdb
+from mlbridge.publication.publish import publish
+session = duckdb.connect(sys.argv[1])
+session.execute("create table ml_runs as select 1 as one")
+assert publish(session, {"ml_runs": ("small", "main", "ml_runs")}, "dev", "1", "2024-07-02 00:00:00", "0.9.0")
+print(*sorted({name.split('.')[0] for name in sys.modules}))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "small.duckdb")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {"numpy", "pandas", "pyarrow"}.isdisjoint(loaded)
