@@ -276,6 +276,13 @@ def test_what_comes_back_twice_is_of_the_incident_that_lasts() -> None:
     assert set(builds(world)["incident"]) == {f"alerts of a since {STORY[1]}"}
 
 
+def test_what_comes_back_is_of_an_incident_that_cannot_be_judged_meanwhile() -> None:
+    """That x is over is known in window 6, two judged windows after it alerted: y comes back before."""
+    world = World(windows=STORY).drifts("a", "x", 1, 2).mutes("a", "x", 3, 4).drifts("a", "y", 1, 4, 5, 6)
+    found = builds(world)
+    assert set(found["incident"]) == {f"alerts of a since {STORY[1]}"}
+
+
 def test_another_version_in_use_takes_the_names_that_began_with_the_one_before() -> None:
     """Only the alerts of versions in use are known: a name may change when its first alert is of one no more."""
     before = World(windows=STORY[:7]).drifts("a", "x", 3, 4, 5, 6).drifts("b", "y", 4, 5, 6, source="a")

@@ -5,6 +5,7 @@
 -- neighbours, may change it. `ml_alerts` puts losses of performance beside drift.
 {%- set alike = 'alerts.origin, alerts.window_days, alerts.about, alerts.needs_outcomes' %}
 {%- set of_alike = 'partition by ' ~ alike ~ ' order by alerts.since, alerts.model, alerts.what' %}
+{%- set of_group = 'partition by ' ~ alike ~ ', alerts.group_since' %}
 {%- set before = 'rows between unbounded preceding and 1 preceding' %}
 {%- set up_to_this = 'rows between unbounded preceding and current row' %}
 with lasting as (
@@ -15,7 +16,8 @@ with lasting as (
         needs_outcomes,
         since,
         min(also_in) as also_in,
-        max(window_start) as lasts_until
+        -- the window with which it is over; NULL where none after it is judged
+        case when count(*) = count(next_start) then max(next_start) end as over_in
     from {{ ref('int_ml_lasting_alerts') }}
     group by model, about, what, needs_outcomes, since
 ),
@@ -61,7 +63,10 @@ together as (
 lived as (
     select
         alerts.*,
-        max(alerts.lasts_until) over (partition by {{ alike }}, alerts.group_since) as group_until
+        case
+            when count(*) over ({{ of_group }}) = count(alerts.over_in) over ({{ of_group }})
+                then max(alerts.over_in) over ({{ of_group }})
+        end as group_over_in
     from together as alerts
 ),
 
@@ -76,7 +81,7 @@ returned as (
         on
             {{ mlbridge.same('alerts', 'earlier', 'model, what') }}
             and alerts.since > earlier.since
-            and alerts.since <= earlier.group_until
+            and (alerts.since < earlier.group_over_in or earlier.group_over_in is null)
     group by alerts.model, alerts.what, alerts.since
 ),
 

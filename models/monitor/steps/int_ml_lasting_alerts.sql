@@ -44,6 +44,7 @@ final as (
         max(case when coalesce(alerts.place - alerts.place_before, 2) > 1 then alerts.window_start end) over (
             {{ of_one }} rows between unbounded preceding and current row
         ) as since,
+        alerts.next_start,
         alerts.is_alert = 1 and alerts.next_start is null as is_current,
         case
             when
