@@ -219,8 +219,9 @@ create table int_ml_alert_candidates as
 select
     model, version, 'drift' as about, 'drift of ' || feature as what, feature, cast(null as text) as kind,
     cast(null as text) as slice, window_start, window_end, min(baseline) filter (alert) as baseline,
+    (feature = 'ml_target')::int as needs_outcomes,
     max(alert::int) as is_alert, max(alert::int) * (1 + (hash(feature) % 3 = 0)::int) as severity, 0 as is_missing,
-    'Ask who changed it.' as action,
+    'Ask who changed it.' as action, min(metric) filter (alert) as metric,
     string_agg(
         metric || ' ' || round(value, 4) || ' against ' || baseline || ' (threshold ' || round(threshold, 4) || ')',
         ', '

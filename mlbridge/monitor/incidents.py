@@ -24,25 +24,12 @@ order by
     case about when 'build' then 1 when 'performance' then 2 when 'drift' then 4 else 3 end,
     since, incident
 """
-# Of performance with the metric that alerts, which the message begins with: the spec's, else the first by name.
 ALERTS = """
 select
-    a.incident, a.model, a.what, a.since, a.message, a.severity, a.action, a.feature, a.baseline, a.kind, a.slice,
-    a."window", a.version, p.metric
-from ml_alerts as a
-left join (
-    select
-        p.model, p.version, p.slice, p.kind, p."window",
-        coalesce(max(case when p.metric = h.metric then p.metric end), min(p.metric)) as metric
-    from ml_performance as p
-    inner join ml_health as h on p.model = h.model
-    where p.alert
-    group by p.model, p.version, p.slice, p.kind, p."window"
-) as p
-    on a.model = p.model and a.version = p.version and a.slice = p.slice and a.kind = p.kind and a."window" = p."window"
-where a.is_current
-order by
-    case a.severity when 'act' then 1 when 'look' then 2 else 3 end, a.about desc, a.since, a.model, a.what
+    incident, model, what, since, message, severity, action, feature, baseline, kind, slice, metric, "window", version
+from ml_alerts
+where is_current
+order by case severity when 'act' then 1 when 'look' then 2 else 3 end, about desc, since, model, what
 """
 
 
@@ -80,7 +67,7 @@ order by model, n desc, muted
 
 
 class Alert(NamedTuple):
-    """A current row of `ml_alerts`: `feature` and `baseline` of drift, `kind` to `metric` of performance, else None."""
+    """A current row of `ml_alerts`: `feature` and `baseline` of drift, `kind` and `slice` of performance, else None."""
 
     model: str
     what: str
@@ -92,7 +79,7 @@ class Alert(NamedTuple):
     baseline: str | None
     kind: str | None
     slice: str | None
-    metric: str | None
+    metric: str
     window: pd.Timestamp
     version: int
 

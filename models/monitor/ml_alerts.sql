@@ -1,10 +1,12 @@
 {{ mlbridge.output('table') }}
-{%- set of_incident = 'partition by alerts.origin, alerts.incident_since'
-    ~ ' order by alerts.about, alerts.since, alerts.model rows between unbounded preceding and current row' %}
+{%- set of_incident = 'partition by alerts.origin, alerts.window_days, alerts.incident_since'
+    ~ ' order by alerts.needs_outcomes, alerts.about, alerts.since, alerts.model'
+    ~ ' rows between unbounded preceding and current row' %}
 with alerts as (
     select
         lasting.*,
         causes.origin,
+        causes.window_days,
         causes.cause_since,
         lasting.window_start <= causes.also_in as is_fresh
     from {{ mlbridge.rows_of(ref('int_ml_lasting_alerts')) }} as lasting
@@ -15,12 +17,20 @@ with alerts as (
 beside as (
     select
         alerts.*,
-        -- where a loss of performance begins: the newest drift of its model, beyond notes, or drift that begins too
+        -- where a loss of performance begins: the newest drift of its model, beyond notes, or drift that begins too, of
+        -- what is known as early
         coalesce(
             max(case when alerts.about = 'drift' and alerts.severity > 1 then alerts.cause_since end)
                 over (partition by alerts.model, alerts.window_start),
-            max(case when alerts.about = 'drift' and alerts.is_fresh then alerts.cause_since end)
-                over (partition by alerts.origin, alerts.window_start)
+            max(case
+                when alerts.about = 'drift' and alerts.needs_outcomes = 0 and alerts.is_fresh then alerts.cause_since
+            end) over (partition by alerts.origin, alerts.window_days, alerts.window_start),
+            case
+                when alerts.needs_outcomes = 1
+                    then
+                        max(case when alerts.about = 'drift' and alerts.is_fresh then alerts.cause_since end)
+                            over (partition by alerts.model, alerts.window_start)
+            end
         ) as drift_since
     from alerts
 ),
@@ -67,6 +77,7 @@ final as (
         alerts.baseline,
         alerts.kind,
         alerts.slice,
+        alerts.metric,
         case
             when alerts.is_current
                 then

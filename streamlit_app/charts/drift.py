@@ -8,7 +8,19 @@ import altair as alt
 import pandas as pd
 
 from mlbridge.app import fmt
-from mlbridge.app.charts.marks import CROWDED, GRADIENT, GREY, MANY, RING, TOP, by_number, layered, ringed, time_axis
+from mlbridge.app.charts.marks import (
+    CROWDED,
+    GRADIENT,
+    GREY,
+    MANY,
+    RING,
+    TOP,
+    by_number,
+    layered,
+    ringed,
+    time_axis,
+    tips,
+)
 
 USUAL = ["rgba(70, 140, 200, 0.07)", "rgba(50, 125, 190, 0.8)"]
 CHOSEN = "#A8328F"  # differs from the shades of the map and from the background of both themes
@@ -111,7 +123,7 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
     """Draw every metric of a feature over the windows, each on a scale of its own: a chart by metric.
 
     The scale fits the windows that can be compared with whole ones: values from a few rows may be many times as
-    large.
+    large. Where windows are crowded, only those that cannot be compared have points that can be seen.
     """
     tooltip = [
         alt.Tooltip("metric:N"),
@@ -130,13 +142,13 @@ def drift_history(frame: pd.DataFrame, size: str) -> dict[str, alt.LayerChart]:
         y = alt.Y("value:Q", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(tickCount=3))
         pale = alt.condition(alt.datum.is_comparable, alt.value(1), alt.value(0.3))
         windows = rows["window"].nunique()
+        shown = rows[~rows["is_comparable"]] if windows > CROWDED else rows
+        points = alt.Chart(shown).mark_point(size=by_number(windows, 40, 20, 20), filled=True, clip=True)
         layers = [
             base.mark_line(color=GREY, strokeDash=[2, 3], clip=True).encode(y=alt.Y("threshold:Q", title=None)),
             base.mark_line(strokeWidth=by_number(windows, 2, 2, 1), clip=True).encode(y=y),
-            # Where windows are crowded, the points are there for the tips only.
-            base.mark_point(size=by_number(windows, 40, 20, 8), filled=True, clip=True).encode(
-                y=y, opacity=alt.value(0) if windows > CROWDED else pale, tooltip=tooltip
-            ),
+            *([] if shown.empty else [points.encode(x=time_axis("window", size), y=y, opacity=pale, tooltip=tooltip)]),
+            *tips(base, windows, y=y, tooltip=tooltip),
             *ringed(rows, x=time_axis("window", size), y=y),
         ]
         charts[str(metric)] = layered(*layers).properties(height=120, width="container")

@@ -78,6 +78,11 @@ def by_number(windows: int, few: int, many: int, crowded: int) -> int:
     return few if windows <= MANY else many if windows <= CROWDED else crowded
 
 
+def tips(base: alt.Chart, windows: int, **encoded: Any) -> list[alt.Chart]:
+    """Return a layer of points that are there for their tips only, where windows are too crowded to see points."""
+    return [base.mark_point(filled=True, size=60, opacity=0, clip=True).encode(**encoded)] if windows > CROWDED else []
+
+
 def ringed(frame: pd.DataFrame, **where: alt.X | alt.Y | alt.YOffset) -> list[alt.Chart]:
     """Return a layer with a ring around each alert, or no layer if there are no alerts."""
     alerts = frame[frame["alert"].astype(bool)]

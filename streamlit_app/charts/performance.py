@@ -20,6 +20,7 @@ from mlbridge.app.charts.marks import (
     layered,
     ringed,
     time_axis,
+    tips,
 )
 
 MOST_SHAPES = 8  # up to this many versions are distinguished by shape
@@ -32,7 +33,8 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
 
     One line per version and kind; if there are few versions, each has a shape of its own. The scale fits the windows
     that can be compared with others; one that cannot is pale, and may lie outside. With `baseline` a tick marks the
-    naive baseline. Where windows are crowded, bands and lines take the place of bars, points and ticks.
+    naive baseline. Where windows are crowded, bands and lines take the place of bars, points and ticks, but for the
+    points that a line does not show: of windows that cannot be compared, and of a version in its only window.
     """
     frame = frame.assign(version=frame["version"].map("version {}".format))
     whole = frame[frame["is_comparable"]] if frame["is_comparable"].any() else frame
@@ -41,7 +43,9 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
     versions = list(dict.fromkeys(frame["version"]))
     x = time_axis("window", size, frame["window"])
     base = alt.Chart(frame).encode(x=x)
-    y = alt.Y("value:Q", title=metric, scale=alt.Scale(domain=domain, nice=True), axis=alt.Axis(tickCount=5))
+    # a band would take zero into the scale
+    scale = alt.Scale(domain=domain, nice=True, zero=False)
+    y = alt.Y("value:Q", title=metric, scale=scale, axis=alt.Axis(tickCount=5))
     kind = alt.Color("kind:N", scale=alt.Scale(domain=KINDS), legend=TOP)
     tooltip = [
         alt.Tooltip("window:T", title="window from", format="%-d %b %Y"),
@@ -54,18 +58,19 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
         alt.Tooltip("baseline:Q", title="naive baseline", format=".4g"),
         alt.Tooltip("n:Q", title="rows", format=","),
     ]
-    crowded = frame["window"].nunique() > CROWDED
-    size_of = by_number(frame["window"].nunique(), 64, 30, 8)
-    points = base.mark_point(filled=True, size=size_of, clip=True).encode(
-        y=y, color=kind, opacity=alt.value(0) if crowded else pale, tooltip=tooltip
-    )
-    if 1 < len(versions) <= MOST_SHAPES:
+    windows = frame["window"].nunique()
+    crowded = windows > CROWDED
+    is_alone = ~frame.duplicated(["version", "kind"], keep=False)
+    shown = frame[~frame["is_comparable"] | is_alone] if crowded else frame
+    points = alt.Chart(shown).mark_point(filled=True, size=by_number(windows, 64, 30, 30), clip=True)
+    points = points.encode(x=x, y=y, color=kind, opacity=pale, tooltip=tooltip)
+    if 1 < len(versions) <= MOST_SHAPES and not crowded:
         points = points.encode(shape=alt.Shape("version:N", scale=alt.Scale(domain=versions), legend=SHAPES))
     threshold = alt.Y("threshold:Q", title=metric)
     layers = [
         base.mark_line(strokeDash=[2, 3], color=GREY, clip=True).encode(y=threshold, detail=["version:N", "kind:N"]),
         (base.mark_area(clip=True) if crowded else base.mark_rule(strokeWidth=2, clip=True)).encode(
-            y=alt.Y("low:Q", title=metric),
+            y=alt.Y("low:Q", title=metric, scale=scale),
             y2="high:Q",
             color=kind,
             opacity=alt.value(0.2)
@@ -80,14 +85,15 @@ def history(frame: pd.DataFrame, metric: str, size: str, height: int = 280, base
             for name, dash in DASHES.items()
             if (frame["kind"] == name).any()
         ),
-        points,
+        *([] if shown.empty else [points]),
+        *tips(base, windows, y=y, tooltip=tooltip),
         *ringed(frame, x=x, y=y),
     ]
     if baseline:
         tick = base.mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=20, clip=True)
         line = base.mark_line(color=GREY, strokeWidth=1, clip=True).encode(detail=["version:N", "kind:N"])
         layers.append((line if crowded else tick).encode(y=alt.Y("baseline:Q", title=metric)))
-    alone = frame[~frame.duplicated(["version", "kind"], keep=False)]
+    alone = frame[is_alone]
     if len(alone):  # a line through one window has no length
         tick = alt.Chart(alone).mark_tick(color=GREY, thickness=2, orient="horizontal", bandSize=30, clip=True)
         layers.append(tick.encode(x=x, y=threshold))

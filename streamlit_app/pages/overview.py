@@ -289,8 +289,10 @@ def figure_of(found: monitor.Alert) -> tuple[str, dict[str, str]]:
         return "drift", {
             "version": version, "feature": found.feature, "window": day, "baseline": found.baseline or "training",
         }  # fmt: skip
-    chosen = {"version": version, "slice": found.slice or "all", "window": f"{found.window:%Y-%m-%d}"}
-    return "performance", chosen if found.metric is None else {**chosen, "metric": found.metric}
+    return "performance", {
+        "version": version, "slice": found.slice or "all", "window": f"{found.window:%Y-%m-%d}",
+        "metric": found.metric,
+    }  # fmt: skip
 
 
 def muted(row: Any) -> None:

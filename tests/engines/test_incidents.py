@@ -29,7 +29,9 @@ class World:
     alerts: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     windows: pd.DatetimeIndex = field(default_factory=lambda: WINDOWS)
-    outcomes_after: int = 0  # how many windows later the performance of one is known
+    daily: dict[str, pd.DatetimeIndex] = field(default_factory=dict)  # the windows of models that are watched by day
+    muted: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    outcomes_after: int = 0  # how many windows later the outcomes of one are known
 
     def drifts(self, model: str, feature: str, *windows: int, source: str | None = None) -> World:
         """Let a feature alert in some windows."""
@@ -37,25 +39,35 @@ class World:
         self.alerts[model, f"drift of {feature}"] = list(windows)
         return self
 
-    def fails(self, model: str, *windows: int, source: str | None = None) -> World:
+    def fails(self, model: str, *windows: int, source: str | None = None, kind: str = "realized") -> World:
         """Let the performance of a model alert in some windows."""
         self.sources[model] = source or self.sources.get(model, model)
-        self.alerts[model, "realized performance"] = list(windows)
+        self.alerts[model, f"{kind} performance"] = list(windows)
+        return self
+
+    def mutes(self, model: str, feature: str, *windows: int) -> World:
+        """Let a feature be judged in all windows but some."""
+        self.muted[model, f"drift of {feature}"] = list(windows)
         return self
 
 
 def candidates(world: World) -> pd.DataFrame:
     """Give `int_ml_alert_candidates`: every window of all that is watched, and the first build that knows of it."""
+    late = ("realized performance", "drift of ml_target")
     rows = [
         {
             "model": model, "version": 1, "about": "drift" if what.startswith("drift") else "performance", "what": what,
             "feature": what.removeprefix("drift of ") if what.startswith("drift") else None, "kind": None,
-            "slice": None, "window_start": start, "window_end": start + pd.offsets.MonthBegin(), "baseline": "training",
-            "is_alert": int(number in windows), "severity": 2, "is_missing": 0, "action": "a", "figures": "f",
-            "build": number + (0 if what.startswith("drift") else world.outcomes_after),
+            "slice": None, "window_start": start, "window_end": start + all_windows.freq, "baseline": "training",
+            "needs_outcomes": int(what in late), "is_alert": int(number in windows),
+            "severity": 1 if what == "drift of ml_target" else 2, "is_missing": 0, "action": "a", "metric": "m",
+            "figures": "f",
+            "build": number + (world.outcomes_after if what in late else 0),
         }
         for (model, what), windows in world.alerts.items()
-        for number, start in enumerate(world.windows)
+        for all_windows in [world.daily.get(model, world.windows)]
+        for number, start in enumerate(all_windows)
+        if number not in world.muted.get((model, what), ())
     ]  # fmt: skip
     return pd.DataFrame(rows).astype({"feature": "string", "kind": "string", "slice": "string"})
 
@@ -63,9 +75,12 @@ def candidates(world: World) -> pd.DataFrame:
 @contextmanager
 def judged(world: World) -> Iterator[duckdb.DuckDBPyConnection]:
     """Run the package's SQL from the alerts to `ml_incidents` as views; `build` chooses what is known."""
-    declared = " union all ".join(
-        f"select '{model}' as model, '{source}' as source, '{source}' as origin"
-        for model, source in world.sources.items()
+    sources, declared = (
+        " union all ".join(f"select '{model}' as model, {of_model(model)}" for model in world.sources)
+        for of_model in (
+            lambda model: f"'{world.sources[model]}' as source, '{world.sources[model]}' as origin",
+            lambda model: f"{1 if model in world.daily else 31} as window_days",
+        )
     )
     findings = pd.DataFrame(world.findings or [FINDINGS]).assign(since=WINDOWS[-1])
     given = {
@@ -77,7 +92,8 @@ def judged(world: World) -> Iterator[duckdb.DuckDBPyConnection]:
     }
     with pytest.MonkeyPatch.context() as patched, duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'; set variable build = 1000")
-        patched.setattr(package().names["mlbridge"], "model_sources", lambda: declared)
+        patched.setattr(package().names["mlbridge"], "model_sources", lambda: sources)
+        patched.setattr(package().names["mlbridge"], "declared_models", lambda: declared)
         for name, rows in given.items():
             connection.register("rows", rows)
             connection.execute(f"create table {name} as from rows")
@@ -146,12 +162,13 @@ def test_a_feature_that_a_model_reads_alone_is_of_the_same_line() -> None:
         # what has interruptions is not the cause of all that begins meanwhile
         (World().drifts("a", "x", 1, 3, 4, 5).drifts("a", "y", 3, 4, 5), [1, 3]),
         (World().drifts("a", "x", 0, 1, 2, 4, 5).drifts("a", "y", 4, 5), [0, 4]),
+        (World().drifts("a", "x", 2, 4, 5, source="s").mutes("a", "x", 3).drifts("b", "y", 4, 5, source="s"), [2, 4]),
         # performance that fails before anything has drifted is no effect of the drift that comes later
         (World().fails("a", 1, 2, 3, 4, 5).drifts("a", "x", 2, 3, 4, 5), [1, 2]),
     ],
     ids=[
         "two sources", "two times in one source", "two times in one model", "over", "came back",
-        "interrupted", "interrupted later", "failed before",
+        "interrupted", "interrupted later", "next to a muted window", "failed before",
     ],
 )  # fmt: skip
 def test_two_independent_causes_are_two_lines(world: World, since: list[int]) -> None:
@@ -209,6 +226,71 @@ def test_outcomes_that_come_late_rename_nothing() -> None:
     }
 
 
+@pytest.mark.parametrize("began", [3, 4])
+def test_drift_of_outcomes_that_come_late_renames_nothing(began: int) -> None:
+    """Neither what began after the outcomes drifted, nor what began in the same window in another model."""
+    world = World(windows=STORY, outcomes_after=2).drifts("a", "ml_target", 3, 4, 5, 6, 7)
+    found = builds(world.drifts("b", "x", *range(began, 9), source="a").fails("b", *range(began, 9), kind="estimated"))
+    own = found[found["model"] == "b"]
+    assert set(own["incident"]) == {f"alerts of b since {STORY[began]}"}
+    assert set(own["what"]) == {"drift of x", "estimated performance"}
+
+
+def test_realized_performance_renames_no_estimated_one() -> None:
+    world = World(windows=STORY, outcomes_after=2).fails("a", 4, 5, 6, 7, kind="estimated")
+    found = builds(world.fails("a", 3, 4, 5, 6, 7))
+    assert found.groupby("what")["incident"].agg(set).to_dict() == {
+        "estimated performance": {f"alerts of a since {STORY[4]}"},
+        "realized performance": {f"alerts of a since {STORY[3]}"},
+    }
+
+
+@pytest.mark.parametrize("began", [0, 14])
+def test_windows_of_other_lengths_are_of_other_incidents(began: int) -> None:
+    """A window of a month is known a month after its first day, by when what is watched by day has its names."""
+    world = World(windows=STORY[:2], daily={"b": pd.date_range(STORY[0], STORY[2], freq="D", inclusive="left")})
+    world.drifts("a", "x", 0, 1, source="s").drifts("b", "y", *range(began, 59), source="s").fails("b", 58)
+    found = lines(world)
+    assert sorted(found["incident"]) == [
+        f"alerts of a since {STORY[0]}",
+        f"alerts of b since {STORY[0] + pd.Timedelta(days=began)}",
+    ]
+
+
+def test_what_comes_back_is_of_the_newest_of_its_incidents_that_lasts() -> None:
+    world = World(windows=STORY).drifts("a", "x", 1, 2, 5, 6, 9, 10)
+    found = builds(world.drifts("a", "y", *range(1, 7)).drifts("a", "z", *range(5, 11)))
+    names = found.groupby(["what", "since"])["incident"].agg(list).map(set).to_dict()
+    first, second = ({f"alerts of a since {STORY[number]}"} for number in (1, 5))
+    assert names == {
+        ("drift of x", STORY[1]): first,
+        ("drift of x", STORY[5]): first,
+        ("drift of x", STORY[9]): second,
+        ("drift of y", STORY[1]): first,
+        ("drift of z", STORY[5]): second,
+    }
+
+
+def test_what_comes_back_twice_is_of_the_incident_that_lasts() -> None:
+    world = World(windows=STORY).drifts("a", "x", 1, 2, 5, 6, 9, 10).drifts("a", "y", *range(1, 11))
+    assert set(builds(world)["incident"]) == {f"alerts of a since {STORY[1]}"}
+
+
+def test_what_comes_back_is_of_an_incident_that_cannot_be_judged_meanwhile() -> None:
+    """That x is over is known in window 6, two judged windows after it alerted: y comes back before."""
+    world = World(windows=STORY).drifts("a", "x", 1, 2).mutes("a", "x", 3, 4).drifts("a", "y", 1, 4, 5, 6)
+    found = builds(world)
+    assert set(found["incident"]) == {f"alerts of a since {STORY[1]}"}
+
+
+def test_another_version_in_use_takes_the_names_that_began_with_the_one_before() -> None:
+    """Only the alerts of versions in use are known: a name may change when its first alert is of one no more."""
+    before = World(windows=STORY[:7]).drifts("a", "x", 3, 4, 5, 6).drifts("b", "y", 4, 5, 6, source="a")
+    after = World(windows=STORY[:7]).drifts("b", "y", 4, 5, 6, source="a")
+    assert set(lines(before)["incident"]) == {f"alerts of a since {STORY[3]}"}
+    assert set(lines(after)["incident"]) == {f"alerts of b since {STORY[4]}"}
+
+
 @pytest.mark.parametrize("flipped", [4, 5, 6])
 def test_a_window_that_is_measured_again_renames_nothing(flipped: int) -> None:
     """One that alerted does not any more, while the alert goes on; and the other way."""
@@ -219,6 +301,14 @@ def test_a_window_that_is_measured_again_renames_nothing(flipped: int) -> None:
         for found in (windows, others)
     )
     assert before["incident"].tolist() == after["incident"].tolist()
+
+
+@pytest.mark.parametrize(("flipped", "since"), [(4, 4), (5, 3), (6, 3)])
+def test_only_the_second_window_measured_again_parts_what_began_in_it(flipped: int, since: int) -> None:
+    """That x goes on in the window in which y begins is what holds them together."""
+    others = [number for number in (3, 4, 5, 6, 7) if number != flipped]
+    world = World(windows=STORY[:8]).drifts("a", "x", *others).drifts("b", "y", 4, 5, 6, 7, source="a")
+    assert {3, since} == {STORY.get_loc(moment) for moment in lines(world)["since"]}
 
 
 CAUSE = range(2, 11)

@@ -153,17 +153,8 @@ def test_incidents_come_with_their_models_and_alerts(state: State) -> None:
         (MANY, "x", "<script> above", "look"), (MANY, "y", "another", "look"),
         (HOSTILE, "w", "noted", "note"), (MANY, "w", "noted", "note"),
     ]  # fmt: skip
-    assert {(each.slice, each.kind, each.feature, each.version) for each in many} == {("all", "realized", None, 1)}
-
-
-@pytest.mark.parametrize(("chosen_by", "metric"), [("roc_auc", "roc_auc"), ("f1", "another")])
-def test_an_alert_of_the_performance_names_the_metric_that_alerts(tmp_path: Any, chosen_by: str, metric: str) -> None:
-    """That by which versions are chosen, else the first by name."""
-    tables = watched.tables()
-    alert = {**tables["ml_alerts"][0], "model": BINARY, "version": 2, "window": datetime(2024, 6, 1)}
-    health = [{**each, "metric": chosen_by} for each in tables["ml_health"]]
-    state = watched.published(tmp_path, ml_alerts=[alert], ml_health=health)
-    assert [each.metric for alerts in monitor.incidents(state)["alerts"] for each in alerts] == [metric]
+    shown = {(each.slice, each.kind, each.metric, each.feature, each.version) for each in many}
+    assert shown == {("all", "realized", "accuracy", None, 1)}
 
 
 def test_nothing_is_wrong(tmp_path: Any) -> None:

@@ -230,7 +230,7 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
     ]  # fmt: skip
     alert = {"window": START, "window_end": AS_OF, "version": 1, "about": "performance", "since": START,
              "severity": "look", "action": "look at it.", "kind": "realized", "slice": "all",
-             "incident": "both"}  # fmt: skip
+             "metric": "accuracy", "incident": "both"}  # fmt: skip
     incident = {"severity": "look", "about": "performance", "since": START, "message": "m", "action": "look at it."}
     return {
         "ml_nodes": nodes,
@@ -250,7 +250,7 @@ def of_the_build(models: Sequence[str]) -> dict[str, handmade.Rows]:
             {**alert, "model": HOSTILE, "what": "w", "is_current": True, "message": "noted", "severity": "note"},
             {**alert, "model": MANY, "what": "z", "is_current": False, "message": "over", "incident": None},
             {**alert, "model": NUMBER, "what": "x", "is_current": True, "message": "one", "severity": "act",
-             "incident": "lost"},
+             "metric": "mae", "incident": "lost"},
         ],
         "ml_incidents": [
             {**incident, "incident": "both", "models": f"{MANY}, {HOSTILE}", "alerts": 4, "sources": "raw.shared"},

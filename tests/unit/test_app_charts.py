@@ -69,6 +69,32 @@ def test_where_windows_are_crowded_bands_and_lines_take_the_place_of_bars_and_ti
     assert drawn(121) == {"area"}
 
 
+@pytest.fixture
+def crowded(history: pd.DataFrame) -> pd.DataFrame:
+    """Half a year of days, of which the last is not over; a second version in its first window."""
+    days = pd.date_range("2024-01-01", periods=182)
+    frame = history.iloc[[0] * 182].assign(window=days, window_end=days + pd.DateOffset(days=1), rows_used=100)
+    frame = frame.assign(value=0.8 - 0.4 * (days == days[-1]), is_comparable=days < days[-1], metric="psi")
+    return pd.concat([frame, frame.iloc[[-2]].assign(version=2, value=0.7)], ignore_index=True)
+
+
+def test_where_windows_are_crowded_those_that_no_line_shows_have_points(crowded: pd.DataFrame) -> None:
+    def points(chart: Any) -> dict[str, list[float]]:
+        found = list(marks(chart, "point"))
+        assert not any("shape" in layer["encoding"] for layer, _ in found)
+        seen = [row["value"] for layer, rows in found if layer["mark"].get("opacity") != 0 for row in rows]
+        hidden = [row["value"] for layer, rows in found if layer["mark"].get("opacity") == 0 for row in rows]
+        return {"seen": seen, "hidden": hidden}
+
+    (band, _), *_ = marks(performance.history(crowded, "f1", "day"), "area")
+    assert band["encoding"]["y"]["scale"]["zero"] is False
+    every = crowded["value"].tolist()
+    assert points(performance.history(crowded, "f1", "day")) == {"seen": [0.4, 0.7], "hidden": every}
+    one = crowded[crowded["version"] == 1]
+    assert points(drift.drift_history(one, "day")["psi"]) == {"seen": [0.4], "hidden": one["value"].tolist()}
+    assert points(drift.drift_history(one.assign(is_comparable=True), "day")["psi"])["seen"] == []
+
+
 def test_a_line_marks_a_champion_within_the_windows_only(history: pd.DataFrame) -> None:
     promoted = pd.DataFrame(
         {

@@ -16,6 +16,7 @@ with drifted as (
         drift.{{ start }} as window_start,
         drift.window_end,
         drift.alert,
+        case when drift.feature = 'ml_target' then 1 else 0 end as needs_outcomes,
         drift.alert or drift.is_comparable as is_judged,
         case when drift.metric = 'null_share_change' and drift.value > 0 then 1 else 0 end as is_missing,
         case when drift.baseline = 'training' then '1 ' else '2 ' end || drift.metric as sort_key,
@@ -48,10 +49,13 @@ final as (
         watched.window_end,
         -- training where both baselines alert
         max(case when watched.alert then watched.baseline end) as baseline,
+        max(watched.needs_outcomes) as needs_outcomes,
         max(case when watched.alert then 1 else 0 end) as is_alert,
         max(case when watched.alert then watched.severity else 0 end) as severity,
         max(case when watched.alert then watched.is_missing else 0 end) as is_missing,
         max(watched.action) as action,
+        -- as it sorts them: the deciding metric, or that against training, first
+        substring(min(case when watched.alert then watched.sort_key end), 3) as metric,
         {{ mlbridge.joined('case when watched.alert then watched.sentence end', 'watched.sort_key') }} as figures
     from watched
     inner join {{ mlbridge.rows_of(ref('ml_champions')) }} as champions

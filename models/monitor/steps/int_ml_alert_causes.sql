@@ -1,8 +1,11 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
 -- Which alerts have one cause, by when they began and what the models read. It is decided by the windows up to the one
--- in which an alert begins, so that no later window changes it. `ml_alerts` puts losses of performance beside drift.
-{%- set of_one = 'partition by alerts.model, alerts.what order by alerts.since' %}
-{%- set of_origin = 'partition by alerts.origin, alerts.about order by alerts.since, alerts.model, alerts.what' %}
+-- in which an alert begins, so that no later window changes it, and apart for what is known when a window is over and
+-- for what needs its outcomes, which come late; another version in use, or a model that is measured later than its
+-- neighbours, may change it. `ml_alerts` puts losses of performance beside drift.
+{%- set alike = 'alerts.origin, alerts.window_days, alerts.about, alerts.needs_outcomes' %}
+{%- set of_alike = 'partition by ' ~ alike ~ ' order by alerts.since, alerts.model, alerts.what' %}
+{%- set of_group = 'partition by ' ~ alike ~ ', alerts.group_since' %}
 {%- set before = 'rows between unbounded preceding and 1 preceding' %}
 {%- set up_to_this = 'rows between unbounded preceding and current row' %}
 with lasting as (
@@ -10,11 +13,13 @@ with lasting as (
         model,
         about,
         what,
+        needs_outcomes,
         since,
         min(also_in) as also_in,
-        max(window_start) as lasts_until
+        -- the window with which it is over; NULL where none after it is judged
+        case when count(*) = count(next_start) then max(next_start) end as over_in
     from {{ ref('int_ml_lasting_alerts') }}
-    group by model, about, what, since
+    group by model, about, what, needs_outcomes, since
 ),
 
 origins as (
@@ -24,43 +29,60 @@ origins as (
     from {{ ref('int_ml_model_sources') }}
 ),
 
+declared as (
+    {{ mlbridge.declared_models() }}
+),
+
 begun as (
     select
         lasting.*,
-        coalesce(origins.origin, lasting.model) as origin
+        coalesce(origins.origin, lasting.model) as origin,
+        declared.window_days
     from lasting
     left join origins
         on lasting.model = origins.model
+    left join declared
+        on lasting.model = declared.model
 ),
 
 told_apart as (
     select
         alerts.*,
         -- what begins in a window, or in the next while that goes on, is of one cause
-        coalesce(alerts.since > max(alerts.also_in) over ({{ of_origin }} {{ before }}), true) as is_another
+        coalesce(alerts.since > max(alerts.also_in) over ({{ of_alike }} {{ before }}), true) as is_another
     from begun as alerts
 ),
 
 together as (
     select
         alerts.*,
-        max(case when alerts.is_another then alerts.since end) over ({{ of_origin }} {{ up_to_this }}) as group_since
+        max(case when alerts.is_another then alerts.since end) over ({{ of_alike }} {{ up_to_this }}) as group_since
     from told_apart as alerts
 ),
 
 lived as (
     select
         alerts.*,
-        max(alerts.lasts_until) over (partition by alerts.origin, alerts.about, alerts.group_since) as group_until
+        case
+            when count(*) over ({{ of_group }}) = count(alerts.over_in) over ({{ of_group }})
+                then max(alerts.over_in) over ({{ of_group }})
+        end as group_over_in
     from together as alerts
 ),
 
 returned as (
     select
-        alerts.*,
-        -- what comes back while others that it began with go on is of their cause still
-        coalesce(alerts.since > max(alerts.group_until) over ({{ of_one }} {{ before }}), true) as is_new
+        alerts.model,
+        alerts.what,
+        alerts.since,
+        max(earlier.group_since) as cause_since
     from lived as alerts
+    inner join lived as earlier
+        on
+            {{ mlbridge.same('alerts', 'earlier', 'model, what') }}
+            and alerts.since > earlier.since
+            and (alerts.since < earlier.group_over_in or earlier.group_over_in is null)
+    group by alerts.model, alerts.what, alerts.since
 ),
 
 final as (
@@ -69,9 +91,13 @@ final as (
         alerts.what,
         alerts.since,
         alerts.origin,
+        alerts.window_days,
         alerts.also_in,
-        max(case when alerts.is_new then alerts.group_since end) over ({{ of_one }} {{ up_to_this }}) as cause_since
-    from returned as alerts
+        -- what comes back while others that it began with go on is of their cause still
+        coalesce(returned.cause_since, alerts.group_since) as cause_since
+    from lived as alerts
+    left join returned
+        on {{ mlbridge.same('alerts', 'returned', 'model, what, since') }}
 )
 
 select * from final

@@ -34,17 +34,24 @@ final as (
         alerts.window_start,
         alerts.window_end,
         alerts.baseline,
+        alerts.needs_outcomes,
         alerts.is_alert,
         case when alerts.is_alert = 1 then alerts.severity else alerts.severity_before end as severity,
         alerts.is_missing,
         alerts.action,
+        alerts.metric,
         alerts.figures,
         max(case when coalesce(alerts.place - alerts.place_before, 2) > 1 then alerts.window_start end) over (
             {{ of_one }} rows between unbounded preceding and current row
         ) as since,
+        alerts.next_start,
         alerts.is_alert = 1 and alerts.next_start is null as is_current,
         case
-            when alerts.place_after = alerts.place + 1 and alerts.alerts_after = 1 then alerts.next_start
+            when
+                alerts.place_after = alerts.place + 1
+                and alerts.alerts_after = 1
+                and alerts.next_start <= alerts.window_end
+                then alerts.next_start
             else alerts.window_start
         end as also_in
     from kept as alerts

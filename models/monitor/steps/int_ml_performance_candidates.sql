@@ -34,6 +34,7 @@ final as (
         {{ mlbridge.quoted('window') }} as window_start,
         window_end,
         alert,
+        case when kind = 'realized' then 1 else 0 end as needs_outcomes,
         alert or muted is null as is_judged,
         0 as is_missing,
         case when is_deciding = 1 then '1 ' else '2 ' end || metric as sort_key,
