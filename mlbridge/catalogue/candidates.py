@@ -79,8 +79,8 @@ _CANDIDATES: Final = (
         name="xgboost",
         tasks=_BOTH,
         what="`XGBClassifier` or `XGBRegressor` of XGBoost: up to 200 trees, 5 deep, until `validation` gets no better",
-        features="numbers unchanged, missing values included; texts: categories, of more than 254 distinct values the "
-        "254 most frequent ones, rare and unseen values together",
+        features="numbers unchanged, missing values included; texts: categories, unseen values as missing; of more "
+        "than 254 distinct values the 254 most frequent ones, rare and unseen values together",
         why="more rows than memory holds: it reads them batch by batch",
         bytes_a_cell=2,
         extra="xgboost",

@@ -69,7 +69,7 @@ def test_in_one_batch_it_is_the_fit_of_xgboost_itself(target: str) -> None:
     row = branch.train()
     read = artifacts.load("it", row["artifact"], TRUSTED)
     rows = branch.rows("from late_split order by id[2:]::int")
-    texts = list(read[0].named_transformers_["coded"].categories_[-1])
+    texts = list(read[0].named_transformers_["frequent"].categories_[-1])
     known = {text: code for code, text in enumerate(texts[:-1])}
     carriers = {"AA": 0, "B6": 1, "UA": 2}
     inputs = np.array([[each["x"], np.nan if each["gap"] is None else each["gap"], each["seats"],
@@ -87,6 +87,21 @@ def test_in_one_batch_it_is_the_fit_of_xgboost_itself(target: str) -> None:
     best = by_hand.get_booster()[: by_hand.best_iteration + 1]
     assert _trees(row) == best.get_dump(dump_format="json", with_stats=True)
     assert len(texts) == 255
+
+
+def test_it_stops_by_the_loss_that_scoring_has_where_texts_are_unseen() -> None:
+    branch = _branch(features=["x", "port"])
+    port = "case when i < 1400 then 'p' || (10 + i % 40) else 'new' || i end"
+    late = "x + noise > case when i < 1400 and i % 40 > 20 then 1 else -1 end"
+    branch.split({"port": port, "is_late": late, "ml_split": SPLITS}, where="i < 2000")
+    row = branch.train()
+    stopped = artifacts.load("it", row["artifact"], TRUSTED)[-1].get_booster().attr("best_score")
+    (loss,) = (
+        each["value"] for each in json.loads(row["metrics"])
+        if (each["split"], each["slice"], each["metric"]) == ("validation", "all", "log_loss")
+    )  # fmt: skip
+    assert float(stopped) == pytest.approx(loss, rel=1e-5)
+    assert row["scoring_sql_note"] is None  # SQL gives for these rows what Python does
 
 
 def test_a_version_scores_as_sql_what_it_scores_in_python_and_the_gate_had_the_sampled_rows() -> None:
