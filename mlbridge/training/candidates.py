@@ -249,7 +249,7 @@ def _stock(node: str, name: str, inputs: Inputs) -> BaseEstimator:
         extra = CANDIDATES[name].extra
         raise TrainingError(
             f"{node}: the candidate '{name}' needs a package that is not installed: {error}. Install "
-            f"`mlbridge[{extra}]`, or take it out of the list."
+            f"`mlbridge{f'[{extra}]' if extra else ''}`, or take it out of the list."
         ) from error
 
 
