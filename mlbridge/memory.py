@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path("/")
-# By version of the control groups: the files of the limit and of what is used, and the reclaimable part of the latter.
+# By version of the control groups: the files of the limit and of what is used, and the prefix of the latter's parts.
 FILES = (
-    ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-    ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ("sys/fs/cgroup", "memory.max", "memory.current", ""),
+    ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
 )
+# Pages of files, which can be had back.
+RECLAIMABLE = ("inactive_file", "active_file")
 
 
 def free_bytes(root: Path = ROOT) -> int:
@@ -23,11 +25,12 @@ def free_bytes(root: Path = ROOT) -> int:
 
 def _left_in_groups(root: Path) -> Iterator[int]:
     for place in _groups(root):
-        for mount, limit, used, reclaimable in FILES:
+        for mount, limit, used, prefix in FILES:
             folder = root / mount / place
             most, taken = _number(folder / limit), _number(folder / used)
             if most is not None and taken is not None:
-                yield max(0, most - taken + _fields(folder / "memory.stat").get(reclaimable, 0))
+                parts = _fields(folder / "memory.stat")
+                yield max(0, most - taken + sum(parts.get(prefix + name, 0) for name in RECLAIMABLE))
 
 
 def _groups(root: Path) -> set[str]:

@@ -38,6 +38,7 @@
     'key_problem': mlbridge.key_problem(spec.entity, spec.time, spec.split.group, 'ml_split_relation'),
     'unique_id': model.unique_id | default(''),
     'compiled_path': model.compiled_path | default(none),
+    'refuse_memory': mlbridge.refuses_memory(),
   }) }}
 {% endmacro %}
 

@@ -18,8 +18,9 @@ class Candidate:
     `what` names the estimator, `features` describes its preprocessing, `why` says when it is a good choice; these are
     texts for the docs. `extra` is what `pip install 'mlbridge[...]'` adds for it; naming such a candidate in the spec
     trusts the types `trusts`, which its artifact holds beyond the closed list. `out_of_core` says whether it is fitted
-    batch by batch, on all rows, whatever a sample holds in memory. `bytes_a_cell` is how much memory a fit takes for
-    each number that it reads, beside the frame (`benchmarks/training_memory.py`).
+    batch by batch, on all rows, whatever a sample holds in memory. Beside the frame, a fit takes `bytes_a_cell` of
+    memory for each number that it reads, and `bytes_a_row` for each row and column of scores: one, or of more than two
+    classes one each (`benchmarks/training_memory.py`).
     """
 
     name: str
@@ -27,7 +28,8 @@ class Candidate:
     what: str
     features: str
     why: str
-    bytes_a_cell: float
+    bytes_a_cell: int = 0
+    bytes_a_row: int = 0
     extra: str | None = None
     trusts: tuple[str, ...] = ()
     out_of_core: bool = False
@@ -74,15 +76,16 @@ _CANDIDATES: Final = (
         features=_CODES + "; the codes count as categories",
         why="usually the most accurate with many rows",
         bytes_a_cell=30,
+        bytes_a_row=16,
     ),
     Candidate(
         name="xgboost",
         tasks=_BOTH,
         what="`XGBClassifier` or `XGBRegressor` of XGBoost: up to 200 trees, 5 deep, until `validation` gets no better",
-        features="numbers unchanged, missing values included; texts: categories, of more than 254 distinct values the "
-        "254 most frequent ones, rare and unseen values together",
+        features="numbers unchanged, missing values included; texts: categories, unseen values as missing; of more "
+        "than 254 distinct values the 254 most frequent ones, rare and unseen values together",
         why="more rows than memory holds: it reads them batch by batch",
-        bytes_a_cell=2,
+        bytes_a_row=40,
         extra="xgboost",
         trusts=("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
         out_of_core=True,
@@ -101,16 +104,14 @@ def default_candidates(task: str) -> tuple[str, ...]:
     return tuple(name for name in candidates_for(task) if CANDIDATES[name].extra is None)
 
 
+def is_stock(name: str) -> bool:
+    """Return whether a candidate is one of these; others are a user's own."""
+    return name in CANDIDATES
+
+
 def is_out_of_core(name: str) -> bool:
     """Return whether a candidate is fitted batch by batch; those of a user's own are not."""
     return name in CANDIDATES and CANDIDATES[name].out_of_core
-
-
-def bytes_a_cell(name: str) -> float:
-    """Return how much memory a fit takes for each number; one of a user's own counts as the hungriest of the stock."""
-    return (
-        CANDIDATES[name] if name in CANDIDATES else max(_CANDIDATES, key=lambda each: each.bytes_a_cell)
-    ).bytes_a_cell
 
 
 def trusted_with(names: Iterable[str]) -> tuple[str, ...]:

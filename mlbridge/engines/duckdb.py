@@ -17,6 +17,7 @@ from mlbridge.engines.reader import Credentials, MissingRelationError, Parameter
 from mlbridge.engines.rights import READ, WRITE, Right, trial
 from mlbridge.engines.session import Relation, Session
 from mlbridge.errors import SetupError
+from mlbridge.memory import free_bytes
 from mlbridge.typing import Document, Json, Value
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "duckdb"
 COPY = "ml_copied"
+LEAST_MEMORY = 500 * 2**20  # what a copy may take however little is free
 # The types of a server's columns that a copy of its rows has too. A decimal arrives as a double, a text as a text.
 HELD = (*exp.DataType.INTEGER_TYPES, *exp.DataType.FLOAT_TYPES, exp.DType.BOOLEAN, exp.DType.DATE, exp.DType.TIMESTAMP)
 READABLE_BY = "v1.0.0"  # the oldest version of DuckDB that reads the file of views
@@ -79,13 +81,17 @@ class DuckDB(PythonEngine):
 
     @contextmanager
     def copied(self, rows: pa.RecordBatchReader, types: Mapping[str, str]) -> Iterator[tuple[Session, Relation]]:
-        """Hold rows in a database of their own, in a temporary file, for as long as they are worked with."""
+        """Hold rows in a database of their own, in a temporary file, for as long as they are worked with.
+
+        It takes at most a quarter of the memory that is free, beside the training.
+        """
         import duckdb
 
         chosen = [exp.alias_(_as_held(name, types[name]), name, quoted=True) for name in rows.schema.names]
         table = exp.Create(this=exp.to_table(COPY), kind="TABLE", expression=exp.select(*chosen).from_("arriving"))
         with TemporaryDirectory(prefix="mlbridge_") as folder:
-            connection = duckdb.connect(str(Path(folder) / f"rows.{NAME}"))
+            memory = max(LEAST_MEMORY, free_bytes() // 4) // 2**20
+            connection = duckdb.connect(str(Path(folder) / f"rows.{NAME}"), config={"memory_limit": f"{memory}MiB"})
             try:
                 connection.register("arriving", rows)
                 connection.execute(table.sql(dialect=NAME))

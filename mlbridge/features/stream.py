@@ -39,6 +39,14 @@ def frequent_texts(
     warehouse: Warehouse, split: exp.Expression, columns: Sequence[FetchedFeature], most: int
 ) -> dict[str, tuple[str, ...]]:
     """Return by text feature its texts in the training rows, sorted; of more than `most` the most frequent ones."""
+    counted = text_counts(warehouse, split, columns, most)
+    return {name: tuple(sorted(texts)) for name, texts in counted.items()}
+
+
+def text_counts(
+    warehouse: Warehouse, split: exp.Expression, columns: Sequence[FetchedFeature], most: int
+) -> dict[str, dict[str, int]]:
+    """Return by text feature the rows of each of its `most` most frequent texts in the training rows."""
     found = {}
     for each in columns:
         if each.feature.kind != "category":
@@ -49,7 +57,6 @@ def frequent_texts(
         query = select(counted, subquery(rows, "texts")).where(exp.not_(column("value").is_(exp.null())))
         query = query.group_by(column("value"))
         order = (exp.Ordered(this=column("rows"), desc=True), column("value"))
-        found[each.feature.name] = tuple(
-            sorted(row["value"] for row in warehouse.rows(query.order_by(*order).limit(most)))
-        )
+        rows_by_text = warehouse.rows(query.order_by(*order).limit(most))
+        found[each.feature.name] = {row["value"]: int(row["rows"]) for row in rows_by_text}
     return found

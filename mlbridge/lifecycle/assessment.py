@@ -24,6 +24,7 @@ from mlbridge.features.stream import Stream
 from mlbridge.leaks.catalogue import Suspicion
 from mlbridge.leaks.queries import LeakQueryResults
 from mlbridge.log import info
+from mlbridge.reference.profile import TextCounts
 from mlbridge.spec.specification import Spec
 from mlbridge.split.checks import Label
 from mlbridge.split.held_rows import HeldRows
@@ -43,7 +44,7 @@ class Training:
     the last prediction time (UTC) by split, `blocks` the blocks of the validation and the test rows. `uses` is how
     often the test rows have been used, this time included (`test_set_uses`). `leak_queries` are the results for the
     leak search, `suspected` is what the lineage says of leaks. `held` are the rows of
-    the frame; if these are a sample, `stream` reads all of them.
+    the frame; if these are a sample, `stream` reads all of them, and `text_counts` are those of all training rows.
     """
 
     node: str
@@ -59,6 +60,7 @@ class Training:
     leak_queries: LeakQueryResults = field(default_factory=LeakQueryResults)
     suspected: Sequence[Suspicion] = ()
     stream: Stream | None = None
+    text_counts: Mapping[str, TextCounts] = field(default_factory=dict)
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
@@ -160,7 +162,8 @@ def _fit(training: Training, name: str) -> Fitted:
     candidate = training.candidates[name]
     if is_out_of_core(name):
         classes = len(training.class_labels or ())
-        return fit_out_of_core(training.node, name, candidate, training.batches, classes)
+        rows = sum(training.held.every[part] for part in ("train", "validation"))
+        return fit_out_of_core(training.node, name, candidate, training.batches, classes, rows)
     # Fitted on codes or on labels, the estimator gives one score column per class, in the same order.
     target = training.truth("train") if takes_codes(candidate) else training.target
     return fit(training.node, name, candidate, training.frame.part("train"), target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version as installed
@@ -112,7 +113,7 @@ def _row(training: Training, each: EvaluatedCandidate, entry: LogbookRow, versio
     )
     return replace(
         row,
-        data_hash=(training.held.sampled and each.fitted.data_hash) or frame.data_hash,
+        data_hash=_data_hash(training, each),
         rows_train=each.fitted.rows,
         rows_validation=len(frame.truth("validation")),
         rows_test=len(frame.truth("test")),
@@ -124,6 +125,14 @@ def _row(training: Training, each: EvaluatedCandidate, entry: LogbookRow, versio
         fit_seconds=each.fitted.fit_seconds,
         peak_memory_mb=each.fitted.peak_memory_mb,
     )
+
+
+def _data_hash(training: Training, each: EvaluatedCandidate) -> str:
+    """Hash what the version comes from: the frame, and the rows that its candidate read beside a sample."""
+    frame, read = training.frame.data_hash, each.fitted.data_hash
+    if training.held.sampled is None or read is None:
+        return frame
+    return hashlib.sha256(f"{frame} {read}".encode()).hexdigest()
 
 
 def _params(training: Training, each: EvaluatedCandidate) -> Params:
@@ -183,7 +192,7 @@ def _profile(training: Training, best: EvaluatedCandidate) -> list[PartneredBin]
     target = "numeric" if training.classes is None else "category"
     rows = training.frame.part("train")
     records = [
-        *profile_rows(rows, kinds),
+        *profile_rows(rows, kinds, counts=training.text_counts),
         *profile_rows(scores, {PREDICTION: "numeric"}, role="prediction"),
         *profile_rows(pd.DataFrame({"ml_target": known}), {"ml_target": target}, role="target"),
     ]

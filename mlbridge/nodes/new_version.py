@@ -44,7 +44,7 @@ def new_version(
     run, spec, warehouse, split = context.run, context.spec, context.warehouse, context.split
     check_keys(run.node, warehouse, warehouse.written(run.key_problem, split))
     with ONE_AT_A_TIME, warehouse.at_hand(split) as (here, copy):
-        training = gather(run.node, here, copy, spec, own, context.rows)
+        training = gather(run.node, here, copy, spec, own, context.rows, run.refuse_memory)
         if isinstance(training, Shortage):
             return [_not_trained(run.node, entry, training)]
         held = training.held.relation

@@ -51,6 +51,17 @@ class Bin(TypedDict):
     mean: float | None
 
 
+class TextCounts(NamedTuple):
+    """The rows of a category column that were counted elsewhere, where a frame is a sample of them.
+
+    `frequent` gives the rows of the most frequent texts, `known` is the number of rows with any text, of `rows`.
+    """
+
+    frequent: Mapping[str, int]
+    known: int
+    rows: int
+
+
 class _Counted(NamedTuple):
     """A bin by itself."""
 
@@ -79,11 +90,17 @@ class Stats(Moments):
     distinct: int
 
 
-def profile_rows(frame: pd.DataFrame, kinds: Mapping[str, str], role: str = "feature", bins: int = 32) -> list[Bin]:
+def profile_rows(
+    frame: pd.DataFrame,
+    kinds: Mapping[str, str],
+    role: str = "feature",
+    bins: int = 32,
+    counts: Mapping[str, TextCounts] | None = None,
+) -> list[Bin]:
     """Count the rows of each named column by bin; `kinds` says of each if it is `numeric` or a `category`.
 
     Returns records `feature, role, kind, bin, lower, upper, category, rows, share, std, mean`, ready for JSON; a value
-    is in exactly one bin of its column, `share` is of all rows of the frame (0.0 when there are none), `std` the
+    is in exactly one bin of its column, `share` is of all rows (0.0 when there are none), `std` the
     standard deviation of the whole column (ddof 0; None for a category), and `mean` that of the bin's values (None for
     NULLs, a category, and where it is infinite):
 
@@ -95,14 +112,19 @@ def profile_rows(frame: pd.DataFrame, kinds: Mapping[str, str], role: str = "fea
       empty. If the first bin holds the minimum only, `lower` equals `upper`. An infinite edge is None;
     - category: bins 0.. hold the `CATEGORIES` most frequent values as text (ties by name) in `category`, a long text
       `shortened`; the
-      bin after them, always present, counts every other value, and its `category` is None.
+      bin after them, always present, counts every other value, and its `category` is None. `counts` stand in place of
+      the frame's rows where they are given.
 
     Raises ValueError on a kind that is neither.
     """
     records: list[Bin] = []
     for feature, kind in kinds.items():
-        found = _BINS[_checked(feature, kind)](frame[feature], bins)
-        nulls = len(frame) - sum(counted.rows for counted in found)
+        if counts and feature in counts:
+            of = counts[feature]
+            found, rows = _named_bins(_merged(of.frequent), of.known), of.rows
+        else:
+            found, rows = _BINS[_checked(feature, kind)](frame[feature], bins), len(frame)
+        nulls = rows - sum(counted.rows for counted in found)
         std = _moments(_numbers(frame[feature]))["std"] if kind == "numeric" else None
         for counted in [_Counted(NULL_BIN, nulls), *found]:
             records.append(
@@ -115,7 +137,7 @@ def profile_rows(frame: pd.DataFrame, kinds: Mapping[str, str], role: str = "fea
                     "upper": counted.upper,
                     "category": counted.category,
                     "rows": counted.rows,
-                    "share": counted.rows / len(frame) if len(frame) else 0.0,
+                    "share": counted.rows / rows if rows else 0.0,
                     "std": std,
                     "mean": counted.mean,
                 }
@@ -224,8 +246,12 @@ def _numbers(column: pd.Series) -> Floats:
 
 def _texts(column: pd.Series) -> dict[str, int]:
     """Count the values that are not NULL by their text, a long one shortened."""
+    return _merged(column.value_counts(dropna=True))
+
+
+def _merged(texts: Mapping[str, int] | pd.Series) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for found, rows in column.value_counts(dropna=True).items():
+    for found, rows in texts.items():
         if rows:
             text = shortened(str(found))
             counts[text] = counts.get(text, 0) + int(rows)
@@ -287,8 +313,12 @@ def _step(values: Floats) -> int:
 
 def _category_bins(column: pd.Series, _: int) -> list[_Counted]:
     counts = _texts(column)
+    return _named_bins(counts, sum(counts.values()))
+
+
+def _named_bins(counts: Mapping[str, int], known: int) -> list[_Counted]:
     kept = sorted(counts, key=lambda text: (-counts[text], text))[:CATEGORIES]
-    rest = sum(counts.values()) - sum(counts[text] for text in kept)
+    rest = known - sum(counts[text] for text in kept)
     named = [_Counted(index, counts[text], category=text) for index, text in enumerate(kept)]
     return [*named, _Counted(len(kept), rest)]
 

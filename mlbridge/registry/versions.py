@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlbridge.catalogue.candidates import trusted_with
 from mlbridge.errors import ScoringError, listed
 from mlbridge.features.columns import Feature
 from mlbridge.registry.artifacts import Artifact, check, load
@@ -120,6 +121,7 @@ def version_of(node: str, row: CandidateRow, trusted: Iterable[str]) -> Version:
         numbers=None if numbers is None else tuple(numbers),
         holdout_from=row.holdout_from,
         artifact=Artifact(row.artifact, row.artifact_format, row.artifact_sha256),
-        trusted=tuple(trusted),
+        # A stock candidate's types stay trusted when the spec names other candidates.
+        trusted=(*trusted, *trusted_with([row.candidate])),
         categories=row.categories,
     )

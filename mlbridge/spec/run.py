@@ -62,6 +62,7 @@ class Run:
     empty before the first training. `scoring` are the versions that score. `key_problem` is a query that returns one
     text if keys of the split are NULL or not unique; it reads the split as `ml_split_relation`. `unique_id` is the
     node's in dbt's manifest, `compiled_path` the file that dbt wrote its code to, from the project's folder.
+    `refuse_memory` says whether too little memory refuses a training, or is warned of.
     """
 
     node: str
@@ -79,6 +80,7 @@ class Run:
     key_problem: str = ""
     unique_id: str = ""
     compiled_path: str | None = None
+    refuse_memory: bool = True
 
     @classmethod
     def of(cls, dbt: DbtModel) -> Run:

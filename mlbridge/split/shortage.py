@@ -16,10 +16,14 @@ MIN_OF_CLASS = 5
 
 @dataclass(frozen=True)
 class Shortage:
-    """What is missing for a training: a `reason` in words, and the `figures` found and needed, ready for JSON."""
+    """What is missing for a training: a `reason` in words, and the `figures` found and needed, ready for JSON.
+
+    `lacks` are the parts of the reason: what there is too little of.
+    """
 
     reason: str
     figures: Document
+    lacks: Sequence[str]
 
 
 def shortage(spec: Spec, split_summary: Mapping[str, Row], counted: Sequence[LabelCount]) -> Shortage | None:
@@ -56,7 +60,8 @@ def shortage(spec: Spec, split_summary: Mapping[str, Row], counted: Sequence[Lab
         figures["rows_of_a_class_needed"] = MIN_OF_CLASS
     if spec.split.by == "time":
         figures["known_too_late"] = late
-    return Shortage(f"{_opening(spec, split_summary)}: {'; '.join(lacks)}{_late(late)}. {_way_out(spec)}", figures)
+    reason = f"{_opening(spec, split_summary)}: {'; '.join(lacks)}{_late(late)}. {_way_out(spec)}"
+    return Shortage(reason, figures, lacks)
 
 
 def _opening(spec: Spec, split_summary: Mapping[str, Row]) -> str:

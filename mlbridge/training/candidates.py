@@ -36,7 +36,8 @@ class Inputs:
 
     `numeric` are numbers; `low_cardinality` are texts with at most `MAX_CARDINALITY` distinct values,
     `high_cardinality` texts with more. `texts` are the `MOST_TEXTS` most frequent training texts by feature, sorted;
-    they are there if a candidate is fitted out of core, which sees the rows one batch at a time.
+    they are there if a candidate is fitted out of core, which sees the rows one batch at a time. `cut` are the features
+    of which these are not all.
     """
 
     task: str
@@ -46,6 +47,7 @@ class Inputs:
     low_cardinality: tuple[str, ...]
     high_cardinality: tuple[str, ...]
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cut: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -66,6 +68,7 @@ class Inputs:
             low_cardinality=tuple(each.feature.name for each in named if (each.distinct or 0) <= MAX_CARDINALITY),
             high_cardinality=tuple(each.feature.name for each in named if (each.distinct or 0) > MAX_CARDINALITY),
             texts=texts or {},
+            cut=tuple(each.feature.name for each in named if (each.distinct or 0) > MOST_TEXTS),
         )
 
 
@@ -101,10 +104,16 @@ def _linear(inputs: Inputs, model: BaseEstimator) -> Pipeline:
     return make_pipeline(_prepared(inputs, numbers, codes, StandardScaler()), model)
 
 
-def _codes() -> OrdinalEncoder:
+def _codes(unknown: float = np.nan, texts: Sequence[Sequence[str]] | None = None) -> OrdinalEncoder:
+    """Return what codes texts, missing ones as NaN; `unknown` is the code of others, `texts` are known beforehand."""
     from sklearn.preprocessing import OrdinalEncoder
 
-    return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
+    return OrdinalEncoder(
+        categories="auto" if texts is None else [np.array([*each, np.nan], dtype=object) for each in texts],
+        handle_unknown="use_encoded_value",
+        unknown_value=unknown,
+        encoded_missing_value=np.nan,
+    )
 
 
 def _tree(inputs: Inputs, model: BaseEstimator) -> Pipeline:
@@ -154,15 +163,14 @@ def _hist_gradient_boosting(inputs: Inputs) -> Pipeline:
 def _xgboost(inputs: Inputs) -> Pipeline:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
     from xgboost import XGBClassifier, XGBRegressor
 
-    texts = [*inputs.low_cardinality, *inputs.high_cardinality]
-    codes = OrdinalEncoder(
-        categories=[np.array([*inputs.texts[name], np.nan], dtype=object) for name in texts],
-        handle_unknown="use_encoded_value",
-        unknown_value=MOST_TEXTS,
-        encoded_missing_value=np.nan,
+    names = [*inputs.low_cardinality, *inputs.high_cardinality]
+    whole = [name for name in names if name not in inputs.cut]
+    # A code that no training row has would be binned as another category; where texts were cut off, some rows have it.
+    codes, frequent = (
+        _codes(unknown, [inputs.texts[name] for name in some])
+        for unknown, some in ((np.nan, whole), (MOST_TEXTS, inputs.cut))
     )
     booster = XGBClassifier if inputs.task == "classification" else XGBRegressor
     model = booster(
@@ -174,13 +182,18 @@ def _xgboost(inputs: Inputs) -> Pipeline:
         tree_method="hist",
         max_bin=256,
         enable_categorical=True,
-        feature_types=["q"] * len(inputs.numeric) + ["c"] * len(texts),
+        feature_types=["q"] * len(inputs.numeric) + ["c"] * len(names),
         n_jobs=-1,
         random_state=SEED,
     )
-    return make_pipeline(
-        ColumnTransformer([("numeric", "passthrough", list(inputs.numeric)), ("coded", codes, texts)]), model
+    prepared = ColumnTransformer(
+        [
+            ("numeric", "passthrough", list(inputs.numeric)),
+            ("coded", codes, whole),
+            ("frequent", frequent, list(inputs.cut)),
+        ]
     )
+    return make_pipeline(prepared, model)
 
 
 _BUILD: dict[str, Callable[[Inputs], Pipeline]] = {
@@ -236,7 +249,7 @@ def _stock(node: str, name: str, inputs: Inputs) -> BaseEstimator:
         extra = CANDIDATES[name].extra
         raise TrainingError(
             f"{node}: the candidate '{name}' needs a package that is not installed: {error}. Install "
-            f"`mlbridge[{extra}]`, or take it out of the list."
+            f"`mlbridge{f'[{extra}]' if extra else ''}`, or take it out of the list."
         ) from error
 
 

@@ -128,6 +128,7 @@ DAYS = "a number of days from 1 to 36500, or 'forever'"
         ("step", "mlbridge_keep_steps", "maybe", "true or false", "'maybe'"),
         ("step", "mlbridge_keep_steps", None, "true or false", "nothing"),
         ("step", "mlbridge_keep_steps", 1, "true or false", "1"),
+        ("refuses_memory", "mlbridge_refuse_memory", "maybe", "true or false", "'maybe'"),
         ("granted_roles", "mlbridge_grant_select", 5, ROLES, "5"),
         ("granted_roles", "mlbridge_grant_select", {"a": 1}, ROLES, "{'a': 1}"),
         ("granted_roles", "mlbridge_grant_select", [5], ROLES, "[5]"),

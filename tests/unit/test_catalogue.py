@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 
 import duckdb
@@ -15,6 +16,7 @@ from simulated import Package
 from mlbridge.catalogue.candidates import CANDIDATES, candidates_for
 from mlbridge.catalogue.drift import DRIFT_METRICS
 from mlbridge.catalogue.metrics import METRICS, default_metric, metrics_for
+from mlbridge.errors import TrainingError
 from mlbridge.evaluation import influence, metrics
 from mlbridge.evaluation.metrics import naive
 from mlbridge.evaluation.sample import Sample
@@ -94,6 +96,13 @@ def test_the_recipes_name_files_that_are_there() -> None:
         assert len(re.findall(r"^\d\. ", recipe, re.MULTILINE)) == count
         for path in re.findall(r"`((?:mlbridge|macros|models|tests)/[\w/.]+)`", recipe):
             assert (ROOT / path).exists(), path
+
+
+def test_a_broken_library_is_named_without_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    inputs = candidates.Inputs("regression", 100, 0, ("x",), (), ())
+    with pytest.raises(TrainingError, match="Install `mlbridge`, or take it out"):
+        candidates.candidates_of("node", ["random_forest"], {}, inputs)
 
 
 def test_every_candidate_is_built_for_its_tasks() -> None:

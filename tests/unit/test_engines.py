@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
+from mlbridge.engines import duckdb as python_engine
 from mlbridge.engines import engine
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, engine_of
 from mlbridge.engines.engine import Engine
@@ -70,3 +72,11 @@ def test_a_copy_of_a_target_writes_to_its_own_file_only() -> None:
     assert found["threads"] == 3
     assert found["attach"] == [{"path": "other.duckdb", "read_only": True}]
     assert real["path"] == "real.duckdb"
+
+
+@pytest.mark.parametrize(("free", "limit"), [(8 * 2**30, "2.0 GiB"), (2**20, "500.0 MiB")])
+def test_a_copy_takes_a_quarter_of_the_free_memory(free: int, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_engine, "free_bytes", lambda: free)
+    rows = pa.table({"x": [1]}).to_reader()
+    with PYTHON_ENGINE.copied(rows, {"x": "BIGINT"}) as (session, _):
+        assert session.execute("select current_setting('memory_limit')").fetchall() == [(limit,)]
