@@ -269,6 +269,7 @@ def test_alerts_are_told_with_their_figures(folder: Path, tmp_path: Path, open_p
                 'drift' as about, since, true as is_current, 'drift of f' || i || ': psi 0.9' as message,
                 case when i < 10 then 'look' else 'note' end as severity, 'ask its source.' as action,
                 'f' || i as feature, 'previous' as baseline, null::varchar as kind, null::varchar as slice,
+                null::varchar as metric,
                 case when i < 10 then 'ten' else 'one' end as incident, false as more_missing
             from (select * from ml_alerts limit 1), range(11) as t(i)
         """
