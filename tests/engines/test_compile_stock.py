@@ -84,7 +84,7 @@ def test_parity(name: str, classes: int, tolerance: float, warehouse: duckdb.Duc
     candidate = candidates_of("node", [name], {}, inputs)[name]
     candidate.set_params(**smaller(candidate))
     fitted = (
-        fit_out_of_core("node", name, candidate, lambda _: iter([(frame, target)]), classes)
+        fit_out_of_core("node", name, candidate, lambda _: iter([(frame, target)]), classes, 2 * len(frame))
         if is_out_of_core(name)
         else fit("node", name, candidate, frame, target)
     )

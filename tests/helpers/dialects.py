@@ -17,9 +17,9 @@ from sqlglot.tokens import Token, TokenType
 
 # Functions that every one of these engines has under this name, with this meaning.
 EVERYWHERE = {
-    "abs", "avg", "ceil", "coalesce", "concat", "count", "exp", "floor", "greatest", "lag", "lead", "least", "length",
-    "ln", "max", "md5", "min", "mod", "nullif", "power", "replace", "row_number", "sqrt", "stddev_samp", "substring",
-    "sum",
+    "abs", "avg", "ceil", "coalesce", "concat", "count", "exp", "first_value", "floor", "greatest", "lag", "lead",
+    "least", "length", "ln", "max", "md5", "min", "mod", "nullif", "power", "replace", "row_number", "sqrt",
+    "stddev_samp", "substring", "sum",
 }  # fmt: skip
 FUNCTIONS = {
     "postgres": {

@@ -184,6 +184,8 @@ class Rendering:
         self.is_incremental = False
         self.names = {**ENVIRONMENT.globals, **self._context()}
         self.packages = {package: self._macros(package) for package in templates()}
+        # Engines ask in ways of their own, and some not by a query; tests/engines/test_column_names.py asks real ones.
+        self.packages["mlbridge"]["column_names"] = self._column_names
         self.names.update(self.packages["dbt"])
         self.names.update({name: SimpleNamespace(**macros) for name, macros in self.packages.items()})
 
@@ -256,6 +258,9 @@ class Rendering:
             connection.execute(f"attach if not exists '{self.host.path / 'earlier.duckdb'}' as earlier (read_only)")
             result = connection.execute(query)
             return Answer([described[0] for described in result.description], result.fetchall())
+
+    def _column_names(self, relations: Sequence[Relation]) -> list[list[str]]:
+        return [[column.name for column in self._columns(each)] for each in relations]
 
     def _columns(self, relation: Relation) -> list[Column]:
         node = self.node(relation.identifier)
