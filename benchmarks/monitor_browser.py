@@ -114,7 +114,7 @@ def opened(browser: Browser, url: str) -> float:
     wrong = page.locator("[data-testid=stException]").all_inner_texts()
     context.close()
     if wrong:
-        print(f"  {url.rpartition('/')[2] or 'overview'} says: {wrong[0][:100]}")
+        raise SystemExit(f"{url.rpartition('/')[2] or 'overview'} says: {wrong[0]}")
     return taken
 
 

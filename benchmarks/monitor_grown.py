@@ -160,7 +160,8 @@ TABLES = {
     "ml_distributions": f"""
         select b.* replace (
             {OWN}, f.own_feature as feature, 'day' as window_size, p.day_start as window_start, b.n // 30 as n,
-            b.outcomes // 30 as outcomes, b.outcome_sum / 30 as outcome_sum, b.value_sum / 30 as value_sum
+            b.outcomes // 30 as outcomes, b.outcome_sum * (b.outcomes // 30) / nullif(b.outcomes, 0) as outcome_sum,
+            b.value_sum * (b.n // 30) / nullif(b.n, 0) as value_sum
         )
         from ml_distributions as b {OF_WINDOW} {OF_FEATURE}
         where b.period = 'scored'

@@ -66,7 +66,7 @@ TABLES = {
     "ml_versions": f"""
         select
             '{{model}}' as model, version, 'c' as candidate, 'promoted' as outcome, 'r' as reason,
-            timestamp '2024-06-01' as trained_at, timestamp '2024-06-01' as as_of, '{{spec}}' as spec,
+            timestamp '2024-06-01' as trained_at, timestamp '2024-06-01' as as_of, 1.0 as fit_seconds, '{{spec}}' as spec,
             '{{params}}' as params, '{{calibration}}' as calibration, '{{estimation}}' as estimation,
             '{{features}}' as features, false as is_retired, '{{{{}}}}' as decision, '{{{{}}}}' as promotion
         from {VERSIONS}
@@ -120,7 +120,7 @@ TABLES = {
         from {VERSIONS}, range(30) as u(s), (values ('{{metric}}'), ('precision'), ('recall')) as named(metric)
     """,
     "ml_importances": f"""
-        select '{{model}}' as model, version, 'f' || f as feature, random() as mean
+        select '{{model}}' as model, version, 'f' || f as feature, random() as mean, 0.1 as std, 1000 as n
         from {VERSIONS}, range(200) as t(f)
     """,
     "ml_profiles": f"""
@@ -187,7 +187,8 @@ def documents(kind: str) -> dict[str, str]:
     }  # fmt: skip
     calibration = [{"bin": bin_, "n": 100, "mean_predicted": bin_ / 10, "observed": bin_ / 10} for bin_ in range(10)]
     estimation = [{"step": step, "upper": (step + 1) / STEPS} for step in range(STEPS)]
-    features = [{"name": f"f{number}", "type": "DOUBLE", "kind": "numeric"} for number in range(200)]
+    about = {"type": "DOUBLE", "kind": "numeric", "min": 0.0, "max": 10.0, "nulls": 10, "rows": 1000}
+    features = [{"name": f"f{number}", **about} for number in range(200)]
     params = {"classes": CLASSES[kind], "estimator": {"class": "sklearn.dummy.DummyClassifier"}, "seed": 0}
     written = {"spec": spec, "params": params, "calibration": calibration}
     written |= {"estimation": estimation, "features": features}

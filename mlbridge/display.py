@@ -34,8 +34,14 @@ def show(rows: Sequence[Mapping[str, Value]], form: str) -> None:
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     terminal = Console(markup=False)  # otherwise Rich would read '[churn]' as a style
-    # On a terminal, lines are wrapped at its width; in a pipe or a file they are not wrapped.
-    (terminal if terminal.is_terminal else Console(markup=False, width=10_000)).print(table)
+    if terminal.is_terminal:
+        terminal.print(table)
+        return
+    # In a pipe or a file, lines are not wrapped and end with their last word: Rich fills up the last column.
+    unwrapped = Console(markup=False, width=10_000)
+    with unwrapped.capture() as printed:
+        unwrapped.print(table)
+    click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def version_line(row: Mapping[str, Value]) -> Row:
