@@ -17,6 +17,10 @@ COMING := select flight_id as flight, carrier, origin, destination, cast(100 * p
 	from ml_scores_late_arrival where outcome_state = 'pending' and local_date = date '2013-12-31' \
 	order by probability desc limit 10
 
+# Python keeps what it has compiled, even where the environment says that it must not write it: otherwise each process
+# compiles its libraries again, which takes longer than what most tests do with them.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Old releases warn of what new ones have mended.
 LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
 
