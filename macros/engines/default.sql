@@ -122,3 +122,48 @@
 {% macro default__text_literal(value) %}{{ return("'" ~ value | replace("'", "''") ~ "'") }}{% endmacro %}
 
 {% macro default__answering_refusals() %}{% endmacro %}
+
+{% macro default__as_of_join(known, spine_keys, keys, at) %}
+  {#-
+    Without an ASOF join, rows are numbered: a moment of the spine wants the row whose number is that of the rows known by then.
+    That is two sorts and a join of equals, where a join by `<=` would meet each row with all before it.
+  -#}
+  {%- set entity, columns, equal, same = keys | join(', '), [], [], [] -%}
+  {%- for key in keys -%}
+    {%- set of_spine = spine_keys[loop.index0] -%}
+    {%- do columns.append(of_spine ~ ' as ' ~ key) -%}
+    {%- do equal.append(of_spine ~ ' = ' ~ known ~ '_counted.' ~ key) -%}
+    {%- do same.append(known ~ '_counted.' ~ key ~ ' = ' ~ known ~ '.' ~ key) -%}
+  {%- endfor -%}
+  {%- set steps -%}
+,
+
+  {{ known }}_numbered as (
+    select *, row_number() over (partition by {{ entity }} order by ml_known_from) as ml_number from {{ known }}
+  ),
+
+  {{ known }}_moments as (
+    select {{ entity }}, ml_known_from as ml_moment, 1 as ml_is_known from {{ known }}
+    union all
+    select distinct {{ columns | join(', ') }}, {{ at }} as ml_moment, 0 as ml_is_known from spine
+  ),
+
+  {{ known }}_counted as (
+    select
+      {{ entity }}, ml_moment, ml_is_known,
+      sum(ml_is_known) over (
+        partition by {{ entity }} order by ml_moment, ml_is_known desc rows between unbounded preceding and current row
+      ) as ml_number
+    from {{ known }}_moments
+  )
+  {%- endset -%}
+  {%- set join -%}
+  left join {{ known }}_counted
+    on {{ equal | join(' and ') }} and {{ at }} = {{ known }}_counted.ml_moment and {{ known }}_counted.ml_is_known = 0
+  left join {{ known }}_numbered as {{ known }}
+    on {{ same | join(' and ') }} and {{ known }}_counted.ml_number = {{ known }}.ml_number
+    {#- It follows from the numbers, and lets a reader, and the search for leaks, see it. #}
+    and {{ known }}.ml_known_from <= {{ at }}
+  {%- endset -%}
+  {{ return({'steps': steps, 'join': join}) }}
+{% endmacro %}

@@ -58,3 +58,12 @@ def materialize(answer, session): pass
 from mlbridge.nodes.refusals import answering_refusals
 model, materialize = answering_refusals(model, materialize)
 {% endmacro %}
+
+{% macro duckdb__as_of_join(known, spine_keys, keys, at) %}
+  {%- set equal = [] -%}
+  {%- for key in keys -%}{%- do equal.append(spine_keys[loop.index0] ~ ' = ' ~ known ~ '.' ~ key) -%}{%- endfor -%}
+  {{ return({
+    'steps': '',
+    'join': 'asof left join ' ~ known ~ ' on ' ~ equal | join(' and ') ~ ' and ' ~ at ~ ' >= ' ~ known ~ '.ml_known_from',
+  }) }}
+{% endmacro %}

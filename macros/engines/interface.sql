@@ -158,3 +158,12 @@
   {#- Python code after the adapter's own of a node: what mlbridge refuses is written as a table in place of the rows. -#}
   {{ return(adapter.dispatch('answering_refusals', 'mlbridge')()) }}
 {% endmacro %}
+
+{% macro as_of_join(known, spine_keys, keys, at) %}
+  {#-
+    How the rows of the CTE `spine` get the newest row of the CTE `known` with equal `keys` whose `ml_known_from` is not after the
+    moment `at`: `steps`, CTEs before the SELECT, and `join`, which names that row `known`. NULLs find none.
+    `known` has one row for each of its keys and `ml_known_from`.
+  -#}
+  {{ return(adapter.dispatch('as_of_join', 'mlbridge')(known, spine_keys, keys, at)) }}
+{% endmacro %}

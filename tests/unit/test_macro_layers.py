@@ -13,6 +13,7 @@ LAYERS = (
     "macros/base",
     "macros/engines",
     "macros/spec",
+    "macros/features",
     "macros/split",
     "macros/register",
     "macros/score",

@@ -1,0 +1,109 @@
+{#
+  A feature view: a model whose rows say something of an entity at a time. Its YAML says so once, below `config: {meta: {mlbridge: ...}}`:
+  `entity` (columns), `time` (when it happened) and optionally `known_at` (when it became known).
+#}
+
+{% macro list_of_views(views) %}
+  {%- if views is string or views is mapping or views is not sequence or not views -%}
+    {{ mlbridge.refuse(model.name, 'point_in_time: views: expected a list such as [ref(\'customer_history\')], found '
+      ~ mlbridge.shown(views) ~ '.') }}
+  {%- endif -%}
+  {{ return(views) }}
+{% endmacro %}
+
+{% macro read_view(path, found) %}
+  {#-
+    What a call and the YAML say of a view. A call names the relation, or a mapping with it as `view` and any of
+    `columns` (by default all but the entity's and the moments), `entity` (the view's column to the spine's, where their names differ),
+    `prefix` (of the columns in the result), and durations such as '2 days': `embargo` (how long after it became known
+    a row counts), `max_staleness` (how long after it became known it counts no more), `look_back` (how long after it happened).
+  -#}
+  {%- set asked = found if found is mapping else {'view': found} -%}
+  {%- do mlbridge.known_keys(model.name, path, asked,
+    ['view', 'columns', 'entity', 'prefix', 'embargo', 'max_staleness', 'look_back']) -%}
+  {%- set node = mlbridge.node_of_view(path, asked.get('view')) -%}
+  {%- set declared = (node.config.meta or {}).get('mlbridge') -%}
+  {%- if declared is not mapping or not declared.get('entity') or not declared.get('time') -%}
+    {{ mlbridge.refuse(node.name, 'a feature view says in its YAML what its rows are about and when they happened: `config: {meta: '
+      ~ '{mlbridge: {entity: [customer_id], time: happened_at}}}`, and with `known_at` when they became known.') }}
+  {%- endif -%}
+  {%- set keys = mlbridge.names_of(node.name, 'entity', declared.entity) -%}
+  {%- set time = mlbridge.one_name(node.name, 'time', declared.time) -%}
+  {%- set known_at = none if declared.get('known_at') is none else mlbridge.one_name(node.name, 'known_at', declared.known_at) -%}
+  {%- set there = mlbridge.column_names_of(asked.view) -%}
+  {%- for name in keys + [time] + ([known_at] if known_at else []) -%}
+    {{ mlbridge.has_column(node.name, 'the YAML of the feature view', name, there) }}
+  {%- endfor -%}
+  {%- set columns = mlbridge.names_of(model.name, path ~ '.columns', asked.get('columns')) -%}
+  {%- for name in columns -%}{{ mlbridge.has_column(model.name, path ~ '.columns', name, there) }}{%- endfor -%}
+  {%- set prefix = asked.get('prefix') or '' -%}
+  {%- set outputs = {} -%}
+  {%- for name in columns or there if columns or name not in keys + [time, known_at] -%}
+    {%- do outputs.update({name: prefix ~ name}) -%}
+  {%- endfor -%}
+  {%- set read = {
+    'relation': asked.view, 'entity': mlbridge.keys_of_view(path, keys, asked.get('entity')), 'time': time, 'known_at': known_at,
+    'outputs': outputs,
+  } -%}
+  {%- for key in ['embargo', 'max_staleness', 'look_back'] -%}
+    {%- do read.update({key: none if asked.get(key) is none else mlbridge.one_duration(model.name, path ~ '.' ~ key, asked[key])}) -%}
+  {%- endfor -%}
+  {{ return(read) }}
+{% endmacro %}
+
+{% macro node_of_view(path, relation) %}
+  {#- The node behind a `ref(...)` of this model. -#}
+  {%- if relation is none or relation is string or relation is mapping or not relation.identifier -%}
+    {{ mlbridge.refuse_key(model.name, path, 'expected a model, as ref(\'customer_history\'), found ' ~ mlbridge.shown(relation) ~ '.') }}
+  {%- endif -%}
+  {%- set nodes = [] -%}
+  {%- for id in model.depends_on.nodes if id in graph.nodes -%}
+    {%- set node = graph.nodes[id] -%}
+    {%- if (node.alias or node.name) | lower == relation.identifier | lower -%}{%- do nodes.append(node) -%}{%- endif -%}
+  {%- endfor -%}
+  {%- if not nodes -%}
+    {{ mlbridge.refuse_key(model.name, path, 'no model that this one reads is called ' ~ mlbridge.shown(relation.identifier)
+      ~ '; a feature view is a model, a seed or a snapshot.') }}
+  {%- endif -%}
+  {{ return(nodes[0]) }}
+{% endmacro %}
+
+{% macro keys_of_view(path, keys, mapped) %}
+  {#- The spine's column for each column of the view's entity; by default the one of the same name. -#}
+  {%- set mapped = mlbridge.known_keys(model.name, path ~ '.entity', mapped, keys) -%}
+  {%- set found = {} -%}
+  {%- for key in keys -%}
+    {%- do found.update({key: mlbridge.one_name(model.name, path ~ '.entity.' ~ key, mapped.get(key, key))}) -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
+
+{% macro column_names_of(relation) %}
+  {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
+{% endmacro %}
+
+{% macro has_column(node, where, name, there) %}
+  {#- A relation that is not built yet has no columns, and nothing is said of it. -#}
+  {%- if there and name not in there -%}
+    {{ mlbridge.refuse(node, where ~ " names the column '" ~ name ~ "', which is not there." ~ mlbridge.nearest(name, there)) }}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro names_differ(spine, time, views) %}
+  {#- No two columns of the result have one name, and the spine has what the views need of it. -#}
+  {%- set there = [] if spine is string else mlbridge.column_names_of(spine) -%}
+  {{ mlbridge.has_column(model.name, 'point_in_time: `time`', time, there) }}
+  {%- set taken = there[:] -%}
+  {%- for view in views -%}
+    {%- for name in view.entity.values() -%}
+      {{ mlbridge.has_column(model.name, 'point_in_time: the entity of views[' ~ loop.index0 ~ '] in the spine', name, there) }}
+    {%- endfor -%}
+    {%- for name in view.outputs.values() -%}
+      {%- if name in taken -%}
+        {{ mlbridge.refuse(model.name, "point_in_time: two columns would be called '" ~ name ~ "'. Give the view "
+          ~ "`columns` without it, or a `prefix`.") }}
+      {%- endif -%}
+      {%- do taken.append(name) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+{% endmacro %}

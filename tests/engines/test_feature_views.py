@@ -1,0 +1,213 @@
+"""Feature views as they were known: `mlbridge.point_in_time` gives the rows of `merge_asof` and of the definition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from postgres import Postgres
+from rendering import Column, Relation
+from simulated import Package
+from sqlglot import exp, parse_one
+
+START = datetime(2024, 1, 1)
+SPINE = {"row_id": "BIGINT", "airport": "VARCHAR", "gate": "BIGINT", "due": "TIMESTAMP"}
+VIEW = {
+    "airport": "VARCHAR",
+    "gate": "BIGINT",
+    "seen": "TIMESTAMP",
+    "told": "TIMESTAMP",
+    "wind": "DOUBLE",
+    "sky": "VARCHAR",
+}
+TABLES = {"spine": SPINE, "weather": VIEW}
+FEATURES = ["wind", "sky"]
+INTEGER = exp.DataType.build("int")
+HOURS = (None, *range(7))
+Rows = list[tuple[Any, ...]]
+
+moments = st.sampled_from(HOURS).map(lambda hour: None if hour is None else START + timedelta(hours=hour))
+airports = st.sampled_from(["JFK", "LGA", None])
+gates = st.sampled_from([1, 2, None])
+spines = st.lists(st.tuples(airports, gates, moments), min_size=1, max_size=12)
+views = st.lists(
+    st.tuples(airports, gates, moments, moments, st.sampled_from([0.5, -1.0, None]), st.sampled_from(["clear", "fog"])),
+    max_size=16,
+)
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "embargo": st.integers(0, 2),
+        "max_staleness": st.integers(0, 3),
+        "look_back": st.integers(0, 4),
+    },
+)
+
+
+def written(engine: str, asked: Sequence[Any], meta: dict[str, Any], **found: Any) -> str:
+    """Write the SELECT for a view `weather` that says this of itself; a refusal is an AssertionError."""
+    package = Package(engine)
+    tables = {name: [Column(each, "", INTEGER) for each in columns] for name, columns in TABLES.items()}
+    relations = {name: Relation(name, name) for name in tables}
+    package.names["adapter"].get_columns_in_relation = lambda relation: tables[relation.identifier]
+    node = SimpleNamespace(name="weather", alias="weather", config=SimpleNamespace(meta={"mlbridge": meta}))
+    package.names["graph"] = SimpleNamespace(nodes={"model.host.weather": node})
+    package.names["model"] = SimpleNamespace(
+        name="late_features", depends_on=SimpleNamespace(nodes=["model.host.weather"])
+    )
+    views = [{**each, "view": relations["weather"]} if isinstance(each, dict) else each for each in asked]
+    return package.sql("point_in_time", found.get("spine", relations["spine"]), found.get("time", "due"), views)
+
+
+def hours(of: dict[str, int]) -> dict[str, str]:
+    return {name: f"{count} hours" for name, count in of.items()}
+
+
+def answers(server: Postgres, spine: Rows, view: Rows, ask: Sequence[Any], meta: dict[str, Any]) -> dict[str, Rows]:
+    """Give the rows that each engine finds, in the order of the spine."""
+    numbered = [(number, *row) for number, row in enumerate(spine)]
+    tables = {"spine": (SPINE, numbered), "weather": (VIEW, view)}
+    found = {}
+    with duckdb.connect() as connection:
+        for name, (columns, rows) in tables.items():
+            connection.execute(f"create table {name} ({', '.join(f'{key} {type_}' for key, type_ in columns.items())})")
+            if rows:
+                connection.executemany(f"insert into {name} values ({', '.join('?' * len(columns))})", rows)
+        for name, engine in (("duckdb", "duckdb"), ("numbered", "postgres")):
+            sql = written(engine, ask, meta)
+            found[name] = connection.execute(f"select * from ({sql}) as found order by row_id").fetchall()
+    for name, (columns, rows) in tables.items():
+        server.load("asof", name, columns, rows)
+    server.connection.cursor().execute("set search_path = asof")
+    found["postgres"] = server.rows(f"select * from ({written('postgres', ask, meta)}) as found order by row_id")
+    return found
+
+
+def by_definition(spine: Rows, view: Rows, limits: dict[str, int], two_clocks: bool) -> Rows:
+    """Look at every row of the view for every row of the spine."""
+    found = []
+    for number, (airport, gate, at) in enumerate(spine):
+        best: tuple[Any, ...] | None = None
+        for of_airport, of_gate, seen, told, wind, sky in view:
+            if None in (airport, gate, at, of_airport, of_gate, seen) or (two_clocks and told is None):
+                continue
+            known = max(seen, told) if two_clocks else seen
+            if (airport, gate) != (of_airport, of_gate) or known + timedelta(hours=limits.get("embargo", 0)) > at:
+                continue
+            place = (seen, known, wind is not None, wind or 0.0, sky)
+            if best is None or place > best[0]:
+                best = (place, known, seen, (wind, sky))
+        values: tuple[Any, ...] = (None, None)
+        if best is not None:
+            _, known, seen, values = best
+            stale = "max_staleness" in limits and at > known + timedelta(hours=limits["max_staleness"])
+            if stale or ("look_back" in limits and at > seen + timedelta(hours=limits["look_back"])):
+                values = (None, None)
+        found.append((number, airport, gate, at, *values))
+    return found
+
+
+@settings(max_examples=60)
+@given(spines, views, limits, st.booleans())
+def test_the_newest_row_that_was_known_on_every_engine(
+    server: Postgres, spine: Rows, view: Rows, limits: dict[str, int], two_clocks: bool
+) -> None:
+    meta = {"entity": ["airport", "gate"], "time": "seen", **({"known_at": "told"} if two_clocks else {})}
+    expected = by_definition(spine, view, limits, two_clocks)
+    for engine, rows in answers(server, spine, view, [{"columns": FEATURES, **hours(limits)}], meta).items():
+        assert rows == expected, engine
+
+
+@settings(max_examples=40)
+@given(spines, views, st.sampled_from([None, 1, 3]))
+def test_it_is_the_merge_asof_of_pandas(server: Postgres, spine: Rows, view: Rows, look_back: int | None) -> None:
+    """pandas wants sorted rows without NULLs in keys and moments, and takes the last of equal ones."""
+    limits = {} if look_back is None else {"look_back": look_back}
+    frame = pd.DataFrame([(number, *row) for number, row in enumerate(spine)], columns=list(SPINE)).dropna()
+    right = pd.DataFrame(view, columns=list(VIEW)).drop(columns="told").dropna(subset=["airport", "gate", "seen"])
+    for each, moment in ((frame, "due"), (right, "seen")):
+        each[moment] = each[moment].astype("datetime64[us]")
+        each["gate"] = each["gate"].astype("int64")
+        each["airport"] = each["airport"].astype("str")
+    right = right.astype({"wind": "float64", "sky": "str"}).sort_values(["seen", "wind", "sky"], na_position="first")
+    tolerance = {} if look_back is None else {"tolerance": pd.Timedelta(hours=look_back)}
+    merged = pd.merge_asof(
+        frame.sort_values("due"), right, left_on="due", right_on="seen", by=["airport", "gate"], **tolerance
+    )
+    values = {
+        row.row_id: (None if pd.isna(row.wind) else row.wind, None if pd.isna(row.sky) else row.sky)
+        for row in merged.itertuples()
+    }
+    expected = [(number, *row, *values.get(number, (None, None))) for number, row in enumerate(spine)]
+    meta = {"entity": ["airport", "gate"], "time": "seen"}
+    for engine, rows in answers(server, spine, view, [{"columns": FEATURES, **hours(limits)}], meta).items():
+        assert rows == expected, engine
+
+
+def test_several_views_with_entities_and_names_of_their_own(server: Postgres) -> None:
+    """The same view twice, by gate and by the spine's other column, without and with an embargo."""
+    spine = [("JFK", 1, START + timedelta(hours=5))]
+    view = [("JFK", 1, START + timedelta(hours=hour), None, float(hour), "fog") for hour in range(6)]
+    asked = [{"columns": ["wind"]}, {"columns": ["wind"], "prefix": "earlier_", "embargo": "2 hours", "entity": {}}]
+    for engine, rows in answers(server, spine, view, asked, {"entity": "gate", "time": "seen"}).items():
+        assert rows == [(0, *spine[0], 5.0, 3.0)], engine
+
+
+def test_without_columns_all_but_entity_and_moments_are_taken() -> None:
+    sql = written("duckdb", [{}], {"entity": ["airport", "gate"], "time": "seen", "known_at": "told"})
+    assert [f'known_1."{name}"' in sql for name in VIEW] == [name in FEATURES for name in VIEW]
+
+
+META = {"entity": ["airport", "gate"], "time": "seen"}
+
+
+@pytest.mark.parametrize(
+    ("ask", "meta", "message"),
+    [
+        ([], META, "late_features: point_in_time: views: expected a list such as [ref('customer_history')], found []."),
+        (["weather"], META, "expected a model, as ref('customer_history'), found 'weather'."),
+        ([{"column": ["wind"]}], META, "unknown key. Did you mean 'columns'?"),
+        ([{"columns": ["winds"]}], META, "names the column 'winds', which is not there. Did you mean 'wind'?"),
+        ([{"columns": ["wind"], "embargo": "1 month"}], META, "expected e.g. '7 days'"),
+        ([{"columns": ["wind"]}], {}, "weather: a feature view says in its YAML what its rows are about"),
+        ([{"columns": ["wind"]}], {"entity": "airport"}, "weather: a feature view says in its YAML"),
+        ([{"columns": ["wind"]}], {**META, "time": "seem"}, "names the column 'seem', which is not there"),
+        ([{"columns": ["wind"]}], {**META, "known_at": 5}, "expected the name of a column, found 5"),
+        (
+            [{"columns": ["wind"], "entity": {"city": "gate"}}],
+            META,
+            "late_features: `mlbridge.point_in_time.views[0].entity.city`: unknown key. Allowed: 'airport', 'gate'.",
+        ),
+        ([{"columns": ["wind"], "entity": {"gate": "door"}}], META, "names the column 'door', which is not there"),
+        ([{"columns": ["wind"]}] * 2, META, "two columns would be called 'wind'"),
+        ([{"columns": ["wind"], "prefix": "row_id"}], META, ""),
+    ],
+)
+def test_what_is_wrong_is_said(ask: list[Any], meta: dict[str, Any], message: str) -> None:
+    if not message:
+        assert written("duckdb", ask, meta)
+        return
+    with pytest.raises(AssertionError) as refused:
+        written("duckdb", ask, meta)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(("time", "found"), [("when", "which is not there"), (None, "expected the name of a column")])
+def test_the_spine_has_the_moment(time: Any, found: str) -> None:
+    with pytest.raises(AssertionError, match=found):
+        written("duckdb", [{"columns": ["wind"]}], META, time=time)
+
+
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery", "redshift", "spark"])
+def test_every_engine_gets_sql_of_its_own(engine: str) -> None:
+    """Rendered and parsed, not run."""
+    asked = {"columns": FEATURES, "embargo": "2 hours", "look_back": "3 days", "max_staleness": "1 week"}
+    tree = parse_one(written(engine, [asked], {**META, "known_at": "told"}), dialect=engine)
+    assert tree.named_selects == ["*", *FEATURES]
