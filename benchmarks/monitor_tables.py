@@ -66,9 +66,10 @@ TABLES = {
     "ml_versions": f"""
         select
             '{{model}}' as model, version, 'c' as candidate, 'promoted' as outcome, 'r' as reason,
-            timestamp '2024-06-01' as trained_at, timestamp '2024-06-01' as as_of, 1.0 as fit_seconds, '{{spec}}' as spec,
-            '{{params}}' as params, '{{calibration}}' as calibration, '{{estimation}}' as estimation,
-            '{{features}}' as features, false as is_retired, '{{{{}}}}' as decision, '{{{{}}}}' as promotion
+            timestamp '2024-06-01' as trained_at, timestamp '2024-06-01' as as_of, 1.0 as fit_seconds,
+            '{{spec}}' as spec, '{{params}}' as params, '{{calibration}}' as calibration,
+            '{{estimation}}' as estimation, '{{features}}' as features, false as is_retired,
+            '{{{{}}}}' as decision, '{{{{}}}}' as promotion
         from {VERSIONS}
     """,
     "ml_champions": """
