@@ -65,7 +65,7 @@
       {%- endfor %}
       {{ time }} as ml_happened_at,
       {#- What is announced before it happens counts from when it happens. #}
-      {{ 'case when ' ~ known_at ~ ' > ' ~ time ~ ' then ' ~ known_at ~ ' else ' ~ time ~ ' end' if known_at else time }} as ml_known_at
+      {{ 'greatest(' ~ known_at ~ ', ' ~ time ~ ')' if known_at else time }} as ml_known_at
     from {{ view.relation }}
     where {% for column in view.entity %}{{ mlbridge.quoted(column) }} is not null and {% endfor %}{{ time }} is not null
       {%- if known_at %} and {{ known_at }} is not null{% endif %}

@@ -18,7 +18,8 @@
     `prefix` (of the columns in the result), and durations such as '2 days': `embargo` (how long after it became known
     a row counts), `max_staleness` (how long after it became known it counts no more), `look_back` (how long after it happened).
   -#}
-  {%- set asked = found if found is mapping else {'view': found} -%}
+  {#- A relation of dbt is a mapping as well. #}
+  {%- set asked = found if found is mapping and found.identifier is not defined else {'view': found} -%}
   {%- do mlbridge.known_keys(model.name, path, asked,
     ['view', 'columns', 'entity', 'prefix', 'embargo', 'max_staleness', 'look_back']) -%}
   {%- set node = mlbridge.node_of_view(path, asked.get('view')) -%}
@@ -53,7 +54,7 @@
 
 {% macro node_of_view(path, relation) %}
   {#- The node behind a `ref(...)` of this model. -#}
-  {%- if relation is none or relation is string or relation is mapping or not relation.identifier -%}
+  {%- if relation is not defined or not relation.identifier -%}
     {{ mlbridge.refuse_key(model.name, path, 'expected a model, as ref(\'customer_history\'), found ' ~ mlbridge.shown(relation) ~ '.') }}
   {%- endif -%}
   {%- set nodes = [] -%}

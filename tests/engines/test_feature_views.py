@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,9 @@ from postgres import Postgres
 from rendering import Column, Relation
 from simulated import Package
 from sqlglot import exp, parse_one
+from timed_features import Trips
+
+from mlbridge.leaks.catalogue import NONE, WITHHOLD
 
 START = datetime(2024, 1, 1)
 SPINE = {"row_id": "BIGINT", "airport": "VARCHAR", "gate": "BIGINT", "due": "TIMESTAMP"}
@@ -54,7 +57,8 @@ limits = st.fixed_dictionaries(
 def written(engine: str, asked: Sequence[Any], meta: dict[str, Any], **found: Any) -> str:
     """Write the SELECT for a view `weather` that says this of itself; a refusal is an AssertionError."""
     package = Package(engine)
-    tables = {name: [Column(each, "", INTEGER) for each in columns] for name, columns in TABLES.items()}
+    there = found.get("tables", TABLES)
+    tables = {name: [Column(each, "", INTEGER) for each in columns] for name, columns in there.items()}
     relations = {name: Relation(name, name) for name in tables}
     package.names["adapter"].get_columns_in_relation = lambda relation: tables[relation.identifier]
     node = SimpleNamespace(name="weather", alias="weather", config=SimpleNamespace(meta={"mlbridge": meta}))
@@ -163,6 +167,39 @@ def test_several_views_with_entities_and_names_of_their_own(server: Postgres) ->
 def test_without_columns_all_but_entity_and_moments_are_taken() -> None:
     sql = written("duckdb", [{}], {"entity": ["airport", "gate"], "time": "seen", "known_at": "told"})
     assert [f'known_1."{name}"' in sql for name in VIEW] == [name in FEATURES for name in VIEW]
+
+
+@pytest.fixture(scope="module")
+def trips() -> Iterator[Trips]:
+    found = Trips.drawn()
+    yield found
+    found.connection.close()
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+@pytest.mark.parametrize(
+    ("meta", "limits", "is_leak"),
+    [
+        ({"time": "began", "known_at": "done_at"}, {}, False),
+        ({"time": "done_at"}, {}, False),
+        ({"time": "done_at"}, {"embargo": "1 hour", "look_back": "3 days", "max_staleness": "2 days"}, False),
+        ({"time": "began"}, {}, True),
+    ],
+)
+def test_the_search_for_leaks_reads_it(
+    trips: Trips, engine: str, meta: dict[str, Any], limits: dict[str, str], is_leak: bool
+) -> None:
+    """The delay of a driver's last trip: it is known when the trip is done, whatever the view says of itself."""
+    tables = {"spine": ["id", "who", "began"], "weather": ["id", "who", "began", "done_at", "delay"]}
+    asked = [{"columns": ["delay"], "entity": {}, **limits}]
+    joined = written(engine, asked, {"entity": ["who"], **meta}, tables=tables, time="began")
+    sql = (
+        f"with weather as (select * from trips), spine_rows as (select id, who, began from trips) select id, delay as x "
+        f"from ({joined.replace('select * from spine', 'select * from spine_rows', 1)}) as joined"
+    )
+    assert trips.leaks(sql) is is_leak
+    found = trips.looked(sql)
+    assert found.level == (WITHHOLD if is_leak else NONE), found.evidence
 
 
 META = {"entity": ["airport", "gate"], "time": "seen"}
