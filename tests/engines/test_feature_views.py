@@ -193,10 +193,9 @@ def test_the_search_for_leaks_reads_it(
     tables = {"spine": ["id", "who", "began"], "weather": ["id", "who", "began", "done_at", "delay"]}
     asked = [{"columns": ["delay"], "entity": {}, **limits}]
     joined = written(engine, asked, {"entity": ["who"], **meta}, tables=tables, time="began")
-    sql = (
-        f"with weather as (select * from trips), spine_rows as (select id, who, began from trips) select id, delay as x "
-        f"from ({joined.replace('select * from spine', 'select * from spine_rows', 1)}) as joined"
-    )
+    joined = joined.replace("select * from spine", "select * from trip", 1)
+    given = "weather as (select * from trips), trip as (select id, who, began from trips)"
+    sql = f"with {given} select id, delay as x from ({joined}) as joined"
     assert trips.leaks(sql) is is_leak
     found = trips.looked(sql)
     assert found.level == (WITHHOLD if is_leak else NONE), found.evidence
