@@ -6,7 +6,7 @@ with flights as (
         count(*) over (
             partition by origin
             order by scheduled_departure_at
-            range between interval 30 minutes preceding and interval 30 minutes following
+            range between interval '30 minutes' preceding and interval '30 minutes' following
         ) as scheduled_departures_1h
     from {{ ref('late_arrival_flights') }}
 ),
@@ -19,7 +19,7 @@ today as (
     select * from {{ ref('late_arrival_today') }}
 ),
 
-weather as (
+weather as not materialized (
     select * from {{ ref('weather') }}
 ),
 
@@ -44,11 +44,13 @@ observed as (
         latest.visibility_miles,
         latest.pressure_mb - earlier.pressure_mb as pressure_change_mb
     from flights
-    asof left join weather as latest
-        on flights.origin = latest.origin and flights.predicted_at - interval 1 hour >= latest.observed_at
+    {{ as_of_join(
+        'weather', 'latest', key='origin', time='observed_at',
+        equals='flights.origin', moment="flights.predicted_at - interval '1 hour'"
+    ) }}
     left join weather as earlier
-        on latest.origin = earlier.origin and latest.observed_at - to_hours(3) = earlier.observed_at
-    where flights.predicted_at - latest.observed_at <= to_hours(4)
+        on latest.origin = earlier.origin and latest.observed_at - interval '3 hours' = earlier.observed_at
+    where flights.predicted_at - latest.observed_at <= interval '4 hours'
 ),
 
 final as (
@@ -62,13 +64,14 @@ final as (
         flights.destination,
         flights.route,
         flights.distance_miles,
-        date_diff('minute', flights.scheduled_departure_at, flights.scheduled_arrival_at)
+        {{ minutes_between('flights.scheduled_departure_at', 'flights.scheduled_arrival_at') }}
             as scheduled_minutes,
-        date_diff('minute', flights.scheduled_departure_local::date, flights.scheduled_departure_local)
-            as departure_minute,
-        isodow(flights.scheduled_departure_local) as weekday,
+        {{ minutes_between(
+            "date_trunc('day', flights.scheduled_departure_local)", 'flights.scheduled_departure_local'
+        ) }} as departure_minute,
+        extract(isodow from flights.scheduled_departure_local)::bigint as weekday,
         flights.scheduled_departures_1h,
-        year(flights.scheduled_departure_local) - planes.year_built as plane_age,
+        extract(year from flights.scheduled_departure_local)::bigint - planes.year_built as plane_age,
         planes.seats,
         history.carrier_late_1d,
         history.carrier_late_28d,
