@@ -4,6 +4,8 @@ BIN := $(CURDIR)/.venv/bin
 # What the tests drive for real, where it is not there yet: a server, a browser, and Java for Spark.
 LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium) \
 	$(if $(wildcard /usr/bin/java),,default-jre-headless)
+# Where the demo builds: `dev` is a DuckDB file, `postgres` a server of its own.
+TARGET ?= dev
 # The package as it is installed, with the app in it: mypy finds modules by their folders only.
 TYPED := .venv/typed/mlbridge
 # The site has the pages of the repository under their own paths: a link holds there as on a git host.
@@ -24,10 +26,10 @@ export PYTHONDONTWRITEBYTECODE :=
 # Old releases warn of what new ones have mended.
 LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
 
-.PHONY: help demo test change boards servers lowest lint audit unit check catalogue docs format clean
+.PHONY: help demo demo-dev demo-postgres demo-stop test change boards servers lowest lint audit unit check catalogue docs format clean
 
 help:  ## Say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/uv: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -39,6 +41,10 @@ help:  ## Say what can be made
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e .
 	touch $@
 
+.venv/postgres: .venv/demo
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[postgres]'
+	touch $@
+
 .venv/dev: .venv/demo
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev
 	touch $@
@@ -47,7 +53,9 @@ help:  ## Say what can be made
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group docs
 	touch $@
 
-demo: .venv/demo  ## Build the flights with two ML models, and say what to look at
+demo: demo-$(TARGET)  ## Build the flights with two ML models, and say what to look at; TARGET=postgres on a server that it starts
+
+demo-dev: .venv/demo
 	cd dbt_project && $(BIN)/dbt deps --quiet && $(BIN)/dbt build --profiles-dir . --vars '{mlbridge_as_of: "$(MORNING)"}'
 	cd dbt_project && $(BIN)/mlbridge versions
 	@echo
@@ -58,6 +66,25 @@ demo: .venv/demo  ## Build the flights with two ML models, and say what to look 
 	@echo
 	@echo "It is $(MORNING) (UTC). Of the flights of this morning that have not landed yet, these are the likeliest to arrive late (ml_scores_late_arrival):"
 	@cd dbt_project && $(BIN)/python -c "import duckdb; duckdb.connect('flights.duckdb.published/dev/bi.duckdb', read_only=True).sql(\"$(COMING)\").show()"
+
+demo-postgres: .venv/postgres
+ifeq ($(wildcard /usr/lib/postgresql/*/bin/initdb),)
+	$(APT) update --quiet
+	$(APT) install --yes --quiet --no-install-recommends postgresql
+endif
+	$(BIN)/python dbt_project/data/postgres.py start
+	cd dbt_project && $(BIN)/dbt deps --quiet && $(BIN)/mlbridge build --target postgres --vars '{mlbridge_as_of: "$(MORNING)"}'
+	cd dbt_project && $(BIN)/mlbridge versions --target postgres
+	@echo
+	@echo "The tables are in the schema main of the database flights on 127.0.0.1:54329, for the user flights. What each model is worth, and the monitor:"
+	@echo
+	@echo "  .venv/bin/mlbridge status --project-dir dbt_project --target postgres"
+	@echo "  .venv/bin/mlbridge monitor --project-dir dbt_project --target postgres"
+	@echo
+	@echo "make demo-stop ends the server; its folder dbt_project/postgres keeps the tables."
+
+demo-stop:  ## End the server that the demo has started
+	$(BIN)/python dbt_project/data/postgres.py stop
 
 servers:
 ifneq ($(strip $(LACKING)),)
@@ -113,4 +140,4 @@ format: .venv/dev  ## Format Python
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what was built and installed
-	rm -rf .venv site dbt_project/target dbt_project/dbt_packages dbt_project/logs dbt_project/flights.duckdb*
+	rm -rf .venv site dbt_project/target dbt_project/dbt_packages dbt_project/logs dbt_project/flights.duckdb* dbt_project/postgres

@@ -12,5 +12,5 @@
 
 {# NULL when there was nothing to divide by. #}
 {% macro share_before(part, whole, key, span=none) -%}
-    {{ sum_before(part, key, span) }} / nullif({{ sum_before(whole, key, span) }}, 0)
+    {{ sum_before(part, key, span) }}::float8 / nullif({{ sum_before(whole, key, span) }}, 0)
 {%- endmacro %}

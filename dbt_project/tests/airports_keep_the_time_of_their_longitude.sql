@@ -6,11 +6,10 @@ with clocks as (
         time_zone,
         -- the westernmost Aleutians, beyond the 180th meridian, count on westwards
         (case when longitude > 0 then longitude - 360 else longitude end) / 15 as solar_hours,
-        date_diff(
-            'hour',
-            timestamp '2013-01-15 12:00:00',
-            {{ utc_to_local("timestamp '2013-01-15 12:00:00'", 'time_zone') }}
-        ) as clock_hours
+        {{ minutes_between(
+            "timestamp '2013-01-15 12:00:00'",
+            utc_to_local("timestamp '2013-01-15 12:00:00'", 'time_zone')
+        ) }} / 60.0 as clock_hours
     from {{ ref('airports') }}
 ),
 

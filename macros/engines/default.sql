@@ -108,6 +108,8 @@
 
 {% macro default__type_double() %}{{ return('double precision') }}{% endmacro %}
 
+{% macro default__begin_transaction() %}{% endmacro %}
+
 {% macro default__session_settings() %}{{ return([]) }}{% endmacro %}
 
 {% macro default__type_bytes() %}{{ return('binary') }}{% endmacro %}

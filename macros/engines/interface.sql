@@ -141,6 +141,11 @@
   {%- endif -%}
 {% endmacro %}
 
+{% macro begin_transaction() %}
+  {#- Begins a transaction where dbt's own, which begins with the next statement, would be none. -#}
+  {%- do adapter.dispatch('begin_transaction', 'mlbridge')() -%}
+{% endmacro %}
+
 {% macro publication(tables, facts) %}
   {#-
     What publishes the package's tables for those who read while a build runs: `python`, code to be run first, and `sql`, statements; either

@@ -94,6 +94,14 @@
   ), false)
 {% endmacro %}
 
+{% macro postgres__begin_transaction() %}
+  {#-
+    dbt leaves this to the driver, which does so before the first statement of a connection, and not after a commit of dbt's: from then on
+    each statement would be a transaction of its own.
+  -#}
+  {%- call statement('begin') -%} begin {%- endcall -%}
+{% endmacro %}
+
 {% macro postgres__session_settings() %}
   {#-
     Compiling the expressions of `ml_distributions` takes the server minutes, and running them seconds. It expects few rows where a document

@@ -39,6 +39,8 @@
 
 {% macro redshift__column_names(relations) %}{{ return(mlbridge.default__column_names(relations)) }}{% endmacro %}
 
+{% macro redshift__begin_transaction() %}{% endmacro %}
+
 {% macro redshift__session_settings() %}{{ return([]) }}{% endmacro %}
 
 {% macro redshift__type_bytes() %}{{ return('varbyte') }}{% endmacro %}

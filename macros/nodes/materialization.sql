@@ -29,6 +29,7 @@
   {%- if language == 'python' -%}{%- do mlbridge.refuse_as_answered(arrived) -%}{%- endif -%}
   {%- set rows = run_query('select count(*) from ' ~ arrived).columns[0].values()[0] | int -%}
 
+  {%- do mlbridge.begin_transaction() -%}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
   {%- if existing is none -%}
     {% do adapter.rename_relation(arrived, target) %}

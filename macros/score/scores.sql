@@ -24,7 +24,7 @@ select
   {{ 'ranked.prediction_value' if spec.task == 'regression' else 'cast(ranked.prediction as ' ~ types[spec.target] ~ ')' }} as prediction,
   ranked.probability,
   facts.{{ target }} as outcome,
-  {{ mlbridge.outcome_state(spec, mlbridge.split_as_of(split)) }} as outcome_state,
+  {{ mlbridge.outcome_state(spec, split) }} as outcome_state,
   ranked.version,
   ranked.scored_at,
   ranked.not_scored_because
@@ -44,7 +44,6 @@ from (
     and {{ mlbridge.monitored('predictions', 'versions') }}
 ) as ranked
 inner join {{ mlbridge.rows_of(split) }} as facts on {{ mlbridge.same_row('ranked', 'facts', spec) }}
-cross join ({{ mlbridge.longest_wait(spec, split) }}) as longest
 where ranked.preference_rank = 1
 {% endmacro %}
 
@@ -74,28 +73,30 @@ where ranked.preference_rank = 1
   {{ return('cast(' ~ (mlbridge.in_zone(time, spec.time_zone) if is_moment else time) ~ ' as date)') }}
 {% endmacro %}
 
-{% macro outcome_state(spec, as_of) %}
+{% macro outcome_state(spec, split) %}
   {#-
     `known`: the outcome is there. `never`: it is not, although its label time has passed, or, where it has none, although more
     time has passed since the prediction than any known outcome of the split took. `pending`: it may still come. Without a
     `label_time` in the spec nothing says when an outcome is due, so none is `never`.
   -#}
-  {%- set moment, label = "cast('" ~ as_of ~ "' as timestamp)", spec.get('label_time') -%}
+  {%- set moment, label = "cast('" ~ mlbridge.split_as_of(split) ~ "' as timestamp)", spec.get('label_time') -%}
   case
     when facts.{{ mlbridge.quoted(spec.target) }} is not null then 'known'
     {%- if label %}
     when
       facts.{{ mlbridge.quoted(label) }} <= {{ moment }}
-      or facts.{{ mlbridge.quoted(label) }} is null and {{ mlbridge.epoch(moment) }} - {{ mlbridge.epoch('ranked.time') }} > longest.seconds
+      or facts.{{ mlbridge.quoted(label) }} is null and {{ mlbridge.epoch(moment) }} - {{ mlbridge.epoch('ranked.time') }} > ({{ mlbridge.longest_wait(label, spec, split) }})
       then 'never'
     {%- endif %}
     else 'pending'
   end
 {%- endmacro %}
 
-{% macro longest_wait(spec, split) %}
-  {#- A select of one row: the most `seconds` that a known outcome of the split took; NULL where none is known or nothing says when it was. -#}
-  {%- set label = spec.get('label_time') -%}
-  {%- set wait = mlbridge.epoch('facts.' ~ mlbridge.quoted(label)) ~ ' - ' ~ mlbridge.epoch('facts.' ~ mlbridge.quoted(spec.time)) if label else 'null' -%}
-  {{ return('select max(' ~ wait ~ ') as seconds from ' ~ mlbridge.rows_of(split) ~ ' as facts where facts.' ~ mlbridge.quoted(spec.target) ~ ' is not null') }}
+{% macro longest_wait(label, spec, split) %}
+  {#-
+    A select of one number: the most seconds that a known outcome of the split took. As a value, not as a table that is joined, it is computed
+    once: an engine that expects one row on the other side of a join computes it anew for each row that comes.
+  -#}
+  {%- set wait = mlbridge.epoch('known.' ~ mlbridge.quoted(label)) ~ ' - ' ~ mlbridge.epoch('known.' ~ mlbridge.quoted(spec.time)) -%}
+  {{ return('select max(' ~ wait ~ ') from ' ~ mlbridge.rows_of(split) ~ ' as known where known.' ~ mlbridge.quoted(spec.target) ~ ' is not null') }}
 {% endmacro %}

@@ -30,14 +30,30 @@ from mlbridge.progress import announced, progress_report
 
 @click.command()
 @project_options
-def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+@click.option(
+    "--conformance",
+    is_flag=True,
+    help="Instead, run the statements in which engines differ in a schema of their own, and compare with DuckDB.",
+)
+def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str, conformance: bool) -> None:
     """Check what a build needs: versions, profile, packages, lock and disk space.
 
     Example: mlbridge doctor --project-dir dbt_project
     """
+    from mlbridge.commands.conformance import conform
     from mlbridge.commands.doctor import run_checks, summary
     from mlbridge.project.project import Project
 
+    if conformance:
+        try:
+            with announced("trying the statements"):
+                checks = conform(Project.at(project_dir, profiles_dir, target))
+        except MlbridgeError as error:
+            raise Misuse(str(error)) from error
+        show([{**asdict(each), "fine": "ok" if each.fine else "FAILED"} for each in checks], form)
+        if not all(each.fine for each in checks):
+            raise click.exceptions.Exit(1)
+        return
     with announced("checking"):
         findings = run_checks(lambda: Project.at(project_dir, profiles_dir, target))
     show([{**asdict(each), "fine": "ok" if each.fine else "FAILED"} for each in findings], form)

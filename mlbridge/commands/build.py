@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, train, trained_in_sql
 from mlbridge.errors import SetupError
-from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
 
 SELECT = ("--select", "-s", "--models", "--model", "-m")
 # What the trainings between the two runs of dbt would not know.
@@ -35,7 +35,9 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     profile, or if no training node is SQL.
     """
     chosen = Selection.of(arguments)
-    manifest = read_or_make(project)
+    project = replace(project)  # one that has not read the manifest of an earlier parse
+    parsed = _dbt(project, ["--quiet", "parse"], chosen.variables)
+    manifest = project.manifest
     if not chosen.items and any(each.get("default") for each in manifest.get("selectors", {}).values()):
         raise SetupError(f"the project has a default selector. {REFUSED_OPTIONS['--selector']}")
     nodes = {f"{model}_training": model for model in trained_in_sql(project, manifest)}
@@ -47,15 +49,15 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
         if not child.startswith(("test.", "unit_test."))
     }
     after = [".".join(manifest["nodes"][child]["fqn"]) for child in sorted(children & set(manifest["nodes"]))]
-    first = _dbt_build(project, [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))])
+    up_to_them = [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))]
+    first = _dbt(project, ["build"], up_to_them, parsed.result)  # type: ignore[arg-type] # of a parse, it is the manifest
     if not first.success:
         return _code(first)
     results = getattr(first.result, "results", [])
     asking = [nodes[each.node.name] for each in results if each.node.name in nodes]
-    # The manifest that the first run has written is that of its target.
-    answers = train(replace(project), asking) if asking and "--empty" not in chosen.others else []
+    answers = train(project, asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
-    last = _dbt_build(project, [*chosen.others, *_rest(chosen, nodes, answers)])
+    last = _dbt(project, ["build"], [*chosen.others, *_rest(chosen, nodes, answers)])
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
 
 
@@ -90,6 +92,14 @@ class Selection:
                 others.append(each)
         return cls(tuple(items), tuple(others))
 
+    @property
+    def variables(self) -> list[str]:
+        """Return the option `--vars` as it stands among the others; empty without it."""
+        for place, each in enumerate(self.others):
+            if each.startswith("--vars"):
+                return list(self.others[place : place + (1 if "=" in each else 2)])
+        return []
+
     def within(self, names: Iterable[str]) -> list[str]:
         """Return what is selected and belongs to one of some names, as dbt's selection writes it."""
         return [",".join(filter(None, (item, name))) for name in names for item in self.items or ("",)]
@@ -104,18 +114,23 @@ def _option(name: str, values: Sequence[str]) -> list[str]:
     return [name, *values] if values else []
 
 
-def _dbt_build(project: Project, arguments: Sequence[str]) -> dbtRunnerResult:
-    """Run `dbt build` in this process, which has imported dbt already; its output is shown as it comes."""
+def _dbt(
+    project: Project, command: Sequence[str], arguments: Sequence[str], manifest: Manifest | None = None
+) -> dbtRunnerResult:
+    """Run dbt in this process, which has imported it already; its output is shown as it comes.
+
+    `manifest` is of a parse with the same variables, so that dbt need not parse again.
+    """
     from dbt.cli.main import dbtRunner
 
     places = ["--project-dir", str(project.path), "--profiles-dir", str(project.profiles)]
     target = [] if project.target is None else ["--target", project.target]
     with chdir(project.start_folder):
-        done = dbtRunner().invoke(["build", *places, *target, *arguments])
+        done = dbtRunner(manifest=manifest).invoke([*command, *places, *target, *arguments])
     if isinstance(done.exception, KeyboardInterrupt):
         raise done.exception
     if done.exception is not None:
-        raise SetupError(f"dbt build: {done.exception}")
+        raise SetupError(f"dbt {command[-1]}: {done.exception}")
     return done
 
 

@@ -65,6 +65,8 @@ def _contradicts(part: exp.Expr, scope: Scope) -> bool:
     if isinstance(part, exp.Not):
         inner = part.this.unnest()
         return isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and _is_null(inner.this, scope)
+    if isinstance(part, exp.Is) and part.args.get("negate"):  # as some dialects read `is not null`
+        return isinstance(part.expression, exp.Null) and _is_null(part.this, scope)
     if isinstance(part, exp.EQ | exp.NEQ):
         one, other = _constant(part.this, scope), _constant(part.expression, scope)
         return NULL in (one, other) or _differ(one, other, isinstance(part, exp.NEQ))

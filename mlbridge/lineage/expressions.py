@@ -110,6 +110,11 @@ def _filter(node: exp.Expr, scope: Scope) -> Column:
     return _influenced(column, [value(node.expression, scope)])
 
 
+def _within_group(node: exp.Expr, scope: Scope) -> Column:
+    """Read an aggregate of values in an order, such as a percentile: they are what it is ordered by."""
+    return aggregated(_together([node.this, node.expression], scope))
+
+
 def _influenced(column: Column, by: Iterable[Column]) -> Column:
     more = influence(by, FILTERED)
     return Column(column.flows | more) if more else column
@@ -247,4 +252,5 @@ READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {
     exp.Lambda: _lambda,
     exp.Comprehension: _comprehension,
     exp.Window: _window,
+    exp.WithinGroup: _within_group,
 }

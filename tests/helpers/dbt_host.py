@@ -56,7 +56,7 @@ def copy_of_flights(folder: Path) -> Host:
     """Copy the example host, before `dbt deps`; its package stays this repository."""
     path = folder / "dbt_project"
     skip = shutil.ignore_patterns(
-        "target", "dbt_packages", "logs", "*.duckdb", "*.wal", "*.published", "package-lock.yml"
+        "target", "dbt_packages", "logs", "postgres", "*.duckdb", "*.wal", "*.published", "package-lock.yml"
     )
     shutil.copytree(FLIGHTS, path, ignore=skip)
     (path / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n")

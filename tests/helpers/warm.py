@@ -261,6 +261,7 @@ def _parsed() -> Any:
 def _kill_at(pattern: str, when: str) -> None:
     """End this process where a statement goes to the database; only what the database has done by then is done."""
     from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
     from duckdb import extract_statements
 
     execute = DuckDBCursorWrapper.execute
@@ -277,6 +278,18 @@ def _kill_at(pattern: str, when: str) -> None:
         return done
 
     DuckDBCursorWrapper.execute = watched
+    add_query = PostgresConnectionManager.add_query
+
+    def watched_query(self: Any, sql: str, *args: Any, **more: Any) -> Any:
+        matches = re.search(pattern, sql, re.IGNORECASE) is not None
+        if matches and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = add_query(self, sql, *args, **more)
+        if matches:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    PostgresConnectionManager.add_query = watched_query
 
 
 def _kill_in(*functions: str) -> None:

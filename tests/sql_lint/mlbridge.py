@@ -327,3 +327,15 @@ def observed_grants_of_nodes() -> str:
 
 def can_read(role: str, schema: str, relation: str) -> str:
     return f"{role} = {schema} || {relation}"
+
+
+def training(split: str) -> str:
+    return f"select * from {split}"
+
+
+def predict(split: str, _training: str) -> str:
+    return f"select * from {split}"
+
+
+def point_in_time(spine: str, _time: str, _views: list[Any]) -> str:
+    return f"select * from {spine}"

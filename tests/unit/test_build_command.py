@@ -31,6 +31,18 @@ def test_what_is_selected_is_cut_with_what_follows_a_training() -> None:
     assert Selection.of(["-s", "a", "+b"]).within(["t+", "u+"]) == ["a,t+", "+b,t+", "a,u+", "+b,u+"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (["--threads", "2"], []),
+        (["--vars", "a: b=c", "--threads", "2"], ["--vars", "a: b=c"]),
+        (["--threads", "2", "--vars={a: 1}", "-x"], ["--vars={a: 1}"]),
+    ],
+)
+def test_a_parse_gets_the_variables_and_nothing_else(arguments: list[str], variables: list[str]) -> None:
+    assert Selection.of(arguments).variables == variables
+
+
 @pytest.mark.parametrize("arguments", [["--selector", "x"], ["--selector=x"]])
 def test_a_named_selector_cannot_be_divided(arguments: list[str]) -> None:
     with pytest.raises(SetupError, match="name it with --select"):

@@ -15,10 +15,10 @@ monthly as (
         count(*) filter (where status = 'diverted') as diverted,
         count(*) filter (where status = 'arrived') as arrived,
         count(*) filter (where arrival_delay >= 15) as late_arrivals,
-        avg(arrival_delay) as mean_arrival_delay,
-        median(arrival_delay) as median_arrival_delay
+        avg(arrival_delay)::float8 as mean_arrival_delay,
+        percentile_cont(0.5) within group (order by arrival_delay) as median_arrival_delay
     from flights
-    group by all
+    group by carrier, date_trunc('month', scheduled_departure_local)::date
 ),
 
 final as (
@@ -32,7 +32,7 @@ final as (
         monthly.arrived,
         monthly.late_arrivals,
         -- nullif: a month in which nothing arrived has no share, rather than a share of zero
-        monthly.late_arrivals / nullif(monthly.arrived, 0) as late_share,
+        monthly.late_arrivals::float8 / nullif(monthly.arrived, 0) as late_share,
         monthly.mean_arrival_delay,
         monthly.median_arrival_delay
     from monthly

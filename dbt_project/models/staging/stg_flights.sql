@@ -11,31 +11,55 @@ departures as (
     select
         source.*,
         airports.time_zone as destination_time_zone,
-        make_date(source.year, source.month, source.day)
-        + {{ hhmm_to_interval('source.sched_dep_time') }} as scheduled_departure_local,
-        {{ local_to_utc('scheduled_departure_local', "'America/New_York'") }} as scheduled_departure_at,
-        {{ utc_to_local('scheduled_departure_at', 'airports.time_zone') }} as departure_at_destination_local
+        make_date(source.year::integer, source.month::integer, source.day::integer)
+        + {{ hhmm_to_interval('source.sched_dep_time') }} as scheduled_departure_local
     from source
     left join airports on source.dest = airports.airport
 ),
 
+departure_moments as (
+    select
+        *,
+        {{ local_to_utc('scheduled_departure_local', "'America/New_York'") }} as scheduled_departure_at
+    from departures
+),
+
+departures_at_destination as (
+    select
+        *,
+        {{ utc_to_local('scheduled_departure_at', 'destination_time_zone') }} as departure_at_destination_local
+    from departure_moments
+),
+
 -- the source gives no date of arrival: take the first time the clock shows the hour after the departure
-arrivals as (
+arrivals_same_day as (
     select
         *,
         date_trunc('day', departure_at_destination_local)
-        + {{ hhmm_to_interval('sched_arr_time') }} as arrival_same_day_local,
+        + {{ hhmm_to_interval('sched_arr_time') }} as arrival_same_day_local
+    from departures_at_destination
+),
+
+arrivals_local as (
+    select
+        *,
         case
             when arrival_same_day_local > departure_at_destination_local then arrival_same_day_local
-            else arrival_same_day_local + to_days(1)
-        end as scheduled_arrival_local,
+            else arrival_same_day_local + interval '1 day'
+        end as scheduled_arrival_local
+    from arrivals_same_day
+),
+
+arrivals as (
+    select
+        *,
         {{ local_to_utc('scheduled_arrival_local', 'destination_time_zone') }} as scheduled_arrival_at
-    from departures
+    from arrivals_local
 ),
 
 final as (
     select
-        strftime(scheduled_departure_local, '%Y-%m-%d') || '-' || carrier || '-' || flight || '-' || origin
+        scheduled_departure_local::date || '-' || carrier || '-' || flight || '-' || origin
             as flight_id,
         carrier,
         flight::integer as flight_number,
@@ -48,8 +72,8 @@ final as (
         scheduled_departure_local,
         scheduled_arrival_at,
         -- delays are added to the schedule, since the clock times alone do not say on which day
-        scheduled_departure_at + to_minutes(dep_delay) as departed_at,
-        scheduled_arrival_at + to_minutes(arr_delay) as arrived_at,
+        scheduled_departure_at + interval '1 minute' * dep_delay as departed_at,
+        scheduled_arrival_at + interval '1 minute' * arr_delay as arrived_at,
         dep_delay::integer as departure_delay,
         arr_delay::integer as arrival_delay,
         air_time::integer as air_time,

@@ -6,7 +6,7 @@ with flights as (
         count(*) over (
             partition by origin
             order by scheduled_departure_at
-            range between interval 30 minutes preceding and interval 30 minutes following
+            range between interval '30 minutes' preceding and interval '30 minutes' following
         ) as scheduled_departures_1h
     from {{ ref('late_arrival_flights') }}
 ),
@@ -29,46 +29,52 @@ planes as (
     where seats >= 20
 ),
 
--- The latest observation by then, and the one three hours before it; nothing when the latest is an old one.
--- A row of weather is labelled with the beginning of its hour, but was observed during it (as a rule at minute 51),
--- and its precipitation is that of the whole hour. So it is known only when the hour is over.
+-- The latest observation by then; nothing when that is an old one. A row of weather is labelled with the beginning of
+-- its hour, but was observed during it (as a rule at minute 51), and its precipitation is that of the whole hour. So it
+-- is known only when the hour is over.
+with_weather as (
+    {{ mlbridge.point_in_time('flights', 'predicted_at', [{
+        'view': ref('weather'),
+        'columns': [
+            'observed_at', 'temperature_f', 'dew_point_f', 'humidity', 'wind_direction_deg', 'wind_speed_mph',
+            'precipitation_in', 'visibility_miles', 'pressure_mb',
+        ],
+        'embargo': '1 hour',
+        'look_back': '4 hours',
+    }]) }}
+),
+
+-- With the change of pressure since the observation three hours before it.
 observed as (
     select
-        flights.flight_id,
-        latest.temperature_f,
-        latest.dew_point_f,
-        latest.humidity,
-        latest.wind_direction_deg,
-        latest.wind_speed_mph,
-        latest.precipitation_in,
-        latest.visibility_miles,
-        latest.pressure_mb - earlier.pressure_mb as pressure_change_mb
-    from flights
-    asof left join weather as latest
-        on flights.origin = latest.origin and flights.predicted_at - interval 1 hour >= latest.observed_at
+        with_weather.*,
+        with_weather.pressure_mb - earlier.pressure_mb as pressure_change_mb
+    from with_weather
     left join weather as earlier
-        on latest.origin = earlier.origin and latest.observed_at - to_hours(3) = earlier.observed_at
-    where flights.predicted_at - latest.observed_at <= to_hours(4)
+        on
+            with_weather.origin = earlier.origin
+            and with_weather.observed_at - interval '3 hours' = earlier.observed_at
 ),
 
 final as (
     select
-        flights.flight_id,
-        flights.predicted_at,
-        flights.arrived_at,
-        flights.is_late,
-        flights.carrier,
-        flights.origin,
-        flights.destination,
-        flights.route,
-        flights.distance_miles,
-        date_diff('minute', flights.scheduled_departure_at, flights.scheduled_arrival_at)
+        observed.flight_id,
+        observed.predicted_at,
+        observed.arrived_at,
+        observed.is_late,
+        observed.carrier,
+        observed.origin,
+        observed.destination,
+        observed.route,
+        observed.distance_miles,
+        {{ minutes_between('observed.scheduled_departure_at', 'observed.scheduled_arrival_at') }}
             as scheduled_minutes,
-        date_diff('minute', flights.scheduled_departure_local::date, flights.scheduled_departure_local)
-            as departure_minute,
-        isodow(flights.scheduled_departure_local) as weekday,
-        flights.scheduled_departures_1h,
-        year(flights.scheduled_departure_local) - planes.year_built as plane_age,
+        {{ minutes_between(
+            "date_trunc('day', observed.scheduled_departure_local)", 'observed.scheduled_departure_local'
+        ) }} as departure_minute,
+        extract(isodow from observed.scheduled_departure_local)::bigint as weekday,
+        observed.scheduled_departures_1h,
+        extract(year from observed.scheduled_departure_local)::bigint - planes.year_built as plane_age,
         planes.seats,
         history.carrier_late_1d,
         history.carrier_late_28d,
@@ -91,11 +97,10 @@ final as (
         observed.precipitation_in,
         observed.visibility_miles,
         observed.pressure_change_mb
-    from flights
-    inner join history on flights.flight_id = history.flight_id
-    inner join today on flights.flight_id = today.flight_id
-    left join observed on flights.flight_id = observed.flight_id
-    left join planes on flights.tail_number = planes.tail_number
+    from observed
+    inner join history on observed.flight_id = history.flight_id
+    inner join today on observed.flight_id = today.flight_id
+    left join planes on observed.tail_number = planes.tail_number
 )
 
 select * from final

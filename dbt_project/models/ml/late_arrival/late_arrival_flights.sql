@@ -22,7 +22,7 @@ final as (
         departure_delay,
         arrival_delay,
         arrival_delay >= 15 as is_late,
-        scheduled_departure_at - to_hours(2) as predicted_at
+        scheduled_departure_at - interval '2 hours' as predicted_at
     from flights
 )
 

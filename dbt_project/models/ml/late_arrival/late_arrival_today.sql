@@ -4,8 +4,7 @@
 with flights as (
     select
         *,
-        scheduled_departure_at + to_hours(6) as given_up_at,
-        least(coalesce(departed_at, given_up_at), given_up_at) as settled_at
+        least(departed_at, scheduled_departure_at + interval '6 hours') as settled_at
     from {{ ref('late_arrival_flights') }}
 ),
 

@@ -1,0 +1,1 @@
+{{ mlbridge.predict(ref('arrival_delay_split'), ref('arrival_delay_training')) }}

@@ -1,0 +1,1 @@
+{{ mlbridge.training(ref('arrival_delay_split')) }}

@@ -1,0 +1,1 @@
+{{ mlbridge.predict(ref('late_arrival_split'), ref('late_arrival_training')) }}

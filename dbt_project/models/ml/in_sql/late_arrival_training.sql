@@ -1,0 +1,1 @@
+{{ mlbridge.training(ref('late_arrival_split')) }}
