@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mlbridge.errors import SetupError, nearest
-from mlbridge.leaks.time_conditions import Late, Place, sole_origins
+from mlbridge.leaks.column_sets import Place, sole_origins
+from mlbridge.leaks.time_conditions import Late
 from mlbridge.lineage.graph import Edge, Lineage
 from mlbridge.typing import Document, Json
 

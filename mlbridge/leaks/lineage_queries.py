@@ -13,7 +13,7 @@ from mlbridge.engines.reader import ReadError, message_of
 from mlbridge.engines.warehouse import Place as TablePlace
 from mlbridge.engines.warehouse import column, parse_type, select, subquery
 from mlbridge.features.columns import TEMPORAL
-from mlbridge.leaks.time_conditions import Place, copies
+from mlbridge.leaks.column_sets import Place, copies
 from mlbridge.lineage.graph import Lineage
 from mlbridge.log import warn
 from mlbridge.scoring.rows import SPLIT
@@ -83,7 +83,7 @@ class RowQueries:
             return None
 
     def _comparisons(self, place: Place, of_entity: bool) -> Iterator[exp.Select]:
-        same = [each for each in sorted(copies(self.lineage, place)) if self._is_moment(*each)]
+        same = [each for each in sorted(copies(self.lineage, place, of_branches=False)) if self._is_moment(*each)]
         there = set(self.warehouse.names(self.split))
         for node, name in same:
             if node == self.node and name in there:
@@ -106,8 +106,9 @@ class RowQueries:
                 )
 
     def _is_unique(self, node: str, keys: Sequence[str]) -> bool:
-        """Return whether no two rows of a table have the same key."""
+        """Return whether no two rows of a table have the same key; those without one are no row's."""
         counted = select({"n": exp.Count(this=exp.Star())}, self.tables[node].copy())
+        counted = counted.where(*(exp.not_(column(each).is_(exp.null())) for each in keys))
         repeated = counted.group_by(*map(column, keys)).having(exp.Count(this=exp.Star()) > 1)
         found = self._row(select({"n": exp.Count(this=exp.Star())}, subquery(repeated, "repeated")))
         return found is not None and not found["n"]

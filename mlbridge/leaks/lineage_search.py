@@ -8,20 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mlbridge.leaks.catalogue import NONE, UNDECIDED, WARN, WITHHOLD, Suspicion, percent
+from mlbridge.leaks.column_sets import Place, ancestors, copies
 from mlbridge.leaks.declared import Declared, personal
 from mlbridge.leaks.lineage_queries import RowQueries
-from mlbridge.leaks.time_conditions import (
-    ANYTHING,
-    Clock,
-    Late,
-    OpenWay,
-    Place,
-    ancestors,
-    copies,
-    in_words,
-    later_rows,
-    open_ways,
-)
+from mlbridge.leaks.open_ways import OpenWay, in_words, later_rows, open_ways
+from mlbridge.leaks.time_conditions import ANYTHING, Clock, Late
 from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, JOINED, Lineage
 from mlbridge.spec.specification import Spec
 

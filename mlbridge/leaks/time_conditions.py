@@ -1,30 +1,27 @@
-"""Whether a value that is known only later comes along a way of lineage from earlier rows only."""
+"""What a condition on the way of a value that is known only later lets in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from mlbridge.leaks.column_sets import Place, copies, is_sure, made_of, sole_origins
 from mlbridge.lineage.graph import (
     AFTER,
-    AGGREGATED,
     ANY,
     BEFORE,
-    COPIED,
     GAP,
     UNTIL,
     Condition,
     Conditions,
-    Edge,
     Lineage,
     OneOf,
-    text_of,
 )
 
-Place = tuple[str, str]  # the id of a node, and a column
 # A condition lets in only what is known by then; only earlier rows, whose value may not be known by then; or anything.
 KNOWN, EARLIER, ANYTHING = STRICTNESS = "known", "earlier", "anything"
+Passed = frozenset[Place]  # moments of a row that lie before the prediction
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,8 @@ class Clock:
 
     @cached_property
     def made_of_time(self) -> frozenset[Place]:
-        """The columns that are computed from the time of the prediction, such as its day."""
-        return descendants(self.lineage, self.same_as_time)
+        """The columns that are computed from the time of the prediction alone, such as its day."""
+        return made_of(self.lineage, self.same_as_time)
 
     @cached_property
     def makes_time(self) -> frozenset[Place]:
@@ -85,27 +82,61 @@ class Clock:
         return place in self.made_of_time | self.makes_time if later is None else not later
 
 
-def let_in(condition: Condition, known: frozenset[Place], moments: frozenset[Place], clock: Clock) -> str:
+@dataclass(frozen=True)
+class Knowledge:
+    """What says when a column is known: `known` are all such columns, `moments` those that are that moment as it is."""
+
+    known: frozenset[Place]
+    moments: frozenset[Place]
+    clock: Clock
+
+    @cached_property
+    def _declared(self) -> frozenset[Place]:
+        return self.moments | self.clock.same_as_time
+
+    @cached_property
+    def _sure(self) -> dict[Place, bool]:
+        return {}
+
+    def is_sure(self, place: Place) -> bool:
+        """Return whether it is known how a column lies to what is declared, or to a source."""
+        if place not in self._sure:
+            self._sure[place] = is_sure(self.clock.lineage, place, self._declared)
+        return self._sure[place]
+
+
+def let_in(condition: Condition, knowledge: Knowledge, passed: frozenset[Place] = frozenset()) -> str:
     """Return what a condition lets in of a column that is known later: `known`, `earlier` or `anything`.
 
-    `known` are the columns that say when it is known, `moments` those of them that are that moment as they are. What a
-    parent cut off or shifted counts as it is only where it is that moment itself, or lies so on both sides.
+    What a parent made of a moment counts as it is only where it is that moment itself, or the time of the prediction.
+    `passed` are moments of the receiving row of which a later condition says that they lie before the prediction.
     """
     earlier, later = set(condition.earlier), set(condition.later)
-    as_they_are = earlier == later or (earlier <= moments and later <= clock.same_as_time)
-    kind = condition.plain if as_they_are else condition.kind
-    if kind in (ANY, AFTER) or not earlier or not later:
+    known, clock = knowledge.known, knowledge.clock
+    kind = kind_of(condition, knowledge)
+    if kind in (ANY, AFTER) or not earlier or not later or not all(map(knowledge.is_sure, earlier | later)):
         return ANYTHING
-    by_knowledge = bool(earlier & known)
-    if by_knowledge and kind != AFTER and clock.at_prediction(later):
+    by_knowledge = earlier <= known
+    if by_knowledge and (later <= passed or clock.at_prediction(later)):
         return KNOWN
-    if earlier == later:  # both rows are placed by the same column: the moment itself does not matter
-        if kind == UNTIL or (by_knowledge and kind == BEFORE):
+    of_knowledge = bool(earlier & known)
+    is_same = earlier == later or earlier | later <= clock.same_as_time
+    if is_same:  # both rows are placed by the same column: the moment itself does not matter
+        if kind == UNTIL or (of_knowledge and kind == BEFORE):
             return ANYTHING
-        return KNOWN if kind == GAP and not by_knowledge else EARLIER
+        return KNOWN if kind == GAP and not of_knowledge else EARLIER
     if condition.same_row or by_knowledge or not clock.at_prediction(later):
         return ANYTHING
     return KNOWN if kind == GAP else EARLIER
+
+
+def kind_of(condition: Condition, knowledge: Knowledge) -> str:
+    """Return how far a condition's moments lie apart: as they are where they are what is declared, else what they are
+    made of."""
+    earlier, later = set(condition.earlier), set(condition.later)
+    moments, times = knowledge.moments, knowledge.clock.same_as_time
+    as_they_are = (earlier <= moments and later <= times) or (earlier == later and earlier <= moments | times)
+    return condition.plain if as_they_are else condition.kind
 
 
 class Ranks:
@@ -135,136 +166,3 @@ class Ranks:
         if each not in self._known:
             self._known[each] = max(map(self.of, each.ways)) if isinstance(each, OneOf) else self._rank(each)
         return self._known[each]
-
-
-@dataclass(frozen=True)
-class OpenWay:
-    """A shortest way on which a column that is known later comes into another, the nearest edge first.
-
-    `lets_in` is `anything` where no condition on the way keeps later rows out, or `earlier` where they are kept out,
-    but what comes in may not be known yet.
-    """
-
-    late: Late
-    lets_in: str
-    edges: tuple[Edge, ...]
-
-    @property
-    def is_aggregated(self) -> bool:
-        """Return whether values of several rows go into one."""
-        return any(edge.how == AGGREGATED for edge in self.edges)
-
-
-def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Clock) -> dict[Place, OpenWay]:
-    """Return for each column the way on which a column that is known later comes into it, if there is one."""
-    moments = frozenset(copy for moment in late.moments for copy in copies(lineage, moment))
-    known = descendants(lineage, {late.place} | moments)  # what is made of either says when it is known, too
-    ranks = Ranks(lambda each: STRICTNESS.index(let_in(each, known, moments, clock)))
-
-    def is_shut(edge: Edge) -> bool:
-        return STRICTNESS[ranks.of(edge.conditions)] == KNOWN
-
-    def is_half_open(edge: Edge) -> bool:
-        return STRICTNESS[ranks.of(edge.conditions)] != ANYTHING
-
-    def opened(way: Iterable[Edge]) -> tuple[Edge, ...]:
-        return tuple(replace(each, condition=text_of(tuple(ranks.loosest(each.conditions)))) for each in way)
-
-    below = descendants(lineage, [late.place])
-    found = {}
-    for start in starts:
-        way = _shortest(lineage, start, late.place, below, is_half_open)
-        if way is not None:
-            found[start] = OpenWay(late, ANYTHING, opened(way))
-        elif clock.delayed or late.moments:
-            way = _shortest(lineage, start, late.place, below, is_shut)
-            if way is not None:
-                found[start] = OpenWay(late, EARLIER, opened(way))
-    return found
-
-
-def _shortest(
-    lineage: Lineage, start: Place, end: Place, among: frozenset[Place], is_shut: Callable[[Edge], bool]
-) -> tuple[Edge, ...] | None:
-    found: dict[Place, tuple[Edge, ...]] = {start: ()} if start in among else {}
-    queue = list(found)
-    for at in queue:
-        if at == end:
-            return found[at]
-        for edge in lineage.edges_of(*at):
-            place = (edge.from_node, edge.from_column)
-            if place in among and place not in found and not is_shut(edge):
-                found[place] = (*found[at], edge)
-                queue.append(place)
-    return None
-
-
-def later_rows(lineage: Lineage, start: Place, end: Place) -> frozenset[Place]:
-    """Return what places the rows that a column takes another one's values from, if it takes them from later rows only.
-
-    Such is the target of next week, made of the column that says the same of this week. Empty where a way takes them
-    from other rows, too.
-    """
-    moments: set[Place] = set()
-
-    def is_after(condition: Condition) -> bool:
-        moments.update(condition.earlier if condition.kind == AFTER else ())
-        return condition.kind == AFTER
-
-    ranks = Ranks(lambda each: int(not is_after(each)))
-    way = _shortest(lineage, start, end, descendants(lineage, [end]), lambda edge: ranks.of(edge.conditions) == 0)
-    return frozenset(moments) if way is None else frozenset()
-
-
-def sole_origins(lineage: Lineage, place: Place) -> Iterator[Place]:
-    """Yield what a column is made of as long as that is one column alone, row by row, up to its source."""
-    at = place
-    while True:
-        edges = {(e.from_node, e.from_column): e for e in lineage.edges_of(*at)}
-        if len(edges) != 1:
-            return
-        (at,), (edge,) = edges, edges.values()
-        if edge.how == AGGREGATED or edge.conditions:
-            return
-        yield at
-
-
-def copies(lineage: Lineage, place: Place) -> frozenset[Place]:
-    """Return a column with those that it is a copy of, and their copies."""
-    up = _closure({place}, lambda at: ((e.from_node, e.from_column) for e in lineage.edges_of(*at) if _is_copy(e)))
-    return _closure(up, lambda at: ((e.node, e.column) for e in lineage.below.get(at, ()) if _is_copy(e)))
-
-
-def descendants(lineage: Lineage, places: Iterable[Place]) -> frozenset[Place]:
-    """Return columns with all that their values go into."""
-    return _closure(places, lambda at: ((e.node, e.column) for e in lineage.below.get(at, ()) if e.is_value))
-
-
-def ancestors(lineage: Lineage, places: Iterable[Place]) -> frozenset[Place]:
-    """Return columns with all that their values come from."""
-    return _closure(places, lambda at: ((e.from_node, e.from_column) for e in lineage.edges_of(*at)))
-
-
-def _is_copy(edge: Edge) -> bool:
-    return edge.how == COPIED
-
-
-def _closure(places: Iterable[Place], beside: Callable[[Place], Iterable[Place]]) -> frozenset[Place]:
-    found = dict.fromkeys(places)
-    queue = list(found)
-    for at in queue:
-        for each in beside(at):
-            if each not in found:
-                found[each] = None
-                queue.append(each)
-    return frozenset(found)
-
-
-def in_words(way: Iterable[Edge], titles: Mapping[str, str]) -> str:
-    """Write a way as a sentence's part: each step's column, and how it came from the next."""
-    steps = [f"{titles.get(each.node, each.node)}.{each.column} ({_step(each)})" for each in way]
-    return " from ".join(steps)
-
-
-def _step(edge: Edge) -> str:
-    return edge.how if edge.condition is None else f"{edge.how} by {edge.condition}"

@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
 
 from mlbridge.lineage.graph import Condition, Conditions, Edge, OneOf, Relation, one_of, text_of
 from mlbridge.lineage.moments import Shift
+from mlbridge.lineage.reading import Reading
 from mlbridge.typing import Json
 from mlbridge.version import __version__
 
-FORMAT = 2
-Shifts: TypeAlias = Mapping[str, Shift]  # by column, those that are exact left out
+FORMAT = 3
 
 
 class Cache:
@@ -36,14 +35,14 @@ class Cache:
             found = json.loads(file.read_text()) if file is not None else {}
             self._stored = dict(found["nodes"]) if found.get("format") == FORMAT else {}
 
-    def key(self, node: Relation, dialect: str, parents: Iterable[tuple[Relation, tuple[str, ...], Shifts]]) -> str:
-        """Return what a node's lineage depends on, as one text; parents are given with their columns and shifts."""
-        known = [(each.id, each.place, columns, shifts) for each, columns, shifts in parents]
+    def key(self, node: Relation, dialect: str, parents: Iterable[tuple[Relation, Reading]]) -> str:
+        """Return what a node's lineage depends on, as one text; parents are given with what was read of them."""
+        known = [(each.id, each.place, read.columns, read.shifts, read.bounds) for each, read in parents]
         facts = [self._versions, dialect, node.id, node.sql, list(node.columns), known]
         return hashlib.md5(json.dumps(facts).encode(), usedforsecurity=False).hexdigest()
 
-    def get(self, key: str) -> tuple[list[Edge], tuple[str, ...], dict[str, Shift]] | None:
-        """Return the edges, columns and shifts of a node, None where they must be read."""
+    def get(self, key: str) -> Reading | None:
+        """Return what was read of a node, None where it must be read."""
         found = self._used.get(key) or self._stored.get(key)
         if found is None:
             return None
@@ -52,20 +51,27 @@ class Cache:
             edges = [_edge(each, conditions) for each in found["edges"]]
             columns = tuple(map(str, found["columns"]))
             shifts = {str(name): Shift(*each) for name, each in found["shifts"].items()}
+            bounds = {
+                str(name): each if isinstance(each, int) else list(each) for name, each in found["bounds"].items()
+            }
+            branches = tuple({str(name): _pairs(of) for name, of in each.items()} for each in found["branches"])
         except (AttributeError, ValueError, TypeError, KeyError, IndexError):
             return None
         self._used[key] = found
-        return edges, columns, shifts
+        return Reading(edges, columns, shifts, branches, bounds)
 
-    def put(self, key: str, edges: Iterable[Edge], columns: tuple[str, ...], shifts: Shifts) -> None:
-        """Keep the edges, columns and shifts of a node."""
+    def put(self, key: str, read: Reading) -> None:
+        """Keep what was read of a node."""
         conditions: dict[Condition | OneOf, int] = {}
         rows = []
-        for each in edges:
+        for each in read.edges:
             what = (each.node, each.column, each.from_node, each.from_column, each.how, each.certainty)
             rows.append([*what, _indices(each.conditions, conditions)])
         listed = [_written(each, conditions) for each in tuple(conditions)]
-        self._used[key] = {"columns": columns, "conditions": listed, "edges": rows, "shifts": shifts}
+        self._used[key] = {
+            "columns": read.columns, "conditions": listed, "edges": rows, "shifts": read.shifts,
+            "branches": read.branches, "bounds": read.bounds,
+        }  # fmt: skip
 
     def save(self) -> None:
         """Write what the trace used, in place of the file at once; where nothing may be written, nothing is kept."""

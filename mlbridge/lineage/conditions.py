@@ -8,19 +8,17 @@ from contextlib import contextmanager
 from sqlglot import exp
 
 from mlbridge.lineage.comparisons import comparisons, conjuncts
-from mlbridge.lineage.flows import places
+from mlbridge.lineage.flows import NULL, Column, places
 from mlbridge.lineage.graph import AFTER, ANY, Condition
 from mlbridge.lineage.scope import Scope, Source
-
-NULL = "NULL"
 
 
 def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
     """Note for each source among `given` which rows a condition lets in."""
     found = list(_found(condition, scope))
-    for source, each in found:
+    for source, each, moment in found:
         if any(source is other for other in given):
-            source.conditions = (*source.conditions, each)
+            source.hold(each, moment)
 
 
 @contextmanager
@@ -35,25 +33,23 @@ def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
             source.conditions = conditions
 
 
-def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition]]:
+def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition, Column]]:
+    """Yield conditions, each with the source whose rows it is about, and with the moment of them that it names."""
     for each in comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of):
-        first, second = (_places(column, scope) for column in (each.first, each.second))
+        earlier, later = scope.column(each.first.parts), scope.column(each.second.parts)
+        first, second = places(earlier), places(later)
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
         if not first or not second:
             continue
         if source is not None:
-            yield source, Condition(each.text, each.kind, first, second, each.plain, source is other)
+            yield source, Condition(each.text, each.kind, first, second, each.plain, source is other), earlier
         if other is not None and source is not other and each.kind != ANY and _is_joined(other, source, scope):
-            yield other, Condition(each.text, AFTER, second, first, AFTER)
+            yield other, Condition(each.text, AFTER, second, first, AFTER), later
 
 
 def _is_joined(source: Source, to: Source | None, scope: Scope) -> bool:
     """Return whether rows of a source are looked for: those that FROM begins with look for others."""
     return not scope.sources or source is not scope.sources[0] or not any(to is each for each in scope.sources)
-
-
-def _places(column: exp.Column, scope: Scope) -> tuple[tuple[str, str], ...]:
-    return places(scope.column(column.parts))
 
 
 def is_left_out(conditions: Iterable[exp.Expr], scope: Scope) -> bool:
@@ -77,10 +73,21 @@ def _contradicts(part: exp.Expr, scope: Scope) -> bool:
 
 
 def _differ(one: str | None, other: str | None, equal: bool) -> bool:
-    """Return whether two literals of one type are surely different; with `equal` whether they are surely the same."""
-    if one is None or other is None or NULL in (one, other) or one.startswith("'") != other.startswith("'"):
+    """Return whether two literals of one type are surely different; with `equal` whether they are surely the same.
+
+    Only whole numbers, and texts that differ by more than case and blanks, which not every engine tells apart.
+    """
+    if one is None or other is None:
         return False
-    return (one == other) == equal and "." not in one + other
+    if one.isdigit() and other.isdigit():
+        return (int(one) == int(other)) == equal
+    if not (one.startswith("'") and other.startswith("'")):
+        return False
+    return one == other if equal else _folded(one) != _folded(other)
+
+
+def _folded(text: str) -> str:
+    return text.strip("'").strip().casefold()
 
 
 def _is_null(node: exp.Expr, scope: Scope) -> bool:

@@ -8,12 +8,25 @@ from typing import Any
 
 from sqlglot import exp
 
-from mlbridge.lineage.conditions import NULL, guarded
-from mlbridge.lineage.flows import EMPTY, Column, aggregated, conditioned, influence, merged, places, transformed
-from mlbridge.lineage.frames import kind_of_moments, window_function, window_kind, window_span
-from mlbridge.lineage.graph import FILTERED, Condition
-from mlbridge.lineage.moments import READABLE, shift
+from mlbridge.lineage.conditions import guarded
+from mlbridge.lineage.flows import (
+    EMPTY,
+    NULL,
+    Column,
+    Held,
+    aggregated,
+    bounded,
+    conditioned,
+    influence,
+    merged,
+    moment_of,
+    places,
+    transformed,
+)
+from mlbridge.lineage.frames import kind_in_order, kind_of_moments, window_function, window_kind, window_span
+from mlbridge.lineage.graph import BEFORE, FILTERED, GAP, UNTIL, Condition
 from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.sums import is_readable, shift
 
 RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
 
@@ -26,12 +39,12 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
     found = _together(node.iter_expressions(), scope)
-    return aggregated(found) if isinstance(node, exp.AggFunc) else _shifted(transformed(found), node, scope)
+    return _shifted(aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found), node, scope)
 
 
 def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
-    """Say of a column how its value lies to the moment that it is computed from."""
-    if not isinstance(node, READABLE):
+    """Say of a column how its value lies to the moment that it is computed from, if its expression can be read."""
+    if not is_readable(node):
         return column
     return replace(column, shift=shift(node, scope.shift_of), plain=shift(node, scope.plain_of))
 
@@ -101,7 +114,7 @@ def _bracket(node: exp.Expr, scope: Scope) -> Column:
     if len(node.expressions) == 1 and node.expressions[0].is_string:
         return inner.part(node.expressions[0].name)
     index = _together(node.expressions, scope)
-    return transformed(merged((inner, index))) if index.flows else inner
+    return transformed(merged((inner, index))) if index.flows else Column(inner.flows)
 
 
 def _filter(node: exp.Expr, scope: Scope) -> Column:
@@ -117,13 +130,14 @@ def _within_group(node: exp.Expr, scope: Scope) -> Column:
 
 def _influenced(column: Column, by: Iterable[Column]) -> Column:
     more = influence(by, FILTERED)
-    return Column(column.flows | more) if more else column
+    return Column(column.flows | more)
 
 
 def _scalar(node: exp.Expr, scope: Scope) -> Column:
     """Read a subquery that stands for a value."""
     table = scope.query(node, scope, scope.tables)
-    return Column(merged(output.column for output in table.outputs).flows | table.rows)
+    found = bounded(merged(output.column for output in table.outputs), None)
+    return Column(found.flows | table.rows)
 
 
 def _subquery(node: exp.Expr, scope: Scope) -> Column:
@@ -196,7 +210,7 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     text = node.sql(scope.names.dialect)
     is_rank = isinstance(window_function(node), RANKS)
     giving, deciding = [], []
-    for branch in scope.each_branch():
+    for branch in scope.each_branch(None if order is None else order.expressions[0].this):
         argument = aggregated(value(node.this, scope))
         deciding += [value(each, scope) for each in partition]
         if order is not None:
@@ -206,12 +220,16 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
             else:
                 deciding.append(ordering)
             placed = value(order.expressions[0].this, scope)
-            sure = plain = kind
-            if branch is not None:
+            if branch is None:
+                sure, plain = kind_in_order(kind, placed.shift), kind_in_order(kind, placed.plain)
+            else:
                 sure = kind_of_moments(kind, span, placed.shift, row.shift)
                 plain = kind_of_moments(kind, span, placed.plain, row.plain)
-            argument = conditioned(argument, [Condition(text, sure, places(placed), places(row), plain)])
-        giving.append(argument)
+            moment = moment_of(placed)
+            held = Held(Condition(text, sure, places(placed), places(row), plain), moment)
+            looks_back = kind in (GAP, BEFORE, UNTIL)
+            argument = bounded(conditioned(argument, [held]), moment if looks_back else None)
+        giving.append(bounded(argument, None) if order is None else argument)
     return _influenced(merged(giving), deciding)
 
 

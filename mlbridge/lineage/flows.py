@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition, Conditions, one_of
-from mlbridge.lineage.moments import EXACT, Shift, hull
+from mlbridge.lineage.moments import EXACT, UNKNOWN, Shift, hull
+from mlbridge.lineage.rows import NOTHING_BOUNDS, OWN, Bounds, Moment, marked, moment, speaks_of
 
 
 class Flow(NamedTuple):
-    """A column of a relation of the graph, and how a column of a query comes from it."""
+    """A column of a relation of the graph, and how a column of a query comes from it; `bounds` is as in `rows.py`."""
 
     node: str
     column: str
     how: str = COPIED
     certain: bool = True
     conditions: Conditions = ()
+    bounds: Bounds = OWN
 
 
 Flows: TypeAlias = frozenset[Flow]
+NULL = "NULL"  # the constant that is no value
+MOST_ROWS = 4  # the rows from which a column comes into another, beyond which they are not told apart
 MOST_WAYS = 8  # the flows from one column into another, beyond which they are one with all their ways
 NOTHING: Flows = frozenset()
 
@@ -32,7 +37,8 @@ class Column:
 
     `print` is its fingerprint, as in `prints.py`; empty where none was asked for. `constant` is the text of a literal
     that the column is in every row, None for any other column. `shift` says how its value lies to the moment that it is
-    made of, `plain` how it lies to the columns of relations that it comes from.
+    made of, `plain` how it lies to the columns of relations that it comes from; both are unknown unless whoever makes a
+    column says how.
     """
 
     flows: Flows = NOTHING
@@ -40,12 +46,12 @@ class Column:
     fields: Mapping[str, Column] = field(default_factory=dict)
     print: str = ""
     constant: str | None = None
-    shift: Shift = EXACT
-    plain: Shift = EXACT
+    shift: Shift = UNKNOWN
+    plain: Shift = UNKNOWN
 
     def part(self, name: str) -> Column:
-        """Return a field of a struct; all of it where the field is not known."""
-        return self.fields.get(name.lower(), self)
+        """Return a field of a struct; where the field is not known all of it, which is not the moment that it holds."""
+        return self.fields.get(name.lower()) or replace(self, shift=UNKNOWN, plain=UNKNOWN)
 
 
 EMPTY = Column()
@@ -88,6 +94,8 @@ class Table:
 
     def guess(self, key: str) -> Column | None:
         """Return what a column comes from that is not listed, None where every column is listed."""
+        if len(self.unknown) == 1 and isinstance(self.unknown[0], str):
+            return column_of(self.unknown[0], key)
         flows: set[Flow] = set()
         for each in self.unknown:
             flows |= {Flow(each, key)} if isinstance(each, str) else each.flows
@@ -105,6 +113,11 @@ class Table:
         width = 0 if more else self.width
         return Table(outputs + more, self.rows, () if more else self.unknown, width=width, print=self.print)
 
+    @cached_property
+    def nodes(self) -> frozenset[str]:
+        """The relations that values in it come from."""
+        return frozenset(flow.node for each in self.outputs for flow in each.column.flows if flow.how in VALUES)
+
     def of_branches(self, kept: Sequence[int]) -> Table:
         """Return the table without the rows of the other branches."""
         outputs = [
@@ -113,16 +126,23 @@ class Table:
         return Table(outputs, self.rows, self.unknown, width=len(kept) if len(kept) > 1 else 0)
 
 
+def column_of(relation: str, name: str, certain: bool = True) -> Column:
+    """Return a column of a relation as it is."""
+    return Column(frozenset({Flow(relation, name, certain=certain)}), shift=EXACT, plain=EXACT)
+
+
 def of_branches(branches: Sequence[Column]) -> Column:
     """Return the column whose rows are those of several branches; of one branch, that branch's."""
     return branches[0] if len(branches) == 1 else united(branches)
 
 
 def united(branches: Sequence[Column], mark: str = "") -> Column:
-    """Return the column of a set operation; `mark` is its fingerprint."""
-    placed = [each for each in branches if each.flows]
+    """Return the column of a set operation; `mark` is its fingerprint. What is NULL in a branch is no moment there."""
+    placed = [each for each in branches if each.constant != NULL]
     shift, plain = hull(each.shift for each in placed), hull(each.plain for each in placed)
-    return Column(merged(branches).flows, tuple(branches), print=mark, shift=shift, plain=plain)
+    # Nobody asks for the branches of a branch, which would double with each union of unions.
+    own = tuple(replace(each, branches=()) if each.branches else each for each in branches)
+    return Column(merged(branches).flows, own, print=mark, shift=shift, plain=plain)
 
 
 def beside(tables: Iterable[Table], rows: Flows) -> Table:
@@ -137,7 +157,20 @@ def merged(columns: Iterable[Column]) -> Column:
     flows: set[Flow] = set()
     for each in columns:
         flows |= each.flows
-    return Column(bundled(simplest(flows), MOST_WAYS))
+    return Column(bundled(simplest(_in_few_rows(flows)), MOST_WAYS))
+
+
+def _in_few_rows(flows: set[Flow]) -> set[Flow]:
+    """Return flows in which no column comes from more than some rows: else self joins of self joins would multiply."""
+    if len(flows) <= MOST_ROWS:
+        return flows
+    rows: defaultdict[tuple[str, str], set[Bounds]] = defaultdict(set)
+    for each in flows:
+        rows[each.node, each.column].add(each.bounds)
+    return {
+        each._replace(bounds=NOTHING_BOUNDS) if len(rows[each.node, each.column]) > MOST_ROWS else each
+        for each in flows
+    }
 
 
 def bundled(flows: Flows, most: int) -> Flows:
@@ -195,13 +228,20 @@ def places(column: Column) -> tuple[tuple[str, str], ...]:
     return tuple(sorted({(each.node, each.column) for each in column.flows if each.how in VALUES}))
 
 
-def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
-    """Return a column whose values come along only where conditions hold."""
+class Held(NamedTuple):
+    """A condition, and the moment of the row that gives a value which it is about."""
+
+    condition: Condition
+    about: Moment | None
+
+
+def conditioned(column: Column, conditions: Iterable[Held]) -> Column:
+    """Return a column whose values come along only where conditions hold, as far as they are about its rows."""
     every = tuple(conditions)
     if not every:
         return column
     flows = frozenset(
-        each._replace(conditions=_added(each.conditions, every)) if each.how in VALUES else each
+        each._replace(conditions=_added(each, every)) if each.how in VALUES else each
         for each in bundled(column.flows, 1)
     )
     branches = tuple(conditioned(each, every) for each in column.branches)
@@ -209,8 +249,31 @@ def conditioned(column: Column, conditions: Iterable[Condition]) -> Column:
     return replace(column, flows=flows, branches=branches, fields=fields)
 
 
-def _added(there: Conditions, more: Conditions) -> Conditions:
-    return (*there, *(each for each in more if each not in there))
+def _added(flow: Flow, more: Iterable[Held]) -> Conditions:
+    holding = (each.condition for each in more if speaks_of(each.about, flow.bounds))
+    return (*flow.conditions, *(each for each in holding if each not in flow.conditions))
+
+
+def moment_of(column: Column) -> Moment | None:
+    """Return the moment that a column is, None where it is none that was read."""
+    return moment({each.bounds for each in column.flows if each.how in VALUES}, places(column), column.shift)
+
+
+def bounded(column: Column, by: Moment | None) -> Column:
+    """Return a column over several rows, of which a moment is the last; None: nothing says which is."""
+    fresh: Bounds = NOTHING_BOUNDS if by is None else frozenset({by})
+    flows = (each._replace(bounds=fresh if speaks_of(by, each.bounds) else NOTHING_BOUNDS) for each in column.flows)
+    return replace(column, flows=frozenset(flows))
+
+
+def of_source(column: Column, mark: int) -> Column:
+    """Return a column of one source of a self join."""
+    return replace(
+        column,
+        flows=frozenset(each._replace(bounds=marked(each.bounds, mark)) for each in column.flows),
+        branches=tuple(of_source(each, mark) for each in column.branches),
+        fields={name: of_source(each, mark) for name, each in column.fields.items()},
+    )
 
 
 def assumed(column: Column) -> Column:
@@ -219,6 +282,8 @@ def assumed(column: Column) -> Column:
 
 
 def _with_how(column: Column, how: str, weaker: tuple[str, ...]) -> Column:
+    if not column.flows:
+        return Column(constant=column.constant)
     if not any(each.how in weaker for each in column.flows):
-        return column if not column.branches else Column(column.flows)
+        return Column(column.flows)
     return Column(simplest(each._replace(how=how) if each.how in weaker else each for each in column.flows))

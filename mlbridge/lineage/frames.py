@@ -7,7 +7,7 @@ from math import ceil
 from sqlglot import exp
 
 from mlbridge.lineage.graph import AFTER, ANY, BEFORE, GAP, UNTIL
-from mlbridge.lineage.moments import Shift, common
+from mlbridge.lineage.moments import UNKNOWN, Shift, common, grid_of
 from mlbridge.lineage.spans import constant
 
 
@@ -36,13 +36,20 @@ def window_span(order: exp.Expr | None, spec: exp.Expr | None) -> float:
     return 0.0 if span is None else span.low
 
 
+def kind_in_order(kind: str, placed: Shift) -> str:
+    """Return the `kind` of a window whose rows are all ordered by one value: an unknown one need not grow with time."""
+    return ANY if placed == UNKNOWN else kind
+
+
 def kind_of_moments(kind: str, span: float, placed: Shift, row: Shift) -> str:
     """Return what the `kind` of a window says about moments that its rows are ordered by with a shift.
 
     `placed` is the shift of the row that gives a value, `row` of the one that receives it: the first may lie later by
     their difference, less the `span` of seconds that the frame leaves out. Values on a grid differ by whole steps.
     """
-    grid = common(placed.grid, row.grid)
+    if placed.terms != row.terms or UNKNOWN in (placed, row):
+        return ANY
+    grid = common(grid_of(placed), grid_of(row)).seconds
     least = ceil(span / grid) * grid if grid else span
     return ANY if kind in (GAP, BEFORE, UNTIL) and row.high - placed.low > least else kind
 

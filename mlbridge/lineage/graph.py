@@ -141,17 +141,29 @@ class Way:
         return ASSUMED if any(edge.certainty == ASSUMED for edge in self.path) else CERTAIN
 
 
+# The columns of parents that each column's values come from, in one branch of a union after the other.
+Branches: TypeAlias = "tuple[Mapping[str, tuple[tuple[str, str], ...]], ...]"
+
+
 @dataclass(frozen=True)
 class Lineage:
     """All edges of a project, and the nodes whose SQL could not be read, with the reason.
 
     `columns` gives each node's columns, in their order, as the warehouse knows them or else as its SQL names them. A
     table function that SQL reads, such as one for files, is a node whose id is its call, with the columns taken of it.
+    `untold` are columns of which no SQL says, or not of each row, how they lie to the moments that they are made of.
+    `branches` gives of a node whose rows are a union what the columns come from in each branch.
     """
 
     edges: tuple[Edge, ...]
     unread: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untold: frozenset[tuple[str, str]] = frozenset()
+    branches: Mapping[str, Branches] = field(default_factory=dict)
+
+    def is_told(self, node: str, column: str) -> bool:
+        """Return whether SQL says how a column lies, in each row, to the moment that it is made of."""
+        return (node, column) not in self.untold
 
     @cached_property
     def above(self) -> Mapping[tuple[str, str], tuple[Edge, ...]]:

@@ -11,18 +11,23 @@ from mlbridge.lineage.flows import (
     EMPTY,
     NOTHING,
     Column,
-    Flow,
     Flows,
+    Held,
     Output,
     Table,
     assumed,
+    bounded,
+    column_of,
     conditioned,
     merged,
+    moment_of,
+    of_source,
     transformed,
 )
 from mlbridge.lineage.graph import Condition
 from mlbridge.lineage.moments import Shift
 from mlbridge.lineage.names import Names
+from mlbridge.lineage.rows import unmarked
 
 # Rows of a union of more queries are not told apart: each expression is read once for each pair of them.
 MOST_BRANCHES = 12
@@ -32,14 +37,16 @@ MOST_BRANCHES = 12
 class Source:
     """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only.
 
-    `conditions` must hold for a row to be used. `branch` is the branch of the table that the rows at hand are of, None
+    `conditions` must hold for a row to be used. `mark` is its number if another source may be other rows of the same
+    relation. `branch` is the branch of the table that the rows at hand are of, None
     where they are of any.
     """
 
     key: str
     table: Table
     shown: bool = True
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Held, ...] = ()
+    mark: int | None = None
     branch: int | None = None
 
     def find(self, key: str) -> Column | None:
@@ -53,7 +60,12 @@ class Source:
         return [each._replace(column=self._at_hand(each.column)) for each in self.table.outputs]
 
     def _at_hand(self, column: Column) -> Column:
-        return conditioned(column if self.branch is None else column.branches[self.branch], self.conditions)
+        found = conditioned(column if self.branch is None else column.branches[self.branch], self.conditions)
+        return found if self.mark is None else of_source(found, self.mark)
+
+    def hold(self, condition: Condition, moment: Column) -> None:
+        """Note a condition about a moment of this source."""
+        self.conditions = (*self.conditions, Held(condition, unmarked(moment_of(moment), self.mark)))
 
 
 @dataclass
@@ -79,15 +91,25 @@ class Scope:
     rows: Flows = NOTHING
     printed: bool = False
 
+    def add(self, source: Source) -> None:
+        """Add a source to FROM; the rows of those that read the same relation are told apart."""
+        for index, other in enumerate(self.sources):
+            if source.table.nodes & other.table.nodes:
+                other.mark, source.mark = index, len(self.sources)
+        self.sources.append(source)
+
     def inside(self, bound: Sequence[str] = ()) -> Scope:
         """Return a scope within this one, in which some names mean no column."""
         return Scope(
             self.names, self.query, self.relation, self.tables, self, bound=frozenset(bound), printed=self.printed
         )
 
-    def each_branch(self) -> Iterator[int | None]:
-        """Have the rows at hand of one branch after the other, if they come from a union; else once as they are."""
-        source = self.united()
+    def each_branch(self, placed_by: exp.Expr | None = None) -> Iterator[int | None]:
+        """Have the rows at hand of one branch after the other, if they come from a union; else once as they are.
+
+        Of several unions that is the one whose columns alone an expression has, else the first.
+        """
+        source = self._united_in(placed_by) or self.united()
         if source is None:
             yield None
             return
@@ -100,9 +122,16 @@ class Scope:
             source.branch = before
 
     def united(self) -> Source | None:
-        """Return the one source whose rows are of branches of a union; None where there is none, or several."""
-        found = [each for each in self.sources if 1 < each.table.width <= MOST_BRANCHES]
-        return found[0] if len(found) == 1 else None
+        """Return the first source whose rows are of branches of a union, None where there is none."""
+        return next((each for each in self.sources if 1 < each.table.width <= MOST_BRANCHES), None)
+
+    def _united_in(self, node: exp.Expr | None) -> Source | None:
+        """Return the source among those here that all columns of an expression are of, if it is a union."""
+        found = [] if node is None else [self.holder(each.parts) for each in node.find_all(exp.Column)]
+        source = found[0] if found else None
+        is_union = source is not None and 1 < source.table.width <= MOST_BRANCHES
+        is_here = all(each is source for each in found) and any(each is source for each in self.sources)
+        return source if is_union and is_here else None
 
     def source(self, key: str) -> Source | None:
         """Return the source of a name, of this SELECT only."""
@@ -115,7 +144,8 @@ class Scope:
             source = self._around(keys[index])
             if source is not None:
                 found = self._of_source(source, keys[index + 1])
-                return _part(found, parts[index + 2 :])
+                is_own = any(source is each for each in self.sources)
+                return _part(found if is_own else bounded(found, None), parts[index + 2 :])
         return _part(self.named(keys[0]), parts[1:])
 
     def shift_of(self, column: exp.Column) -> Shift:
@@ -132,8 +162,8 @@ class Scope:
             if key in scope.bound:
                 return EMPTY
             found = scope.listed(key)
-            if found is not None:
-                return found
+            if found is not None:  # a row around is none of the rows here
+                return found if scope is self else bounded(found, None)
         for scope in self._outwards():
             guessed = scope.guess(key)
             if guessed is not None:
@@ -174,11 +204,12 @@ class Scope:
         found = [column for table in unknown if (column := table.guess(key)) is not None]
         sure = len(unknown) == 1 and len(unknown[0].unknown) == 1
         if found:
-            flows = frozenset(flow for column in found for flow in column.flows)
-            return Column(flows) if sure else assumed(Column(flows))
+            if sure:
+                return found[0]
+            return assumed(Column(frozenset(flow for column in found for flow in column.flows)))
         relations = [id_ for source in self.sources if (id_ := source.table.relation) is not None]
         if len(relations) == 1 == len(self.sources):
-            return Column(frozenset({Flow(relations[0], key, certain=False)}))
+            return column_of(relations[0], key, certain=False)
         return None
 
     def _of_source(self, source: Source, key: str) -> Column:
@@ -186,7 +217,7 @@ class Scope:
         if found is None:
             found = source.table.guess(key)
         if found is None and source.table.relation is not None:
-            found = Column(frozenset({Flow(source.table.relation, key, certain=False)}))
+            found = column_of(source.table.relation, key, certain=False)
         return EMPTY if found is None else found
 
     def _around(self, key: str) -> Source | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from sqlglot import exp
 
 from mlbridge.lineage.conditions import is_left_out, restrict
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, influence, of_branches, united
+from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, bounded, influence, of_branches, united
 from mlbridge.lineage.graph import FILTERED
+from mlbridge.lineage.moments import UNKNOWN
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.outputs import outputs_of
 from mlbridge.lineage.pivots import pivoted
@@ -74,11 +76,14 @@ class Queries:
         if not recursive or not isinstance(body, exp.SetOperation) or not self._names_itself(body, key):
             return self.read(body, outer, seen).renamed(columns)
         table = self.read(body.this, outer, seen).renamed(columns)
-        for _ in table.outputs:  # a value can wander one column further with each round
+        for _ in (*table.outputs, None):  # a value can wander one column further with each round
             more = self.read(body, outer, {**seen, key: table}).renamed(columns)
-            if [each.column.flows for each in more.outputs] == [each.column.flows for each in table.outputs]:
+            pairs = list(zip(table.outputs, more.outputs, strict=False))
+            if all(_facts(one) == _facts(other) for one, other in pairs):
                 return more
-            table = more
+            # A moment that a round moves is moved on by each further one, nobody knows how far.
+            moved = [other._replace(column=_settled(one.column, other.column)) for one, other in pairs]
+            table = replace(more, outputs=moved)
         return table
 
     def _names_itself(self, body: exp.Expr, key: str) -> bool:
@@ -220,6 +225,17 @@ def _by_name(leaves: list[Table], printed: bool) -> Table:
         branches = [leaf.find(key) or leaf.guess(key) or EMPTY for leaf in leaves]
         outputs.append(Output(key, names[key], united(branches, _print(branches, printed))))
     return Table(outputs, unknown=tuple(each for leaf in leaves for each in leaf.unknown), width=len(leaves))
+
+
+def _facts(output: Output) -> tuple[object, ...]:
+    return output.column.flows, output.column.shift, output.column.plain
+
+
+def _settled(before: Column, now: Column) -> Column:
+    """Return a column of a recursive query; what the last round has changed of its moment or rows is unknown."""
+    if (before.shift, before.plain) != (now.shift, now.plain):
+        now = replace(now, shift=UNKNOWN, plain=UNKNOWN)
+    return now if before.flows == now.flows else replace(now, flows=bounded(now, None).flows)
 
 
 def _is_limited(node: exp.Expr) -> bool:

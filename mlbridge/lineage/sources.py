@@ -33,7 +33,7 @@ def add_source(node: exp.Expr, scope: Scope) -> list[Source]:
         alias = _alias_of(node)
         names = column_names(alias, scope.names)
         table = table.renamed(names) if names else table
-        scope.sources.append(Source(_key(node, alias, scope), table))
+        scope.add(Source(_key(node, alias, scope), table))
         scope.rows |= table.rows
     for join in joins:
         add_join(join, scope)

@@ -11,11 +11,13 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mlbridge.lineage.cache import Cache
-from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table, assumed
+from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table, assumed, places
 from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation, text_of
-from mlbridge.lineage.moments import DATE, EXACT, Shift
+from mlbridge.lineage.moments import DATE, EXACT, UNKNOWN, Shift
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.prints import print_of
+from mlbridge.lineage.reading import Reading, bounds_of, stored_bounds
+from mlbridge.lineage.rows import OWN
 from mlbridge.lineage.select import Queries
 
 
@@ -49,7 +51,7 @@ class _Tracer:
     def __init__(self, relations: Mapping[str, Relation], names: Names, columns: dict[str, tuple[str, ...]]) -> None:
         self._relations, self._names, self._columns = relations, names, columns
         self._tables: dict[str, Table] = {}
-        self._shifts: dict[str, dict[str, Shift]] = {}  # how columns lie to the moments that they are made of
+        self._readings: dict[str, Reading] = {}
         # The relations that the node which is read is expected to name, and whether it names another.
         self._known: list[str] = []
         self._elsewhere = False
@@ -67,12 +69,18 @@ class _Tracer:
             self._columns[id_] = tuple(node.columns) or self._declared_columns(node)
             if node.sql is not None:
                 try:
-                    found = self._cached(node, node.sql, cache)
+                    found = self._cached(node, node.sql, cache).edges
                 except Exception as error:  # a tree in a shape that nothing here expects is SQL that cannot be read
                     unread[id_] = str(error).partition("\n")[0] or type(error).__name__
             edges += self._without_sql(node) if found is None else found
         cache.save()
-        return Lineage(tuple(edges), unread, {**self._columns, **self._outside(edges)})
+        untold = frozenset(
+            (id_, name)
+            for id_, names in self._columns.items()
+            for name in set(names).difference(self._reading_of(id_).shifts)
+        )
+        branches = {id_: each.branches for id_, each in self._readings.items() if each.branches}
+        return Lineage(tuple(edges), unread, {**self._columns, **self._outside(edges)}, untold, branches)
 
     def _outside(self, edges: Iterable[Edge]) -> dict[str, tuple[str, ...]]:
         """Return the table functions that SQL reads as sources, each with the columns that are taken of it."""
@@ -103,26 +111,30 @@ class _Tracer:
                 queue += more
         return list(found)
 
-    def _cached(self, node: Relation, sql: str, cache: Cache) -> list[Edge]:
+    def _cached(self, node: Relation, sql: str, cache: Cache) -> Reading:
         self._known = self._near(node)
-        parents = [(self._relations[each], self._columns[each], self._shifts_of(each)) for each in self._known]
+        parents = [(self._relations[each], self._reading_of(each)) for each in self._known]
         key = cache.key(node, self._names.dialect, parents)
-        known = cache.get(key)
-        if known is not None:
-            edges, self._columns[node.id], self._shifts[node.id] = known
-            return edges
-        edges = self._read(node, sql)
-        if not self._elsewhere:
-            cache.put(key, edges, self._columns[node.id], self._shifts[node.id])
-        return edges
+        reading = cache.get(key)
+        if reading is None:
+            reading = self._read(node, sql)
+            if not self._elsewhere:
+                cache.put(key, reading)
+        self._columns[node.id], self._readings[node.id] = reading.columns, reading
+        return reading
 
-    def _read(self, node: Relation, sql: str) -> list[Edge]:
+    def _read(self, node: Relation, sql: str) -> Reading:
         table = self._query(node, sql)
         outputs = self._final(node, table)
-        self._columns[node.id] = tuple(dict.fromkeys((*node.columns, *(name for name, _ in outputs))))
-        self._shifts[node.id] = {name: column.shift for name, column in outputs if column.shift != EXACT}
+        columns = tuple(dict.fromkeys((*node.columns, *(name for name, _ in outputs))))
+        # What comes from no column, such as the days of a calendar, is a moment of its own, as those of a source are.
+        shifts = {name: column.shift if column.flows else EXACT for name, column in outputs}
+        shifts = {name: shift for name, shift in shifts.items() if shift != UNKNOWN}
+        united = [(name, column) for name, column in outputs if len(column.branches) == table.width]
+        branches = tuple({name: places(each.branches[at]) for name, each in united} for at in range(table.width))
         edges = [edge for name, column in outputs for edge in _edges(node.id, name, column.flows)]
-        return edges + list(_edges(node.id, EVERY, table.rows))
+        every = [*edges, *_edges(node.id, EVERY, table.rows)]
+        return Reading(every, columns, shifts, branches, stored_bounds(outputs))
 
     def _query(self, node: Relation, sql: str, printed: bool = False) -> Table:
         tree = sqlglot.parse_one(sql, dialect=self._names.dialect)
@@ -182,13 +194,15 @@ class _Tracer:
         """Return a relation as a table, each column as itself."""
         if id_ not in self._tables:
             columns = self._columns.get(id_) or tuple(self._relations[id_].columns)
-            shifts = self._shifts_of(id_)
+            reading = self._reading_of(id_)
             outputs = [
                 Output(
                     self._names.stored(name),
                     name,
                     Column(
-                        frozenset({Flow(id_, name)}), shift=shifts.get(name, EXACT), plain=self._plain_shift(id_, name)
+                        frozenset({Flow(id_, name, bounds=bounds_of(id_, name, reading))}),
+                        shift=reading.shifts.get(name, EXACT),
+                        plain=self._plain_shift(id_, name),
                     ),
                 )
                 for name in columns
@@ -197,10 +211,17 @@ class _Tracer:
             self._tables[id_] = Table(outputs, unknown=() if known else (id_,), relation=id_)
         return self._tables[id_]
 
-    def _shifts_of(self, id_: str) -> dict[str, Shift]:
-        """Return how columns of a relation lie to the moments that they are made of, where they are not exact."""
-        dates = {name: DATE for name in self._relations[id_].columns if self._plain_shift(id_, name) != EXACT}
-        return {**dates, **self._shifts.get(id_, {})}
+    def _reading_of(self, id_: str) -> Reading:
+        """Return what is known of a relation's columns.
+
+        The columns of sources and seeds are moments as they are. What a Python node computes cannot be read. A column
+        that was not read counts further on as a moment of its own, and is named in the lineage as `untold`.
+        """
+        if id_ in self._readings:
+            return self._readings[id_]
+        node, columns = self._relations[id_], self._columns.get(id_, ())
+        is_computed = bool(node.parents) or node.sql is not None
+        return Reading([], columns, {} if is_computed else {name: self._plain_shift(id_, name) for name in columns})
 
     def _plain_shift(self, id_: str, name: str) -> Shift:
         return DATE if self._relations[id_].columns.get(name, "").upper() == "DATE" else EXACT
@@ -227,7 +248,8 @@ class _Tracer:
 
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
-    for each in sorted(flows, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain)):
+    every = {each._replace(bounds=OWN) for each in flows}
+    for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain)):
         certainty = CERTAIN if each.certain else ASSUMED
         yield Edge(node, column, each.node, each.column, each.how, certainty, text_of(each.conditions), each.conditions)
 

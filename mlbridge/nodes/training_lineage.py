@@ -11,8 +11,8 @@ from mlbridge.engines.adapters import Relation as Table
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import FeatureError
 from mlbridge.leaks.catalogue import LINEAGE_CHECKS, NONE, UNDECIDED, Suspicion
+from mlbridge.leaks.column_sets import Place, descendants
 from mlbridge.leaks.lineage_search import search_lineage
-from mlbridge.leaks.time_conditions import Place, descendants
 from mlbridge.leaks.traced import trace_above
 from mlbridge.lineage.graph import Edge, Lineage
 from mlbridge.lineage.upstream import Upstream, upstream

@@ -17,7 +17,9 @@ from subprocess import PIPE
 
 import pytest
 from assessed import CLOCK, assessed, node, orders, shop_of, unique
+from click.testing import CliRunner
 
+from mlbridge.cli import main
 from mlbridge.errors import MlbridgeError, SetupError
 from mlbridge.project.manifest import read_or_make
 from mlbridge.project.project import Project
@@ -59,6 +61,10 @@ USELESS = {
 def of(found: Assessment, code: str) -> Requirement:
     (only,) = (each for each in found.requirements if each.code == code)
     return only
+
+
+def state(folder: Path) -> dict[str, str]:
+    return {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -216,15 +222,35 @@ def test_wrong_questions_are_refused_in_a_sentence(small: Project, question: dic
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("command", [("assess",), ("graft", "late", "--apply", "--from")])
+@pytest.mark.parametrize(
+    "question",
+    [
+        ("fct_order",),
+        ("later",),
+        ("inline",),
+        ("fct_orders", "--target", "is_lat"),
+        ("fct_orders", "--entity", "carrier", "--time", "day"),
+        ("open", "--target", "items"),
+    ],
+)
+def test_at_the_command_line_a_wrong_question_is_misuse_and_nothing_is_written(
+    small: Project, command: tuple[str, ...], question: tuple[str, ...]
+) -> None:
+    before = state(small.path)
+    answer = CliRunner().invoke(main, [*command, *question, "--project-dir", str(small.path)])
+    assert answer.exit_code == 2, answer.output
+    (sentence,) = [line for line in answer.stderr.splitlines() if not line.startswith("[")]
+    assert sentence.startswith("Error: ")
+    assert answer.stdout == ""
+    assert state(small.path) == before
+
+
 def test_nothing_is_written(tmp_path: Path) -> None:
     project = shop_of(tmp_path, {"fct_orders": orders(**UNKNOWN)}, unique("fct_orders", "order_id"))
-
-    def state() -> dict[str, str]:
-        return {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in tmp_path.rglob("*") if file.is_file()}
-
-    before = state()
+    before = state(tmp_path)
     assess(project, Question(), CLOCK)
-    assert state() == before
+    assert state(tmp_path) == before
 
 
 def test_a_warehouse_that_another_process_reads_cannot_be_written(tmp_path: Path) -> None:

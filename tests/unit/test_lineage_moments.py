@@ -7,10 +7,10 @@ import sqlglot
 
 from mlbridge.lineage.comparisons import comparisons
 from mlbridge.lineage.graph import ANY, BEFORE, GAP, UNTIL
-from mlbridge.lineage.moments import DATE, EXACT, Shift
+from mlbridge.lineage.moments import DATE, EXACT, UNKNOWN, Shift
 
 # Columns called `day` are dates, those called `cut` were cut off to their day by another model.
-SHIFTS = {"day": DATE, "cut": Shift(-86400.0, 0.0, 86400.0)}
+SHIFTS = {"day": DATE, "cut": Shift(-86400.0, 0.0, 86400.0), "unread": UNKNOWN}
 CASES = (
     ("duckdb", "a.t < b.t", BEFORE),
     ("duckdb", "a.t <= b.t", UNTIL),
@@ -47,11 +47,46 @@ CASES = (
     ("bigquery", "timestamp_trunc(a.t, DAY) < timestamp_trunc(b.t, DAY)", BEFORE),
     ("spark", "datediff(b.t, a.t) > 0", BEFORE),
     ("spark", "datediff(b.t, a.t) >= 0", ANY),
-    ("spark", "date_add(a.t, 1) < b.t", GAP),
+    ("spark", "date_add(a.t, 1) < b.t", BEFORE),
     ("spark", "date_sub(b.t, 1) > a.t", GAP),
     ("redshift", "datediff(day, a.t, b.t) > 0", BEFORE),
     ("trino", "date_diff('day', a.t, b.t) >= 1", BEFORE),
     ("mysql", "datediff(b.t, a.t) > 0", BEFORE),
+    # What is not read to the end tells nothing, and is no comparison or one that lets anything in.
+    ("postgres", "a.t::varchar(10) <= b.t::varchar(10)", None),
+    ("tsql", "cast(a.t as varchar(10)) <= cast(b.t as varchar(10))", None),
+    ("postgres", "a.t::timestamp(0) <= b.t", None),
+    ("postgres", "a.t::timestamp(3) <= b.t", UNTIL),
+    ("bigquery", "date_trunc(a.t, week(monday)) < date_trunc(b.t, week(sunday))", ANY),
+    ("bigquery", "date_trunc(a.t, week(monday)) < date_trunc(b.t, week(monday))", BEFORE),
+    ("bigquery", "date_trunc(a.t, isoweek) < date_trunc(b.t, week)", ANY),
+    ("bigquery", "timestamp_trunc(a.t, day, 'Asia/Tokyo') < timestamp_trunc(b.t, day)", None),
+    ("bigquery", "date(a.t, 'Asia/Tokyo') < date(b.t)", None),
+    ("snowflake", "a.t <= last_day(dateadd(month, -2, b.t), 'year')", None),
+    (
+        "duckdb",
+        "time_bucket(interval 1 day, a.t, timestamp '2024-01-01') < b.t",
+        None,
+    ),
+    ("postgres", "to_char(a.t, 'YYYY-MM-DD') < to_char(b.t, 'YYYYMMDD')", None),
+    ("postgres", "a.t at time zone 'UTC' <= b.t", ANY),
+    ("postgres", "a.t at time zone 'UTC' <= b.t at time zone 'UTC'", UNTIL),
+    ("snowflake", "convert_timezone('UTC', a.t) <= convert_timezone('Asia/Tokyo', b.t)", ANY),
+    ("snowflake", "convert_timezone('UTC', a.t) <= convert_timezone('UTC', b.t)", UNTIL),
+    ("duckdb", "epoch(a.t) <= epoch_ms(b.t)", ANY),
+    ("duckdb", "epoch_ms(a.cut) + 86400 <= epoch_ms(b.t)", ANY),
+    ("duckdb", "epoch_ms(a.t) <= epoch_ms(b.t)", UNTIL),
+    ("bigquery", "parse_timestamp('%Y-%m-%d %H:%M:%S', a.t) <= b.t", UNTIL),
+    ("bigquery", "parse_timestamp('%Y-%m-%d', a.t) <= b.t", ANY),
+    ("bigquery", "parse_timestamp('%H:%M', a.t) <= b.t", None),
+    ("duckdb", "a.t <= b.t - interval 1 day * (5 - 10)", None),
+    ("duckdb", "a.t <= b.t - interval (5 - 10) day", None),
+    ("postgres", "a.t <= b.t - interval '1 day -5 hour'", None),
+    ("postgres", "a.t <= b.t - interval '1 day 5 hours'", GAP),
+    ("duckdb", "a.t <= b.t - interval 3 month + interval 89 day", ANY),
+    ("duckdb", "date_trunc('quarter', a.t) + interval 90 day <= b.t", ANY),
+    ("duckdb", "a.unread <= b.t", ANY),
+    ("duckdb", "a.t <= greatest(b.t, a.t)", None),
 )
 
 
