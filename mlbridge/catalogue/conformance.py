@@ -1,4 +1,4 @@
-"""The rows on which `mlbridge doctor --conformance` tries a warehouse, and what DuckDB gives for them, as texts."""
+"""The rows on which `mlbridge doctor --conformance` tries a warehouse, and the values that are expected, as texts."""
 
 from __future__ import annotations
 

@@ -33,16 +33,16 @@ from mlbridge.progress import announced, progress_report
 @click.option(
     "--conformance",
     is_flag=True,
-    help="Instead, run the statements in which engines differ in a schema of their own, and compare with DuckDB.",
+    help="Instead, run the statements in which engines differ in a schema of its own, and compare their values.",
 )
 def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str, conformance: bool) -> None:
     """Check what a build needs: versions, profile, packages, lock and disk space.
 
     Example: mlbridge doctor --project-dir dbt_project
     """
-    from mlbridge.commands.conformance import conform
     from mlbridge.commands.doctor import run_checks, summary
     from mlbridge.project.project import Project
+    from mlbridge.readiness.conformance import conform
 
     if conformance:
         try:

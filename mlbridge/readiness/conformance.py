@@ -1,4 +1,4 @@
-"""`mlbridge doctor --conformance`: whether a warehouse computes what DuckDB does, tried in a schema of its own."""
+"""`mlbridge doctor --conformance`: whether a warehouse gives the values that are expected, in a schema of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Check:
 
 
 def conform(project: Project) -> list[Check]:
-    """Run the statements in which engines differ on a few rows, and compare what comes with what DuckDB gives.
+    """Run the statements in which engines differ on a few rows, and compare what comes with what is expected.
 
     They run in a schema that is made for it and dropped afterwards, through dbt and with the profile's role. Raises
     SetupError if the project does not parse, or the schema or the table of the rows cannot be made.
@@ -90,18 +90,18 @@ def _checked(warehouse: Scratch, name: str, query: tuple[str, Rows] | None) -> C
     except SetupError as error:
         return Check(name, False, f"failed: {error}")
     differing = list(_differences(found, expected))
-    fine = f"{len(expected)} rows are as on DuckDB"
+    fine = f"{len(expected)} rows are as expected"
     return Check(name, not differing, differing[0] if differing else fine)
 
 
 def _differences(found: Rows, expected: Rows) -> Iterator[str]:
     if len(found) != len(expected):
-        yield f"gives {len(found)} rows, DuckDB {len(expected)}"
+        yield f"gives {len(found)} rows, expected {len(expected)}"
         return
     for number, (mine, theirs) in enumerate(zip(found, expected, strict=True), 1):
         for place, (one, other) in enumerate(zip(mine, theirs, strict=True), 1):
             if not _same(one, other):
-                yield f"row {number}, column {place}: {one!r}, on DuckDB {other!r}"
+                yield f"row {number}, column {place}: {one!r}, expected {other!r}"
 
 
 def _same(one: str | None, other: str | None) -> bool:
