@@ -1,4 +1,4 @@
-"""What the tests share: hosts that are built once per session, and a PostgreSQL server."""
+"""What the tests share: hosts that are built once per session, and servers of PostgreSQL and Spark."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 from dbt_host import ROOT, SHOP, Host, clone, copy_of_flights, copy_of_host, once, specify
 from hypothesis import settings
 from postgres import Postgres, binaries
+from spark import Spark
 from warm import Warm
 
 # A core that others use as well makes any example slow.
@@ -194,4 +195,12 @@ def server() -> Iterator[Postgres]:
     programs = binaries()
     assert programs is not None, "install Debian's package `postgresql`"
     with Postgres(programs) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Spark]:
+    """A server of Spark Connect with nothing in it."""
+    assert shutil.which("java"), "install Debian's package `default-jre-headless`"
+    with Spark() as running:
         yield running

@@ -1,12 +1,3 @@
-{% macro step() %}
-  {#- How the steps of the monitor are materialized: ephemeral, or views if the var `mlbridge_keep_steps` is true, to inspect them. -#}
-  {%- set kept = var('mlbridge_keep_steps', false) -%}
-  {%- if kept | string | lower not in ['true', 'false'] -%}
-    {{ mlbridge.refuse_var('mlbridge_keep_steps', 'true or false', kept) }}
-  {%- endif -%}
-  {{ return('view' if kept | string | lower == 'true' else 'ephemeral') }}
-{% endmacro %}
-
 {% macro written_into() %}
   {#-
     The nodes that the graph leaves out, by unique id: what reads them is shown as reading their parents. These are the ephemeral ones,

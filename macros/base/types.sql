@@ -4,8 +4,8 @@
   {#- The family of a type: types of one family that differ in width, precision or enum values are alike. -#}
   {%- set plain = type.split('(')[0] | lower | replace(' without time zone', '') | trim -%}
   {%- set column = api.Column.create('feature', plain) -%}
-  {%- if column.is_string() or plain == 'enum' -%}{{ return('text') }}{%- endif -%}
-  {%- if column.is_integer() or plain in ['tinyint', 'utinyint', 'usmallint', 'uinteger', 'ubigint', 'hugeint', 'uhugeint'] -%}
+  {%- if column.is_string() or plain in ['enum', 'string'] -%}{{ return('text') }}{%- endif -%}
+  {%- if column.is_integer() or plain in ['int', 'tinyint', 'utinyint', 'usmallint', 'uinteger', 'ubigint', 'hugeint', 'uhugeint'] -%}
     {{ return('integer') }}
   {%- endif -%}
   {{ return('float' if column.is_float() else 'decimal' if column.is_numeric() else plain) }}

@@ -112,6 +112,18 @@
 
 {% macro default__session_settings() %}{{ return([]) }}{% endmacro %}
 
+{% macro default__step_materialization() %}{{ return('ephemeral') }}{% endmacro %}
+
+{% macro default__replacing(unique_key) %}
+  {{ return({'incremental_strategy': 'delete+insert', 'unique_key': unique_key}) }}
+{% endmacro %}
+
+{% macro default__deletion(table, condition) %}{{ return('delete from ' ~ table ~ ' where ' ~ condition) }}{% endmacro %}
+
+{% macro default__emptying(table) %}{{ return('delete from ' ~ table) }}{% endmacro %}
+
+{% macro default__all_at_once() %}{{ return('') }}{% endmacro %}
+
 {% macro default__type_bytes() %}{{ return('binary') }}{% endmacro %}
 
 {% macro default__raised(message) %}

@@ -30,6 +30,20 @@
   {{ return({'text': dbt.type_string(), 'number': mlbridge.type_double(), 'count': dbt.type_bigint()}[type]) }}
 {% endmacro %}
 
+{% macro contract_types() %}
+  {#- The types of the package's contracts that not every engine has under these names. -#}
+  {{ return({'text': dbt.type_string(), 'float8': mlbridge.type_double()}) }}
+{% endmacro %}
+
+{% macro get_empty_schema_sql(columns) %}
+  {#- In the place of dbt's own macro for the nodes of this package: what dbt compares with their contracts, in the types of the engine. -#}
+  {%- set types, found = mlbridge.contract_types(), {} -%}
+  {%- for name, column in columns.items() -%}
+    {%- do found.update({name: dict(column, data_type=types.get(column['data_type'], column['data_type']))}) -%}
+  {%- endfor -%}
+  {{ return(dbt.get_empty_schema_sql(found)) }}
+{% endmacro %}
+
 {% macro type_double() %}
   {#- A 64-bit float, which `dbt.type_float` is not everywhere. -#}
   {{ return(adapter.dispatch('type_double', 'mlbridge')()) }}
@@ -144,6 +158,31 @@
 {% macro begin_transaction() %}
   {#- Begins a transaction where dbt's own, which begins with the next statement, would be none. -#}
   {%- do adapter.dispatch('begin_transaction', 'mlbridge')() -%}
+{% endmacro %}
+
+{% macro step_materialization() %}
+  {#- How a step of the monitor is materialized: `ephemeral`, or `table` where the engine would plan a step anew for each one that reads it. -#}
+  {{ return(adapter.dispatch('step_materialization', 'mlbridge')()) }}
+{% endmacro %}
+
+{% macro replacing(unique_key) %}
+  {#- The configuration of an incremental table in which new rows replace those of the same `unique_key`. -#}
+  {{ return(adapter.dispatch('replacing', 'mlbridge')(unique_key)) }}
+{% endmacro %}
+
+{% macro deletion(table, condition) %}
+  {#- The statement that deletes the rows of a table that meet a condition; none where the engine deletes no single rows. -#}
+  {{ return(adapter.dispatch('deletion', 'mlbridge')(table, condition)) }}
+{% endmacro %}
+
+{% macro emptying(table) %}
+  {#- The statement that deletes all rows of a table. -#}
+  {{ return(adapter.dispatch('emptying', 'mlbridge')(table)) }}
+{% endmacro %}
+
+{% macro all_at_once() %}
+  {#- A hint for the select of an INSERT of few rows, with which all or none of them are there, also where there are no transactions. -#}
+  {{ return(adapter.dispatch('all_at_once', 'mlbridge')()) }}
 {% endmacro %}
 
 {% macro publication(tables, facts) %}

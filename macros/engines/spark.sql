@@ -1,4 +1,4 @@
-{# Spark. #}
+{# Spark, with tables in Parquet files: without transactions, locks, and the deletion of single rows. #}
 
 {% macro spark__json_item(array, index) %}{{ return('get_json_object(' ~ array ~ ", '$[" ~ index ~ "]')") }}{% endmacro %}
 
@@ -28,4 +28,28 @@
 
 {% macro spark__type_double() %}{{ return('double') }}{% endmacro %}
 
-{% macro spark__text_literal(value) %}{{ return(mlbridge.bigquery__text_literal(value)) }}{% endmacro %}
+{% macro spark__text_literal(value) %}
+  {#- What stands in `${}` would be replaced before the query is read; literals beside each other are one text. -#}
+  {{ return(mlbridge.bigquery__text_literal(value) | replace('${', "$' '{")) }}
+{% endmacro %}
+
+{% macro spark__session_settings() %}{{ return(["set spark.sql.session.timeZone = UTC"]) }}{% endmacro %}
+
+{% macro spark__step_materialization() %}
+  {#- Not ephemeral: a step would be planned anew for each one that reads it, until the driver is out of memory. -#}
+  {{ return('table') }}
+{% endmacro %}
+
+{% macro spark__replacing(unique_key) %}
+  {#- A key is a folder of its own, which a build writes anew. -#}
+  {{ return({'incremental_strategy': 'insert_overwrite', 'partition_by': unique_key}) }}
+{% endmacro %}
+
+{% macro spark__deletion(table, condition) %}{{ return(none) }}{% endmacro %}
+
+{% macro spark__emptying(table) %}{{ return('truncate table ' ~ table) }}{% endmacro %}
+
+{% macro spark__all_at_once() %}
+  {#- One file, which is renamed into the folder of the table once it is written. -#}
+  {{ return('/*+ coalesce(1) */') }}
+{% endmacro %}

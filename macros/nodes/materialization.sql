@@ -8,6 +8,7 @@
   {%- set existing = load_cached_relation(this) -%}
   {%- set target = this.incorporate(type='table') -%}
   {%- set arrived = make_intermediate_relation(target) -%}
+  {%- set is_logbook = model.name.endswith('_training') -%}
   {%- if existing is not none and not existing.is_table -%}
     {{ mlbridge.refuse(model.name, existing ~ " is a " ~ existing.type ~ ", not a table. Drop or rename it.") }}
   {%- endif -%}
@@ -37,15 +38,15 @@
     {%- do process_schema_changes('append_new_columns', arrived, existing) -%}
     {%- set names = mlbridge.column_list(arrived) -%}
     {%- call statement('append', auto_begin=True) -%}
-      insert into {{ target }} ({{ names }}) select {{ names }} from {{ arrived }}
-      {%- if language == 'sql' and model.name.endswith('_training') %}
+      insert into {{ target }} ({{ names }}) select {{ mlbridge.all_at_once() if is_logbook }} {{ names }} from {{ arrived }}
+      {%- if is_logbook and language == 'sql' %}
       {#- A build at the same time may have taken the same answer in since these rows were read. #}
       where invocation_id not in (select invocation_id from {{ target }})
       {%- endif %}
     {%- endcall -%}
     {%- call statement('drop') -%} drop table {{ arrived }} {%- endcall -%}
   {%- endif -%}
-  {%- if language == 'sql' and model.name.endswith('_training') -%}{%- do mlbridge.settle_training(target, rows) -%}{%- endif -%}
+  {%- if is_logbook and language == 'sql' -%}{%- do mlbridge.settle_training(target, rows) -%}{%- endif -%}
   {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}
     {{ code }}
   {%- endcall -%}

@@ -15,8 +15,8 @@
 
 {% macro settle_training(logbook, taken_in) %}
   {#-
-    In the transaction that has appended `taken_in` rows of the inbox to the logbook: empties the inbox, and asks anew if there was no
-    answer. So a build either takes in an answer or asks, and no request is answered twice.
+    In the transaction that has appended `taken_in` rows of the inbox to the logbook: asks anew if there was no
+    answer, and empties the inbox. So a build either takes in an answer or asks, and no request is answered twice.
   -#}
   {%- if not flags.EMPTY -%}
     {%- set request = none -%}
@@ -24,7 +24,8 @@
       {%- set split = mlbridge.upstream(modules.re.sub('_training$', '_split', model.name)) -%}
       {%- set request = {'run': mlbridge.run_facts(true), 'split': [split.database, split.schema, split.identifier]} -%}
     {%- endif -%}
-    {%- do mlbridge.settle_inbox(logbook) -%}
+    {#- In this order: without transactions, an inbox that is empty must not stand beside a request that was answered. -#}
     {%- do mlbridge.settle_request(logbook, request) -%}
+    {%- do mlbridge.settle_inbox(logbook) -%}
   {%- endif -%}
 {% endmacro %}

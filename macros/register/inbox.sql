@@ -55,9 +55,8 @@ where not exists (select 1 from {{ logbook }} as taken_in where taken_in.invocat
     {%- call statement('make_inbox', auto_begin=True) -%} create table {{ inbox }} as {{ mlbridge.no_answers() }} {%- endcall -%}
     {%- do adapter.cache_added(inbox) -%}
   {%- else -%}
-    {%- call statement('forget', auto_begin=True) -%}
-      delete from {{ inbox }} where invocation_id in (select invocation_id from {{ logbook }})
-    {%- endcall -%}
+    {%- set known = 'invocation_id in (select invocation_id from ' ~ logbook ~ ')' -%}
+    {%- call statement('forget', auto_begin=True) -%} {{ mlbridge.deletion(inbox, known) or mlbridge.emptying(inbox) }} {%- endcall -%}
     {%- set there = adapter.get_columns_in_relation(inbox) | map(attribute='name') | map('lower') | list -%}
     {%- for name, type in mlbridge.logbook_types().items() if name not in there -%}
       {%- call statement('widen', auto_begin=True) -%} alter table {{ inbox }} add column {{ name }} {{ type }} {%- endcall -%}
@@ -74,7 +73,7 @@ where not exists (select 1 from {{ logbook }} as taken_in where taken_in.invocat
     {%- endcall -%}
     {%- do adapter.cache_added(table) -%}
   {%- else -%}
-    {%- call statement('forget', auto_begin=True) -%} delete from {{ table }} {%- endcall -%}
+    {%- call statement('forget', auto_begin=True) -%} {{ mlbridge.emptying(table) }} {%- endcall -%}
   {%- endif -%}
   {%- if request is not none -%}
     {%- call statement('ask', auto_begin=True) -%}

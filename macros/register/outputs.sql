@@ -14,15 +14,16 @@
     A table of what logbooks hold, which can be computed again at any time: as a table, a build adds what is new and replaces the
     rows of the same `unique_key`.
   -#}
-  {%- set key = {'incremental_strategy': 'delete+insert', 'unique_key': unique_key} -%}
+  {%- set key = mlbridge.replacing(unique_key) -%}
   {{ config(materialized='incremental', on_schema_change='append_new_columns', **key) }}
-  {{ mlbridge.configured({'materialized': ['incremental', 'table', 'view'], 'incremental_strategy': ['delete+insert'],
-    'unique_key': [unique_key]}) }}
+  {%- set needs = {'materialized': ['incremental', 'table', 'view']} -%}
+  {%- for setting, value in key.items() -%}{%- do needs.update({setting: [value]}) -%}{%- endfor -%}
+  {{ mlbridge.configured(needs) }}
 {% endmacro %}
 
 {% macro history(unique_key=none) %}
   {#- A table that is added to and cannot be computed again; `unique_key` names the columns whose rows a build replaces. -#}
-  {%- set strategy = {'incremental_strategy': 'delete+insert', 'unique_key': unique_key} if unique_key else {} -%}
+  {%- set strategy = mlbridge.replacing(unique_key) if unique_key else {} -%}
   {%- set fixed = dict(strategy, materialized='incremental', full_refresh=false) -%}
   {{ config(on_schema_change='append_new_columns', **fixed) }}
   {%- set needs = {} -%}

@@ -3,7 +3,7 @@
 {% macro no_rows(node=none) %}
   {#- A select of the columns of a node's contract, by default the calling model's, that gives no row. Some engines allow no
       WHERE without a FROM. -#}
-  {%- set types = {'text': dbt.type_string(), 'float8': mlbridge.type_double()} -%}
+  {%- set types = mlbridge.contract_types() -%}
   {%- set columns = (node or model).columns.values() -%}
 select *
 from (

@@ -17,10 +17,13 @@
   {#- What a text has that no SELECT of the compiler has; none where there is no such thing. -#}
   {%- set re = modules.re -%}
   {#- Where a backslash has to be written twice, it escapes what follows. -#}
-  {%- set string = "'[^'\\x00]*'" if mlbridge.text('\\') == "'\\'" else "'(?:[^'\\\\\\x00]|\\\\.)*'" -%}
-  {%- set quoted = "--[^\\n\\r]*[\\n\\r]|(')" ~ string[1:] ~ '|(")[^"\\x00]*"' -%}
-  {%- if re.search('[\'"]', re.sub(quoted, '', sql)) -%}{{ return('a quotation mark is not closed') }}{%- endif -%}
-  {%- set text = re.sub(quoted, '\\1\\2', sql) -%}
+  {%- set escapes, mark = mlbridge.text('\\') != "'\\'", mlbridge.quoted('')[:1] -%}
+  {%- set string = "'(?:[^'\\\\\\x00]|\\\\.)*'" if escapes else "'[^'\\x00]*'" -%}
+  {#- Where a backslash escapes, it may escape the end of the line as well. -#}
+  {%- set comment = '--[^\\n\\r\\\\]*[\\n\\r]' if escapes else '--[^\\n\\r]*[\\n\\r]' -%}
+  {%- set quoted = comment ~ "|(')" ~ string[1:] ~ '|(' ~ mark ~ ')[^' ~ mark ~ '\\x00]*' ~ mark -%}
+  {%- if re.search("['" ~ '"' ~ mark ~ ']', re.sub(quoted, '', sql)) -%}{{ return('a quotation mark is not closed') }}{%- endif -%}
+  {%- set text = re.sub(quoted, '\\1\\2', sql) | replace(mark, '"') -%}
   {%- set other = re.search('[A-Za-z0-9_&][\'"]|[^A-Za-z0-9_ \\n\'"(),.*/+<>=&|\\[\\]-]', text) -%}
   {%- if other -%}{{ return('`' ~ other.group() ~ '`') }}{%- endif -%}
   {%- set text = re.sub('\\b[0-9]+([.][0-9]+)?(E[+-]?[0-9]+)?\\b', 'x', re.sub('\\s+', ' ', text.upper())) -%}
@@ -57,9 +60,9 @@
 {% macro compiled_words() %}
   {#- The keywords, types, functions and operators of a compiled SELECT, on the engines that score in SQL. -#}
   {{ return([
-    'ABS', 'AND', 'ARRAY', 'AS', 'BIGINT', 'CASE', 'CAST', 'COALESCE', 'CROSS', 'DATE_PART', 'DECIMAL', 'DOUBLE', 'ELSE', 'END', 'EPOCH', 'EXP',
-    'FALSE', 'FROM', 'GREATEST', 'INT', 'IS', 'ISFINITE', 'JOIN', 'LEAST', 'LEFT', 'LIST_EXTRACT', 'LN', 'MATERIALIZED', 'NOT', 'NULL',
-    'NULLIF', 'ON', 'OR', 'POWER', 'PRECISION', 'REAL', 'SELECT', 'SQRT', 'TEXT', 'THEN', 'TIMESTAMP', 'TRUE', 'VALUES', 'WHEN', 'WITH',
+    'ABS', 'AND', 'ARRAY', 'AS', 'BIGINT', 'CASE', 'CAST', 'COALESCE', 'CROSS', 'DATE_PART', 'DECIMAL', 'DOUBLE', 'ELEMENT_AT', 'ELSE', 'END', 'EPOCH', 'EXP',
+    'FALSE', 'FROM', 'GREATEST', 'INT', 'INTERVAL', 'IS', 'ISFINITE', 'JOIN', 'LEAST', 'LEFT', 'LIST_EXTRACT', 'LN', 'MATERIALIZED', 'NOT', 'NULL',
+    'NULLIF', 'ON', 'OR', 'POWER', 'PRECISION', 'REAL', 'SECOND', 'SELECT', 'SQRT', 'STRING', 'TEXT', 'THEN', 'TIMESTAMP', 'TIMESTAMP_NTZ', 'TRUE', 'UNIX_MICROS', 'VALUES', 'WHEN', 'WITH',
     '+', '-', '*', '/', '<', '>', '=', '<=', '>=', '<>', '&', '||',
   ]) }}
 {% endmacro %}

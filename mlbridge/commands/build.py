@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, train, trained_in_sql
+from mlbridge.engines.adapters import engine_of
 from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
 
@@ -32,9 +33,10 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     `arguments` are those of `dbt build` but for folders and target. Where the first command fails, nothing is trained,
     and what comes after is not built. What depends on a refused training is not built either. `tell` gets what became
     of the trainings. Raises SetupError for a selection by a selector or another
-    profile, or if no training node is SQL.
+    profile, if no training node is SQL, or the warehouse does not answer.
     """
     chosen = Selection.of(arguments)
+    engine_of(project.credentials.type).check(project.credentials)
     project = replace(project)  # one that has not read the manifest of an earlier parse
     parsed = _dbt(project, ["--quiet", "parse"], chosen.variables)
     manifest = project.manifest

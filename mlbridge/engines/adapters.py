@@ -6,12 +6,13 @@ from mlbridge.engines.duckdb import DuckDB
 from mlbridge.engines.engine import Engine, PythonEngine
 from mlbridge.engines.postgres import Postgres
 from mlbridge.engines.session import Relation, Session
+from mlbridge.engines.spark import Spark
 
 __all__ = ["ENGINES", "PYTHON_ENGINE", "Relation", "Session", "engine_of"]
 
 # The engine that dbt's Python models run on; types are stored in the logbook in its dialect.
 PYTHON_ENGINE: PythonEngine = DuckDB()
-ENGINES: dict[str, Engine] = {each.name: each for each in (PYTHON_ENGINE, Postgres())}
+ENGINES: dict[str, Engine] = {each.name: each for each in (PYTHON_ENGINE, Postgres(), Spark())}
 
 
 def engine_of(adapter: str) -> Engine:

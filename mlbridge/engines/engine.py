@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mlbridge.engines.reader import Credentials, Reader, ServerConnection
 from mlbridge.engines.rights import Right
-from mlbridge.engines.server_session import ServerSession
 from mlbridge.engines.session import Relation, Session
 from mlbridge.errors import SetupError
 from mlbridge.typing import Document, Json, Value
@@ -61,6 +60,9 @@ class Engine:
         """
         return []
 
+    def check(self, credentials: Credentials) -> None:
+        """Raise SetupError where the warehouse of a dbt profile does not open, and its client would not say so soon."""
+
     def published_schema(self, schema: str) -> str | None:
         """Return the schema that builds publish the tables of a schema to; None where they publish to files, or not."""
         return None
@@ -93,11 +95,22 @@ class Engine:
         """
         raise self._no_training
 
+    def table_columns(self, session: Session, place: Sequence[str]) -> dict[str, str] | None:
+        """Return each column's type of a table or view; empty where there is no such table.
+
+        A table is given by database, schema and name. None where `information_schema` says it.
+        """
+        return None
+
+    def places(self, session: Session) -> list[tuple[str, str, str]] | None:
+        """Return database, schema and name of every table and view. None where `information_schema` says it."""
+        return None
+
     @property
     def _no_training(self) -> SetupError:
         return SetupError(f"'{self.name}': mlbridge does not train on this engine yet.")
 
-    def server_session(self, credentials: Credentials) -> ServerSession | None:
+    def server_session(self, credentials: Credentials) -> Session | None:
         """Open the warehouse of a dbt profile for queries in the dialect of Python models; the first one connects.
 
         None for an engine that mlbridge does not translate those queries for.

@@ -195,8 +195,10 @@ class Warehouse:
 
         The case of its name does not count.
         """
-        rows = self.rows(columns_query(database, schema, name))
-        found = {str(row["column_name"]): str(row["data_type"]) for row in rows}
+        found = engine_of(self.dialect).table_columns(self._session, (database, schema, name))
+        if found is None:
+            rows = self.rows(columns_query(database, schema, name))
+            found = {str(row["column_name"]): str(row["data_type"]) for row in rows}
         return {name: _type_of(each, self.dialect) for name, each in found.items()}
 
     def defect(self, database: str, schema: str, name: str) -> str | None:
@@ -214,6 +216,9 @@ class Warehouse:
 
     def every_column(self) -> dict[Place, dict[str, str]]:
         """Return the columns of every table and view with this engine's types, in order, by place in lower case."""
+        places = engine_of(self.dialect).places(self._session)
+        if places is not None:
+            return {lowered(*each): self.columns_of(*each) for each in places}
         return _by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self.dialect)
 
     def every_table(self) -> set[Place]:

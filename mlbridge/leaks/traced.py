@@ -60,16 +60,16 @@ class Traced:
     def _table(self, relation: Relation) -> exp.Expression:
         """Return what a relation is read from."""
         database, schema, name = relation.place
-        if database is None and relation.id in self.manifest["sources"]:
+        if schema is None and relation.id in self.manifest["sources"]:
             return exp.to_table(str(self.manifest["sources"][relation.id]["relation_name"]), dialect=DIALECT)
         return exp.table_(name, db=schema, catalog=database, quoted=True)
 
     def _is_table(self, relation: Relation) -> bool:
         """Return whether a relation can be read, as a table, a view or a file; an ephemeral model cannot."""
         database, schema, name = relation.place
-        if database is None or schema is None:
+        if schema is None:
             return relation.id.startswith("source.")
-        return (database.lower(), schema.lower(), name.lower()) in self.stored
+        return ((database or "").lower(), schema.lower(), name.lower()) in self.stored
 
 
 def trace_above(above: Upstream, rows: Rows, dialect: str) -> Traced:

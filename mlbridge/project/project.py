@@ -29,7 +29,7 @@ STAGES = ("features", "split", "training", "predictions")
 
 def place_of(node: Document) -> tuple[str, str, str]:
     """Return database, schema and name of the table of a node of the manifest."""
-    return str(node["database"]), str(node["schema"]), str(node["alias"])
+    return str(node["database"] or ""), str(node["schema"]), str(node["alias"])
 
 
 def is_built(node: Document) -> bool:

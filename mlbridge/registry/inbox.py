@@ -40,7 +40,7 @@ def read_request(warehouse: Warehouse, logbook: Place) -> Request | None:
     for row in warehouse.rows(exp.select(column(ID), column("request")).from_(_table(place))):
         read: Document = read_document(row["request"], f"the request in {place[2]}")
         database, schema, name = read["split"]
-        return Request(row[ID], read["run"], (database, schema, name))
+        return Request(row[ID], read["run"], (database or "", schema, name))
     return None
 
 

@@ -1,16 +1,18 @@
-"""`<model>_training` as a `.sql` node: `mlbridge train` between two builds, on DuckDB and on PostgreSQL."""
+"""`<model>_training` as a `.sql` node: `mlbridge train` between two builds, on DuckDB, PostgreSQL and Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from dbt_host import Host, copy_of_host
-from portable import MODELS, OF_THE_BUILD, Row, in_sql, near, on_server, plain, profile
+from dbt_host import Host, copy_of_host, specify
+from portable import MODELS, OF_THE_BUILD, Row, in_sql, near, on_cluster, on_server, plain, profile
 from postgres import Postgres
+from spark import Spark
 from warm import Warm
 
 from mlbridge.commands.train import train
@@ -72,7 +74,26 @@ def served(empty_shop: Host, server: Postgres, warm: Warm, tmp_path_factory: pyt
     return host
 
 
-# --- both shapes, both engines ---------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Elsewhere:
+    """A host that is built on a server."""
+
+    host: Host
+    ask: Ask
+
+
+@pytest.fixture(scope="module", params=["postgres", pytest.param("spark", marks=pytest.mark.slow)])
+def elsewhere(request: pytest.FixtureRequest, empty_shop: Host, warm: Warm, tmp_path_factory: Any) -> Elsewhere:
+    """The second host with SQL nodes on each server, in the schema `there`, its tests as well."""
+    if request.param == "postgres":
+        return Elsewhere(request.getfixturevalue("served"), on(request.getfixturevalue("server")))
+    cluster: Spark = request.getfixturevalue("cluster")
+    host = on_cluster(empty_shop, cluster, "there", tmp_path_factory.mktemp("clustered"))
+    warm.mlbridge(host.path, "build")
+    return Elsewhere(host, cluster.rows)
+
+
+# --- both shapes, all engines ---------------------------------------------------------------------------------
 
 
 def test_an_sql_node_trains_what_a_python_node_trains(portable: Host, shop: Host) -> None:
@@ -86,8 +107,8 @@ def test_an_sql_node_trains_what_a_python_node_trains(portable: Host, shop: Host
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_server_trains_and_scores_what_duckdb_does(name: str, portable: Host, served: Host, server: Postgres) -> None:
-    expected, found = versions(on_duckdb(portable), "main", name), versions(on(server), "there", name)
+def test_a_server_trains_and_scores_what_duckdb_does(name: str, portable: Host, elsewhere: Elsewhere) -> None:
+    expected, found = versions(on_duckdb(portable), "main", name), versions(elsewhere.ask, "there", name)
     assert len(found) == len(expected) == 1
     kept = [each for each in LOGBOOK if each not in (*OF_THE_BUILD, "scoring_sql", "scoring_sql_md5")]
     for mine, theirs in zip(map(plain, found), map(plain, expected), strict=True):
@@ -96,7 +117,7 @@ def test_a_server_trains_and_scores_what_duckdb_does(name: str, portable: Host, 
                 assert mine[column] == near(theirs[column], 1e-9), column
     assert found[0]["outcome"] == "promoted"
     assert found[0]["scoring_sql_note"] is None
-    there, here = predictions(on(server), "there", name), predictions(on_duckdb(portable), "main", name)
+    there, here = predictions(elsewhere.ask, "there", name), predictions(on_duckdb(portable), "main", name)
     same_predictions(there, here, rel=1e-9)
 
 
@@ -115,13 +136,12 @@ def same_predictions(found: list[Row], expected: list[Row], rel: float) -> None:
         ("ml_champions", "model, version"),
         ("ml_metrics", "model, version, candidate, split, slice, metric, value, low, high, n"),
         ("ml_drift", "model, version, feature, baseline, metric, window_start, value, threshold, alert, rows_used"),
+        ("ml_alerts", "model, what, version, about, since, is_current, message, severity, action"),
     ],
 )
-def test_the_tables_of_the_branch_are_the_same(
-    table: str, columns: str, portable: Host, served: Host, server: Postgres
-) -> None:
+def test_the_tables_of_the_branch_are_the_same(table: str, columns: str, portable: Host, elsewhere: Elsewhere) -> None:
     query = f"select {columns} from {{}}_insight.{table}"
-    expected, found = on_duckdb(portable)(query.format("main")), on(server)(query.format("there"))
+    expected, found = on_duckdb(portable)(query.format("main")), elsewhere.ask(query.format("there"))
     assert len(found) == len(expected) > 0
     for mine, theirs in zip(sorted(found, key=key_of), sorted(expected, key=key_of), strict=True):
         assert mine == {name: near(value, 1e-9) for name, value in theirs.items()}
@@ -134,22 +154,31 @@ def key_of(row: Row) -> tuple[str, ...]:
 # --- again, and on request -------------------------------------------------------------------------------------
 
 
-def test_a_build_with_nothing_new_only_says_so_and_a_request_trains_once(
-    served: Host, server: Postgres, warm: Warm
-) -> None:
-    before = {name: predictions(on(server), "there", name) for name in MODELS}
-    said = warm.mlbridge(served.path, "build", *NO_TESTS)
+def test_a_build_with_nothing_new_only_says_so_and_a_request_trains_once(elsewhere: Elsewhere, warm: Warm) -> None:
+    host, ask = elsewhere.host, elsewhere.ask
+    before = {name: predictions(ask, "there", name) for name in MODELS}
+    said = warm.mlbridge(host.path, "build", *NO_TESTS)
     assert said.count("skipped: nothing to do: version 1 was trained on this spec and these features") == 2
     for name in MODELS:
-        assert [row["outcome"] for row in versions(on(server), "there", name)] == ["promoted", "skipped"]
-        assert predictions(on(server), "there", name) == before[name]
-        assert [counted(on(server), "there", name, each) for each in ("_inbox", "_request")] == [0, 0]
+        assert [row["outcome"] for row in versions(ask, "there", name)] == ["promoted", "skipped"]
+        assert predictions(ask, "there", name) == before[name]
+        assert [counted(ask, "there", name, each) for each in ("_inbox", "_request")] == [0, 0]
     asked = ("build", *NO_TESTS, "--select", "amount_training", "--vars", "mlbridge_retrain: true")
-    assert "amount: rejected: requested by mlbridge_retrain" in warm.mlbridge(served.path, *asked)
-    assert [row["version"] for row in versions(on(server), "there", "amount")] == [1, None, 2]
-    assert len(versions(on(server), "there", "basket")) == 2
-    assert "no build has asked for anything" in warm.mlbridge(served.path, "train", "amount")
-    assert len(versions(on(server), "there", "amount")) == 3
+    assert "amount: rejected: requested by mlbridge_retrain" in warm.mlbridge(host.path, *asked)
+    assert [row["version"] for row in versions(ask, "there", "amount")] == [1, None, 2]
+    assert len(versions(ask, "there", "basket")) == 2
+    assert "no build has asked for anything" in warm.mlbridge(host.path, "train", "amount")
+    assert len(versions(ask, "there", "amount")) == 3
+
+
+def test_a_version_is_pinned_and_retired(elsewhere: Elsewhere, warm: Warm) -> None:
+    for spec, champion in (({"pin": 2}, 2), ({"pin": None, "retire": [2]}, 1)):
+        specify(elsewhere.host, "amount", **spec)
+        warm.dbt(elsewhere.host.path, "run", "--select", "amount_predictions", "ml_champions")
+        found = elsewhere.ask("select version from there_insight.ml_champions where model = 'amount'")
+        assert found == [{"version": champion}]
+        assert {row["version"] for row in predictions(elsewhere.ask, "there", "amount")} == {1, 2}
+    specify(elsewhere.host, "amount", retire=[])
 
 
 def test_two_trainings_of_one_request_do_not_both_land(served: Host, server: Postgres, warm: Warm) -> None:

@@ -105,10 +105,14 @@ def test_a_hostile_text_is_refused_by_both(case: str) -> None:
 
 def test_an_engine_that_escapes_by_backslashes_reads_texts_so() -> None:
     text = SELECT.replace("'it''s; ('", "'it\\'s; ('")
-    assert by_build(text, "bigquery") is None
+    for engine in ("bigquery", "spark"):
+        assert by_build(text.replace('"', "`"), engine) is None
+        assert by_build(text, engine) is not None
     assert by_build(text) is not None
     hidden = SELECT.replace("'it''s; ('", "'\\', ' || GETENV() || '\\', '")
-    assert by_build(hidden, "bigquery") is not None
+    assert by_build(hidden.replace('"', "`"), "bigquery") is not None
+    continued = SELECT.replace('"', "`").replace("FROM ml_split_rows", "FROM ml_split_rows -- \\\n")
+    assert by_build(continued, "spark") is not None
 
 
 FRAGMENTS = (

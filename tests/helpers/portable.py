@@ -1,4 +1,4 @@
-"""The second host with its training and prediction nodes in SQL, on DuckDB and on PostgreSQL."""
+"""The second host with its training and prediction nodes in SQL, on DuckDB, PostgreSQL and Spark."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import yaml
 from dbt_host import Host, copy_of_host
 from postgres import Postgres
+from spark import Spark
 
 MODELS = ("basket", "amount")
 TRAINING = "{{{{ mlbridge.training(ref('{name}_split')) }}}}\n"
@@ -37,6 +38,21 @@ def on_server(empty: Host, server: Postgres, schema: str, folder: Path) -> Host:
     types = {name: str(type_) for name, type_ in zip(orders.columns, orders.types, strict=True)}
     server.load("till", "orders", types, orders.fetchall())
     profile(host, server.profile(schema))
+    return host
+
+
+def on_cluster(empty: Host, cluster: Spark, schema: str, folder: Path) -> Host:
+    """The same on Spark."""
+    host = in_sql(copy_of_host(empty, folder))
+    signed = folder / "signed.parquet"
+    duckdb.sql(f"select * replace (visits::int as visits) from '{host.path / 'orders.parquet'}'").write_parquet(
+        str(signed)
+    )
+    cluster.load("till", "orders", signed)
+    settings = yaml.safe_load((host.path / "dbt_project.yml").read_text())
+    settings["models"]["mlbridge"]["+file_format"] = "parquet"
+    (host.path / "dbt_project.yml").write_text(yaml.safe_dump(settings))
+    profile(host, cluster.profile(schema))
     return host
 
 

@@ -17,18 +17,8 @@ from mlbridge.errors import SetupError
 
 
 def test_each_file_of_an_engine_is_a_row_of_the_table() -> None:
-    others = {
-        "__init__",
-        "adapters",
-        "copy_checks",
-        "engine",
-        "reader",
-        "records",
-        "rights",
-        "server_session",
-        "session",
-        "warehouse",
-    }
+    others = {"__init__", "adapters", "copy_checks", "engine", "reader", "records", "rights", "warehouse"}
+    others |= {"session", "server_session", "spark_session"}
     files = {path.stem for path in Path(engine.__file__).parent.glob("*.py")} - others
     assert files == set(ENGINES)
 
@@ -43,7 +33,7 @@ def test_an_adapter_that_is_not_known_is_a_server_that_can_be_read() -> None:
 
 def test_only_a_server_that_is_translated_for_is_read_by_commands() -> None:
     assert isinstance(connect(None, SimpleNamespace(type="postgres")), Warehouse)
-    with pytest.raises(SetupError, match="reads 'duckdb' files and servers of 'postgres' only so far"):
+    with pytest.raises(SetupError, match="reads 'duckdb' files and servers of 'postgres', 'spark' only so far"):
         connect(None, SimpleNamespace(type="snowflake"))
     with pytest.raises(SetupError, match="reads 'duckdb' files only so far"):
         connect(None)

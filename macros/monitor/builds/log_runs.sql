@@ -47,9 +47,7 @@
   {%- if table is not none and table.is_table and days != 'forever' -%}
     {%- set first = (run_started_at - modules.datetime.timedelta(days=days)).strftime('%Y-%m-%d %H:%M:%S') -%}
     {%- do mlbridge.end_transaction() -%}
-    delete from {{ table }}
-    where invocation_id in (
-      select invocation_id from {{ table }} group by invocation_id having max(started_at) < cast('{{ first }}' as timestamp)
-    )
+    {%- set ended = 'select invocation_id from ' ~ table ~ " group by invocation_id having max(started_at) < cast('" ~ first ~ "' as timestamp)" %}
+    {{ mlbridge.deletion(table, 'invocation_id in (' ~ ended ~ ')') or '' }}
   {%- endif -%}
 {% endmacro %}
