@@ -31,13 +31,13 @@
   select
     spine.*
     {%- for view in read -%}
-      {%- set known = 'known_' ~ loop.index -%}
-      {%- for output in view.outputs.values() %},
-    {% if view.max_staleness or view.look_back -%}
-      case when {{ at }} <= {{ known }}.ml_known_until then {{ known }}.{{ mlbridge.quoted(output) }} end as {{ mlbridge.quoted(output) }}
-    {%- else -%}
-      {{ known }}.{{ mlbridge.quoted(output) }}
-    {%- endif -%}
+      {%- set known, limits = 'known_' ~ loop.index, [] -%}
+      {#- It follows from the join, which goes by the later of two clocks; here the search for leaks sees the one that counts. -#}
+      {%- if view.known_at -%}{%- do limits.append(known ~ '.ml_known_at <= ' ~ at) -%}{%- endif -%}
+      {%- if view.max_staleness or view.look_back -%}{%- do limits.append(at ~ ' <= ' ~ known ~ '.ml_known_until') -%}{%- endif -%}
+      {%- for output in view.outputs.values() -%}
+        {%- set value = known ~ '.' ~ mlbridge.quoted(output) %},
+    {{ 'case when ' ~ limits | join(' and ') ~ ' then ' ~ value ~ ' end as ' ~ mlbridge.quoted(output) if limits else value }}
       {%- endfor -%}
     {%- endfor %}
   from spine
@@ -49,13 +49,17 @@
 {% macro known_rows(name, view, keys) %}
   {#-
     CTEs that end in `name`: the rows of a view that are the newest of their entity from some moment, `ml_known_from`, on,
-    and, with a limit to their age, `ml_known_until` another. A row that becomes known when a newer one is known already
-    never is the newest. Of several at one moment the one with the greatest time counts, then with the greatest columns.
+    and, with a limit to their age, `ml_known_until` another. A row that comes to count when a newer one counts already
+    never is the newest. Of several that happened at one moment the one that became known last counts, then the one
+    with the greatest columns.
   -#}
-  {%- set time, known_at = mlbridge.quoted(view.time), mlbridge.quoted(view.known_at) if view.known_at else none -%}
-  {%- set columns = [] -%}
+  {%- set time = mlbridge.quoted(view.time) -%}
+  {%- set known_at = mlbridge.quoted(view.known_at) if view.known_at else none -%}
+  {%- set order, columns = ['ml_happened_at'] + (['ml_known_at'] if known_at else []), [] -%}
   {%- for column in view.outputs.values() -%}{%- do columns.append(mlbridge.quoted(column)) -%}{%- endfor -%}
-  {%- set entity = keys | join(', ') %}{{ name }}_rows as (
+  {%- set entity = keys | join(', ') -%}
+  {%- set from = mlbridge.after(known_at or time, view.embargo) if view.embargo else known_at or time -%}
+  {{ name }}_rows as (
     select
       {%- for column in view.entity %}
       {{ mlbridge.quoted(column) }} as {{ keys[loop.index0] }},
@@ -64,8 +68,9 @@
       {{ mlbridge.quoted(column) }} as {{ mlbridge.quoted(output) }},
       {%- endfor %}
       {{ time }} as ml_happened_at,
+      {{ known_at or time }} as ml_known_at,
       {#- What is announced before it happens counts from when it happens. #}
-      {{ 'greatest(' ~ known_at ~ ', ' ~ time ~ ')' if known_at else time }} as ml_known_at
+      {{ 'greatest(' ~ from ~ ', ' ~ time ~ ')' if known_at else from }} as ml_known_from
     from {{ view.relation }}
     where {% for column in view.entity %}{{ mlbridge.quoted(column) }} is not null and {% endfor %}{{ time }} is not null
       {%- if known_at %} and {{ known_at }} is not null{% endif %}
@@ -75,11 +80,11 @@
     select
       *,
       row_number() over (
-        partition by {{ entity }}, ml_known_at
-        order by {{ (['ml_happened_at'] + columns) | join(' desc nulls last, ') }} desc nulls last
+        partition by {{ entity }}, ml_known_from
+        order by {{ (order + columns) | join(' desc nulls last, ') }} desc nulls last
       ) as ml_place
       {%- if known_at %},
-      max(ml_happened_at) over (partition by {{ entity }} order by ml_known_at) as ml_newest
+      max(ml_happened_at) over (partition by {{ entity }} order by ml_known_from) as ml_newest
       {%- endif %}
     from {{ name }}_rows
   ),
@@ -87,22 +92,22 @@
   {{ name }} as (
     select
       {{ (keys + columns) | join(', ') }},
-      {{ mlbridge.after('ml_known_at', view.embargo) if view.embargo else 'ml_known_at' }} as ml_known_from
-      {%- if view.max_staleness and view.look_back %},
-      case
-        when {{ mlbridge.after('ml_known_at', view.max_staleness) }} < {{ mlbridge.after('ml_happened_at', view.look_back) }}
-          then {{ mlbridge.after('ml_known_at', view.max_staleness) }}
-        else {{ mlbridge.after('ml_happened_at', view.look_back) }}
-      end as ml_known_until
-      {%- elif view.max_staleness %},
-      {{ mlbridge.after('ml_known_at', view.max_staleness) }} as ml_known_until
-      {%- elif view.look_back %},
-      {{ mlbridge.after('ml_happened_at', view.look_back) }} as ml_known_until
+      ml_known_from
+      {%- if known_at %}, ml_known_at{% endif %}
+      {%- if view.max_staleness or view.look_back %},
+      {{ mlbridge.known_until(view) }} as ml_known_until
       {%- endif %}
     from {{ name }}_places
     where ml_place = 1{% if known_at %} and ml_happened_at = ml_newest{% endif %}
   )
 {%- endmacro %}
+
+{% macro known_until(view) %}
+  {%- set ends = [] -%}
+  {%- if view.max_staleness -%}{%- do ends.append(mlbridge.after('ml_known_at', view.max_staleness)) -%}{%- endif -%}
+  {%- if view.look_back -%}{%- do ends.append(mlbridge.after('ml_happened_at', view.look_back)) -%}{%- endif -%}
+  {{ return(ends[0] if ends | length == 1 else 'least(' ~ ends | join(', ') ~ ')') }}
+{% endmacro %}
 
 {% macro after(moment, duration) %}
   {#- A moment, some minutes, hours, days or weeks later. -#}

@@ -36,10 +36,18 @@
     {{ mlbridge.has_column(node.name, 'the YAML of the feature view', name, there) }}
   {%- endfor -%}
   {%- set columns = mlbridge.names_of(model.name, path ~ '.columns', asked.get('columns')) -%}
+  {%- if not columns and (asked.get('columns') is not none or not there and load_relation(asked.view) is not none) -%}
+    {{ mlbridge.refuse_key(model.name, path ~ '.columns', 'name the columns of ' ~ node.name ~ ' that are wanted'
+      ~ ('.' if there else '; which there are, the engine does not say.')) }}
+  {%- endif -%}
   {%- for name in columns -%}{{ mlbridge.has_column(model.name, path ~ '.columns', name, there) }}{%- endfor -%}
   {%- set prefix = asked.get('prefix') or '' -%}
   {%- set outputs = {} -%}
   {%- for name in columns or there if columns or name not in keys + [time, known_at] -%}
+    {%- if (prefix ~ name).lower().startswith('ml_') -%}
+      {{ mlbridge.refuse(model.name, "point_in_time: a column would be called '" ~ prefix ~ name ~ "'; names that begin with ml_ are "
+        ~ "the package's own. Give the view another `prefix`.") }}
+    {%- endif -%}
     {%- do outputs.update({name: prefix ~ name}) -%}
   {%- endfor -%}
   {%- set read = {
@@ -53,14 +61,19 @@
 {% endmacro %}
 
 {% macro node_of_view(path, relation) %}
-  {#- The node behind a `ref(...)` of this model. -#}
+  {#- The node behind a `ref(...)` of this model: of two with one alias that of the same schema. -#}
   {%- if relation is not defined or not relation.identifier -%}
     {{ mlbridge.refuse_key(model.name, path, 'expected a model, as ref(\'customer_history\'), found ' ~ mlbridge.shown(relation) ~ '.') }}
+  {%- elif relation.identifier.startswith('__dbt__cte__') -%}
+    {{ mlbridge.refuse_key(model.name, path, relation.identifier[12:] ~ ' is ephemeral here, and a feature view is a table or a view. In a '
+      ~ 'unit test of dbt, override the macro `mlbridge.point_in_time`.') }}
   {%- endif -%}
   {%- set nodes = [] -%}
   {%- for id in model.depends_on.nodes if id in graph.nodes -%}
     {%- set node = graph.nodes[id] -%}
-    {%- if (node.alias or node.name) | lower == relation.identifier | lower -%}{%- do nodes.append(node) -%}{%- endif -%}
+    {%- if (node.alias or node.name) | lower == relation.identifier | lower -%}
+      {%- do nodes.insert(0 if node.schema == relation.schema else nodes | length, node) -%}
+    {%- endif -%}
   {%- endfor -%}
   {%- if not nodes -%}
     {{ mlbridge.refuse_key(model.name, path, 'no model that this one reads is called ' ~ mlbridge.shown(relation.identifier)
@@ -83,6 +96,16 @@
   {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
 {% endmacro %}
 
+{% macro zones_of(relation, names) %}
+  {#- Whether these columns of a relation hold moments with a time zone: one answer for all that are alike. -#}
+  {%- set found = [] -%}
+  {%- for column in adapter.get_columns_in_relation(relation) if column.name in names -%}
+    {%- set type = column.dtype | lower -%}
+    {%- do found.append('with time zone' in type or type.startswith('timestamptz') or type.startswith('timestamp_tz')) -%}
+  {%- endfor -%}
+  {{ return(found | unique | list) }}
+{% endmacro %}
+
 {% macro has_column(node, where, name, there) %}
   {#- A relation that is not built yet has no columns, and nothing is said of it. -#}
   {%- if there and name not in there -%}
@@ -94,17 +117,24 @@
   {#- No two columns of the result have one name, and the spine has what the views need of it. -#}
   {%- set there = [] if spine is string else mlbridge.column_names_of(spine) -%}
   {{ mlbridge.has_column(model.name, 'point_in_time: `time`', time, there) }}
-  {%- set taken = there[:] -%}
+  {%- set zones = [] if spine is string else mlbridge.zones_of(spine, [time]) -%}
+  {%- for view in views -%}
+    {%- if (zones + mlbridge.zones_of(view.relation, [view.time, view.known_at])) | unique | list | length > 1 -%}
+      {{ mlbridge.refuse(model.name, 'point_in_time: of the moments of the spine and of views[' ~ loop.index0 ~ '] some have a time zone '
+        ~ 'and some have none, so that the zone of the session decides what is known. Convert them to timestamps without zone, in UTC.') }}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- set taken = there | map('lower') | list -%}
   {%- for view in views -%}
     {%- for name in view.entity.values() -%}
       {{ mlbridge.has_column(model.name, 'point_in_time: the entity of views[' ~ loop.index0 ~ '] in the spine', name, there) }}
     {%- endfor -%}
     {%- for name in view.outputs.values() -%}
-      {%- if name in taken -%}
+      {%- if name | lower in taken -%}
         {{ mlbridge.refuse(model.name, "point_in_time: two columns would be called '" ~ name ~ "'. Give the view "
           ~ "`columns` without it, or a `prefix`.") }}
       {%- endif -%}
-      {%- do taken.append(name) -%}
+      {%- do taken.append(name | lower) -%}
     {%- endfor -%}
   {%- endfor -%}
 {% endmacro %}

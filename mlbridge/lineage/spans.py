@@ -85,8 +85,8 @@ def _span(node: exp.Cast | exp.Interval | exp.ToDays, unit: exp.Expr | None) -> 
         return _by_sign(node.this) if own is None else constant(node.this, own)
     if node.to.is_type("interval"):
         return constant(exp.to_interval(node.this) if node.this.is_string else node.this, unit)
-    number = _number(node.this) if node.to.is_type(*exp.DataType.NUMERIC_TYPES) else None
-    return _of_number(number, unit) if number is not None and number == int(number) else None
+    number = _number(node)
+    return None if number is None else _of_number(number, unit)
 
 
 def _product(node: exp.Mul, unit: exp.Expr | None) -> Sum | None:
@@ -113,8 +113,11 @@ def _of_number(number: float, unit: exp.Expr | None) -> Sum:
 
 
 def _number(node: exp.Expr) -> float | None:
-    """Return the value of a number, or of a product of numbers."""
+    """Return the value of a number, of a whole one that is cast, or of a product of numbers."""
     inner = node.unnest()
+    if isinstance(inner, exp.Cast):
+        number = _number(inner.this) if inner.to.is_type(*exp.DataType.NUMERIC_TYPES) else None
+        return number if number is not None and number == int(number) else None
     if isinstance(inner, exp.Neg):
         found = _number(inner.this)
         return None if found is None else -found

@@ -58,7 +58,10 @@ def written(engine: str, asked: Sequence[Any], meta: dict[str, Any], **found: An
     """Write the SELECT for a view `weather` that says this of itself; a refusal is an AssertionError."""
     package = Package(engine)
     there = found.get("tables", TABLES)
-    tables = {name: [Column(each, "", INTEGER) for each in columns] for name, columns in there.items()}
+    tables = {
+        name: [Column(each, columns[each] if isinstance(columns, dict) else "", INTEGER) for each in columns]
+        for name, columns in there.items()
+    }
     relations = {name: Relation(name, name) for name in tables}
     package.names["adapter"].get_columns_in_relation = lambda relation: tables[relation.identifier]
     node = SimpleNamespace(name="weather", alias="weather", config=SimpleNamespace(meta={"mlbridge": meta}))
@@ -102,8 +105,9 @@ def by_definition(spine: Rows, view: Rows, limits: dict[str, int], two_clocks: b
         for of_airport, of_gate, seen, told, wind, sky in view:
             if None in (airport, gate, at, of_airport, of_gate, seen) or (two_clocks and told is None):
                 continue
-            known = max(seen, told) if two_clocks else seen
-            if (airport, gate) != (of_airport, of_gate) or known + timedelta(hours=limits.get("embargo", 0)) > at:
+            known = told if two_clocks else seen
+            counts_from = max(seen, known + timedelta(hours=limits.get("embargo", 0)))
+            if (airport, gate) != (of_airport, of_gate) or counts_from > at:
                 continue
             place = (seen, known, wind is not None, wind or 0.0, sky)
             if best is None or place > best[0]:
@@ -223,16 +227,43 @@ META = {"entity": ["airport", "gate"], "time": "seen"}
         ),
         ([{"columns": ["wind"], "entity": {"gate": "door"}}], META, "names the column 'door', which is not there"),
         ([{"columns": ["wind"]}] * 2, META, "two columns would be called 'wind'"),
-        ([{"columns": ["wind"], "prefix": "row_id"}], META, ""),
+        (
+            [{"columns": ["wind"], "prefix": "ML_"}],
+            META,
+            "a column would be called 'ML_wind'; names that begin with ml_",
+        ),
+        ([{"columns": []}], META, "`mlbridge.point_in_time.views[0].columns`: name the columns of weather"),
+        (
+            [Relation("__dbt__cte__weather", "")],
+            META,
+            "weather is ephemeral here, and a feature view is a table or a view",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(ask: list[Any], meta: dict[str, Any], message: str) -> None:
-    if not message:
-        assert written("duckdb", ask, meta)
-        return
     with pytest.raises(AssertionError) as refused:
         written("duckdb", ask, meta)
     assert message in str(refused.value)
+
+
+def test_without_columns_an_engine_that_names_none_is_asked_no_further() -> None:
+    """PostgreSQL does not list the columns of a materialized view where dbt looks."""
+    with pytest.raises(AssertionError, match="which there are, the engine does not say"):
+        written("duckdb", [{}], META, tables={**TABLES, "weather": []})
+
+
+def test_moments_with_and_without_a_zone_are_refused() -> None:
+    zoned = {**VIEW, "seen": "TIMESTAMP WITH TIME ZONE"}
+    with pytest.raises(AssertionError, match="some have a time zone and some have none"):
+        written("duckdb", [{"columns": ["wind"]}], META, tables={**TABLES, "weather": zoned})
+    written(
+        "duckdb", [{"columns": ["wind"]}], META, tables={"spine": {**SPINE, "due": "TIMESTAMPTZ"}, "weather": zoned}
+    )
+
+
+def test_names_that_differ_in_case_only_are_one_name() -> None:
+    with pytest.raises(AssertionError, match="two columns would be called 'wind'"):
+        written("duckdb", [{"columns": ["wind"]}], META, tables={**TABLES, "spine": [*SPINE, "Wind"]})
 
 
 @pytest.mark.parametrize(("time", "found"), [("when", "which is not there"), (None, "expected the name of a column")])
