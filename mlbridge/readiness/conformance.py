@@ -42,8 +42,8 @@ def conform(project: Project) -> list[Check]:
     """
     with TemporaryDirectory(prefix="mlbridge_") as folder:
         warehouse = Scratch(project, Path(folder))
-        warehouse.ask("begin", rows=ROWS)
         try:
+            warehouse.ask("begin", rows=ROWS)
             queries = dict.fromkeys(EXPECTED) | compiled(str(project.credentials.type))
             return [_checked(warehouse, name, query) for name, query in queries.items()]
         finally:

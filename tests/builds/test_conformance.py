@@ -70,3 +70,14 @@ def test_what_differs_is_said(empty_shop: Host, warm: Warm, tmp_path: Path) -> N
     assert found["moments"]["finding"] == "row 1, column 3: '2000-01-01 00:00:00', expected '2024-02-29 00:00:00'"
     assert found["numbers"]["finding"].startswith("failed: ")
     assert "no_such_function" in found["numbers"]["finding"]
+
+
+def test_a_role_that_may_not_make_a_schema_is_told_so(
+    empty_shop: Host, server: Postgres, warm: Warm, tmp_path: Path
+) -> None:
+    host = copy_of_host(empty_shop, tmp_path)
+    server.rows("create role guest login; select 1")
+    profile(host, {**server.profile("mine"), "user": "guest"})
+    said = warm.mlbridge(host.path, "doctor", "--conformance", code=2)
+    assert "permission denied for database postgres" in said
+    assert "Traceback" not in said
