@@ -125,7 +125,7 @@ class Branch:
     def arrow_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> pa.Table:
         """Call `mlbridge.train` and append nothing."""
         spec = dict(self.spec) if isinstance(self.spec, dict) else self.spec
-        return mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), spec, own)
+        return _arrow_of(mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), spec, own))
 
     def refuses(self, error: type[MlbridgeError], *words: str, own: Any = TRIPWIRE, **changes: Any) -> str:
         """Build the training node, which must fail before any fit, name itself and the words, and write nothing."""
@@ -158,12 +158,8 @@ class Branch:
 
     def arrow_of_predict(self, node: str = f"{NAME}_predictions") -> pa.Table:
         """Call `mlbridge.predict`, read all of it and append nothing."""
-        found = mlbridge.predict(
-            self._dbt(node), self.connection, self._ref(f"{NAME}_split"), self._ref(f"{NAME}_training")
-        )
-        if isinstance(found, pa.RecordBatchReader):
-            return found.read_all()
-        return found if isinstance(found, pa.Table) else found.to_arrow_table()
+        refs = self._ref(f"{NAME}_split"), self._ref(f"{NAME}_training")
+        return _arrow_of(mlbridge.predict(self._dbt(node), self.connection, *refs))
 
     def _append(self, table: str, arrived: pa.Table) -> None:
         self.connection.register("arrived", arrived)
@@ -200,3 +196,10 @@ class Branch:
             return {}
         facts = decided(self.connection, node, self.as_of, self.spec, self.has(node))
         return {key: value for key, value in facts.items() if key in DECIDED}
+
+
+def _arrow_of(found: Any) -> pa.Table:
+    """Read all that a node returned."""
+    if isinstance(found, pa.RecordBatchReader):
+        return found.read_all()
+    return found if isinstance(found, pa.Table) else found.to_arrow_table()
