@@ -123,9 +123,13 @@ class Branch:
         return row
 
     def arrow_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> pa.Table:
-        """Call `mlbridge.train` and append nothing."""
+        """Call `mlbridge.train`, read all that it returns and append nothing."""
+        return _arrow_of(self.answer_of_train(own, node))
+
+    def answer_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> Any:
+        """Call `mlbridge.train`."""
         spec = dict(self.spec) if isinstance(self.spec, dict) else self.spec
-        return _arrow_of(mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), spec, own))
+        return mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), spec, own)
 
     def refuses(self, error: type[MlbridgeError], *words: str, own: Any = TRIPWIRE, **changes: Any) -> str:
         """Build the training node, which must fail before any fit, name itself and the words, and write nothing."""
