@@ -2,12 +2,12 @@
 -- Read once for all models: every select would plan the union of all logbooks anew.
 with versions as (
     select
-        model,
-        version,
-        train_to,
-        holdout_from
+        candidates.model,
+        candidates.version,
+        candidates.train_to,
+        candidates.holdout_from
     from {{ mlbridge.rows_of(ref('ml_versions')) }} as candidates
-    where outcome <> 'runner_up'
+    where candidates.outcome <> 'runner_up'
 )
 
 {% call(name) mlbridge.each_model() %}
