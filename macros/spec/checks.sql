@@ -82,13 +82,16 @@
   {{ return(duration) }}
 {% endmacro %}
 
-{% macro all_finite(node, path, found) %}
+{% macro all_finite(node, spec) %}
   {#- Refuses .nan and .inf at any depth: dbt writes the spec into Python code, which has no words for them. -#}
-  {%- if found is mapping -%}
-    {%- for key, value in found.items() -%}{%- do mlbridge.all_finite(node, path ~ '.' ~ key if path else key, value) -%}{%- endfor -%}
-  {%- elif found is iterable and found is not string -%}
-    {%- for value in found -%}{%- do mlbridge.all_finite(node, path, value) -%}{%- endfor -%}
-  {%- elif found is float and not -1.7976931348623157e308 <= found <= 1.7976931348623157e308 -%}
-    {{ mlbridge.refuse_key(node, path, 'expected a finite number, found ' ~ mlbridge.shown(found) ~ '.') }}
-  {%- endif -%}
+  {%- set ahead = [['', spec]] -%}
+  {%- for path, found in ahead -%}{#- the list grows during the loop: a traversal downwards -#}
+    {%- if found is mapping -%}
+      {%- for key, value in found.items() -%}{%- do ahead.append([path ~ '.' ~ key if path else key, value]) -%}{%- endfor -%}
+    {%- elif found is iterable and found is not string -%}
+      {%- for value in found -%}{%- do ahead.append([path, value]) -%}{%- endfor -%}
+    {%- elif found is float and not -1.7976931348623157e308 <= found <= 1.7976931348623157e308 -%}
+      {{ mlbridge.refuse_key(node, path, 'expected a finite number, found ' ~ mlbridge.shown(found) ~ '.') }}
+    {%- endif -%}
+  {%- endfor -%}
 {% endmacro %}

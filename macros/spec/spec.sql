@@ -17,9 +17,10 @@
 
 {% macro raw_spec(training) %}
   {#- `config.meta.mlbridge` of a training node as its YAML has it, unchecked and without defaults; none without it. -#}
-  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-      | selectattr('name', 'equalto', training) | list -%}
-  {{ return((nodes[0].config.meta or {}).get('mlbridge') if nodes else none) }}
+  {%- for node in graph.nodes.values() if node['name'] == training and node['resource_type'] == 'model' -%}
+    {{ return((node.config.meta or {}).get('mlbridge')) }}
+  {%- endfor -%}
+  {{ return(none) }}
 {% endmacro %}
 
 {% macro spec(model_name) %}
@@ -59,7 +60,7 @@
     report=mlbridge.names_of(node, 'report', found.get('report')),
     time_zone='UTC' if found.get('time_zone') is none else mlbridge.one_name(node, 'time_zone', found.time_zone, what='a time zone'),
   ) -%}
-  {%- do mlbridge.all_finite(node, '', found) -%}
+  {%- do mlbridge.all_finite(node, found) -%}
   {{ return(read) }}
 {% endmacro %}
 

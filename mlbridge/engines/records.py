@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, TypeVar, get_args, get_type_hints
 
+from sqlglot import exp
+
 from mlbridge.errors import RegistryError
 from mlbridge.typing import Json, Value
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+# What SQL calls the Arrow types of columns.
+SQL_TYPES = {
+    "string": exp.DType.TEXT,
+    "int64": exp.DType.BIGINT,
+    "int32": exp.DType.INT,
+    "double": exp.DType.DOUBLE,
+    "timestamp[us]": exp.DType.TIMESTAMP,
+    "large_binary": exp.DType.BLOB,
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,21 @@ def as_table(record: type[DataclassInstance], rows: Iterable[DataclassInstance])
     columns = columns_of(record)
     ready = [{name: _written(getattr(row, name), each) for name, each in columns.items()} for row in rows]
     return pa.Table.from_pylist(ready, schema=schema_of(record))
+
+
+def as_query(record: type[DataclassInstance], row: DataclassInstance | None) -> exp.Select:
+    """Return a row as a SELECT of literals with all columns, in their order; of None, one without rows.
+
+    For what a build with nothing to do appends: pyarrow imports pandas to make a table, which takes longer than such a
+    build works on a model. The row has no bytes.
+    """
+    chosen = []
+    for name, each in columns_of(record).items():
+        value = None if row is None else _written(getattr(row, name), each)
+        literal = exp.convert(value.isoformat(sep=" ") if isinstance(value, datetime) else value)
+        chosen.append(exp.alias_(exp.cast(literal, SQL_TYPES[each.type]), name, quoted=True))
+    query = exp.select(*chosen)
+    return query.where(exp.false()) if row is None else query
 
 
 def _written(value: object, column: Column) -> object:

@@ -190,6 +190,10 @@ class Warehouse:
         names, rows = PYTHON_ENGINE.fetch(self._session, self._generated(sql, name, relation, columns))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def lazy(self, query: exp.Query) -> Relation:
+        """Return a query that the engine runs once dbt writes its rows to a table."""
+        return PYTHON_ENGINE.lazy(self._session, self._written(query))
+
     def columns_of(self, database: str, schema: str, name: str) -> dict[str, str]:
         """Return each column's type as the engine writes it, by name; none where there is no such table or view.
 

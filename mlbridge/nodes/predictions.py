@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from mlbridge.compile.reasons import BECAUSE
 from mlbridge.engines.adapters import Relation, Session
+from mlbridge.engines.records import as_query
 from mlbridge.engines.warehouse import Warehouse, select, subquery
 from mlbridge.errors import MlbridgeError
 from mlbridge.log import info, warn
@@ -26,6 +27,7 @@ from mlbridge.scoring.rows import (
     SCORED,
     SPLIT,
     ConstantColumns,
+    Prediction,
     answer_columns,
     prediction_schema,
     recorded_reasons,
@@ -50,8 +52,8 @@ def predict(
     """Score the rows that the champion was not trained on and has not scored yet; returns the rows to append.
 
     `split` and `training` are `dbt.ref("<model>_split")` and `dbt.ref("<model>_training")`. The result is an Arrow
-    reader, so that memory hardly grows with the rows, or a lazy query, or an empty table (without a champion, for
-    example). With `shadow: true` the challenger's rows follow the champion's; its errors are only warnings. Raises
+    reader, so that memory hardly grows with the rows, or a lazy query, which has no rows without a champion, for
+    example. With `shadow: true` the challenger's rows follow the champion's; its errors are only warnings. Raises
     ScoringError if the version fails to score, ArtifactError if the artifact is damaged or has a type that is not
     trusted. A missing or retyped feature, or a key that is NULL or not unique, already fails the node in the macros.
     """
@@ -60,9 +62,10 @@ def predict(
     run = Run.of(dbt)
     model = run.model("predictions")
     spec = read_spec(f"{model}_training", run.spec, own_candidates=None)
-    if run.empty or not run.scoring:
-        return prediction_schema().empty_table()
     warehouse = Warehouse(session)
+    nothing = as_query(Prediction, None)
+    if run.empty or not run.scoring:
+        return warehouse.lazy(nothing)
     scored = warehouse.table(dbt.this, SCORED) if run.exists else None
     context = _ScoringContext(run, spec, warehouse, split, warehouse.table(training, LOGBOOK), scored)
     first, second = (_waiting(context, is_challenger) for is_challenger in (False, True))
@@ -73,7 +76,7 @@ def predict(
         [_scored_by_challenger(context, second)] if second else []
     )
     if not streams:
-        return prediction_schema().empty_table()
+        return warehouse.lazy(nothing)
     return pa.RecordBatchReader.from_batches(prediction_schema(), chain(*streams))
 
 

@@ -15,7 +15,7 @@ from mlbridge.features.columns import features_of
 from mlbridge.lifecycle.retraining import RetrainingContext, decide_retraining
 from mlbridge.log import info
 from mlbridge.registry import champions, changes
-from mlbridge.registry.logbook import LogbookRow, as_table, history, next_version, rows_until
+from mlbridge.registry.logbook import LogbookRow, as_query, as_table, history, next_version, rows_until
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.run import DbtModel, Run
 from mlbridge.spec.specification import MONITORED_OUTPUTS, Spec
@@ -37,7 +37,7 @@ def train(
     split: Relation,
     spec: Mapping[str, Json] | None,
     candidates: Mapping[str, BaseEstimator] | None = None,
-) -> pa.Table:
+) -> pa.Table | Relation:
     """Train a model if there is a reason to; returns the rows to append to its logbook.
 
     `split` is `dbt.ref("<model>_split")`, `spec` is `dbt.config.meta_get("mlbridge")`, which is None before dbt 1.11.6:
@@ -50,10 +50,11 @@ def train(
     run = Run.of(dbt)
     own = own_candidates(run.node, candidates)
     parsed_spec = read_spec(run.node, run.spec if spec is None else spec, own)
-    if run.empty:
-        return as_table([])
     warehouse = Warehouse(session)
-    return as_table(new_rows(run, parsed_spec, own, warehouse, split, warehouse.table(dbt.this, LOGBOOK)))
+    if run.empty:
+        return warehouse.lazy(as_query(None))
+    rows = new_rows(run, parsed_spec, own, warehouse, split, warehouse.table(dbt.this, LOGBOOK))
+    return as_table(rows) if rows[0].version is not None else warehouse.lazy(as_query(rows[0]))
 
 
 def new_rows(

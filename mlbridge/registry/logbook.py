@@ -158,3 +158,8 @@ def next_version(rows: Iterable[LogbookRow]) -> int:
 def as_table(rows: Iterable[LogbookRow]) -> pa.Table:
     """Return the rows to append as an Arrow table with all columns of `LOGBOOK`; documents are written as JSON."""
     return records.as_table(LogbookRow, rows)
+
+
+def as_query(row: LogbookRow | None) -> exp.Select:
+    """Return a row of a build that trained nothing as a SELECT; of None, one without rows."""
+    return records.as_query(LogbookRow, row)

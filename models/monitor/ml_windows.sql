@@ -1,4 +1,15 @@
 {{ mlbridge.output('table', kinds=['table']) }}
+-- Read once for all models: every select would plan the union of all logbooks anew.
+with versions as (
+    select
+        candidates.model,
+        candidates.version,
+        candidates.train_to,
+        candidates.holdout_from
+    from {{ mlbridge.rows_of(ref('ml_versions')) }} as candidates
+    where candidates.outcome <> 'runner_up'
+)
+
 {% call(name) mlbridge.each_model() %}
 {%- set split, spec = ref(name ~ '_split'), mlbridge.spec(name) -%}
 {%- set size, slices = mlbridge.monitor(name).window, mlbridge.monitor(name).slices -%}
@@ -32,11 +43,8 @@ from (
             when facts.{{ mlbridge.quoted(spec.target) }} is not null then {{ mlbridge.fingerprint(spec, slices) }}
         end as outcome
     from {{ mlbridge.rows_of(ref(name ~ '_predictions')) }} as predictions
-    inner join {{ mlbridge.rows_of(ref('ml_versions')) }} as versions
-        on
-            predictions.version = versions.version
-            and versions.model = {{ mlbridge.text(name) }}
-            and versions.outcome <> 'runner_up'
+    inner join versions
+        on predictions.version = versions.version and versions.model = {{ mlbridge.text(name) }}
     left join {{ mlbridge.rows_of(split) }} as facts
         on {{ mlbridge.same_row('predictions', 'facts', spec) }}
     cross join (select min({{ time }}) as moment from {{ mlbridge.rows_of(split) }} as facts) as oldest

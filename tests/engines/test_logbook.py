@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from branch import LABELLED, SPEC, START, Branch, This
@@ -225,14 +226,37 @@ def test_a_row_says_all_that_was_used() -> None:
 
 def test_the_columns_of_the_logbook_have_one_type_whatever_the_row_holds() -> None:
     branch = Branch()
-    trained = branch.arrow_of_train().schema
+    trained = _types(branch, branch.arrow_of_train())
     branch.train()
-    skipped = branch.arrow_of_train().schema
-    assert trained == skipped == as_table([]).schema
-    assert trained.names == list(LOGBOOK)
-    assert trained.field("artifact").type == pa.large_binary()
-    assert trained.field("version").type == pa.int32()
-    assert trained.field("trained_at").type == pa.timestamp("us")
+    skipped = _types(branch, branch.arrow_of_train())
+    assert trained == skipped == _types(branch, as_table([]))
+    assert list(trained) == list(LOGBOOK)
+    assert (trained["artifact"], trained["version"], trained["trained_at"]) == ("BLOB", "INTEGER", "TIMESTAMP")
+
+
+def test_a_build_that_trains_nothing_makes_no_arrow_table() -> None:
+    """Pyarrow would import pandas for it, which costs more than all else that such a build does for a model."""
+    branch = Branch()
+    branch.train()
+    answer = branch.answer_of_train()
+    assert isinstance(answer, duckdb.DuckDBPyRelation)
+    assert answer.project("model_name, outcome, version").fetchall() == [("late", "skipped", None)]
+
+
+def test_a_row_that_arrives_as_a_query_is_the_row() -> None:
+    row = logbook.LogbookRow(
+        model_name="it's \\ \"late\"\n", outcome="skipped", reason="%s {{ x }} -- é", trained_at=START, as_of=START,
+        invocation_id="'); drop table t; --", spec={"a": [1, 0.1, "\\'"]}, spec_hash="", decision=None,
+        rows_train=2**40, fit_seconds=0.1,
+    )  # fmt: skip
+    arrived = Warehouse(duckdb.connect()).lazy(logbook.as_query(row)).to_arrow_table().to_pylist()
+    assert arrived == as_table([row]).to_pylist()
+
+
+def _types(branch: Branch, rows: pa.Table) -> dict[str, str]:
+    """Give the types of the columns of a table that is made of rows."""
+    found = branch.connection.from_arrow(rows)
+    return {name: str(type_) for name, type_ in zip(found.columns, found.types, strict=True)}
 
 
 def test_a_row_is_read_back_as_it_was_written_and_heavy_columns_where_they_are_named() -> None:

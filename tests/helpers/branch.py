@@ -123,7 +123,11 @@ class Branch:
         return row
 
     def arrow_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> pa.Table:
-        """Call `mlbridge.train` and append nothing."""
+        """Call `mlbridge.train`, read all that it returns and append nothing."""
+        return _arrow_of(self.answer_of_train(own, node))
+
+    def answer_of_train(self, own: Any = None, node: str = f"{NAME}_training") -> Any:
+        """Call `mlbridge.train`."""
         spec = dict(self.spec) if isinstance(self.spec, dict) else self.spec
         return mlbridge.train(self._dbt(node), self.connection, self._ref(f"{NAME}_split"), spec, own)
 
@@ -158,12 +162,8 @@ class Branch:
 
     def arrow_of_predict(self, node: str = f"{NAME}_predictions") -> pa.Table:
         """Call `mlbridge.predict`, read all of it and append nothing."""
-        found = mlbridge.predict(
-            self._dbt(node), self.connection, self._ref(f"{NAME}_split"), self._ref(f"{NAME}_training")
-        )
-        if isinstance(found, pa.RecordBatchReader):
-            return found.read_all()
-        return found if isinstance(found, pa.Table) else found.to_arrow_table()
+        refs = self._ref(f"{NAME}_split"), self._ref(f"{NAME}_training")
+        return _arrow_of(mlbridge.predict(self._dbt(node), self.connection, *refs))
 
     def _append(self, table: str, arrived: pa.Table) -> None:
         self.connection.register("arrived", arrived)
@@ -200,3 +200,10 @@ class Branch:
             return {}
         facts = decided(self.connection, node, self.as_of, self.spec, self.has(node))
         return {key: value for key, value in facts.items() if key in DECIDED}
+
+
+def _arrow_of(found: Any) -> pa.Table:
+    """Read all that a node returned."""
+    if isinstance(found, pa.RecordBatchReader):
+        return found.read_all()
+    return found if isinstance(found, pa.Table) else found.to_arrow_table()

@@ -5,11 +5,12 @@
   {%- set refs = {'predictions': ref(name ~ '_predictions'), 'split': ref(name ~ '_split'), 'versions': ref('ml_versions')} -%}
   {%- set training = ref(name ~ '_training') -%}
   {%- if not mlbridge.is_running() or not mlbridge.is_built(name) -%}{{ return([]) }}{%- endif -%}
-  {%- set columns = {} -%}
+  {%- set open, unknown = mlbridge.open_windows(name, 'rows_new', "period = 'scored'"), mlbridge.unknown_trainings(name) -%}
+  {%- if not open and not unknown -%}{{ return([]) }}{%- endif -%}
+  {%- set selects, columns = [], {} -%}
   {%- for column in adapter.get_columns_in_relation(refs.split) -%}{%- do columns.update({column.name: column}) -%}{%- endfor -%}
   {%- do columns.update({'ml_target': columns[mlbridge.spec(name).target]}) -%}
-  {%- set selects, open = [], mlbridge.open_windows(name, 'rows_new', "period = 'scored'") -%}
-  {%- for version in mlbridge.undamaged(mlbridge.unknown_trainings(name), name, training, mlbridge.compared_documents()) -%}
+  {%- for version in mlbridge.undamaged(unknown, name, training, mlbridge.compared_documents()) -%}
     {%- set documents = mlbridge.documents(name, version, training, columns) -%}
     {%- set source = mlbridge.training_source(name, documents, columns, refs) -%}
     {#- Counted by every category: those that occur in one window only show how often new categories are normal. -#}
