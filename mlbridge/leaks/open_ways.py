@@ -30,6 +30,8 @@ from mlbridge.lineage.graph import (
     text_of,
 )
 
+MOST_PASSED = 8  # sets of what a way has passed that are kept apart at a place
+
 
 @dataclass(frozen=True)
 class OpenWay:
@@ -146,6 +148,8 @@ def _shortest(
             if place not in among or is_shut(edge, passed):
                 continue
             more = beyond(edge, passed)
+            if len(seen.get(place, ())) >= MOST_PASSED:
+                more = frozenset()  # to know less opens ways only, and sets of all kinds would be too many
             if not any(each <= more for each in seen.setdefault(place, [])):
                 seen[place].append(more)
                 queue.append((place, more, (*way, edge)))

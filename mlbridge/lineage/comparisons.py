@@ -59,7 +59,7 @@ def _ordered(part: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, bool]]:
         yield part.this, part.expression, isinstance(part, exp.LT)
     elif isinstance(part, exp.GT | exp.GTE):
         yield part.expression, part.this, isinstance(part, exp.GT)
-    elif isinstance(part, exp.Between):
+    elif isinstance(part, exp.Between) and not part.args.get("symmetric"):
         yield part.args["low"], part.this, False
         yield part.this, part.args["high"], False
     elif isinstance(part, exp.EQ):

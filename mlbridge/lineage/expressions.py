@@ -24,7 +24,7 @@ from mlbridge.lineage.flows import (
     transformed,
 )
 from mlbridge.lineage.frames import kind_in_order, kind_of_moments, window_function, window_kind, window_span
-from mlbridge.lineage.graph import BEFORE, FILTERED, GAP, UNTIL, Condition
+from mlbridge.lineage.graph import ANY, BEFORE, FILTERED, GAP, UNTIL, Condition
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
 
@@ -225,10 +225,12 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
             else:
                 sure = kind_of_moments(kind, span, placed.shift, row.shift)
                 plain = kind_of_moments(kind, span, placed.plain, row.plain)
+            if placed.shift.nullable and order.expressions[0].args.get("nulls_first"):
+                sure = plain = ANY
             moment = moment_of(placed)
             held = Held(Condition(text, sure, places(placed), places(row), plain), moment)
             looks_back = kind in (GAP, BEFORE, UNTIL)
-            argument = bounded(conditioned(argument, [held]), moment if looks_back else None)
+            argument = bounded(conditioned(argument, [held]), moment_of(row) if looks_back else None)
         giving.append(bounded(argument, None) if order is None else argument)
     return _influenced(merged(giving), deciding)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition, Conditions, one_of
-from mlbridge.lineage.moments import EXACT, UNKNOWN, Shift, hull
+from mlbridge.lineage.moments import EXACT, UNKNOWN, Shift, only
 from mlbridge.lineage.rows import NOTHING_BOUNDS, OWN, Bounds, Moment, marked, moment, speaks_of
 
 
@@ -139,7 +139,9 @@ def of_branches(branches: Sequence[Column]) -> Column:
 def united(branches: Sequence[Column], mark: str = "") -> Column:
     """Return the column of a set operation; `mark` is its fingerprint. What is NULL in a branch is no moment there."""
     placed = [each for each in branches if each.constant != NULL]
-    shift, plain = hull(each.shift for each in placed), hull(each.plain for each in placed)
+    shift, plain = only(each.shift for each in placed), only(each.plain for each in placed)
+    if len(placed) < len(branches):
+        shift, plain = (each if each == UNKNOWN else each._replace(nullable=True) for each in (shift, plain))
     # Nobody asks for the branches of a branch, which would double with each union of unions.
     own = tuple(replace(each, branches=()) if each.branches else each for each in branches)
     return Column(merged(branches).flows, own, print=mark, shift=shift, plain=plain)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import reduce
 from math import inf
 from typing import NamedTuple, TypeAlias
 
@@ -19,6 +18,7 @@ class Shift(NamedTuple):
     where its expression was read to the end. All values are multiples of `grid` seconds, 0 where they can be any;
     weeks begin as `start` says. `is_date`: the moment is known as a date only, so that it may lie later by hours.
     `terms`: what the value is converted to, such as a time zone; values in different terms cannot be compared.
+    `nullable`: it is NULL in some rows by the SQL itself. A comparison leaves those out; an order or a `max` does not.
     """
 
     low: float = -inf
@@ -27,6 +27,7 @@ class Shift(NamedTuple):
     is_date: bool = False
     start: str = ""
     terms: str = ""
+    nullable: bool = False
 
 
 UNKNOWN = Shift()
@@ -36,17 +37,10 @@ DATE = Shift(0.0, 0.0, DAY, True)
 ShiftOf: TypeAlias = Callable[[exp.Column], Shift]
 
 
-def hull(shifts: Iterable[Shift]) -> Shift:
-    """Return the shift of a value that is of any of several; unknown where there is none."""
+def only(shifts: Iterable[Shift]) -> Shift:
+    """Return the shift that all have; unknown where they differ, since an order would mix them, or there is none."""
     found = set(shifts)
-    if len(found) < 2:
-        return found.pop() if found else UNKNOWN
-    terms = {each.terms for each in found}
-    if len(terms) > 1:
-        return UNKNOWN
-    low, high = min(each.low for each in found), max(each.high for each in found)
-    grid = reduce(common, (grid_of(each) for each in found))
-    return Shift(low, high, grid.seconds, any(each.is_date for each in found), grid.start, terms.pop())
+    return found.pop() if len(found) == 1 else UNKNOWN
 
 
 def grid_of(shift: Shift) -> Grid:

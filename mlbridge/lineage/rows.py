@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from mlbridge.lineage.moments import UNKNOWN, Shift
+from mlbridge.lineage.moments import EXACT, UNKNOWN, Shift
 
 # The row of a relation is 0 unless the relation's own SQL tells several; of a self join the source's number goes ahead.
 Row: TypeAlias = "int | tuple[int, Row]"
@@ -44,8 +44,11 @@ def moment(every: set[Bounds], places: Places, shift: Shift) -> Moment | None:
 
 
 def speaks_of(said: Moment | None, bounds: Bounds) -> bool:
-    """Return whether what is said about a moment holds for all rows that a value is of."""
-    return said is not None and (said.row in bounds or said in bounds)
+    """Return whether what is said about a moment holds for all rows that a value is of.
+
+    A moment that is cut or moved on is the same one: what is said of it counts that already.
+    """
+    return said is not None and (said.row in bounds or said in bounds or said._replace(shift=EXACT) in bounds)
 
 
 def marked(bounds: Bounds, mark: int) -> Bounds:

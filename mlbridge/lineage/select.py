@@ -124,6 +124,9 @@ class Queries:
         for window in node.args.get("windows") or ():
             scope.windows[self._names.key(window.this)] = window
         width, outputs = _outputs(node, scope)
+        if _groups_several_times(node):
+            # A total over some of the keys has NULL in the others, moments among them.
+            outputs = [each._replace(column=replace(each.column, shift=UNKNOWN, plain=UNKNOWN)) for each in outputs]
         deciding = [
             value(clause.this, scope)
             for name in ("where", "having", "qualify")
@@ -245,6 +248,11 @@ def _is_limited(node: exp.Expr) -> bool:
 def _ordering(node: exp.Expr, outputs: list[Output], scope: Scope) -> list[Column]:
     order = node.args.get("order")
     return [] if order is None else [_of_output(each.this, outputs, scope, True) for each in order.expressions]
+
+
+def _groups_several_times(node: exp.Select) -> bool:
+    group = node.args.get("group")
+    return group is not None and any(group.args.get(name) for name in ("rollup", "cube", "grouping_sets"))
 
 
 def _grouping(node: exp.Select, outputs: list[Output], scope: Scope) -> list[Column]:

@@ -31,7 +31,8 @@ def shift(node: exp.Expr, shift_of: ShiftOf) -> Shift:
     found = read(node, shift_of) if is_readable(node) else None
     if found is None or found.plus is None or found.minus is not None:
         return UNKNOWN
-    return Shift(found.low, found.high, found.grid.seconds, found.dates[0], found.grid.start, found.terms[0])
+    nullable = shift_of(found.plus).nullable
+    return Shift(found.low, found.high, found.grid.seconds, found.dates[0], found.grid.start, found.terms[0], nullable)
 
 
 def is_readable(node: exp.Expr) -> bool:
@@ -212,9 +213,12 @@ def _extracted(node: exp.Expr, shift_of: ShiftOf) -> Sum | None:
 
 
 def _extreme(node: exp.Expr, shift_of: ShiftOf) -> Sum | None:
-    """Read the latest or the earliest of several rows' moments: no earlier, or no later, than each of them."""
+    """Read the latest or the earliest of several rows' moments: no earlier, or no later, than each of them.
+
+    It says nothing about rows without a moment, which it ignores.
+    """
     found = read(node.this, shift_of)
-    if found is None or found.plus is None or found.minus is not None:
+    if found is None or found.plus is None or found.minus is not None or shift_of(found.plus).nullable:
         return None
     return found._replace(high=inf) if isinstance(node, exp.Max) else found._replace(low=-inf)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
-from untold_moments import HONEST, LEAKS, OWN_MODELS, WARNED
+from untold_moments import HONEST, IN_ONE, LEAKS, OWN_MODELS, WARNED
 
 from mlbridge.errors import SetupError
 from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
@@ -74,6 +74,13 @@ def test_what_is_read_to_the_end_still_counts(trips: Trips, name: str, apart: bo
     found = trips.looked(HONEST[name], apart=apart and "recursive" not in HONEST[name])
     assert not trips.leaks(HONEST[name])
     assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("name", IN_ONE)
+def test_a_moment_that_is_moved_on_is_the_same_one(trips: Trips, name: str) -> None:
+    assert not trips.leaks(IN_ONE[name])
+    assert trips.looked(IN_ONE[name]).level == NONE
+    assert trips.looked(IN_ONE[name], apart=True).level == WITHHOLD
 
 
 @pytest.mark.parametrize("name", OWN_MODELS)

@@ -230,6 +230,33 @@ LEAKS |= {
     }.items()
 }  # fmt: skip
 # Those of the leaks that are only warned of, and whether each step is a model then: what places the rows lies before
+# Streams in which the trips are placed otherwise than the outcomes, and moments that are NULL in some rows.
+_STREAM = """
+    with e as (select id, who, {placed} as m, 0 as v from trips union all select null, who, {at}, delay from trips),
+    g as (select id, sum(v) over (partition by who order by m {order}) as x from e)
+    select id, x from g where id is not null"""
+LEAKS |= {
+    "a stream of outcomes that are moved": _STREAM.format(placed="began", at="done_at - interval 9 day", order=""),
+    "a stream of outcomes that are cut": _STREAM.format(placed="began", at="date_trunc('day', done_at)", order=""),
+    "a stream with outcomes of no time at first": _STREAM.format(
+        placed="began", at="null", order="nulls first range between unbounded preceding and interval 1 day preceding"
+    ),
+    "a total placed by another moment": """
+        with st as (select who, done_at as d, done_at + interval 30 day as m, 0 as v from trips
+            union all select who, done_at, done_at, delay from trips),
+        c as (select who, d, sum(v) over (partition by who order by m) as x from st)
+        select t.id, max(c.x) as x from trips as t left join c on c.who = t.who and c.d <= t.began group by t.id""",
+    "the latest of moments and of none": """
+        with e as (select who, done_at as m, 0 as v from trips where done_at < '2024-01-20'
+            union all select who, null, delay from trips),
+        g as (select who, max(m) as m, sum(v) as x from e group by who)
+        select t.id, g.x from trips as t left join g on g.who = t.who and g.m <= t.began""",
+    "the latest of days and of their total": """
+        with days as (select done_at::date as on_day, sum(delay) as x from trips group by 1),
+        every as (select on_day, max(x) as x from days group by grouping sets ((on_day), ())),
+        g as (select max(on_day) as m, max(x) as x from every where on_day is null or on_day < '2024-01-20')
+        select t.id, g.x from trips as t left join g on g.m <= t.began""",
+}
 # the prediction, but says nothing about when the value is known.
 WARNED = {
     ("a union of a good and a bad moment", False),
@@ -289,4 +316,12 @@ HONEST |= {
         select id, x from seen where id is not null""",
 }
 # Calendars that are let through only as models of their own: within a query their days are columns of nothing.
+# A step that cuts or moves the moment of a running total, in one query; a model of its own has a moment of its own.
+RUNNING = """
+    with c as (select who, {moment} as m, sum(delay) over (partition by who order by done_at) as x from trips)
+    select t.id, max(c.x) as x from trips as t left join c on c.who = t.who and {on} group by t.id"""
+IN_ONE = {
+    "a running total until yesterday": RUNNING.format(moment="done_at::date", on="c.m < t.began::date"),
+    "a running total of a day before": RUNNING.format(moment="done_at + interval 1 day", on="c.m <= t.began"),
+}
 OWN_MODELS = {f"a calendar by {name}": _spine(sql) for name, sql in _SPINES.items()}
