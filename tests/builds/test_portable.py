@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from dbt_host import Host, copy_of_host, specify
+from dbt_host import Host, copy_of_host
 from portable import MODELS, OF_THE_BUILD, Row, in_sql, near, on_cluster, on_server, plain, profile
 from postgres import Postgres
 from spark import Spark
@@ -169,16 +169,6 @@ def test_a_build_with_nothing_new_only_says_so_and_a_request_trains_once(elsewhe
     assert len(versions(ask, "there", "basket")) == 2
     assert "no build has asked for anything" in warm.mlbridge(host.path, "train", "amount")
     assert len(versions(ask, "there", "amount")) == 3
-
-
-def test_a_version_is_pinned_and_retired(elsewhere: Elsewhere, warm: Warm) -> None:
-    for spec, champion in (({"pin": 2}, 2), ({"pin": None, "retire": [2]}, 1)):
-        specify(elsewhere.host, "amount", **spec)
-        warm.dbt(elsewhere.host.path, "run", "--select", "amount_predictions", "ml_champions")
-        found = elsewhere.ask("select version from there_insight.ml_champions where model = 'amount'")
-        assert found == [{"version": champion}]
-        assert {row["version"] for row in predictions(elsewhere.ask, "there", "amount")} == {1, 2}
-    specify(elsewhere.host, "amount", retire=[])
 
 
 def test_two_trainings_of_one_request_do_not_both_land(served: Host, server: Postgres, warm: Warm) -> None:
