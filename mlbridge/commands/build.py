@@ -36,7 +36,8 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     profile, if no training node is SQL, or the warehouse does not answer.
     """
     chosen = Selection.of(arguments)
-    engine_of(project.credentials.type).check(project.credentials)
+    engine = engine_of(project.credentials.type)
+    engine.check(project.credentials)
     manifest = read_or_make(project)
     if not chosen.items and any(each.get("default") for each in manifest.get("selectors", {}).values()):
         raise SetupError(f"the project has a default selector. {REFUSED_OPTIONS['--selector']}")
@@ -54,6 +55,7 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
         return _code(first)
     results = getattr(first.result, "results", [])
     asking = [nodes[each.node.name] for each in results if each.node.name in nodes]
+    engine.rest(project.credentials)
     # The manifest that the first run has written is that of its target.
     answers = train(replace(project), asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
