@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -363,6 +365,33 @@ def test_a_reader_sees_what_others_write_also_after_its_session_has_ended(cluste
     with pytest.raises(ReadError, match=r"^`odd`.`read` and its new rows differ by 'm'\. Run `dbt build` first\.$"):
         warehouse.append(("", "odd", "read"), pa.table({"n": [5], "m": [5]}), whether, whether.sql("spark"))
     warehouse.close()
+
+
+# dbt opens its session in one of its threads.
+SHARED = """
+import sys
+from threading import Thread
+from types import SimpleNamespace
+from pyspark.sql import SparkSession
+from mlbridge.engines.adapters import engine_of
+
+def connect():
+    found.append(SparkSession.builder.enableHiveSupport().config("spark.remote", sys.argv[1]).getOrCreate())
+
+for number in range(2):
+    found = []
+    thread = Thread(target=connect)
+    thread.start()
+    thread.join()
+    assert found[0].sql("select 1").collect()
+    engine_of("spark").rest(SimpleNamespace(server_side_parameters={"spark.remote": sys.argv[1]}))
+    assert found[0].is_stopped
+"""
+
+
+@pytest.mark.slow
+def test_the_session_of_dbt_is_ended_and_another_one_opens(cluster: Spark) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", SHARED, cluster.remote], check=True)
 
 
 @pytest.mark.slow
