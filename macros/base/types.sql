@@ -2,9 +2,9 @@
 
 {% macro family(type) %}
   {#- The family of a type: types of one family that differ in width, precision or enum values are alike. -#}
-  {%- set plain = type.split('(')[0] | lower | replace(' without time zone', '') | trim -%}
+  {%- set plain = type.split('(')[0] | lower | replace(' without time zone', '') | replace('timestamp_ntz', 'timestamp') | trim -%}
   {%- set column = api.Column.create('feature', plain) -%}
-  {%- if column.is_string() or plain in ['enum', 'string'] -%}{{ return('text') }}{%- endif -%}
+  {%- if column.is_string() or plain in ['enum', 'string', 'char'] -%}{{ return('text') }}{%- endif -%}
   {%- if column.is_integer() or plain in ['int', 'tinyint', 'utinyint', 'usmallint', 'uinteger', 'ubigint', 'hugeint', 'uhugeint'] -%}
     {{ return('integer') }}
   {%- endif -%}

@@ -112,6 +112,14 @@
 
 {% macro default__session_settings() %}{{ return([]) }}{% endmacro %}
 
+{% macro default__session_problem() %}{{ return(none) }}{% endmacro %}
+
+{% macro default__words() %}{{ return([]) }}{% endmacro %}
+
+{% macro default__substitution() %}{{ return(none) }}{% endmacro %}
+
+{% macro default__refreshing(table) %}{{ return(none) }}{% endmacro %}
+
 {% macro default__step_materialization() %}{{ return('ephemeral') }}{% endmacro %}
 
 {% macro default__replacing(unique_key) %}

@@ -160,6 +160,33 @@
   {%- do adapter.dispatch('begin_transaction', 'mlbridge')() -%}
 {% endmacro %}
 
+{% macro check_session() %}
+  {#- At the start of each dbt command: refuses to run SQL of the package in a session in which it would mean something else. -#}
+  {%- set problem = adapter.dispatch('session_problem', 'mlbridge')() if mlbridge.is_running() else none -%}
+  {%- if problem -%}
+    {%- for node in graph.nodes.values() if node.unique_id in selected_resources -%}
+      {%- if node.package_name == 'mlbridge' or 'macro.mlbridge.' in node.depends_on.macros | join(' ') -%}
+        {{ mlbridge.refuse(node.name, problem) }}
+      {%- endif -%}
+    {%- endfor -%}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro words_of_engine() %}
+  {#- The words of a compiled SELECT that only this engine's has. -#}
+  {{ return(adapter.dispatch('words', 'mlbridge')()) }}
+{% endmacro %}
+
+{% macro substitution() %}
+  {#- How a part begins that the engine replaces before it reads a query, also in a literal; none where it replaces nothing. -#}
+  {{ return(adapter.dispatch('substitution', 'mlbridge')()) }}
+{% endmacro %}
+
+{% macro refreshing(table) %}
+  {#- The statement after which the session sees what others have written to a table; none where each query does. -#}
+  {{ return(adapter.dispatch('refreshing', 'mlbridge')(table)) }}
+{% endmacro %}
+
 {% macro step_materialization() %}
   {#- How a step of the monitor is materialized: `ephemeral`, or `table` where the engine would plan a step anew for each one that reads it. -#}
   {{ return(adapter.dispatch('step_materialization', 'mlbridge')()) }}

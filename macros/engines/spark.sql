@@ -33,7 +33,14 @@
   {{ return(mlbridge.bigquery__text_literal(value) | replace('${', "$' '{")) }}
 {% endmacro %}
 
-{% macro spark__session_settings() %}{{ return(["set spark.sql.session.timeZone = UTC"]) }}{% endmacro %}
+{% macro spark__session_problem() %}
+  {%- set zone = run_query('select current_timezone()').rows[0][0] -%}
+  {%- if zone not in ['UTC', 'Etc/UTC', 'GMT', 'Z'] -%}
+    {{ return("the session's time zone is " ~ zone ~ ', and moments are in UTC here. Write `spark.sql.session.timeZone: UTC` below '
+      ~ '`server_side_parameters` in profiles.yml.') }}
+  {%- endif -%}
+  {{ return(none) }}
+{% endmacro %}
 
 {% macro spark__step_materialization() %}
   {#- Not ephemeral: a step would be planned anew for each one that reads it, until the driver is out of memory. -#}
@@ -44,6 +51,14 @@
   {#- A key is a folder of its own, which a build writes anew. -#}
   {{ return({'incremental_strategy': 'insert_overwrite', 'partition_by': unique_key}) }}
 {% endmacro %}
+
+{% macro spark__words() %}
+  {{ return(['ELEMENT_AT', 'INTERVAL', 'SECOND', 'STRING', 'TIMESTAMP_NTZ', 'UNIX_MICROS']) }}
+{% endmacro %}
+
+{% macro spark__substitution() %}{{ return('${') }}{% endmacro %}
+
+{% macro spark__refreshing(table) %}{{ return('refresh table ' ~ table) }}{% endmacro %}
 
 {% macro spark__deletion(table, condition) %}{{ return(none) }}{% endmacro %}
 

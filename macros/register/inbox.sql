@@ -56,12 +56,22 @@ where not exists (select 1 from {{ logbook }} as taken_in where taken_in.invocat
     {%- do adapter.cache_added(inbox) -%}
   {%- else -%}
     {%- set known = 'invocation_id in (select invocation_id from ' ~ logbook ~ ')' -%}
-    {%- call statement('forget', auto_begin=True) -%} {{ mlbridge.deletion(inbox, known) or mlbridge.emptying(inbox) }} {%- endcall -%}
+    {%- set deletion = mlbridge.deletion(inbox, known) or (mlbridge.emptying(inbox) if mlbridge.is_taken_in(inbox, known)) -%}
+    {%- if deletion -%}{%- call statement('forget', auto_begin=True) -%} {{ deletion }} {%- endcall -%}{%- endif -%}
     {%- set there = adapter.get_columns_in_relation(inbox) | map(attribute='name') | map('lower') | list -%}
     {%- for name, type in mlbridge.logbook_types().items() if name not in there -%}
       {%- call statement('widen', auto_begin=True) -%} alter table {{ inbox }} add column {{ name }} {{ type }} {%- endcall -%}
     {%- endfor -%}
   {%- endif -%}
+{% endmacro %}
+
+{% macro is_taken_in(inbox, known) %}
+  {#- Whether there are answers in the inbox, and none that the logbook lacks: one may have come since this build has read it. -#}
+  {%- set refreshing = mlbridge.refreshing(inbox) -%}
+  {%- if refreshing -%}{%- call statement('refresh') -%} {{ refreshing }} {%- endcall -%}{%- endif -%}
+  {%- set count = '(select count(*) from ' ~ inbox -%}
+  {%- set all, taken_in = run_query('select ' ~ count ~ ') as answers, ' ~ count ~ ' where ' ~ known ~ ') as taken_in').rows[0] -%}
+  {{ return(all > 0 and all == taken_in) }}
 {% endmacro %}
 
 {% macro settle_request(logbook, request) %}

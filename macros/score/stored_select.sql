@@ -15,7 +15,8 @@
 
 {% macro foreign_part(sql) %}
   {#- What a text has that no SELECT of the compiler has; none where there is no such thing. -#}
-  {%- set re = modules.re -%}
+  {%- set re, substitution = modules.re, mlbridge.substitution() -%}
+  {%- if substitution and substitution in sql -%}{{ return('`' ~ substitution ~ '`') }}{%- endif -%}
   {#- Where a backslash has to be written twice, it escapes what follows. -#}
   {%- set escapes, mark = mlbridge.text('\\') != "'\\'", mlbridge.quoted('')[:1] -%}
   {%- set string = "'(?:[^'\\\\\\x00]|\\\\.)*'" if escapes else "'[^'\\x00]*'" -%}
@@ -27,7 +28,8 @@
   {%- set other = re.search('[A-Za-z0-9_&][\'"]|[^A-Za-z0-9_ \\n\'"(),.*/+<>=&|\\[\\]-]', text) -%}
   {%- if other -%}{{ return('`' ~ other.group() ~ '`') }}{%- endif -%}
   {%- set text = re.sub('\\b[0-9]+([.][0-9]+)?(E[+-]?[0-9]+)?\\b', 'x', re.sub('\\s+', ' ', text.upper())) -%}
-  {%- for word in re.findall('[A-Z0-9_]+|[-+*/<>=&|]+', text) | unique if word not in mlbridge.compiled_words() -%}
+  {%- set known = mlbridge.compiled_words() -%}
+  {%- for word in re.findall('[A-Z0-9_]+|[-+*/<>=&|]+', text) | unique if word not in known -%}
     {%- if not re.match('ML_(SPLIT_ROWS|SCORED_ROWS|ARRAYS|COLUMNS|STEP_[0-9]+)$', word) -%}{{ return('`' ~ word ~ '`') }}{%- endif -%}
   {%- endfor -%}
   {{ return(none if mlbridge.is_one_select(text) else 'it is not one SELECT over the rows to score') }}
@@ -58,11 +60,11 @@
 {% endmacro %}
 
 {% macro compiled_words() %}
-  {#- The keywords, types, functions and operators of a compiled SELECT, on the engines that score in SQL. -#}
+  {#- The keywords, types, functions and operators of a compiled SELECT. -#}
   {{ return([
-    'ABS', 'AND', 'ARRAY', 'AS', 'BIGINT', 'CASE', 'CAST', 'COALESCE', 'CROSS', 'DATE_PART', 'DECIMAL', 'DOUBLE', 'ELEMENT_AT', 'ELSE', 'END', 'EPOCH', 'EXP',
-    'FALSE', 'FROM', 'GREATEST', 'INT', 'INTERVAL', 'IS', 'ISFINITE', 'JOIN', 'LEAST', 'LEFT', 'LIST_EXTRACT', 'LN', 'MATERIALIZED', 'NOT', 'NULL',
-    'NULLIF', 'ON', 'OR', 'POWER', 'PRECISION', 'REAL', 'SECOND', 'SELECT', 'SQRT', 'STRING', 'TEXT', 'THEN', 'TIMESTAMP', 'TIMESTAMP_NTZ', 'TRUE', 'UNIX_MICROS', 'VALUES', 'WHEN', 'WITH',
+    'ABS', 'AND', 'ARRAY', 'AS', 'BIGINT', 'CASE', 'CAST', 'COALESCE', 'CROSS', 'DATE_PART', 'DECIMAL', 'DOUBLE', 'ELSE', 'END', 'EPOCH', 'EXP',
+    'FALSE', 'FROM', 'GREATEST', 'INT', 'IS', 'ISFINITE', 'JOIN', 'LEAST', 'LEFT', 'LIST_EXTRACT', 'LN', 'MATERIALIZED', 'NOT', 'NULL',
+    'NULLIF', 'ON', 'OR', 'POWER', 'PRECISION', 'REAL', 'SELECT', 'SQRT', 'TEXT', 'THEN', 'TIMESTAMP', 'TRUE', 'VALUES', 'WHEN', 'WITH',
     '+', '-', '*', '/', '<', '>', '=', '<=', '>=', '<>', '&', '||',
-  ]) }}
+  ] + mlbridge.words_of_engine()) }}
 {% endmacro %}

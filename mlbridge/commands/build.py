@@ -36,7 +36,8 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     profile, if no training node is SQL, or the warehouse does not answer.
     """
     chosen = Selection.of(arguments)
-    engine_of(project.credentials.type).check(project.credentials)
+    engine = engine_of(project.credentials.type)
+    engine.check(project.credentials)
     project = replace(project)  # one that has not read the manifest of an earlier parse
     parsed = _dbt(project, ["--quiet", "parse"], chosen.variables)
     manifest = project.manifest
@@ -57,6 +58,7 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
         return _code(first)
     results = getattr(first.result, "results", [])
     asking = [nodes[each.node.name] for each in results if each.node.name in nodes]
+    engine.rest(project.credentials)
     answers = train(project, asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
     last = _dbt(project, ["build"], [*chosen.others, *_rest(chosen, nodes, answers)])

@@ -63,6 +63,9 @@ class Engine:
     def check(self, credentials: Credentials) -> None:
         """Raise SetupError where the warehouse of a dbt profile does not open, and its client would not say so soon."""
 
+    def rest(self, credentials: Credentials) -> None:
+        """End the session that dbt has left open in this process, where one that is idle for long would be cut."""
+
     def published_schema(self, schema: str) -> str | None:
         """Return the schema that builds publish the tables of a schema to; None where they publish to files, or not."""
         return None

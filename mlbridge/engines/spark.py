@@ -13,7 +13,8 @@ from mlbridge.engines.duckdb import NAME as PYTHON_DIALECT
 from mlbridge.engines.engine import Engine
 from mlbridge.engines.reader import Credentials, MissingRelationError, Reader
 from mlbridge.engines.session import Session
-from mlbridge.engines.spark_session import NAME, SparkWarehouse, check_session, named
+from mlbridge.engines.spark_connect import check_session, end_shared_session
+from mlbridge.engines.spark_session import NAME, SparkWarehouse, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +42,10 @@ class Spark(Engine):
         """Raise SetupError where a profile is of another method than dbt's `session`, or its server does not listen."""
         check_session(credentials)
 
+    def rest(self, credentials: Credentials) -> None:
+        """End dbt's session: a server ends one that is idle for an hour, and dbt would not open another."""
+        end_shared_session(credentials)
+
     def server_session(self, credentials: Credentials) -> SparkWarehouse:
         """Open the warehouse of a dbt profile to read it; the first query connects."""
         return SparkWarehouse(credentials)
@@ -61,7 +66,7 @@ class Spark(Engine):
 
         All rows or none: they are one file, which Spark renames into the folder of the table once it is written.
         """
-        return _own(session).append(table, rows, [*condition.find_all(exp.Table)], self.written(condition))
+        return _own(session).append(table, rows, condition, self.written(condition))
 
     def table_columns(self, session: Session, place: Sequence[str]) -> dict[str, str]:
         """Return each column's type of a table or view; none where it is not there."""

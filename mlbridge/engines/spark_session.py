@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import os
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
+import sqlglot
 from sqlglot import exp
 
 from mlbridge.engines.reader import (
@@ -19,11 +18,11 @@ from mlbridge.engines.reader import (
     Parameters,
     ReadError,
     kind_of,
-    message_of,
     typed,
 )
 from mlbridge.engines.server_session import ARROW
-from mlbridge.errors import SetupError
+from mlbridge.engines.spark_connect import first_line, opened, remote_of
+from mlbridge.errors import listed
 from mlbridge.typing import Value
 
 if TYPE_CHECKING:
@@ -31,26 +30,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NAME = "spark"
-METHOD = "session"  # the only one of dbt-spark's methods by which rows travel as Arrow
-REMOTE = "spark.remote"
-PORT = 15002  # of Spark Connect, where its address names none
-SECONDS = 5  # within which the server has to answer at all
-RETRIES = 5  # some 20 seconds; the client itself tries for ten minutes
-# Moments are in UTC, and what cannot be computed is an error, as it is with Spark's own defaults from 4.0 on.
-SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+# What Spark calls a session that its server has ended, and what is not there.
+ENDED = "INVALID_HANDLE"
 MISSING = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "UNRESOLVED_COLUMN")
 
 T = TypeVar("T")
 
 
+class EndedError(ReadError):
+    """The server has ended a session, as it does with one that is idle for long."""
+
+
 class SparkWarehouse:
-    """A session of Spark in the place of a Python model's; the first query opens it."""
+    """A session of Spark in the place of a Python model's, used by one thread at a time; the first query opens it."""
 
     def __init__(self, credentials: Credentials) -> None:
         """Take a dbt profile's credentials."""
         self._credentials = credentials
         self._spark: Any = None  # the classes of a session with a driver here and of one by Connect have no common base
         self._answer = SparkQuery(self, "")
+        self._lock = Lock()
 
     def execute(self, query: str) -> SparkWarehouse:
         """Run a query; raises ReadError."""
@@ -77,20 +76,24 @@ class SparkWarehouse:
         in_utc = {
             name: each.replace(tzinfo=UTC) if isinstance(each, datetime) else each for name, each in parameters.items()
         }
+        self.use(lambda spark: _refresh(spark, sqlglot.parse_one(sql, dialect=NAME)))
         found = SparkQuery(self, sql, in_utc)
         return typed(found.table().to_pandas(date_as_object=False), found.described)
 
-    def append(self, table: Sequence[str], rows: pa.Table, read: Sequence[exp.Table], condition: str) -> bool:
-        """Append rows to a table if a query, which reads some tables, gives a row; returns whether it did."""
+    def append(self, table: Sequence[str], rows: pa.Table, condition: exp.Query, written: str) -> bool:
+        """Append rows to a table if a query, as `written` for Spark, gives a row; returns whether it did."""
 
         def work(spark: Any) -> bool:
-            for each in read:
-                spark.catalog.refreshTable(each.sql(dialect=NAME))  # it remembers the files that a table had
-            if not spark.sql(condition).take(1):
+            _refresh(spark, condition)
+            if not spark.sql(written).take(1):
                 return False
             place = named(table)
+            there = spark.table(place).columns
+            other = sorted({*there} ^ {*rows.column_names})
+            if other:
+                raise ReadError(f"{place} and its new rows differ by {listed(other)}. Run `dbt build` first.")
             arriving = spark.createDataFrame(_in_utc(rows)).coalesce(1)
-            arriving.select(*(_identifier(name) for name in spark.table(place).columns)).write.insertInto(place)
+            arriving.select(*map(_identifier, there)).write.insertInto(place)
             return True
 
         return self.use(work)
@@ -105,21 +108,46 @@ class SparkWarehouse:
         return self.use(work)
 
     def use(self, work: Callable[[Any], T]) -> T:
-        """Do some work with the session, which is opened if it is not; raises ReadError, or SetupError."""
+        """Do some work with the session, which is opened if it is not; raises ReadError, or SetupError.
+
+        Work that meets a session which the server has ended meanwhile is done with another one.
+        """
+        with self._lock:
+            was_open = self._spark is not None
+            try:
+                return self._tried(work)
+            except EndedError:
+                if not was_open:
+                    raise
+                return self._tried(work)
+
+    def _tried(self, work: Callable[[Any], T]) -> T:
+        if self._spark is None:
+            self._spark = opened(self._credentials)
+            atexit.register(self.close)  # one that is left open keeps the process from ending
         from pyspark.errors import PySparkException
 
         try:
-            if self._spark is None:
-                self._spark = _opened(self._credentials)
-                atexit.register(self.close)  # one that is left open keeps the process from ending
             return work(self._spark)
         except PySparkException as error:
-            missing = any(name in str(error) for name in MISSING)
-            raise (MissingRelationError if missing else ReadError)(_first_line(error)) from error
+            kind = _kind_of(error)
+            if kind is not MissingRelationError:
+                self._forget()
+            raise kind(first_line(error)) from error
+
+    def _forget(self) -> None:
+        """Give a session up that has failed: the server may be gone, and ends one that is idle for long by itself."""
+        if remote_of(self._credentials):
+            self._spark.release_session_on_close = False
+        self._close()
 
     def close(self) -> None:
         """End a session of a server, which would end one that is idle for long; the next query opens another one."""
-        if self._spark is not None and _remote(self._credentials):
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._spark is not None and remote_of(self._credentials):
             self._spark.stop()
         self._spark = None
         atexit.unregister(self.close)
@@ -171,62 +199,23 @@ class SparkQuery:
         return self.table().to_reader(batch_size)
 
 
-def _opened(credentials: Credentials) -> Any:
-    """Open a session with the settings of a profile, as dbt does; raises SetupError where there is none to be had."""
-    check_session(credentials)
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.config(map={**credentials.server_side_parameters, **SETTINGS})
-    remote = _remote(credentials)
-    try:
-        if remote is None:
-            return builder.enableHiveSupport().getOrCreate()
-        session = builder.config(REMOTE, remote).create()
-    except PySparkException as error:
-        raise SetupError(
-            f"Spark did not start: {_first_line(error)} In this process it needs Java 17 or later (`java -version`); "
-            f"elsewhere, a server of Spark Connect: `server_side_parameters: {{{REMOTE}: 'sc://host:{PORT}'}}`."
-        ) from error
-    _give_up_sooner(session)
-    return session
+def _refresh(spark: Any, query: exp.Expr) -> None:
+    """Forget which files the tables of a query had: others may have written to them."""
+    for table in query.find_all(exp.Table):
+        if table.db:  # else it is a part of the query
+            spark.catalog.refreshTable(_table_name(table))
 
 
-def check_session(credentials: Credentials) -> None:
-    """Raise SetupError for another method of dbt-spark, and where no server listens: its client tries for minutes."""
-    if credentials.method != METHOD:
-        raise SetupError(
-            f"the profile's method is '{credentials.method}'; mlbridge reads Spark by '{METHOD}', such as from a "
-            f"server of Spark Connect: `server_side_parameters: {{{REMOTE}: 'sc://host:{PORT}'}}`. See docs/engines.md."
-        )
-    remote = _remote(credentials)
-    if remote is None:
-        return
-    address = urlsplit(remote)
-    try:
-        socket.create_connection((address.hostname or "", address.port or PORT), SECONDS).close()
-    except OSError as error:
-        raise SetupError(
-            f"no server of Spark Connect answers at '{remote}' ({error.strerror or error}). Start it, or correct "
-            f"`{REMOTE}` in profiles.yml."
-        ) from error
+def _table_name(table: exp.Table) -> str:
+    """Write the name of a table of a query, without its alias."""
+    return ".".join(_identifier(each) for each in (table.db, table.name))
 
 
-def _remote(credentials: Credentials) -> str | None:
-    """Return the address of the server of Spark Connect; None for a driver in this process."""
-    found = credentials.server_side_parameters.get(REMOTE) or os.environ.get("SPARK_REMOTE")
-    return str(found) if found else None
-
-
-def _give_up_sooner(session: Any) -> None:
-    from pyspark.sql.connect.client.retries import DefaultPolicy
-
-    session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
-
-
-def _first_line(error: Exception) -> str:
-    """Return Spark's message without the plan and the calls that follow it."""
-    return message_of(Exception(str(error).strip().split("\n")[0]))
+def _kind_of(error: Any) -> type[ReadError]:
+    condition = error.getCondition() or ""
+    if condition.startswith(ENDED):
+        return EndedError
+    return MissingRelationError if condition.startswith(MISSING) else ReadError
 
 
 def _type(written: str) -> str:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
-from dbt_host import Host, copy_of_host, specify
+from dbt_host import Host, copy_of_host
 from portable import MODELS, OF_THE_BUILD, Row, in_sql, near, on_cluster, on_server, plain, profile
 from postgres import Postgres
 from spark import Spark
+from sqlglot import exp
 from warm import Warm
 
 from mlbridge.commands.train import train
+from mlbridge.engines.reader import ReadError
+from mlbridge.engines.spark_session import SparkWarehouse
+from mlbridge.engines.warehouse import opened
+from mlbridge.errors import FeatureError, SetupError
+from mlbridge.features.columns import features_of
 from mlbridge.nodes import new_version
 from mlbridge.project.project import Project
 from mlbridge.registry.logbook import LOGBOOK
+from mlbridge.spec.reading import read_spec
 
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 SCORED = "model_name, entity, time, version, target, prediction, prediction_value, probability, not_scored_because"
@@ -76,10 +88,11 @@ def served(empty_shop: Host, server: Postgres, warm: Warm, tmp_path_factory: pyt
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A host that is built on a server."""
+    """A host that is built on a server, by processes with some variables of their environment."""
 
     host: Host
     ask: Ask
+    env: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module", params=["postgres", pytest.param("spark", marks=pytest.mark.slow)])
@@ -89,8 +102,9 @@ def elsewhere(request: pytest.FixtureRequest, empty_shop: Host, warm: Warm, tmp_
         return Elsewhere(request.getfixturevalue("served"), on(request.getfixturevalue("server")))
     cluster: Spark = request.getfixturevalue("cluster")
     host = on_cluster(empty_shop, cluster, "there", tmp_path_factory.mktemp("clustered"))
-    warm.mlbridge(host.path, "build")
-    return Elsewhere(host, cluster.rows)
+    elsewhere = Elsewhere(host, cluster.rows, {"TZ": "America/New_York"})  # its client gives moments on that clock
+    warm.mlbridge(host.path, "build", env=elsewhere.env)
+    return elsewhere
 
 
 # --- both shapes, all engines ---------------------------------------------------------------------------------
@@ -157,28 +171,18 @@ def key_of(row: Row) -> tuple[str, ...]:
 def test_a_build_with_nothing_new_only_says_so_and_a_request_trains_once(elsewhere: Elsewhere, warm: Warm) -> None:
     host, ask = elsewhere.host, elsewhere.ask
     before = {name: predictions(ask, "there", name) for name in MODELS}
-    said = warm.mlbridge(host.path, "build", *NO_TESTS)
+    said = warm.mlbridge(host.path, "build", *NO_TESTS, env=elsewhere.env)
     assert said.count("skipped: nothing to do: version 1 was trained on this spec and these features") == 2
     for name in MODELS:
         assert [row["outcome"] for row in versions(ask, "there", name)] == ["promoted", "skipped"]
         assert predictions(ask, "there", name) == before[name]
         assert [counted(ask, "there", name, each) for each in ("_inbox", "_request")] == [0, 0]
     asked = ("build", *NO_TESTS, "--select", "amount_training", "--vars", "mlbridge_retrain: true")
-    assert "amount: rejected: requested by mlbridge_retrain" in warm.mlbridge(host.path, *asked)
+    assert "amount: rejected: requested by mlbridge_retrain" in warm.mlbridge(host.path, *asked, env=elsewhere.env)
     assert [row["version"] for row in versions(ask, "there", "amount")] == [1, None, 2]
     assert len(versions(ask, "there", "basket")) == 2
     assert "no build has asked for anything" in warm.mlbridge(host.path, "train", "amount")
     assert len(versions(ask, "there", "amount")) == 3
-
-
-def test_a_version_is_pinned_and_retired(elsewhere: Elsewhere, warm: Warm) -> None:
-    for spec, champion in (({"pin": 2}, 2), ({"pin": None, "retire": [2]}, 1)):
-        specify(elsewhere.host, "amount", **spec)
-        warm.dbt(elsewhere.host.path, "run", "--select", "amount_predictions", "ml_champions")
-        found = elsewhere.ask("select version from there_insight.ml_champions where model = 'amount'")
-        assert found == [{"version": champion}]
-        assert {row["version"] for row in predictions(elsewhere.ask, "there", "amount")} == {1, 2}
-    specify(elsewhere.host, "amount", retire=[])
 
 
 def test_two_trainings_of_one_request_do_not_both_land(served: Host, server: Postgres, warm: Warm) -> None:
@@ -316,3 +320,88 @@ def test_a_role_that_may_not_create(served: Host, server: Postgres, warm: Warm, 
     said = warm.mlbridge(host.path, "build", code=2)
     assert "permission denied for database postgres" in said
     assert on(server)("select 1 from pg_namespace where nspname like 'elsewhere%'") == []
+
+
+# --- Spark, here because one worker then starts one server ------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_types_that_no_model_takes_are_named_and_a_schema_may_be_missing(cluster: Spark) -> None:
+    cluster.session.sql("create schema if not exists odd")
+    cluster.session.sql(
+        "create table odd.types as "
+        "select 1 as id, date '2024-01-01' as day, array(1) as many, map('a', 1) as pairs, "
+        "cast('1' as decimal(9, 2)) as price"
+    )
+    with opened(SimpleNamespace(**cluster.profile("odd"))) as warehouse:
+        types = warehouse.columns_of("", "odd", "types")
+        assert types == {
+            "id": "INTEGER",
+            "day": "DATE",
+            "many": "INT[]",
+            "pairs": "MAP(TEXT, INT)",
+            "price": "DECIMAL(9, 2)",
+        }
+        rows = warehouse.relation(("", "odd", "types")).to_arrow_reader(10).read_all().to_pylist()
+        assert rows == [{"id": 1, "day": datetime(2024, 1, 1), "many": "[1]", "pairs": "{a -> 1}", "price": 1.0}]
+        spec = read_spec("m_training", {"task": "regression", "target": "price", "entity": "id", "time": "day"})
+        with pytest.raises(FeatureError, match=r"'many' is a INT\[\]"):
+            features_of("m_training", types, spec)
+        with pytest.raises(SetupError, match=r"^the warehouse has no table 'nowhere.t'. Run `dbt build` first.$"):
+            warehouse.relation(("", "nowhere", "t"))
+
+
+@pytest.mark.slow
+def test_a_reader_sees_what_others_write_also_after_its_session_has_ended(cluster: Spark) -> None:
+    warehouse = SparkWarehouse(SimpleNamespace(**cluster.profile("odd")))
+    cluster.session.sql("create schema if not exists odd")
+    cluster.session.sql("create table odd.read using parquet as select 1 as n")
+    for n in (1, 2, 3):
+        assert [*warehouse.frame("select n from `odd`.`read` order by n", {})["n"]] == [*range(1, n + 1)]
+        if n == 2:
+            warehouse.use(lambda spark: spark.client.release_session())  # as a server does that has waited for long
+        cluster.session.sql(f"insert into odd.read values ({n + 1})")
+    whether = exp.select("1").from_("odd.read")
+    with pytest.raises(ReadError, match=r"^`odd`.`read` and its new rows differ by 'm'\. Run `dbt build` first\.$"):
+        warehouse.append(("", "odd", "read"), pa.table({"n": [5], "m": [5]}), whether, whether.sql("spark"))
+    warehouse.close()
+
+
+# dbt opens its session in one of its threads.
+SHARED = """
+import sys
+from threading import Thread
+from types import SimpleNamespace
+from pyspark.sql import SparkSession
+from mlbridge.engines.adapters import engine_of
+
+def connect():
+    found.append(SparkSession.builder.enableHiveSupport().config("spark.remote", sys.argv[1]).getOrCreate())
+
+for number in range(2):
+    found = []
+    thread = Thread(target=connect)
+    thread.start()
+    thread.join()
+    assert found[0].sql("select 1").collect()
+    engine_of("spark").rest(SimpleNamespace(server_side_parameters={"spark.remote": sys.argv[1]}))
+    assert found[0].is_stopped
+"""
+
+
+@pytest.mark.slow
+def test_the_session_of_dbt_is_ended_and_another_one_opens(cluster: Spark) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", SHARED, cluster.remote], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")  # the client says it as well
+def test_a_cluster_that_is_gone_is_not_waited_for_long(cluster: Spark) -> None:
+    with opened(SimpleNamespace(**cluster.profile("odd"))) as warehouse:
+        assert warehouse.columns_of("", "default", "nothing") == {}
+        cluster.stop()
+        try:
+            with pytest.raises(ReadError):
+                warehouse.columns_of("", "default", "nothing")
+        finally:
+            cluster.start()

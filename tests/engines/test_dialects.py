@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,6 +129,15 @@ def test_what_is_rendered_for_duckdb_is_what_dbt_compiled(for_duckdb: Rendering,
             '"earlier"', f'"{for_duckdb.node(name)["database"]}"'
         )
         assert parsed(own) == parsed(compiled.read_text()), name
+
+
+def test_no_query_hands_over_a_moment_that_is_written_back(for_duckdb: Rendering, aged_shop: Host) -> None:
+    """Some drivers give moments on the clock of the machine."""
+    found = [for_duckdb.model(name, name in INCREMENTAL) for name in (*models(aged_shop), "basket_split")]
+    found += [for_duckdb.macro("drift_facts", "basket", 1, within="basket_training")]
+    values = [value for each in found for answer in each.answers for row in answer.rows for value in row]
+    assert len(values) > 50
+    assert not [value for value in values if isinstance(value, date)]
 
 
 @pytest.mark.parametrize("name", COUNTED)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rendering import Answer
 from simulated import Package
 
 from mlbridge.features.columns import family
@@ -191,3 +192,45 @@ def test_a_type_amounts_to_the_same_in_sql_and_in_python(before: str, now: str, 
 )
 def test_a_moment_is_told_by_the_clock_of_a_zone(engine: str, sql: str) -> None:
     assert Package(engine).sql("in_zone", "t", "Asia/Kolkata") == sql
+
+
+@pytest.mark.parametrize(("one", "other"), [("timestamp_ntz", "TIMESTAMP"), ("char(3)", "VARCHAR")])
+def test_what_a_server_calls_a_type_is_of_its_family(one: str, other: str) -> None:
+    assert written("family", one) == written("family", other)
+
+
+@pytest.mark.parametrize(("zone", "is_refused"), [("UTC", False), ("Etc/UTC", False), ("America/New_York", True)])
+@pytest.mark.parametrize("selected", [True, False])
+def test_sql_of_the_package_is_not_run_in_a_session_of_another_zone(
+    zone: str, is_refused: bool, selected: bool
+) -> None:
+    package = Package("spark")
+    ours = SimpleNamespace(unique_id="ours", package_name="host", name="late_split", depends_on=SimpleNamespace())
+    ours.depends_on.macros = ["macro.mlbridge.split"]
+    package.names["graph"].nodes = {"ours": ours}
+    package.names.update(
+        run_query=lambda _: Answer(["zone"], [(zone,)]), selected_resources=["ours"] if selected else []
+    )
+    if is_refused and selected:
+        with pytest.raises(AssertionError, match=f"^late_split: the session's time zone is {zone}, and moments"):
+            package.sql("check_session")
+    else:
+        assert not package.sql("check_session").strip()
+
+
+@pytest.mark.parametrize(("answers", "taken_in", "is_emptied"), [(0, 0, False), (1, 1, True), (1, 0, False)])
+def test_an_inbox_is_not_emptied_of_an_answer_that_came_meanwhile(
+    answers: int, taken_in: int, is_emptied: bool
+) -> None:
+    """Where single rows cannot be deleted."""
+    package, done = Package("spark"), []
+    logbook = SimpleNamespace(database=None, schema="lab", identifier="late_training")
+    columns = [SimpleNamespace(name=name) for name in package.packages["mlbridge"]["logbook_types"]()]
+    package.names["adapter"].get_columns_in_relation = lambda _: columns
+    package.names.update(
+        run_query=lambda _: Answer(["answers", "taken_in"], [(answers, taken_in)]),
+        statement=lambda *_, caller, **__: done.append(caller().strip()) or "",
+    )
+    package.sql("settle_inbox", logbook)
+    assert done[0].startswith("refresh table ")
+    assert any(each.startswith("truncate table ") for each in done) is is_emptied

@@ -1,4 +1,4 @@
-"""What is said where Spark is not there, and of types that models do not know."""
+"""What is said where Spark is not there, or a profile is not read; tests/builds/test_portable.py has the server."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import os
 import socket
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from spark import Spark
 
-from mlbridge.engines.reader import ReadError
 from mlbridge.engines.warehouse import opened
-from mlbridge.errors import FeatureError, SetupError
-from mlbridge.features.columns import features_of
-from mlbridge.spec.reading import read_spec
+from mlbridge.errors import SetupError
 
+UTC = {"spark.sql.session.timeZone": "UTC"}
 NO_JAVA = """
 from types import SimpleNamespace
 from mlbridge.engines.warehouse import opened
-with opened(SimpleNamespace(type="spark", method="session", server_side_parameters={})) as warehouse:
+profile = {"method": "session", "server_side_parameters": {"spark.sql.session.timeZone": "UTC"}}
+with opened(SimpleNamespace(type="spark", **profile)) as warehouse:
     warehouse.every_column()
 """
 
@@ -34,72 +31,58 @@ def free_port() -> int:
 
 
 def credentials(method: str, **parameters: str) -> SimpleNamespace:
-    return SimpleNamespace(type="spark", method=method, server_side_parameters=parameters)
+    return SimpleNamespace(type="spark", method=method, server_side_parameters={**UTC, **parameters})
+
+
+def refused(method: str, **parameters: str) -> str:
+    """What is said of a profile at the first query."""
+    with pytest.raises(SetupError) as found, opened(credentials(method, **parameters)) as warehouse:
+        warehouse.columns_of("", "there", "orders")
+    return str(found.value)
 
 
 def test_a_server_that_does_not_listen_is_named_at_once() -> None:
-    remote = f"sc://127.0.0.1:{free_port()}"
-    with (
-        pytest.raises(
-            SetupError, match=rf"^no server of Spark Connect answers at '{remote}' \(Connection refused\)\. Start"
-        ),
-        opened(credentials("session", **{"spark.remote": remote})) as warehouse,
-    ):
-        warehouse.columns_of("", "there", "orders")
+    address = f"127.0.0.1:{free_port()}"
+    message = refused("session", **{"spark.remote": f"sc://{address}/;token=secret"})
+    assert message.startswith(f"no server of Spark Connect answers at '{address}' (Connection refused). Start")
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("remote", ["local[*]", "sc://secret:port", "https://secret", "sc://"])
+def test_what_is_no_address_of_a_server_is_refused_and_not_shown(remote: str) -> None:
+    message = refused("session", **{"spark.remote": remote})
+    assert "is not the address of a server of Spark Connect, such as 'sc://host:15002'" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", ""])
+def test_a_session_that_is_not_in_utc_is_refused(zone: str) -> None:
+    message = refused("session", **{"spark.sql.session.timeZone": zone})
+    assert message.startswith(f"the profile's session is in the time zone {zone or 'of the server'}, and moments are")
 
 
 def test_another_method_is_refused() -> None:
-    with (
-        pytest.raises(SetupError, match=r"^the profile's method is 'thrift'; mlbridge reads Spark by 'session'"),
-        opened(credentials("thrift")) as warehouse,
-    ):
-        warehouse.columns_of("", "there", "orders")
+    assert refused("thrift").startswith("the profile's method is 'thrift'; mlbridge reads Spark by 'session'")
+
+
+def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    assert refused("session").endswith("`pip install 'mlbridge[spark]'`.")
 
 
 @pytest.mark.slow
 def test_no_java(tmp_path: Path) -> None:
-    hidden = {name: value for name, value in os.environ.items() if name not in ("JAVA_HOME", "SPARK_REMOTE")}
-    environment = {**hidden, "PATH": "/bin" if not Path("/bin/java").exists() else str(tmp_path)}
+    for tool in (each for folder in ("/usr/bin", "/bin") for each in Path(folder).iterdir()):
+        link = tmp_path / tool.name
+        if tool.name not in ("java", "jshell") and not link.exists() and not link.is_symlink():
+            link.symlink_to(tool)
+    # A client of Spark, such as other tests have in this process, leaves variables behind.
+    hidden = {name: value for name, value in os.environ.items() if name != "JAVA_HOME" and "SPARK" not in name}
+    environment = {**hidden, "PATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", NO_JAVA],
         env=environment, capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
+    assert "JAVA_HOME is not set" in done.stderr
     assert "SetupError: Spark did not start: [JAVA_GATEWAY_EXITED]" in done.stderr
     assert "In this process it needs Java 17 or later" in done.stderr
-
-
-@pytest.mark.slow
-def test_types_that_no_model_takes_are_named_and_a_schema_may_be_missing(cluster: Spark) -> None:
-    cluster.session.sql("create schema if not exists odd")
-    cluster.session.sql(
-        "create table odd.types as "
-        "select 1 as id, date '2024-01-01' as day, array(1) as many, map('a', 1) as pairs, "
-        "cast('1' as decimal(9, 2)) as price"
-    )
-    with opened(SimpleNamespace(**cluster.profile("odd"))) as warehouse:
-        types = warehouse.columns_of("", "odd", "types")
-        assert types == {
-            "id": "INTEGER",
-            "day": "DATE",
-            "many": "INT[]",
-            "pairs": "MAP(TEXT, INT)",
-            "price": "DECIMAL(9, 2)",
-        }
-        rows = warehouse.relation(("", "odd", "types")).to_arrow_reader(10).read_all().to_pylist()
-        assert rows == [{"id": 1, "day": datetime(2024, 1, 1), "many": "[1]", "pairs": "{a -> 1}", "price": 1.0}]
-        spec = read_spec("m_training", {"task": "regression", "target": "price", "entity": "id", "time": "day"})
-        with pytest.raises(FeatureError, match=r"'many' is a INT\[\]"):
-            features_of("m_training", types, spec)
-        with pytest.raises(SetupError, match=r"^the warehouse has no table 'nowhere.t'. Run `dbt build` first.$"):
-            warehouse.relation(("", "nowhere", "t"))
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")  # the client says it as well
-def test_a_cluster_that_is_gone_is_not_waited_for_long(cluster: Spark) -> None:
-    with opened(SimpleNamespace(**cluster.profile("odd"))) as warehouse:
-        assert warehouse.columns_of("", "default", "nothing") == {}
-        cluster.stop()
-        with pytest.raises(ReadError):
-            warehouse.columns_of("", "default", "nothing")
-    cluster.start()

@@ -115,6 +115,15 @@ def test_an_engine_that_escapes_by_backslashes_reads_texts_so() -> None:
     assert by_build(continued, "spark") is not None
 
 
+def test_an_engine_has_words_of_its_own_and_may_replace_parts_of_a_text() -> None:
+    text = SELECT.replace("EXP(", "ELEMENT_AT(")
+    assert by_build(text) == by_build(text, "postgres") == "`ELEMENT_AT`"
+    assert by_build(text.replace('"', "`"), "spark") is None
+    text = SELECT.replace("'it''s; ('", "'${env:HOME}'")
+    assert by_build(text) is None
+    assert by_build(text.replace('"', "`"), "spark") == "`${`"
+
+
 FRAGMENTS = (
     *(
         "'",

@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +217,7 @@ def _run(order: dict[str, Any]) -> None:
         faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)  # the server would wait for it for ever
         _enter(order["project"])
         os.environ.update(order.get("env", {}))
+        time.tzset()
         if "kill_at" in order:
             _kill_at(*order["kill_at"])
         if "kill_in" in order:

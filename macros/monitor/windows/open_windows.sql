@@ -2,7 +2,8 @@
 
 {% macro open_windows(name, rows_column, counted='1 = 1') %}
   {#-
-    `{version: [starts]}` of the windows of a model whose rows or outcomes differ from those that `this` has counted.
+    `{version: [starts]}` of the windows of a model whose rows or outcomes differ from those that `this` has counted; the starts as text,
+    because a driver may hand moments over on the clock of its own machine.
     `rows_column` of `ml_windows` is the number of rows to count; `counted` selects the rows of `this` to compare with. A
     split that keeps only recent rows loses the oldest first. Once it has lost the first rows of a window (`rows_left`),
     the rest no longer stands for the window: it is counted again only if more outcomes are known than it was counted
@@ -11,7 +12,7 @@
   {%- set size = mlbridge.monitor(name).window -%}
   {%- set kept = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_incremental() else [] -%}
   {%- set query -%}
-    select windows.version, windows.window_start
+    select windows.version, cast(windows.window_start as {{ dbt.type_string() }}) as started
     from {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
     {% if is_incremental() -%}
     left join (
@@ -78,6 +79,6 @@
 {% endmacro %}
 
 {% macro moment(value) %}
-  {#- A Python datetime as a literal (UTC). -#}
-  {{ return("cast('" ~ value.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)") }}
+  {#- A moment (UTC), as the engine writes it as text, as a literal. -#}
+  {{ return("cast('" ~ value ~ "' as timestamp)") }}
 {% endmacro %}
