@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 # What the tests drive for real, where it is not there yet: a server, a browser, and Java for Spark.
-LACKING := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium) \
+INITDB := $(wildcard /usr/lib/postgresql/*/bin/initdb) $(shell command -v initdb)
+LACKING := $(if $(strip $(INITDB)),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium) \
 	$(if $(wildcard /usr/bin/java),,default-jre-headless)
 # Where the demo builds: `dev` is a DuckDB file, `postgres` a server of its own.
-TARGET ?= dev
+TARGET := dev
 # The package as it is installed, with the app in it: mypy finds modules by their folders only.
 TYPED := .venv/typed/mlbridge
 # The site has the pages of the repository under their own paths: a link holds there as on a git host.
@@ -67,16 +68,24 @@ demo-dev: .venv/demo
 	@echo "It is $(MORNING) (UTC). Of the flights of this morning that have not landed yet, these are the likeliest to arrive late (ml_scores_late_arrival):"
 	@cd dbt_project && $(BIN)/python -c "import duckdb; duckdb.connect('flights.duckdb.published/dev/bi.duckdb', read_only=True).sql(\"$(COMING)\").show()"
 
+# Its own server only, whatever other one the environment names. A service of libpq would come before these.
+demo-postgres: export PGHOST := 127.0.0.1
+demo-postgres: export PGHOSTADDR := 127.0.0.1
+demo-postgres: export PGPORT := 54329
+demo-postgres: export PGUSER := flights
+demo-postgres: export PGDATABASE := flights
+demo-postgres: export PGPASSWORD := flights
+demo-postgres: export PGSSLMODE := disable
 demo-postgres: .venv/postgres
-ifeq ($(wildcard /usr/lib/postgresql/*/bin/initdb),)
+ifeq ($(strip $(INITDB)),)
 	$(APT) update --quiet
 	$(APT) install --yes --quiet --no-install-recommends postgresql
 endif
 	$(BIN)/python dbt_project/data/postgres.py start
-	cd dbt_project && $(BIN)/dbt deps --quiet && $(BIN)/mlbridge build --target postgres --vars '{mlbridge_as_of: "$(MORNING)"}'
-	cd dbt_project && $(BIN)/mlbridge versions --target postgres
+	cd dbt_project && $(BIN)/dbt deps --quiet && env -u PGSERVICE $(BIN)/mlbridge build --target postgres --vars '{mlbridge_as_of: "$(MORNING)"}'
+	cd dbt_project && env -u PGSERVICE $(BIN)/mlbridge versions --target postgres
 	@echo
-	@echo "The tables are in the schema main of the database flights on 127.0.0.1:54329, for the user flights. What each model is worth, and the monitor:"
+	@echo "The tables are in the schema main of the database flights on 127.0.0.1:$(PGPORT), for the user flights. What each model is worth, and the monitor:"
 	@echo
 	@echo "  .venv/bin/mlbridge status --project-dir dbt_project --target postgres"
 	@echo "  .venv/bin/mlbridge monitor --project-dir dbt_project --target postgres"
@@ -84,7 +93,7 @@ endif
 	@echo "make demo-stop ends the server; its folder dbt_project/postgres keeps the tables."
 
 demo-stop:  ## End the server that the demo has started
-	$(BIN)/python dbt_project/data/postgres.py stop
+	$(PYTHON) dbt_project/data/postgres.py stop
 
 servers:
 ifneq ($(strip $(LACKING)),)
@@ -139,5 +148,5 @@ format: .venv/dev  ## Format Python
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## Remove what was built and installed
-	rm -rf .venv site dbt_project/target dbt_project/dbt_packages dbt_project/logs dbt_project/flights.duckdb* dbt_project/postgres
+clean: demo-stop  ## Remove what was built and installed
+	rm -rf .venv site dbt_project/target dbt_project/dbt_packages dbt_project/logs dbt_project/flights.duckdb* dbt_project/postgres dbt_project/postgres.new

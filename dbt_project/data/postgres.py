@@ -7,16 +7,19 @@ It listens on 127.0.0.1 only, on the port PGPORT, and asks the user `flights` fo
 a socket in its folder.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
-import psycopg2
-from psycopg2 import sql
+if TYPE_CHECKING:
+    import psycopg2
 
 DATA = Path(__file__).resolve().parent
 FOLDER = DATA.parent / "postgres"
@@ -31,15 +34,19 @@ USER = "postgres" if os.geteuid() == 0 else None
 
 def start() -> None:
     """Make the server where there is none, start it, and load the tables."""
-    if not (FOLDER / "PG_VERSION").exists():
-        FOLDER.mkdir(exist_ok=True)
-        if USER:
-            shutil.chown(FOLDER, USER)
-        run("initdb", "-D", FOLDER, "-E", "UTF8", "--locale=C", "-A", "peer")
+    import psycopg2
+
+    is_running = runs()
+    if not is_running and is_taken(PORT):
+        sys.exit(f"Another program listens on port {PORT}: choose one, as in `make demo TARGET=postgres PGPORT=54330`.")
+    if not FOLDER.exists():
+        make()
     (FOLDER / "pg_hba.conf").write_text(ACCESS)
-    if run("pg_ctl", "-D", FOLDER, "status", check=False):
+    if not is_running:
         options = f"-p {PORT} -k '{FOLDER}' -c listen_addresses=127.0.0.1"
         run("pg_ctl", "-D", FOLDER, "-w", "-l", FOLDER / "log", "-o", options, "start")
+    elif (own := (FOLDER / "postmaster.pid").read_text().splitlines()[3]) != PORT:
+        sys.exit(f"The server of {FOLDER} listens on port {own}: end it by `make demo-stop`, or give PGPORT={own}.")
     try:
         connection = connect()
     except psycopg2.OperationalError:
@@ -50,18 +57,55 @@ def start() -> None:
     connection.close()
 
 
+def make() -> None:
+    """Make the server in a folder beside its own, which it gets once it is whole: `initdb` may be killed."""
+    half = FOLDER.with_name("postgres.new")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir()
+    if USER:
+        try:
+            shutil.chown(half, USER)
+        except LookupError:
+            sys.exit(f"PostgreSQL does not run as root, and there is no user '{USER}' as whom it could.")
+        if run("test", "-x", half, check=False):
+            sys.exit(
+                f"The server's user '{USER}' may not enter {half.parent}: put the project where it may, as in /srv."
+            )
+    run("initdb", "-D", half, "-E", "UTF8", "--locale=C", "-A", "peer")
+    half.rename(FOLDER)
+
+
 def stop() -> None:
     """End the server."""
+    if not runs():
+        sys.stdout.write(f"No server runs in {FOLDER}.\n")
+        return
     run("pg_ctl", "-D", FOLDER, "-m", "fast", "stop")
 
 
-def connect() -> "psycopg2.extensions.connection":
+def runs() -> bool:
+    """Return whether the server is running."""
+    return FOLDER.exists() and not run("pg_ctl", "-D", FOLDER, "status", check=False)
+
+
+def is_taken(port: str) -> bool:
+    """Return whether somebody listens on a port."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+def connect() -> psycopg2.extensions.connection:
     """Connect as dbt does."""
+    import psycopg2
+
     return psycopg2.connect(host="127.0.0.1", port=PORT, user=NAME, dbname=NAME)
 
 
-def load(connection: "psycopg2.extensions.connection", data: Path) -> None:
+def load(connection: psycopg2.extensions.connection, data: Path) -> None:
     """Copy Parquet files into tables of the schema `raw` that are not there yet, in one transaction."""
+    import duckdb
+    from psycopg2 import sql
+
     with connection, connection.cursor() as cursor:
         cursor.execute("create schema if not exists raw")
         for name in TABLES:
@@ -86,13 +130,16 @@ def load(connection: "psycopg2.extensions.connection", data: Path) -> None:
 
 def run(program: str, *args: object, check: bool = True) -> int:
     """Run one of the server's programs, which stand on the path or where Debian puts them; return its exit code."""
-    debian = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+    releases = (each for each in Path("/usr/lib/postgresql").glob("*/bin") if each.parent.name.isdigit())
+    debian = max(releases, default=None, key=lambda path: int(path.parent.name))
     found = shutil.which(program) or (debian and debian / program)
     if not found:
         sys.exit(f"{program} is not there: install PostgreSQL (Debian's package `postgresql`).")
     # Not a pipe: the server would keep it open.
     command = [found, *map(str, args)]
-    done = subprocess.run(command, cwd=DATA.parent, user=USER, stdout=subprocess.DEVNULL, check=check)  # noqa: S603 - constants
+    done = subprocess.run(command, cwd=DATA.parent, user=USER, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - constants
+    if check and done.returncode:
+        sys.exit(f"{program} has failed; {FOLDER / 'log'} may say more.")
     return done.returncode
 
 
@@ -100,4 +147,7 @@ if __name__ == "__main__":
     commands = {"start": start, "stop": stop}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
+    # Whatever server they name for the client library, this one is meant.
+    for variable in [each for each in os.environ if each.startswith("PG")]:
+        del os.environ[variable]
     commands[sys.argv[1]]()

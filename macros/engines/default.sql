@@ -108,7 +108,9 @@
 
 {% macro default__type_double() %}{{ return('double precision') }}{% endmacro %}
 
-{% macro default__begin_transaction() %}{% endmacro %}
+{% macro default__begin_transaction(written) %}{% endmacro %}
+
+{% macro default__commit_transaction() %}{% endmacro %}
 
 {% macro default__session_settings() %}{{ return([]) }}{% endmacro %}
 

@@ -155,9 +155,18 @@
   {%- endif -%}
 {% endmacro %}
 
-{% macro begin_transaction() %}
-  {#- Begins a transaction where dbt's own, which begins with the next statement, would be none. -#}
-  {%- do adapter.dispatch('begin_transaction', 'mlbridge')() -%}
+{% macro begin_transaction(written=none) %}
+  {#-
+    Begins a transaction where dbt's own, which begins with the next statement, would be none. There, who else begins one with the table
+    `written` waits for its end, while others read on.
+  -#}
+  {%- do adapter.dispatch('begin_transaction', 'mlbridge')(written) -%}
+{% endmacro %}
+
+{% macro commit_transaction() %}
+  {#- Commits it, also where dbt's own commit would not. -#}
+  {%- do adapter.dispatch('commit_transaction', 'mlbridge')() -%}
+  {%- do adapter.commit() -%}
 {% endmacro %}
 
 {% macro check_session() %}

@@ -94,12 +94,22 @@
   ), false)
 {% endmacro %}
 
-{% macro postgres__begin_transaction() %}
+{% macro postgres__begin_transaction(written) %}
   {#-
     dbt leaves this to the driver, which does so before the first statement of a connection, and not after a commit of dbt's: from then on
     each statement would be a transaction of its own.
   -#}
   {%- call statement('begin') -%} begin {%- endcall -%}
+  {%- if written is not none -%}
+    {%- call statement('lock') -%} lock table {{ written }} in share row exclusive mode {%- endcall -%}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro postgres__commit_transaction() %}
+  {#- With `autocommit` in the profile, dbt-postgres 1.11 sends neither its own `begin` nor its `commit`. -#}
+  {%- if target.autocommit -%}
+    {%- call statement('commit') -%} commit {%- endcall -%}
+  {%- endif -%}
 {% endmacro %}
 
 {% macro postgres__session_settings() %}

@@ -39,7 +39,9 @@
 
 {% macro redshift__column_names(relations) %}{{ return(mlbridge.default__column_names(relations)) }}{% endmacro %}
 
-{% macro redshift__begin_transaction() %}{% endmacro %}
+{% macro redshift__begin_transaction(written) %}{% endmacro %}
+
+{% macro redshift__commit_transaction() %}{% endmacro %}
 
 {% macro redshift__session_settings() %}{{ return([]) }}{% endmacro %}
 

@@ -30,7 +30,7 @@
   {%- if language == 'python' -%}{%- do mlbridge.refuse_as_answered(arrived) -%}{%- endif -%}
   {%- set rows = run_query('select count(*) from ' ~ arrived).columns[0].values()[0] | int -%}
 
-  {%- do mlbridge.begin_transaction() -%}
+  {%- do mlbridge.begin_transaction(existing) -%}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
   {%- if existing is none -%}
     {% do adapter.rename_relation(arrived, target) %}
@@ -40,7 +40,10 @@
     {%- call statement('append', auto_begin=True) -%}
       insert into {{ target }} ({{ names }}) select {{ mlbridge.all_at_once() if is_logbook }} {{ names }} from {{ arrived }}
       {%- if is_logbook and language == 'sql' %}
-      {#- A build at the same time may have taken the same answer in since these rows were read. #}
+      {#-
+        A build at the same time may have taken the same answer in since these rows were read. This one sees what is committed: all of it
+        where beginning the transaction has waited for that build.
+      #}
       where invocation_id not in (select invocation_id from {{ target }})
       {%- endif %}
     {%- endcall -%}
@@ -53,7 +56,7 @@
   {% do apply_grants(target, config.get('grants'), should_revoke=should_revoke(existing, full_refresh_mode=False)) %}
   {% do persist_docs(target, model) %}
   {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {% do adapter.commit() %}
+  {% do mlbridge.commit_transaction() %}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
 
   {{ return({'relations': [target]}) }}

@@ -1,13 +1,19 @@
 {# What `mlbridge doctor --conformance` asks of a warehouse: one call for each statement, because dbt ends a call at the first that fails. #}
 
-{% macro conformance(schema, check, rows=[], query=none) %}
+{% macro conformance(suffix, check, rows=[], query=none) %}
   {#-
-    `check` is `begin`, which makes the schema and in it a table of `rows`; `end`, which drops the schema; or the name of one of
-    `conformance_queries`, of which the rows are logged. `query` is a SELECT over `conformance_rows`, asked in the place of it.
+    In the schema `mlbridge_conformance_<suffix>`. `check` is `begin`, which makes it; `fill`, which makes a table of `rows` in it; `end`,
+    which drops it; or the name of one of `conformance_queries`, of which the rows are logged. `query` is a SELECT over `conformance_rows`,
+    asked in the place of it.
   -#}
+  {%- set schema = 'mlbridge_conformance_' ~ suffix -%}
   {%- set table = api.Relation.create(database=target.database, schema=schema, identifier='conformance_rows', type='table') -%}
   {%- if check == 'begin' -%}
+    {%- if adapter.check_schema_exists(target.database, schema) -%}
+      {{ mlbridge.refuse('conformance', 'the schema ' ~ schema ~ ' is there already.') }}
+    {%- endif -%}
     {%- do adapter.create_schema(table) -%}
+  {%- elif check == 'fill' -%}
     {%- call statement('make') -%} create table {{ table }} as {{ mlbridge.conformance_rows(rows) }} {%- endcall -%}
   {%- elif check == 'end' -%}
     {%- do adapter.drop_schema(table) -%}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, replace
@@ -23,6 +24,17 @@ REFUSED_OPTIONS = {
     "--profile": "`mlbridge build` trains with the profile of dbt_project.yml: name it there.",
     "--target-path": "`mlbridge build` trains with the target folder of dbt_project.yml: name it there.",
 }
+# The options that `dbt parse` needs as well, and whether a value follows.
+OF_A_PARSE = {
+    "--vars": True,
+    "--warn-error-options": True,
+    "--warn-error": False,
+    "--no-warn-error": False,
+    "--partial-parse": False,
+    "--no-partial-parse": False,
+    "--version-check": False,
+    "--no-version-check": False,
+}
 FAILED = 1
 Tell = Callable[[Sequence[Answer]], None]
 
@@ -39,7 +51,7 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     engine = engine_of(project.credentials.type)
     engine.check(project.credentials)
     project = replace(project)  # one that has not read the manifest of an earlier parse
-    parsed = _dbt(project, ["--quiet", "parse"], chosen.variables)
+    parsed = _dbt(project, ["--quiet", "parse"], chosen.of_a_parse)
     manifest = project.manifest
     if not chosen.items and any(each.get("default") for each in manifest.get("selectors", {}).values()):
         raise SetupError(f"the project has a default selector. {REFUSED_OPTIONS['--selector']}")
@@ -53,7 +65,8 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     }
     after = [".".join(manifest["nodes"][child]["fqn"]) for child in sorted(children & set(manifest["nodes"]))]
     up_to_them = [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))]
-    first = _dbt(project, ["build"], up_to_them, parsed.result)  # type: ignore[arg-type] # of a parse, it is the manifest
+    known = None if chosen.refreshes else parsed.result
+    first = _dbt(project, ["build"], up_to_them, known)  # type: ignore[arg-type] # of a parse, it is the manifest
     if not first.success:
         return _code(first)
     results = getattr(first.result, "results", [])
@@ -97,12 +110,19 @@ class Selection:
         return cls(tuple(items), tuple(others))
 
     @property
-    def variables(self) -> list[str]:
-        """Return the option `--vars` as it stands among the others; empty without it."""
+    def of_a_parse(self) -> list[str]:
+        """Return those of the others that decide what a parse finds. Of repeated ones dbt takes the last."""
+        found: list[str] = []
         for place, each in enumerate(self.others):
-            if each.startswith("--vars"):
-                return list(self.others[place : place + (1 if "=" in each else 2)])
-        return []
+            option, equals, _ = each.partition("=")
+            if option in OF_A_PARSE:
+                found += self.others[place : place + (2 if OF_A_PARSE[option] and not equals else 1)]
+        return found
+
+    @property
+    def refreshes(self) -> bool:
+        """Return whether `--full-refresh` is asked for, which the project may read and `dbt parse` does not take."""
+        return "--full-refresh" in self.others or any(re.fullmatch("-[a-z]*f[a-z]*", each) for each in self.others)
 
     def within(self, names: Iterable[str]) -> list[str]:
         """Return what is selected and belongs to one of some names, as dbt's selection writes it."""
@@ -123,7 +143,7 @@ def _dbt(
 ) -> dbtRunnerResult:
     """Run dbt in this process, which has imported it already; its output is shown as it comes.
 
-    `manifest` is of a parse with the same variables, so that dbt need not parse again.
+    `manifest` is of a parse with the same options, so that dbt need not parse again.
     """
     from dbt.cli.main import dbtRunner
 

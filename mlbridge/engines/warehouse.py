@@ -6,7 +6,7 @@ Names and values are quoted by sqlglot, never by string formatting.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,8 +15,8 @@ import sqlglot
 from sqlglot import exp
 
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, Relation, Session, engine_of
-from mlbridge.engines.copy_checks import check_case, check_moments, moments_beyond
 from mlbridge.engines.reader import Credentials, Reader, ReadError
+from mlbridge.engines.server_copy import copied
 from mlbridge.engines.server_session import KnownTypes
 from mlbridge.errors import SetupError, listed
 from mlbridge.typing import Row, Value
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DIALECT = PYTHON_ENGINE.name
-BATCH_ROWS = 100_000
 # Types as sqlglot writes them, and as the engine's own catalogue does, which the logbook has.
 CATALOGUE = {"INT": "INTEGER", "TEXT": "VARCHAR", "REAL": "FLOAT"}
 # What a dbt relation is called in the queries that macros write for Python.
@@ -129,15 +128,7 @@ class Warehouse:
             yield self, relation
             return
         types = self.columns(relation)
-        check_case(types)
-        with ExitStack() as stack:
-            try:
-                copied = PYTHON_ENGINE.copied(relation.to_arrow_reader(BATCH_ROWS), types)
-                session, copy = stack.enter_context(copied)
-            except PYTHON_ENGINE.error:
-                beyond = moments_beyond(types, self.table(relation, "every_row"))
-                check_moments({} if beyond is None else self.row(beyond))
-                raise
+        with copied(relation, types, self.table(relation, "every_row"), self.row) as (session, copy):
             yield Warehouse(session), KnownTypes(copy, str(PYTHON_ENGINE.query_of(copy)), types)
 
     def append(self, credentials: Credentials, place: Place, rows: pa.Table, condition: exp.Query) -> bool:

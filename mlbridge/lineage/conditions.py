@@ -58,11 +58,9 @@ def is_left_out(conditions: Iterable[exp.Expr], scope: Scope) -> bool:
 
 
 def _contradicts(part: exp.Expr, scope: Scope) -> bool:
-    if isinstance(part, exp.Not):
-        inner = part.this.unnest()
-        return isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and _is_null(inner.this, scope)
-    if isinstance(part, exp.Is) and part.args.get("negate"):  # as some dialects read `is not null`
-        return isinstance(part.expression, exp.Null) and _is_null(part.this, scope)
+    demanded = _not_null(part)
+    if demanded is not None:
+        return _is_null(demanded, scope)
     if isinstance(part, exp.EQ | exp.NEQ):
         one, other = _constant(part.this, scope), _constant(part.expression, scope)
         return NULL in (one, other) or _differ(one, other, isinstance(part, exp.NEQ))
@@ -70,6 +68,21 @@ def _contradicts(part: exp.Expr, scope: Scope) -> bool:
         constant = _constant(part.this, scope)
         return constant == NULL or all(_differ(constant, _constant(each, scope), False) for each in part.expressions)
     return isinstance(part, exp.Column) and _constant(part, scope) in (NULL, "FALSE", "0")
+
+
+def _not_null(part: exp.Expr) -> exp.Expr | None:
+    """Return what `x is not null` demands a value of; None for anything else.
+
+    Dialects read it as the negation of `is null` or as an `is` that is negated itself, and either may be negated again.
+    """
+    negated = False
+    while isinstance(part, exp.Not | exp.Paren):
+        negated ^= isinstance(part, exp.Not)
+        part = part.this
+    if not isinstance(part, exp.Is) or not isinstance(part.expression, exp.Null):
+        return None
+    negated ^= bool(part.args.get("negate"))
+    return part.this if negated else None
 
 
 def _differ(one: str | None, other: str | None, equal: bool) -> bool:

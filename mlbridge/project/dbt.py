@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 
 def invoke(
-    project: Project, args: Sequence[str], logs: Path, manifest: Manifest | None = None
+    project: Project,
+    args: Sequence[str],
+    logs: Path,
+    manifest: Manifest | None = None,
+    hear: Callable[[str], None] = lambda message: None,
 ) -> tuple[dbtRunnerResult, list[str]]:
     """Run a dbt command; returns dbt's result and its error messages.
 
-    Its output and its log go to the folder `logs`. With a `manifest`, dbt does not parse the project. Raises
-    KeyboardInterrupt if dbt was interrupted.
+    Its output and its log go to the folder `logs`. With a `manifest`, dbt does not parse the project. `hear` gets
+    every message, also those for debugging. Raises KeyboardInterrupt if dbt was interrupted.
     """
     from dbt.cli.main import dbtRunner
 
@@ -29,8 +33,9 @@ def invoke(
     errors: list[str] = []
 
     def collect(event: EventMsg) -> None:
+        hear(event.info.msg)  # type: ignore[attr-defined] # dbt's protocol leaves the message out
         if event.info.level == "error":
-            errors.append(event.info.msg)  # type: ignore[attr-defined] # dbt's protocol leaves the message out
+            errors.append(event.info.msg)  # type: ignore[attr-defined]
 
     options = ["--project-dir", str(project.path), "--log-path", str(logs)]
     options += ["--log-level", "none", "--log-level-file", "debug", "--no-send-anonymous-usage-stats"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlbridge.catalogue.conformance import EXPECTED, ROWS
 from mlbridge.errors import CompileError, SetupError
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 CLOSE = 1e-9
 MARK = "mlbridge_found: "
-Rows = Sequence[Sequence[str | None]]
+Rows: TypeAlias = Sequence[Sequence[str | None]]
+Compiled: TypeAlias = tuple[str, Rows]  # a SELECT, and the rows that it is to give
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ def conform(project: Project) -> list[Check]:
     """
     with TemporaryDirectory(prefix="mlbridge_") as folder:
         warehouse = Scratch(project, Path(folder))
+        warehouse.ask("begin")
+        checks: list[Check] = []
         try:
-            warehouse.ask("begin", rows=ROWS)
+            warehouse.ask("fill", rows=ROWS)
             queries = dict.fromkeys(EXPECTED) | compiled(str(project.credentials.type))
-            return [_checked(warehouse, name, query) for name, query in queries.items()]
+            checks += [_checked(warehouse, name, query) for name, query in queries.items()]
         finally:
-            warehouse.ask("end")
+            checks += warehouse.left()
+        return checks
 
 
 class Scratch:
@@ -56,34 +60,42 @@ class Scratch:
     def __init__(self, project: Project, folder: Path) -> None:
         """Parse the project; nothing is written to the warehouse or into the project yet."""
         self._project, self._folder = project, folder
-        self._schema = f"mlbridge_conformance_{secrets.token_hex(4)}"
+        self._suffix = secrets.token_hex(4)
         self._options = ["--profiles-dir", str(project.profiles), "--target-path", str(folder / "target")]
         self._options += [] if project.target is None else ["--target", project.target]
-        self._calls = 0
         self._manifest: Manifest | None = None
         self._manifest = self._run(["parse"])
 
     def ask(self, check: str, **arguments: object) -> Rows:
         """Run one call of the macro; returns the rows that it has logged. Raises SetupError with the engine's error."""
-        given = json.dumps({"schema": self._schema, "check": check, **arguments})
-        self._run(["run-operation", "mlbridge.conformance", "--args", given])
-        log = (self._logs / "dbt.log").read_text()
-        found: Rows = json.loads(log.rpartition(MARK)[2].partition("\n")[0]) if MARK in log else []
-        return found
+        given = json.dumps({"suffix": self._suffix, "check": check, **arguments})
+        found: list[Rows] = []
 
-    @property
-    def _logs(self) -> Path:
-        return self._folder / str(self._calls)
+        def hear(message: str) -> None:
+            if message.startswith(MARK):
+                found.append(json.loads(message.removeprefix(MARK)))
 
-    def _run(self, command: list[str]) -> Manifest:
-        self._calls += 1
-        done, errors = invoke(self._project, [*command, *self._options], self._logs, self._manifest)
+        self._run(["run-operation", "mlbridge.conformance", "--args", given], hear)
+        return found[-1] if found else []
+
+    def left(self) -> list[Check]:
+        """Drop the schema; returns what is to be said of it: nothing, unless it is still there."""
+        try:
+            self.ask("end")
+        except SetupError as error:
+            return [Check("nothing is left", False, f"drop the schema mlbridge_conformance_{self._suffix}: {error}")]
+        return []
+
+    def _run(self, command: list[str], hear: Callable[[str], None] = lambda message: None) -> Manifest:
+        done, errors = invoke(self._project, [*command, *self._options], self._folder / "logs", self._manifest, hear)
         if not done.success:
             raise SetupError(" ".join(" ".join([*errors, str(done.exception or "")]).split()))
         return done.result  # type: ignore[return-value] # of a parse
 
 
-def _checked(warehouse: Scratch, name: str, query: tuple[str, Rows] | None) -> Check:
+def _checked(warehouse: Scratch, name: str, query: Compiled | str | None) -> Check:
+    if isinstance(query, str):
+        return Check(name, False, f"not compiled for this engine: {query}")
     sql, expected = (None, EXPECTED[name]) if query is None else query
     try:
         found = warehouse.ask(name, query=sql)
@@ -100,20 +112,21 @@ def _differences(found: Rows, expected: Rows) -> Iterator[str]:
         return
     for number, (mine, theirs) in enumerate(zip(found, expected, strict=True), 1):
         for place, (one, other) in enumerate(zip(mine, theirs, strict=True), 1):
-            if not _same(one, other):
+            if not same(one, other):
                 yield f"row {number}, column {place}: {one!r}, expected {other!r}"
 
 
-def _same(one: str | None, other: str | None) -> bool:
+def same(one: str | None, other: str | None) -> bool:
+    """Return whether two values are equal, numbers but for the last digits of a double."""
     if one == other or one is None or other is None:
         return one == other
     with suppress(ValueError):
-        return math.isclose(float(one), float(other), rel_tol=CLOSE, abs_tol=CLOSE)
+        return math.isclose(float(one), float(other), rel_tol=CLOSE)
     return False
 
 
-def compiled(dialect: str) -> dict[str, tuple[str, Rows]]:
-    """Give the SELECTs of compiled models, with what Python predicts; none for a dialect that is not known."""
+def compiled(dialect: str) -> dict[str, Compiled | str]:
+    """Give the SELECTs of compiled models, with what Python predicts, or why a model is not compiled."""
     import pandas as pd
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LinearRegression
@@ -128,10 +141,13 @@ def compiled(dialect: str) -> dict[str, tuple[str, Rows]]:
         "compiled tree": DecisionTreeRegressor(random_state=0).fit(frame, outcomes),
         "compiled linear model": make_pipeline(SimpleImputer(), LinearRegression()).fit(frame, outcomes),
     }
-    found: dict[str, tuple[str, Rows]] = {}
+    found: dict[str, Compiled | str] = {}
     for name, model in models.items():
-        with suppress(CompileError):
+        try:
             select = to_sql(model, "conformance_rows", dialect, keep=["id"])
-            rows = [[str(row["id"]), repr(float(value))] for row, value in zip(ROWS, model.predict(frame), strict=True)]
-            found[name] = (f"select id, prediction from ({select}) as predicted order by id", rows)  # noqa: S608 - our own
+        except CompileError as error:
+            found[name] = str(error)
+            continue
+        rows = [[str(row["id"]), repr(float(value))] for row, value in zip(ROWS, model.predict(frame), strict=True)]
+        found[name] = (f"select id, prediction from ({select}) as predicted order by id", rows)  # noqa: S608 - our own
     return found

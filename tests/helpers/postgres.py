@@ -37,7 +37,8 @@ def binaries() -> Path | None:
     known = shutil.which("initdb")
     if known:
         return Path(known).parent
-    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+    releases = (each for each in Path("/usr/lib/postgresql").glob("*/bin") if each.parent.name.isdigit())
+    return max(releases, default=None, key=lambda path: int(path.parent.name))
 
 
 class Postgres:

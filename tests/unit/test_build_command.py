@@ -32,15 +32,27 @@ def test_what_is_selected_is_cut_with_what_follows_a_training() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables"),
+    ("arguments", "parsed"),
     [
         (["--threads", "2"], []),
         (["--vars", "a: b=c", "--threads", "2"], ["--vars", "a: b=c"]),
         (["--threads", "2", "--vars={a: 1}", "-x"], ["--vars={a: 1}"]),
+        (["--vars", "a: 1", "-x", "--vars=a: 2"], ["--vars", "a: 1", "--vars=a: 2"]),
+        (["--no-partial-parse", "--threads", "2", "--warn-error"], ["--no-partial-parse", "--warn-error"]),
+        (["--warn-error-options", "{error: all}", "--no-version-check", "-x"],
+         ["--warn-error-options", "{error: all}", "--no-version-check"]),
     ],
+)  # fmt: skip
+def test_a_parse_gets_what_decides_what_it_finds(arguments: list[str], parsed: list[str]) -> None:
+    assert Selection.of(arguments).of_a_parse == parsed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refreshes"),
+    [(["--full-refresh"], True), (["-xf"], True), (["-x", "--fail-fast"], False), (["-s", "f", "-x"], False)],
 )
-def test_a_parse_gets_the_variables_and_nothing_else(arguments: list[str], variables: list[str]) -> None:
-    assert Selection.of(arguments).variables == variables
+def test_a_full_refresh_is_parsed_as_one(arguments: list[str], refreshes: bool) -> None:
+    assert Selection.of(arguments).refreshes == refreshes
 
 
 @pytest.mark.parametrize("arguments", [["--selector", "x"], ["--selector=x"]])

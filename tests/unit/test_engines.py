@@ -17,8 +17,8 @@ from mlbridge.errors import SetupError
 
 
 def test_each_file_of_an_engine_is_a_row_of_the_table() -> None:
-    others = {"__init__", "adapters", "copy_checks", "engine", "reader", "records", "rights", "warehouse"}
-    others |= {"session", "server_session", "spark_connect", "spark_session"}
+    others = {"__init__", "adapters", "engine", "reader", "records", "rights", "warehouse"}
+    others |= {"session", "server_copy", "server_session", "spark_connect", "spark_session"}
     files = {path.stem for path in Path(engine.__file__).parent.glob("*.py")} - others
     assert files == set(ENGINES)
 

@@ -86,6 +86,35 @@ def test_single_clauses(sql: str, expected: set[tuple[str, str, str]]) -> None:
     assert edges(sql) == {(*each, "certain") for each in expected}
 
 
+BRANCHES = """
+select amount from (select null as entry, amount from sales union all select id, id from shops) as both_of_them where {}
+"""
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "redshift"])
+@pytest.mark.parametrize(
+    ("condition", "is_read"),
+    [
+        ("entry is not null", False),
+        ("(not (entry is null))", False),
+        ("not (not (entry is not null))", False),
+        ("entry is null", True),
+        ("not entry is not null", True),
+        ("not (entry is not null)", True),
+        ("not (not entry is null)", True),
+    ],
+)
+def test_a_branch_is_left_out_only_where_its_null_contradicts(condition: str, is_read: bool, dialect: str) -> None:
+    branch = ("amount", "sales.amount", COPIED, "certain")
+    assert (branch in edges(BRANCHES.format(condition), dialect=dialect)) == is_read
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
+def test_a_percentile_is_of_what_it_is_ordered_by(dialect: str) -> None:
+    sql = "select percentile_cont(0.5) within group (order by amount) as x from sales"
+    assert edges(sql, dialect=dialect) == {("x", "sales.amount", AGGREGATED, "certain")}
+
+
 def test_long_conditions_and_sums_are_read() -> None:
     many = range(2_000)
     sql = f"select {' + '.join('amount' for _ in many)} as x from sales where {' and '.join(f'id > {n}' for n in many)}"

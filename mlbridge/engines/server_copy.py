@@ -1,18 +1,41 @@
-"""What a server may have and a copy of its rows on this machine cannot: said with the column and the way out."""
+"""The copy of a server's rows on this machine; what it cannot have is said with the column and the way out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from sqlglot import exp
 
+from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session
 from mlbridge.engines.duckdb import NAME as PYTHON_DIALECT
 from mlbridge.engines.reader import ReadError
 from mlbridge.typing import Row
 
+BATCH_ROWS = 100_000
 # The first and the last moment of the calendar in which rows travel.
 MOMENTS = ("0001-01-01", "9999-12-31 23:59:59.999999")
 OF_TIME = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ)
+
+
+@contextmanager
+def copied(
+    relation: Relation, types: Mapping[str, str], table: exp.Expr, ask: Callable[[exp.Query], Row]
+) -> Iterator[tuple[Session, Relation]]:
+    """Hold the rows of a relation in a database of their own for as long as they are worked with.
+
+    `types` are those of its columns; `ask` gives the one row of a query that reads `table`, which stands for it on the
+    server. Raises ReadError for names and moments that the copy cannot have.
+    """
+    check_case(types)
+    with ExitStack() as stack:
+        try:
+            copy = stack.enter_context(PYTHON_ENGINE.copied(relation.to_arrow_reader(BATCH_ROWS), types))
+        except PYTHON_ENGINE.error:
+            beyond = moments_beyond(types, table)
+            check_moments({} if beyond is None else ask(beyond))
+            raise
+        yield copy
 
 
 def check_case(names: Iterable[str]) -> None:
