@@ -22,37 +22,37 @@ from mlbridge.spec.reading import read_spec
 from mlbridge.spec.specification import Spec
 
 FEATURES = "model.flights.late_arrival_features"
-LAST = "flights.origin,\n        flights.destination,\n        flights.route,"
+LAST = "observed.origin,\n        observed.destination,\n        observed.route,"
 # Planted features by name, with the column of the source that each comes from.
 PLANTED = {
-    "departure_delay": ("flights.departure_delay", "dep_delay"),
-    "left_late": ("(flights.departed_at > flights.scheduled_departure_at)::int", "dep_delay"),
-    "arrives_at": ("hour(flights.arrived_at)", "arr_delay"),
-    "copy_of_target": ("flights.arrival_delay + 1", "arr_delay"),
-    "carrier_delay": ("avg(flights.departure_delay) over (partition by flights.carrier)", "dep_delay"),
-    "route_late": ("(select avg(o.is_late::int) from stg as o where o.route = flights.route)", "arr_delay"),
+    "departure_delay": ("observed.departure_delay", "dep_delay"),
+    "left_late": ("(observed.departed_at > observed.scheduled_departure_at)::int", "dep_delay"),
+    "arrives_at": ("hour(observed.arrived_at)", "arr_delay"),
+    "copy_of_target": ("observed.arrival_delay + 1", "arr_delay"),
+    "carrier_delay": ("avg(observed.departure_delay) over (partition by observed.carrier)", "dep_delay"),
+    "route_late": ("(select avg(o.is_late::int) from stg as o where o.route = observed.route)", "arr_delay"),
     "ends_late": (
-        "sum(flights.arrival_delay) over (partition by flights.carrier order by flights.predicted_at)",
+        "sum(observed.arrival_delay) over (partition by observed.carrier order by observed.predicted_at)",
         "arr_delay",
     ),
     "dep_time": ("stg.departed_hhmm // 100", "dep_time"),
     "arr_time": ("stg.arrived_hhmm", "arr_time"),
     "air_time": ("stg.air_time", "air_time"),
-    "carrier_air_time": ("max(stg.air_time) over (partition by flights.carrier, flights.destination)", "air_time"),
+    "carrier_air_time": ("max(stg.air_time) over (partition by observed.carrier, observed.destination)", "air_time"),
     "raw_delay": ("raw_flights.dep_delay", "dep_delay"),
     "cancelled": ("stg.status = 'cancelled'", "dep_time"),
 }
 HONEST = {
-    "days_before": "avg(flights.arrival_delay) over (partition by flights.carrier order by flights.arrived_at "
+    "days_before": "avg(observed.arrival_delay) over (partition by observed.carrier order by observed.arrived_at "
     "range between interval 9 day preceding and interval 2 day preceding)",
     "scheduled_hour": "hour(stg.scheduled_arrival_at)",
-    "landed_before": "(select avg(o.arrival_delay) from stg as o where o.route = flights.route "
-    "and o.arrived_at <= flights.predicted_at)",
+    "landed_before": "(select avg(o.arrival_delay) from stg as o where o.route = observed.route "
+    "and o.arrived_at <= observed.predicted_at)",
 }
-JOINED = "left join planes on flights.tail_number = planes.tail_number"
+JOINED = "left join planes on observed.tail_number = planes.tail_number"
 MORE_JOINS = """
-    left join stg on flights.flight_id = stg.flight_id
-    left join raw_flights on flights.flight_name = raw_flights.carrier || '-' || raw_flights.flight"""
+    left join stg on observed.flight_id = stg.flight_id
+    left join raw_flights on observed.flight_name = raw_flights.carrier || '-' || raw_flights.flight"""
 MORE_TABLES = """
 stg as (
     select *, origin || '-' || destination as route, arrival_delay >= 15 as is_late from "flights"."main"."stg_flights"
