@@ -33,9 +33,13 @@ from (
         {{ mlbridge.window_start(size, 'predictions.time') }} as window_start,
         case when {{ mlbridge.is_new('predictions', 'versions') }} then 1 else 0 end as is_new,
         case when facts.{{ mlbridge.quoted(spec.time) }} is not null then 1 else 0 end as is_there,
-        -- older than every row that the split still holds; without rows in the split, every one
+        -- older than every row that the split still holds; without rows in the split, every one. Joined, the oldest would be
+        -- looked for again for each row by an engine that expects few of them.
         case
-            when facts.{{ mlbridge.quoted(spec.time) }} is null and predictions.time >= oldest.moment then 0
+            when
+                facts.{{ mlbridge.quoted(spec.time) }} is null
+                and predictions.time >= (select min({{ time }}) from {{ mlbridge.rows_of(split) }} as facts)
+                then 0
             when facts.{{ mlbridge.quoted(spec.time) }} is null then 1
             else 0
         end as is_left,
@@ -47,7 +51,6 @@ from (
         on predictions.version = versions.version and versions.model = {{ mlbridge.text(name) }}
     left join {{ mlbridge.rows_of(split) }} as facts
         on {{ mlbridge.same_row('predictions', 'facts', spec) }}
-    cross join (select min({{ time }}) as moment from {{ mlbridge.rows_of(split) }} as facts) as oldest
     where
         predictions.target = {{ mlbridge.text(spec.target) }}
         and predictions.prediction is not null
