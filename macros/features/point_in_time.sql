@@ -58,7 +58,7 @@
   {%- set order, columns = ['ml_happened_at'] + (['ml_known_at'] if known_at else []), [] -%}
   {%- for column in view.outputs.values() -%}{%- do columns.append(mlbridge.quoted(column)) -%}{%- endfor -%}
   {%- set entity = keys | join(', ') -%}
-  {%- set from = mlbridge.after(known_at or time, view.embargo) if view.embargo else known_at or time -%}
+  {%- set from = mlbridge.shifted(known_at or time, view.embargo) if view.embargo else known_at or time -%}
   {{ name }}_rows as (
     select
       {%- for column in view.entity %}
@@ -104,13 +104,7 @@
 
 {% macro known_until(view) %}
   {%- set ends = [] -%}
-  {%- if view.max_staleness -%}{%- do ends.append(mlbridge.after('ml_known_at', view.max_staleness)) -%}{%- endif -%}
-  {%- if view.look_back -%}{%- do ends.append(mlbridge.after('ml_happened_at', view.look_back)) -%}{%- endif -%}
+  {%- if view.max_staleness -%}{%- do ends.append(mlbridge.shifted('ml_known_at', view.max_staleness)) -%}{%- endif -%}
+  {%- if view.look_back -%}{%- do ends.append(mlbridge.shifted('ml_happened_at', view.look_back)) -%}{%- endif -%}
   {{ return(ends[0] if ends | length == 1 else 'least(' ~ ends | join(', ') ~ ')') }}
-{% endmacro %}
-
-{% macro after(moment, duration) %}
-  {#- A moment, some minutes, hours, days or weeks later. -#}
-  {%- set parts = duration.split(' ') -%}
-  {{ return(mlbridge.later(parts[1].rstrip('s'), parts[0], moment)) }}
 {% endmacro %}

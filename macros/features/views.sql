@@ -126,9 +126,8 @@
   {%- endfor -%}
   {%- set taken = there | map('lower') | list -%}
   {%- for view in views -%}
-    {%- for name in view.entity.values() -%}
-      {{ mlbridge.has_column(model.name, 'point_in_time: the entity of views[' ~ loop.index0 ~ '] in the spine', name, there) }}
-    {%- endfor -%}
+    {%- set keys = 'point_in_time: the entity of views[' ~ loop.index0 ~ '] in the spine' -%}
+    {%- for name in view.entity.values() -%}{{ mlbridge.has_column(model.name, keys, name, there) }}{%- endfor -%}
     {%- for name in view.outputs.values() -%}
       {%- if name | lower in taken -%}
         {{ mlbridge.refuse(model.name, "point_in_time: two columns would be called '" ~ name ~ "'. Give the view "

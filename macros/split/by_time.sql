@@ -44,7 +44,5 @@
 {% endmacro %}
 
 {% macro known_by(time, label_time, cutoff, gap) %}
-  {%- set parts = gap.split(' ') -%}
-  {%- set unit = parts[-1].rstrip('s') -%}
-  {{ label_time }} <= {{ cutoff }} and {{ time }} < {{ mlbridge.later(unit, '-' ~ parts[0] if parts[0] | int else '0', cutoff) }}
+  {{ label_time }} <= {{ cutoff }} and {{ time }} < {{ mlbridge.shifted(cutoff, gap, backwards=true) }}
 {%- endmacro %}

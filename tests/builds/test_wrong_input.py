@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from dbt_host import Host, small_host
+from hosts import BY_MOMENT as SPEC
 from hosts import PREDICTIONS, TRAINING
 from warm import Warm
 
-SPEC: dict[str, Any] = {
-    "task": "classification",
-    "target": "y",
-    "entity": "id",
-    "time": "moment",
-    "candidates": ["logistic_regression"],
-    "metric": "roc_auc",
-}
 COLUMNS = {
     "id": "'k' || i",
     "moment": "timestamp '2024-01-01' + to_hours(i)",

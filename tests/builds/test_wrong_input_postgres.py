@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from dbt_host import Host, small_host
+from hosts import BY_MOMENT as SPEC
 from portable import PREDICTIONS, TRAINING
 from postgres import Postgres
 from warm import Warm
@@ -14,14 +15,6 @@ from warm import Warm
 from mlbridge.commands.train import Answer, train
 from mlbridge.project.project import Project
 
-SPEC: dict[str, Any] = {
-    "task": "classification",
-    "target": "y",
-    "entity": "id",
-    "time": "moment",
-    "candidates": ["logistic_regression"],
-    "metric": "roc_auc",
-}
 MOMENT = "timestamp '2024-01-01' + i * interval '1 hour'"
 COLUMNS = {
     "id": "'k' || i",

@@ -225,7 +225,11 @@ META = {"entity": ["airport", "gate"], "time": "seen"}
             META,
             "late_features: `mlbridge.point_in_time.views[0].entity.city`: unknown key. Allowed: 'airport', 'gate'.",
         ),
-        ([{"columns": ["wind"], "entity": {"gate": "door"}}], META, "names the column 'door', which is not there"),
+        (
+            [{"columns": ["sky"]}, {"columns": ["wind"], "entity": {"airport": "field"}}],
+            META,
+            "point_in_time: the entity of views[1] in the spine names the column 'field', which is not there",
+        ),
         ([{"columns": ["wind"]}] * 2, META, "two columns would be called 'wind'"),
         (
             [{"columns": ["wind"], "prefix": "ML_"}],

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from dbt_host import Host, small_host
 
 from mlbridge.grafting.own_files import PREDICTIONS, TRAINING
 
-__all__ = ["PREDICTIONS", "TRAINING", "two_models"]
+__all__ = ["BY_MOMENT", "PREDICTIONS", "TRAINING", "two_models"]
+
+# The spec of a small model of two classes over `id`, `moment` and `y`.
+BY_MOMENT: dict[str, Any] = {
+    "task": "classification",
+    "target": "y",
+    "entity": "id",
+    "time": "moment",
+    "candidates": ["logistic_regression"],
+    "metric": "roc_auc",
+}
 
 OWN_TREE = """import mlbridge
 from sklearn.tree import {tree}
