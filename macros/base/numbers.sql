@@ -33,6 +33,22 @@
   {{ return('case ' ~ index ~ ' ' ~ whens | join(' ') ~ ' else ' ~ default ~ ' end') }}
 {% endmacro %}
 
+{% macro up_to(value, limits, results, otherwise) %}
+  {#-
+    The result of the first of the ascending `limits` that a value does not exceed, all of them as SQL. Many limits are halved
+    first, so that a row is compared with a few of them only. The value is not NULL.
+  -#}
+  {%- if limits | length > 8 -%}
+    {%- set middle = limits | length // 2 -%}
+    {{ return('case when ' ~ value ~ ' <= ' ~ limits[middle - 1] ~ ' then '
+      ~ mlbridge.up_to(value, limits[:middle - 1], results[:middle - 1], results[middle - 1]) ~ ' else '
+      ~ mlbridge.up_to(value, limits[middle:], results[middle:], otherwise) ~ ' end') }}
+  {%- endif -%}
+  {%- set whens = [] -%}
+  {%- for limit in limits -%}{%- do whens.append('when ' ~ value ~ ' <= ' ~ limit ~ ' then ' ~ results[loop.index0]) -%}{%- endfor -%}
+  {{ return('case ' ~ whens | join(' ') ~ ' else ' ~ otherwise ~ ' end' if whens else otherwise) }}
+{% endmacro %}
+
 {% macro numbers(count) %}
   {#- A relation of one column `item_no`, 0 to count - 1. -#}
   {%- set rows = [] -%}

@@ -106,6 +106,24 @@
   {{ return("'[' || " ~ items | join(" || ',' || ") ~ " || ']'") }}
 {% endmacro %}
 
+{% macro default__lookup(index, values) %}
+  {%- set cases = {} -%}
+  {%- for value in values -%}{%- do cases.update({loop.index0: value}) -%}{%- endfor -%}
+  {{ return(mlbridge.pick('(' ~ index ~ ')', cases)) }}
+{% endmacro %}
+
+{% macro default__by_item(relation, kept, columns, count) %}
+  {#- A cross join, which an engine streams, so that memory does not grow with the rows. -#}
+  select
+    {{ mlbridge.columns_of('item_source', kept) | join(', ') }},
+    items.item_no
+    {%- for name, column in columns.items() %},
+    cast({{ mlbridge.pick('items.item_no', column.cases) }} as {{ column.type }}) as {{ name }}
+    {%- endfor %}
+  from {{ relation }} as item_source
+  cross join {{ mlbridge.numbers(count) }} as items
+{%- endmacro %}
+
 {% macro default__type_double() %}{{ return('double precision') }}{% endmacro %}
 
 {% macro default__begin_transaction(written) %}{% endmacro %}

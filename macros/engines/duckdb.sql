@@ -45,6 +45,8 @@ def materialize(answer, session): pass
 
 {% macro duckdb__can_unfold(text) %}{{ return('json_valid(' ~ text ~ ')') }}{% endmacro %}
 
+{% macro duckdb__lookup(index, values) %}{{ return('[' ~ values | join(', ') ~ '][' ~ index ~ ' + 1]') }}{% endmacro %}
+
 {% macro duckdb__type_bytes() %}{{ return('blob') }}{% endmacro %}
 
 {% macro duckdb__json_array(texts) %}

@@ -239,6 +239,19 @@
   {{ return(adapter.dispatch('answering_refusals', 'mlbridge')()) }}
 {% endmacro %}
 
+{% macro lookup(index, values) %}
+  {#- The one of `values`, literals of numbers, at an index from 0; NULL for an index outside of them. -#}
+  {{ return(adapter.dispatch('lookup', 'mlbridge')(index, values)) }}
+{% endmacro %}
+
+{% macro by_item(relation, kept, columns, count) %}
+  {#-
+    A SELECT with a row for each row of `relation` and item, 0 to `count` - 1: the columns `kept`, `item_no`, and `columns`, which
+    maps a name to its `type` and its `cases`: SQL over the relation's columns, by the number of the item. Without one it is NULL.
+  -#}
+  {{ return(adapter.dispatch('by_item', 'mlbridge')(relation, kept, columns, count)) }}
+{% endmacro %}
+
 {% macro as_of_join(known, spine_keys, keys, at) %}
   {#-
     How the rows of the CTE `spine` get the newest row of the CTE `known` with equal `keys` whose `ml_known_from` is not after the

@@ -120,6 +120,26 @@
   {{ return(['set jit = off', 'set enable_nestloop = off']) }}
 {% endmacro %}
 
+{% macro postgres__by_item(relation, kept, columns, count) %}
+  {#-
+    Arrays that are unfolded side by side: each expression is computed once for a row, where a CASE by the number of the item would
+    be entered for each item, and VALUES prepared anew for each row. Without `offset 0` the server would put what the relation
+    computes into the place of its names, again for each of them.
+  -#}
+  {%- set unfolded = ['unnest(cast(array[' ~ range(count) | join(', ') ~ '] as int[])) as item_no'] -%}
+  {%- for name, column in columns.items() -%}
+    {%- set items = [] -%}
+    {%- for item_no in range(count) -%}{%- do items.append(column.cases.get(item_no, 'null')) -%}{%- endfor -%}
+    {%- do unfolded.append('unnest(cast(array[' ~ items | join(', ') ~ '] as ' ~ column.type ~ '[])) as ' ~ name) -%}
+  {%- endfor -%}
+  select {{ (mlbridge.columns_of('item_source', kept) + unfolded) | join(',\n    ') }}
+  from (select * from {{ relation }} offset 0) as item_source
+{%- endmacro %}
+
+{% macro postgres__lookup(index, values) %}
+  {{ return('(cast(array[' ~ values | join(', ') ~ '] as ' ~ mlbridge.type_double() ~ '[]))[' ~ index ~ ' + 1]') }}
+{% endmacro %}
+
 {% macro postgres__type_bytes() %}{{ return('bytea') }}{% endmacro %}
 
 {% macro postgres__unquoted_role(written) %}{{ return(written | lower) }}{% endmacro %}

@@ -46,3 +46,7 @@
 {% macro redshift__session_settings() %}{{ return([]) }}{% endmacro %}
 
 {% macro redshift__type_bytes() %}{{ return('varbyte') }}{% endmacro %}
+
+{% macro redshift__by_item(relation, kept, columns, count) %}{{ return(mlbridge.default__by_item(relation, kept, columns, count)) }}{% endmacro %}
+
+{% macro redshift__lookup(index, values) %}{{ return(mlbridge.default__lookup(index, values)) }}{% endmacro %}

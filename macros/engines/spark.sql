@@ -26,6 +26,8 @@
 
 {% macro spark__json_array(texts) %}{{ return('to_json(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
 
+{% macro spark__lookup(index, values) %}{{ return('get(array(' ~ values | join(', ') ~ '), ' ~ index ~ ')') }}{% endmacro %}
+
 {% macro spark__type_double() %}{{ return('double') }}{% endmacro %}
 
 {% macro spark__text_literal(value) %}

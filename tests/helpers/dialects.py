@@ -24,7 +24,7 @@ EVERYWHERE = {
 FUNCTIONS = {
     "postgres": {
         "acldefault", "aclexplode", "date_trunc", "extract", "has_schema_privilege", "has_table_privilege",
-        "jsonb_to_recordset", "lower", "regexp_replace", "string_agg", "to_json",
+        "jsonb_to_recordset", "lower", "regexp_replace", "string_agg", "to_json", "unnest",
     },
     "snowflake": {
         "array_construct", "check_json", "date_part", "date_trunc", "dateadd", "flatten", "get", "listagg",
@@ -36,7 +36,7 @@ FUNCTIONS = {
     },
     "spark": {
         "add_months", "array", "array_join", "assert_true", "collect_list", "conv", "date", "date_add", "date_trunc",
-        "explode", "from_json", "get_json_object", "nvl2", "sort_array", "to_json", "to_timestamp", "to_unix_timestamp",
+        "explode", "from_json", "get", "get_json_object", "nvl2", "sort_array", "to_json", "to_timestamp", "to_unix_timestamp",
         "unix_micros",
     },
     "redshift": {

@@ -12,10 +12,9 @@
     {%- do whens.append('when ' ~ value ~ ' < ' ~ mlbridge.number(bins[0].lower) ~ ' then -2') -%}
   {%- endif -%}
   {%- set bounded = bins | rejectattr('upper', 'none') | list -%}
-  {%- for upper in mlbridge.number_literals(bounded | map(attribute='upper')) -%}
-    {%- do whens.append('when ' ~ value ~ ' <= ' ~ upper ~ ' then ' ~ bounded[loop.index0].bin) -%}
-  {%- endfor -%}
-  {{ return('case ' ~ whens | join(' ') ~ ' else ' ~ (bins[-1].bin + 1) ~ ' end') }}
+  {%- set uppers = mlbridge.number_literals(bounded | map(attribute='upper')) -%}
+  {%- set bin = mlbridge.up_to(value, uppers, bounded | map(attribute='bin') | list, bins[-1].bin + 1) -%}
+  {{ return('case ' ~ whens | join(' ') ~ ' else ' ~ bin ~ ' end') }}
 {% endmacro %}
 
 {% macro category_bin(value, found, bins, most) %}
@@ -57,17 +56,19 @@
 {% endmacro %}
 
 {% macro rank_of_bin(bin, bins) %}
-  {#- The mid-rank of a bin among the training values, 0 to 1: the share below it and half its own share. -#}
+  {#-
+    The mid-rank of a bin among the training values, 0 to 1: the share below it and half its own share. 0 below the least
+    value of training (-2), 1 above its greatest, NULL for NULL (-1).
+  -#}
   {%- set known = bins | sum(attribute='rows') -%}
   {%- if not known -%}{{ return('null') }}{%- endif -%}
-  {%- set below, ranks = namespace(rows=0), [] -%}
+  {%- set below, by_bin, ranks = namespace(rows=0), {-2: 0, bins[-1].bin + 1: 1}, [] -%}
   {%- for each in bins -%}
-    {%- do ranks.append((below.rows + each.rows / 2) / known) -%}
+    {%- do by_bin.update({each.bin: (below.rows + each.rows / 2) / known}) -%}
     {%- set below.rows = below.rows + each.rows -%}
   {%- endfor -%}
-  {%- set cases = {-2: '0e0', bins[-1].bin + 1: '1e0'} -%}
-  {%- for rank in mlbridge.number_literals(ranks) -%}{%- do cases.update({bins[loop.index0].bin: rank}) -%}{%- endfor -%}
-  {{ return(mlbridge.pick(bin, cases)) }}
+  {%- for each in range(-2, bins[-1].bin + 2) -%}{%- do ranks.append(by_bin.get(each)) -%}{%- endfor -%}
+  {{ return(mlbridge.lookup(bin ~ ' + 2', mlbridge.number_literals(ranks))) }}
 {% endmacro %}
 
 {% macro step_bin(score, predicted, steps) %}
@@ -75,11 +76,10 @@
     One number for the calibration step of a class's score and whether the class was predicted; `int_ml_estimation_bins`
     splits it again.
   -#}
-  {%- set whens = [] -%}
-  {%- for each in steps if each.upper is not none -%}
-    {%- do whens.append('when ' ~ score ~ ' <= ' ~ mlbridge.number(each.upper) ~ ' then ' ~ 2 * each.step) -%}
-  {%- endfor -%}
-  {%- set step = 'case ' ~ whens | join(' ') ~ ' else ' ~ 2 * steps[-1].step ~ ' end' if whens else 2 * steps[-1].step -%}
+  {%- set bounded = steps | rejectattr('upper', 'none') | list -%}
+  {%- set numbers = [] -%}
+  {%- for each in bounded -%}{%- do numbers.append(2 * each.step) -%}{%- endfor -%}
+  {%- set step = mlbridge.up_to(score, mlbridge.number_literals(bounded | map(attribute='upper')), numbers, 2 * steps[-1].step) -%}
   {{ return('case when ' ~ score ~ ' is null then -1 else ' ~ steps[0].class_no * 1000 ~ ' + ' ~ step ~ ' + case when '
     ~ predicted ~ ' then 1 else 0 end end') }}
 {% endmacro %}

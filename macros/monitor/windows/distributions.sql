@@ -3,15 +3,16 @@
 {% macro count_bins(source, documents, entries, most=none) %}
   {#-
     `source` selects `window_start`, `value_<k>` of each feature, and the columns that `entries` name. Categories from bin
-    `most` on count as one bin (default `folded`). Each row is cross joined with the numbers of the entries, which an
-    engine streams, so that memory does not grow with the rows.
+    `most` on count as one bin (default `folded`).
   -#}
-  {%- set cases = {'feature': {}, 'slice': {}, 'bin': {}, 'value': {}, 'overshoot': {}, 'companion': {}} -%}
+  {%- set number = mlbridge.type_double() -%}
+  {%- set types = {'slice': dbt.type_string(), 'bin': dbt.type_int(), 'value': number, 'overshoot': number, 'companion': number} -%}
+  {%- set features, columns = {}, {} -%}
+  {%- for name, type in types.items() -%}{%- do columns.update({name: {'type': type, 'cases': {}}}) -%}{%- endfor -%}
   {%- for entry in entries -%}
     {%- set item_no = loop.index0 -%}
-    {%- for key, value in entry.items() if value is not none -%}
-      {%- do cases[key].update({item_no: mlbridge.text(value) if key == 'feature' else value}) -%}
-    {%- endfor -%}
+    {%- do features.update({item_no: mlbridge.text(entry.feature)}) -%}
+    {%- for name in types if entry.get(name) is not none -%}{%- do columns[name].cases.update({item_no: entry[name]}) -%}{%- endfor -%}
   {%- endfor -%}
   with source as (
     {{ source }}
@@ -25,18 +26,13 @@
     {{ mlbridge.bins_of_features(documents, mlbridge.folded() if most is none else most) }}
   ),
 
-  entries as (
-    select
-      binned.window_start,
-      items.item_no,
-      {{ mlbridge.pick('items.item_no', cases.slice) }} as slice,
-      {{ mlbridge.pick('items.item_no', cases.bin) }} as bin,
-      cast({{ mlbridge.pick('items.item_no', cases.value) }} as {{ mlbridge.type_double() }}) as value,
-      cast({{ mlbridge.pick('items.item_no', cases.overshoot) }} as {{ mlbridge.type_double() }}) as overshoot,
-      cast({{ mlbridge.pick('items.item_no', cases.companion) }} as {{ mlbridge.type_double() }}) as companion,
-      cast({{ mlbridge.outcome_of(documents) }} as {{ mlbridge.type_double() }}) as outcome
+  outcomes as (
+    select binned.*, cast({{ mlbridge.outcome_of(documents) }} as {{ number }}) as outcome
     from binned
-    cross join {{ mlbridge.numbers(entries | length) }} as items
+  ),
+
+  entries as (
+    {{ mlbridge.by_item('outcomes', ['window_start', 'outcome'], columns, entries | length) }}
   ),
 
   counted as (
@@ -59,8 +55,8 @@
 
   select
     window_start,
-    {{ mlbridge.pick('item_no', cases.feature) }} as feature,
-    coalesce(cast(slice as {{ dbt.type_string() }}), 'all') as slice,
+    {{ mlbridge.pick('item_no', features) }} as feature,
+    coalesce(slice, 'all') as slice,
     bin, n, value_sum, overshoot, companions, companion_sum, companion_square, outcomes, outcome_sum
   from counted
 {% endmacro %}
