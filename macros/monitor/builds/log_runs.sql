@@ -7,7 +7,7 @@
   {%- set table = mlbridge.own_relation('ml_runs') if mlbridge.is_running() else none -%}
   {%- if table is not none and table.is_table -%}
     {%- set lineage, tests = mlbridge.lineage(), mlbridge.tests_by_node(results) -%}
-    {%- set columns = run_query('select * from ' ~ table ~ ' where 1 = 0').column_names | map('lower') | list -%}
+    {%- set columns = mlbridge.names_in(table) | map('lower') | list -%}
     {%- set rows = [] -%}
     {%- for result in results if result.node.unique_id in lineage -%}
       {%- set id = result.node.unique_id -%}
