@@ -8,6 +8,14 @@
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}
 
+{% macro names_in(relation) %}
+  {#-
+    The names of a relation's columns, by a query that gives no row: dbt builds the names of all macros anew for each question that an
+    adapter answers by a macro, such as `get_columns_in_relation`.
+  -#}
+  {{ return(run_query('select * from ' ~ relation ~ ' where 1 = 0').column_names | list) }}
+{% endmacro %}
+
 {% macro rows_of(relation) %}
   {#- A relation that takes an alias in a FROM. With `--empty` dbt puts a subquery in its place, which has an alias on some engines. -#}
   {{ return('(select * from ' ~ relation ~ ')' if flags.EMPTY else relation) }}

@@ -12,6 +12,8 @@
 
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 
+{% macro default__inserts_by_contract() %}{{ return(false) }}{% endmacro %}
+
 {% macro default__column_names(relations) %}
   {%- set found = [] -%}
   {%- for each in relations -%}{%- do found.append(adapter.get_columns_in_relation(each) | map(attribute='name') | list) -%}{%- endfor -%}

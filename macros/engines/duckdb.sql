@@ -7,6 +7,8 @@
   {{ return(mlbridge.columns_in_catalog(relations | map(attribute='identifier') | map('lower'), 'lower(table_name)', relations)) }}
 {% endmacro %}
 
+{% macro duckdb__inserts_by_contract() %}{{ return(config.get('materialized') == 'table') }}{% endmacro %}
+
 {% macro duckdb__publication(tables, facts) %}
   {#-
     Python, because SQL can neither set the mode of a file nor make or remove a folder. What goes wrong in it is left in a variable of the

@@ -27,7 +27,8 @@
 {{ mlbridge.answering_refusals() }}
     {%- endif %}
   {%- endcall -%}
-  {%- if language == 'python' -%}{%- do mlbridge.refuse_as_answered(arrived) -%}{%- endif -%}
+  {%- set names = mlbridge.names_in(arrived) -%}
+  {%- if language == 'python' -%}{%- do mlbridge.refuse_as_answered(arrived, names) -%}{%- endif -%}
   {%- set rows = run_query('select count(*) from ' ~ arrived).columns[0].values()[0] | int -%}
 
   {%- do mlbridge.begin_transaction(existing) -%}
@@ -35,10 +36,14 @@
   {%- if existing is none -%}
     {% do adapter.rename_relation(arrived, target) %}
   {%- else -%}
-    {%- do process_schema_changes('append_new_columns', arrived, existing) -%}
-    {%- set names = mlbridge.column_list(arrived) -%}
+    {%- if names | reject('in', mlbridge.names_in(existing)) | list -%}
+      {%- do process_schema_changes('append_new_columns', arrived, existing) -%}
+    {%- endif -%}
+    {%- set quoted = [] -%}
+    {%- for name in names -%}{%- do quoted.append(mlbridge.quoted(name)) -%}{%- endfor -%}
+    {%- set columns = quoted | join(', ') -%}
     {%- call statement('append', auto_begin=True) -%}
-      insert into {{ target }} ({{ names }}) select {{ mlbridge.all_at_once() if is_logbook }} {{ names }} from {{ arrived }}
+      insert into {{ target }} ({{ columns }}) select {{ mlbridge.all_at_once() if is_logbook }} {{ columns }} from {{ arrived }}
       {%- if is_logbook and language == 'sql' %}
       {#-
         A build at the same time may have taken the same answer in since these rows were read. This one sees what is committed: all of it
@@ -61,11 +66,3 @@
 
   {{ return({'relations': [target]}) }}
 {% endmaterialization %}
-
-{% macro column_list(relation) %}
-  {%- set names = [] -%}
-  {%- for column in adapter.get_columns_in_relation(relation) -%}
-    {%- do names.append(mlbridge.quoted(column.name)) -%}
-  {%- endfor -%}
-  {{ return(names | join(', ')) }}
-{% endmacro %}

@@ -29,7 +29,7 @@
   {#- The rows that lie in the inbox of a logbook and that it does not have yet; none where there is no inbox. -#}
   {%- set inbox = load_relation(mlbridge.inbox_of(logbook)) -%}
   {%- if inbox is none -%}{{ return(mlbridge.no_answers()) }}{%- endif -%}
-  {%- set there = adapter.get_columns_in_relation(inbox) | map(attribute='name') | map('lower') | list -%}
+  {%- set there = mlbridge.names_in(inbox) | map('lower') | list -%}
   {%- set chosen = [] -%}
   {%- for name, type in mlbridge.logbook_types().items() -%}
     {%- do chosen.append('cast(' ~ (name if name in there else 'null') ~ ' as ' ~ type ~ ') as ' ~ name) -%}
@@ -58,7 +58,7 @@ where not exists (select 1 from {{ logbook }} as taken_in where taken_in.invocat
     {%- set known = 'invocation_id in (select invocation_id from ' ~ logbook ~ ')' -%}
     {%- set deletion = mlbridge.deletion(inbox, known) or (mlbridge.emptying(inbox) if mlbridge.is_taken_in(inbox, known)) -%}
     {%- if deletion -%}{%- call statement('forget', auto_begin=True) -%} {{ deletion }} {%- endcall -%}{%- endif -%}
-    {%- set there = adapter.get_columns_in_relation(inbox) | map(attribute='name') | map('lower') | list -%}
+    {%- set there = mlbridge.names_in(inbox) | map('lower') | list -%}
     {%- for name, type in mlbridge.logbook_types().items() if name not in there -%}
       {%- call statement('widen', auto_begin=True) -%} alter table {{ inbox }} add column {{ name }} {{ type }} {%- endcall -%}
     {%- endfor -%}

@@ -61,7 +61,7 @@ where {{ '(' ~ prediction ~ ' is not null or ' ~ why ~ ' is not null)' if versio
 
 {% macro has_reasons(predictions) %}
   {#- Whether the table has `not_scored_because`; tables of an earlier mlbridge lack it. -#}
-  {{ return('not_scored_because' in adapter.get_columns_in_relation(predictions) | map(attribute='name') | map('lower')) }}
+  {{ return('not_scored_because' in mlbridge.names_in(predictions) | map('lower')) }}
 {% endmacro %}
 
 {% macro says_why(version) %}

@@ -27,7 +27,7 @@
 
 {% macro scoring_version(training, number) %}
   {#- A logbook that an earlier mlbridge began may not have all columns yet. -#}
-  {%- set there = adapter.get_columns_in_relation(training) | map(attribute='name') | map('lower') | list -%}
+  {%- set there = mlbridge.names_in(training) | map('lower') | list -%}
   {%- set columns = [] -%}
   {%- for name in ['spec', 'features', 'holdout_from', 'scoring_sql', 'scoring_sql_md5', 'scoring_sql_note'] -%}
     {%- do columns.append('cast(' ~ (name if name in there else 'null') ~ ' as ' ~ dbt.type_string() ~ ')') -%}

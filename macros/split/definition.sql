@@ -27,7 +27,7 @@
   {%- if wanted in parents and not flags.EMPTY -%}
     {%- set split, now = ref(wanted), mlbridge.split_definition(mlbridge.spec(name)) -%}
     {%- set way_out = 'Build it as well: `dbt build --select ' ~ wanted ~ '+`.' -%}
-    {%- if 'ml_split_definition' not in adapter.get_columns_in_relation(split) | map(attribute='name') | map('lower') -%}
+    {%- if 'ml_split_definition' not in mlbridge.names_in(split) | map('lower') -%}
       {{ mlbridge.refuse(model.name, wanted ~ ' does not say what it was made from: an earlier mlbridge built it. ' ~ way_out) }}
     {%- endif -%}
     {%- for row in run_query('select distinct ml_split_definition from ' ~ split).rows -%}

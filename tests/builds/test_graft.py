@@ -174,6 +174,17 @@ def test_the_published_tables_are_public_in_a_group_with_a_contract(shop: Host) 
         assert found["config"]["schema"] == "insight", name
 
 
+def test_what_is_inserted_into_a_table_has_the_types_of_its_contract(shop: Host) -> None:
+    """DuckDB would convert it, and no build compares the two there (`inserts_by_contract`)."""
+    nodes = [node(shop.manifest, name) for name in sorted(TABLES)]
+    tables = [each for each in nodes if each["config"]["materialized"] == "table"]
+    assert len(tables) >= 5
+    for each in tables:
+        sql = (shop.path / each["compiled_path"]).read_text()
+        columns = "select column_name, column_type from (describe {}) order by all"
+        assert shop.rows(columns.format(sql)) == shop.rows(columns.format(each["relation_name"])), each["name"]
+
+
 def test_grants_reach_the_published_tables_and_no_other(
     empty_shop: Host, warm: Warm, copied: Callable[[Host], Host]
 ) -> None:

@@ -186,6 +186,7 @@ class Rendering:
         self.packages = {package: self._macros(package) for package in templates()}
         # Engines ask in ways of their own, and some not by a query; tests/engines/test_column_names.py asks real ones.
         self.packages["mlbridge"]["column_names"] = self._column_names
+        self.packages["mlbridge"]["names_in"] = self._names_in
         self.names.update(self.packages["dbt"])
         self.names.update({name: SimpleNamespace(**macros) for name, macros in self.packages.items()})
 
@@ -261,6 +262,9 @@ class Rendering:
 
     def _column_names(self, relations: Sequence[Relation]) -> list[list[str]]:
         return [[column.name for column in self._columns(each)] for each in relations]
+
+    def _names_in(self, relation: Relation) -> list[str]:
+        return [column.name for column in self.names["adapter"].get_columns_in_relation(relation)]
 
     def _columns(self, relation: Relation) -> list[Column]:
         node = self.node(relation.identifier)

@@ -7,11 +7,12 @@
   {%- set table = mlbridge.own_relation('ml_runs') if mlbridge.is_running() else none -%}
   {%- if table is not none and table.is_table -%}
     {%- set lineage, tests = mlbridge.lineage(), mlbridge.tests_by_node(results) -%}
-    {%- set columns = run_query('select * from ' ~ table ~ ' where 1 = 0').column_names | map('lower') | list -%}
-    {%- set rows = [] -%}
-    {%- for result in results if result.node.unique_id in lineage -%}
+    {%- set columns = mlbridge.names_in(table) | map('lower') | list -%}
+    {%- set rows, ours = [], results | selectattr('node.unique_id', 'in', lineage) | list -%}
+    {%- set counted = mlbridge.rows_by_node(ours) -%}
+    {%- for result in ours -%}
       {%- set id = result.node.unique_id -%}
-      {%- do rows.append(mlbridge.run_row(result, lineage[id], tests.get(id, {}), columns)) -%}
+      {%- do rows.append(mlbridge.run_row(result, lineage[id], tests.get(id, {}), counted, columns)) -%}
     {%- endfor -%}
     {%- if rows -%}
       {%- do mlbridge.end_transaction() -%}

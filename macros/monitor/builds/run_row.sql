@@ -28,18 +28,28 @@
   {{ return([]) }}
 {% endmacro %}
 
-{% macro run_row(result, entry, tests, columns) %}
+{% macro rows_by_node(results) %}
+  {#- By unique id: the rows of the tables that were built and of which the adapter does not say how many there are, by one query. -#}
+  {%- set counts, counted = [], {} -%}
+  {%- for result in results if result.status | string == 'success' and result.node.config.materialized == 'table'
+      and (result.adapter_response or {}).get('rows_affected') is none -%}
+    {%- set node = result.node -%}
+    {%- set built = adapter.get_relation(node.database, node.schema, node.alias) -%}
+    {%- do counts.append('select ' ~ mlbridge.text(node.unique_id) ~ ' as node, count(*) as rows_built from ' ~ built) -%}
+  {%- endfor -%}
+  {%- for row in (run_query(counts | join(' union all ')).rows if counts else []) -%}{%- do counted.update({row[0]: row[1] | int}) -%}{%- endfor -%}
+  {{ return(counted) }}
+{% endmacro %}
+
+{% macro run_row(result, entry, tests, counted, columns) %}
   {#-
-    The values by column, as SQL. `entry` is the node's entry in the lineage, `tests` its entry in `tests_by_node`, `columns`
-    the names of the columns that the table has.
+    The values by column, as SQL. `entry` is the node's entry in the lineage, `tests` its entry in `tests_by_node`, `counted` all of
+    `rows_by_node`, `columns` the names of the columns that the table has.
   -#}
   {%- set node = result.node -%}
   {%- set done = result.status | string == 'success' -%}
-  {%- set rows = (result.adapter_response or {}).get('rows_affected') if done else none -%}
-  {%- if done and rows is none and node.config.materialized == 'table' -%}
-    {%- set built = adapter.get_relation(node.database, node.schema, node.alias) -%}
-    {%- set rows = run_query('select count(*) from ' ~ built).columns[0].values()[0] | int -%}
-  {%- endif -%}
+  {%- set affected = (result.adapter_response or {}).get('rows_affected') -%}
+  {%- set rows = none if not done else counted.get(node.unique_id) if affected is none else affected -%}
   {%- set started = (result.timing | selectattr('name', 'equalto', 'execute') | map(attribute='started_at') | list + [none])[0] -%}
   {%- set seconds = result.execution_time -%}
   {%- set message = result.message if not done else tests['messages'] | join('\n') if 'messages' in tests else none -%}

@@ -29,7 +29,7 @@
   {%- if unit == 'row' -%}{{ return('0') }}{%- endif -%}
   {%- if unit == 'entity' -%}{{ return('predictions.entity') }}{%- endif -%}
   {%- if unit in ['hour', 'day', 'week', 'month'] -%}{{ return(mlbridge.window_start(unit, 'predictions.time')) }}{%- endif -%}
-  {%- set columns = adapter.get_columns_in_relation(split) | map(attribute='name') | list -%}
+  {%- set columns = mlbridge.names_in(split) -%}
   {%- if unit not in columns -%}{{ return(mlbridge.window_start('day', 'predictions.time')) }}{%- endif -%}
   {{ return('cast(facts.' ~ mlbridge.quoted(unit) ~ ' as ' ~ dbt.type_string() ~ ')') }}
 {% endmacro %}

@@ -10,7 +10,7 @@
     with, and not at all without any rows. A row that is missing among rows that are there was deleted.
   -#}
   {%- set size = mlbridge.monitor(name).window -%}
-  {%- set kept = adapter.get_columns_in_relation(this) | map(attribute='name') | list if is_incremental() else [] -%}
+  {%- set kept = mlbridge.names_in(this) if is_incremental() else [] -%}
   {%- set query -%}
     select windows.version, cast(windows.window_start as {{ dbt.type_string() }}) as started
     from {{ mlbridge.rows_of(ref('ml_windows')) }} as windows
