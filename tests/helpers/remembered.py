@@ -26,10 +26,10 @@ PLACE = re.compile("«([0-9]+)»")
 
 def remember(folder: Path) -> None:
     """Change dbt in this process, and so in those that are forked from it; they share what is in the folder."""
-    _remember_injected(folder / "injected")
-    _remember_templates(folder / "templates")
+    remember_injected(folder / "injected")
+    remember_templates(folder / "templates")
     _remember_types()
-    _sort_macros_quickly()
+    sort_macros_quickly()
     _write_json_at_once()
     _leave_out_unread_events()
     forget_secrets()
@@ -47,7 +47,7 @@ def _kept(folder: Path, key: str, make: Callable[[], bytes]) -> bytes:
         return made
 
 
-def _remember_injected(folder: Path) -> None:
+def remember_injected(folder: Path) -> None:
     """Keep each SQL text into which dbt has put ephemeral models; their moments are put in afterwards."""
     from dbt import compilation
 
@@ -66,7 +66,7 @@ def _remember_injected(folder: Path) -> None:
     compilation.inject_ctes_into_sql = remembered
 
 
-def _remember_templates(folder: Path) -> None:
+def remember_templates(folder: Path) -> None:
     """Keep the code into which Jinja compiles a text."""
     from jinja2 import Environment
 
@@ -90,7 +90,7 @@ def _remember_types() -> None:
     parsedatetime.Constants = functools.cache(parsedatetime.Constants)
 
 
-def _sort_macros_quickly() -> None:
+def sort_macros_quickly() -> None:
     """Sort macros into their namespaces by whole packages; dbt does it macro by macro for each text that it renders."""
     from dbt.clients.jinja import MacroGenerator
     from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
