@@ -23,20 +23,28 @@ settings.register_profile("mlbridge", deadline=None)
 settings.load_profile("mlbridge")
 # The fixtures that take longest; the first is that of the flights at a later time.
 COSTLY = ("aged_flights", "shop", "flights")
+# The folders of short files.
+SHORT = ("engines", "unit")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Begin with a file for each of the costly hosts, and end with what else needs the flights, which is slow.
+    """Begin with a file for each of the costly hosts; after the builds comes what else needs the flights, and is slow.
 
-    So no two workers of pytest-xdist wait for the same host.
+    So no two workers of pytest-xdist wait for the same host, and the last files, of which one may be left to a worker
+    while the others have nothing to do, are short ones.
     """
     needing = {name: [item for item in items if name in getattr(item, "fixturenames", ())] for name in COSTLY}
     for item in needing["flights"]:
         item.add_marker(pytest.mark.slow)
     first = [found[0].path if found else None for found in needing.values()]
     waiting = {item.path for item in needing["flights"]}
-    items.sort(key=lambda item: first.index(item.path) if item.path in first else len(first) + (item.path in waiting))
+
+    def place(item: pytest.Item) -> tuple[int, bool, bool]:
+        of_first = first.index(item.path) if item.path in first else len(first)
+        return of_first, item.path.parent.name in SHORT, item.path in waiting
+
+    items.sort(key=place)
     yield
 
 

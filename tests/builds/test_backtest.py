@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ import yaml
 from dbt_host import Host, copy_of_host, small_host
 from hosts import OWN_TREE, PREDICTIONS, SHOPPERS, SPEC
 from sklearn.metrics import average_precision_score
-from warm import Warm
+from warm import Command, Warm
 
 pytestmark = pytest.mark.slow
 
@@ -50,14 +50,21 @@ class Finished:
         return [row for row in rows if all(row[key] == value for key, value in where.items())]
 
 
-def command(host: Host, *args: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("mlbridge")), "backtest", *args, "--project-dir", str(host.path)]
-
-
-def backtest(host: Host, *args: str) -> Finished:
+def from_elsewhere(host: Host, *args: str) -> Finished:
     """Run it from another folder, as a user may."""
-    done = subprocess.run(command(host, *args), cwd=host.path.parent, capture_output=True, text=True, check=False)
+    line = [Path(sys.executable).with_name("mlbridge"), "backtest", *args, "--project-dir", host.path]
+    done = subprocess.run(line, cwd=host.path.parent, capture_output=True, text=True, check=False)
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def started(warm: Warm, host: Host, *args: str) -> Command:
+    return warm.start(host.path, "backtest", *args, cli=True, apart=True)
+
+
+def backtest(warm: Warm, host: Host, *args: str) -> Finished:
+    """Run it in the project."""
+    command = started(warm, host, *args)
+    return Finished(command.wait(), command.output, command.errors.read_text())
 
 
 def bytes_of(host: Host) -> tuple[str, int]:
@@ -105,10 +112,10 @@ def before(host: Host) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="module")
-def finished(host: Host, before: tuple[str, int]) -> Finished:
+def finished(host: Host, before: tuple[str, int], warm: Warm) -> Finished:
     """The backtest, never disturbed, while somebody reads the warehouse."""
     with duckdb.connect(str(host.database), read_only=True):
-        done = backtest(host, "churned", *ASKED, "--format", "json")
+        done = backtest(warm, host, "churned", *ASKED, "--format", "json")
     assert done.code == 0, done.err
     return done
 
@@ -215,7 +222,7 @@ def test_the_results_are_tables(finished: Finished) -> None:
 
 
 def test_asked_again_it_shows_what_is_stored(host: Host, finished: Finished) -> None:
-    again = backtest(host, "churned", *ASKED)
+    again = from_elsewhere(host, "churned", *ASKED)
     assert again.code == 0, again.err
     assert again.err.splitlines() == ["[0/1] parsing the project"]
     lines = again.out.splitlines()
@@ -228,39 +235,38 @@ def test_asked_again_it_shows_what_is_stored(host: Host, finished: Finished) -> 
     assert lines[-1].endswith(f"are in {json.loads(finished.out)['file']}")
 
 
-def test_killed_at_any_moment_it_goes_on_where_it_was(host: Host, finished: Finished, tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_where_it_was(
+    host: Host, finished: Finished, warm: Warm, tmp_path: Path
+) -> None:
     copy = copy_of_host(host, tmp_path)
     assert copy.database.stat().st_mtime_ns == host.database.stat().st_mtime_ns
     for folder in (copy.path / "target" / "mlbridge_backtest").glob("*/backtest.duckdb"):
         folder.unlink()
-    words = command(copy, "churned", *ASKED, "--format", "json")
+    words = ("churned", *ASKED, "--format", "json")
     begun = 0
     for moment in (
         "[1/7] 2024-02-20 spec: scoring",
         "[3/7] 2024-02-20 always: deciding",
         "[5/7] 2024-03-20 never: copying",
     ):
-        with subprocess.Popen(
-            words, cwd=copy.path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
-        ) as running:
-            assert running.stderr
-            output = []
-            for line in running.stderr:
-                output.append(line)
-                if line.startswith(moment):
-                    os.killpg(running.pid, signal.SIGKILL)
-        assert running.returncode == -signal.SIGKILL, output
-        assert output[1].startswith(f"[{begun}/7]")
+        running = started(warm, copy, *words)
+        while f"\n{moment}" not in (said := running.errors.read_text()):
+            assert not running.output, "it has ended"
+            assert "Error" not in said, said
+            time.sleep(0.001)
+        running.kill()
+        assert running.wait() == -signal.SIGKILL
+        assert running.errors.read_text().splitlines()[1].startswith(f"[{begun}/7]")
         begun = int(moment[1])
-    last = backtest(copy, "churned", *ASKED, "--format", "json")
+    last = backtest(warm, copy, *words)
     assert last.code == 0, last.err
     assert last.err.splitlines()[1].startswith(f"[{begun}/7]")
     for table in ("ml_backtest", "ml_backtest_policies"):
         assert facts(last.rows(table)) == facts(finished.rows(table))
 
 
-def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, finished: Finished) -> None:
-    done = backtest(host, "--from", "2023-11-01", "--to", "2024-02-01")
+def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, finished: Finished, warm: Warm) -> None:
+    done = backtest(warm, host, "--from", "2023-11-01", "--to", "2024-02-01")
     assert done.code == 0, done.err
     first = [line.split() for line in done.out.splitlines() if line.startswith("2023-11-01") and "not_trained" in line]
     assert [line[1] for line in first[:3]] == ["spec", "never", "always"]
@@ -268,23 +274,25 @@ def test_a_start_before_the_first_rows_waits_until_they_suffice(host: Host, fini
     assert "Traceback" not in done.err
 
 
-def test_a_warehouse_that_somebody_writes_to_is_misuse(host: Host, finished: Finished, tmp_path: Path) -> None:
+def test_a_warehouse_that_somebody_writes_to_is_misuse(
+    host: Host, finished: Finished, warm: Warm, tmp_path: Path
+) -> None:
     copy = copy_of_host(host, tmp_path)
     code = f"import duckdb; writer = duckdb.connect({str(copy.database)!r}); print('held', flush=True); input()"
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        done = backtest(copy, *ASKED)
+        done = backtest(warm, copy, *ASKED)
         holder.communicate("\n")
     assert done.code == 2
     assert "another process is writing to the warehouse" in done.err
 
 
-def test_a_node_in_an_attached_file_is_misuse(host: Host, finished: Finished, tmp_path: Path) -> None:
+def test_a_node_in_an_attached_file_is_misuse(host: Host, finished: Finished, warm: Warm, tmp_path: Path) -> None:
     copy = copy_of_host(host, tmp_path)
     spec = copy.path / "models/churned/churned.yml"
     spec.write_text(spec.read_text().replace("{materialized: mlbridge}", "{materialized: mlbridge, database: other}"))
-    done = backtest(copy, *ASKED)
+    done = backtest(warm, copy, *ASKED)
     assert done.code == 2
     assert "churned_predictions is built in another database, 'other', of which there is no copy" in done.err

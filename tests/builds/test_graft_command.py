@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from difflib import ndiff
 from pathlib import Path
@@ -14,14 +13,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from dbt_host import ROOT, SHOP, Host, copy_of_host, once
-from guides import shell
 from host_state import state
 from warm import Warm
 
 from mlbridge.cli import main
 from mlbridge.grafting.names import nodes_of
 
-PROGRAMS = Path(sys.executable).parent
 # The second host without its branch, with two model paths, four spaces, schemas by its own rule, and another package.
 FILES = {
     "dbt_project.yml": (
@@ -102,7 +99,7 @@ def test_it_builds_without_an_edit_and_goes_without_a_trace(
     own = "more_models/amount_features.sql"  # the project has a node of this name again, in the same place
     host.write({own: "{{ config(schema='lab') }} select 1 as mine\n"})
     # In a process of its own: dbt keeps the warehouse of this one open.
-    output = shell("mlbridge ungraft amount --drop --apply", host.path, PROGRAMS)
+    output = warm.mlbridge(host.path, "ungraft", "amount", "--drop", "--apply")
     assert "lab.amount_training: dropped" in output
     assert "amount_features: stays, because a node of the project has this name" in output
     assert host.rows("select count(*) > 0 from lab.amount_features") == [(True,)]
@@ -123,7 +120,7 @@ def test_it_builds_without_an_edit_and_goes_without_a_trace(
     assert not planned["written"]
     assert {"main.spend_training", "lab.ml_health"} <= {*planned["relations"]}
     assert planned["published"].endswith("shop.duckdb.published/dev")
-    assert "main.spend_training: dropped" in shell("mlbridge ungraft spend --drop --apply", host.path, PROGRAMS)
+    assert "main.spend_training: dropped" in warm.mlbridge(host.path, "ungraft", "spend", "--drop", "--apply")
     shutil.rmtree(host.path / "shop.duckdb.published")
     shutil.rmtree(host.path / "dbt_packages")
     shutil.rmtree(host.path / "target")

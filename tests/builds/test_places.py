@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -124,23 +122,10 @@ def test_a_build_says_there_what_it_did(elsewhere: Host, warehouse: duckdb.DuckD
 
 
 @pytest.mark.slow
-def test_backtest_finds_what_it_needs(elsewhere: Host) -> None:
+def test_backtest_finds_what_it_needs(elsewhere: Host, warm: Warm) -> None:
     kept = (elsewhere.path / "kept.duckdb").read_bytes()
-    command = (
-        "churned",
-        "--from",
-        "2024-02-20",
-        "--to",
-        "2024-03-20",
-        "--step",
-        "month",
-        "--project-dir",
-        elsewhere.path,
-    )
-    program = Path(sys.executable).with_name("mlbridge")
-    done = subprocess.run([program, "backtest", *command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "always" in done.stdout
+    asked = ("churned", "--from", "2024-02-20", "--to", "2024-03-20", "--step", "month")
+    assert "always" in warm.mlbridge(elsewhere.path, "backtest", *asked)
     assert (elsewhere.path / "kept.duckdb").read_bytes() == kept
 
 

@@ -10,6 +10,7 @@ import pytest
 from dbt_host import ROOT, clone
 from guides import BLOCK, CUSTOMER_MONTHS, section, shell
 from host_state import state, write
+from warm import Warm
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +31,12 @@ HOST = {
 }
 
 
-def test_nothing_is_left(tmp_path: Path) -> None:
+def test_nothing_is_left(warm: Warm, tmp_path: Path) -> None:
     clone(tmp_path / "mlbridge")
     host = tmp_path / "shop"
     for name, text in HOST.items():
         write(host / name, text)
-    shell("dbt deps && dbt build", host, PROGRAMS)
+    built(host, warm)
     before = state(host)
     for found in BLOCK.finditer(section(GRAFT, "By hand")):
         if found["file"] and found["file"] != "packages.yml":
@@ -44,7 +45,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     write(host / ".gitignore", "*.duckdb.published/\n")
     schema = "models: {mlbridge: {+schema: ml}}\n"
     write(host / "dbt_project.yml", schema)
-    shell("dbt deps && dbt build", host, PROGRAMS)
+    built(host, warm)
     grafted = state(host)
     assert len(grafted["rows"]) > len(before["rows"]) + 15
     assert ("main_ml",) in grafted["schemas"]
@@ -74,6 +75,11 @@ def test_nothing_is_left(tmp_path: Path) -> None:
             write(without, "raise ImportError")
             shell(found["text"], host, PROGRAMS, PYTHONPATH=str(without.parent))
     assert state(host) == before
+
+
+def built(host: Path, warm: Warm) -> None:
+    for command in ("deps", "build"):
+        warm.dbt(host, command)
 
 
 def uninstalled(commands: str, folder: Path) -> None:

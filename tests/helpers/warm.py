@@ -2,15 +2,14 @@
 
 A child is a process of its own, so it can be killed, limited, or run beside another one; it starts in a tenth of a
 second where `dbt` itself needs seconds. The server has parsed a project before, so that its children inherit what dbt
-works out anew in each process, and children leave each other the texts into which dbt has put ephemeral models. It
-never builds or fits: a child that is forked from a process with threads may hang.
+works out anew in each process, and children leave each other what they have worked out (`remembered`). It never builds
+or fits: a child that is forked from a process with threads may hang.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import gc
-import hashlib
 import importlib
 import json
 import os
@@ -27,9 +26,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from remembered import forget_secrets, remember
+
 ROOT = Path(__file__).resolve().parents[2]
 PARSED = "parsed.msgpack"
-INJECTED = "injected"
 # Seconds after which a command is taken to hang; a busy machine needs a tenth of it for the longest one.
 PATIENCE = 600
 # A child of a process with threads may hang: none for OpenMP, and none for the allocator of pyarrow.
@@ -41,26 +41,28 @@ PROJECT = {
     "profiles.yml": "warm: {target: dev, outputs: {dev: {type: duckdb, path: never_built.duckdb}}}",
 }
 WARM = (
+    "skops.io",  # first: it looks through all modules that are there already
     "dbt.adapters.duckdb",
     "dbt.task.build",
     "mlbridge.nodes.predictions",
     "mlbridge.nodes.new_version",
     "mlbridge.nodes.training",
-    "skops.io",
     "sklearn.compose",
     "sklearn.ensemble",
     "sklearn.inspection",
     "sklearn.linear_model",
+    "sqlglot.dialects.duckdb",
 )
 
 
 @dataclass(frozen=True)
 class Command:
-    """A dbt command that was started in a child; `log` is what it prints."""
+    """A dbt command that was started in a child; `log` is what it prints, `errors` its standard error."""
 
     server: Warm
     pid: int
     log: Path
+    errors: Path
 
     def kill(self) -> None:
         """End it without a word of warning."""
@@ -123,12 +125,15 @@ class Warm:
         `kill_at=(pattern, when)` ends it `before` or `after` the first SQL statement that matches, `kill_in` inside
         the first of the functions that are given as `module.name`; `file_size` is the largest file that it may write,
         in bytes; `parsed` takes what `parse` found, `env` adds environment variables. `cli`: a command of mlbridge.
+        `apart`: standard error goes to a file of its own.
         """
         self.count += 1
         log = self.folder / f"{self.count}.log"
+        errors = log.with_suffix(".err") if limits.pop("apart", False) else log
         log.touch()
-        order = {"project": str(project), "args": args, "log": str(log), **limits}
-        return Command(self, self.ask(order), log)
+        errors.touch()
+        order = {"project": str(project), "args": args, "log": str(log), "errors": str(errors), **limits}
+        return Command(self, self.ask(order), log, errors)
 
     def mlbridge(self, project: Path, *args: str, code: int = 0, **limits: Any) -> str:
         """Run a command of mlbridge in a project to its end, which must be this one, and return its output."""
@@ -148,6 +153,7 @@ class Warm:
 def _serve() -> None:
     for module in WARM:
         importlib.import_module(module)
+    remember(Path(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     _learn(sys.argv[1])
@@ -171,7 +177,6 @@ def _learn(project: str) -> None:
     from dbt_common.tests import enable_test_caching
 
     enable_test_caching()  # dbt then reads the text of a macro once
-    _remember_injected(Path(project, INJECTED))
     _enter(project)
     for command in ("deps", "parse"):
         result = dbtRunner().invoke(["--quiet", command])
@@ -180,25 +185,6 @@ def _learn(project: str) -> None:
     for macro in _parsed().macros.values():
         template_cache.get_node_template(macro)
     assert threading.active_count() == 1, "a child of a process with threads may hang"
-
-
-def _remember_injected(folder: Path) -> None:
-    """Keep each SQL text into which dbt has put ephemeral models, a fifth of a build's time, for other children."""
-    from dbt import compilation
-
-    inject = compilation.inject_ctes_into_sql
-    folder.mkdir()
-
-    def remembered(sql: str, ctes: list[Any]) -> str:
-        inputs = json.dumps([sql, [each.sql for each in ctes]])
-        known = folder / hashlib.sha256(inputs.encode()).hexdigest()
-        if not known.exists():
-            unfinished = known.with_suffix(f".{os.getpid()}.{threading.get_ident()}")  # a child may be killed here
-            unfinished.write_text(inject(sql, ctes))
-            unfinished.replace(known)
-        return known.read_text()
-
-    compilation.inject_ctes_into_sql = remembered
 
 
 def _enter(project: str) -> None:
@@ -210,13 +196,14 @@ def _run(order: dict[str, Any]) -> None:
     gc.disable()  # it would look through all that the server has made again and again; a child lives for seconds
     code = 2
     try:
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        log, errors = (os.open(order[each], os.O_WRONLY | os.O_APPEND) for each in ("log", "errors"))
         nothing = os.open(os.devnull, os.O_RDONLY)
-        for number, end in enumerate((nothing, log, log)):
+        for number, end in enumerate((nothing, log, errors)):
             os.dup2(end, number)
         faulthandler.dump_traceback_later(PATIENCE, exit=True, file=log)  # the server would wait for it for ever
         _enter(order["project"])
         os.environ.update(order.get("env", {}))
+        forget_secrets()
         time.tzset()
         if "kill_at" in order:
             _kill_at(*order["kill_at"])
