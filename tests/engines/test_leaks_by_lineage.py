@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from other_rows import cases
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
-from untold_moments import HONEST, IN_ONE, LEAKS, OWN_MODELS, WARNED
+from untold_moments import HONEST, LEAKS, OWN_MODELS, WARNED
 
 from mlbridge.errors import SetupError
 from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
@@ -76,11 +77,11 @@ def test_what_is_read_to_the_end_still_counts(trips: Trips, name: str, apart: bo
     assert found.level == NONE, found.evidence
 
 
-@pytest.mark.parametrize("name", IN_ONE)
-def test_a_moment_that_is_moved_on_is_the_same_one(trips: Trips, name: str) -> None:
-    assert not trips.leaks(IN_ONE[name])
-    assert trips.looked(IN_ONE[name]).level == NONE
-    assert trips.looked(IN_ONE[name], apart=True).level == WITHHOLD
+@pytest.mark.parametrize(("sql", "is_leak", "apart"), [pytest.param(*each, id=name) for name, *each in cases()])
+def test_what_was_honest_at_another_row_is_followed_to_it(trips: Trips, sql: str, is_leak: bool, apart: bool) -> None:
+    assert trips.leaks(sql) is is_leak
+    found = trips.looked(sql, apart=apart)
+    assert found.level == (WITHHOLD if is_leak else NONE), found.evidence
 
 
 @pytest.mark.parametrize("name", OWN_MODELS)
@@ -151,7 +152,8 @@ def test_a_moment_that_a_model_makes_as_it_likes_is_believed_if_it_is_declared(d
     ]
     lineage = trace([source, *models], "duckdb")
     late = Late("source", "delay", frozenset({("split", declared)}))
-    assert len(open_ways(lineage, [("split", "x")], late, Clock(lineage, ("split", "began"), delayed=True))) == found
+    clock = Clock(lineage, ("split", "began"), delayed=True, key=(("split", "id"),))
+    assert len(open_ways(lineage, [("split", "x")], late, clock)) == found
 
 
 @pytest.mark.parametrize("target", [NEXT, LATER_ONES])

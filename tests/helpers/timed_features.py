@@ -286,7 +286,13 @@ def models_of(sql: str) -> tuple[dict[str, str], str]:
     clause = tree.args.get("with_")
     expressions = [] if clause is None else clause.expressions
     tree.set("with_", None)
-    return {each.alias: f"{TRIPS} {each.this.sql(DIALECT)}" for each in expressions}, tree.sql(DIALECT)
+    return {each.alias: f"{TRIPS} {_named(each)}" for each in expressions}, tree.sql(DIALECT)
+
+
+def _named(each: exp.CTE) -> str:
+    """Give the SQL of a common table expression, with the columns that it is given as in `t(a, b)`."""
+    body = each.this.sql(DIALECT)
+    return f"select * from ({body}) as {each.args['alias'].sql(DIALECT)}" if each.alias_column_names else body
 
 
 def manifest_of(models: Mapping[str, str], columns: Mapping[str, Any]) -> dict[str, Any]:
