@@ -249,9 +249,10 @@ class _Tracer:
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
     every = {each._replace(bounds=OWN) for each in flows}
-    for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain)):
+    texts = {each: text_of(each.conditions) for each in every}
+    for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain, texts[flow] or "")):
         certainty = CERTAIN if each.certain else ASSUMED
-        yield Edge(node, column, each.node, each.column, each.how, certainty, text_of(each.conditions), each.conditions)
+        yield Edge(node, column, each.node, each.column, each.how, certainty, texts[each], each.conditions)
 
 
 def _plain(name: str) -> str:
