@@ -55,6 +55,7 @@ class RowQueries:
     split: exp.Expression
     tables: Mapping[str, exp.Expression]
     types: Mapping[str, Mapping[str, str]]
+    _unique: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _counts: dict[tuple[Place, bool], Row | None] = field(default_factory=dict)
 
     def share_later(self, place: Place, of_entity: bool = False) -> float | None:
@@ -78,9 +79,12 @@ class RowQueries:
         found = self._counts[place, of_entity]
         return found[what] / found["rows"] if found and found["rows"] else None
 
-    def is_unique_entity(self) -> bool:
-        """Return whether no two rows of the model are of the same entity."""
-        return self._has_no_repeated(self.split, self.spec.entity)
+    def is_unique(self, names: tuple[str, ...]) -> bool:
+        """Return whether no two rows of the model have the same in some columns; asked once, False where one lacks."""
+        if names not in self._unique:
+            there = set(names) <= set(self.warehouse.names(self.split))
+            self._unique[names] = there and self._has_no_repeated(self.split, names)
+        return self._unique[names]
 
     def _row(self, query: exp.Select) -> Row | None:
         """Return the one row of a query; None where a table above the model cannot be read, which a warning says."""

@@ -51,7 +51,7 @@ class LineageContext:
             self._is_later,
             self._is_time,
             key,
-            self.queries.is_unique_entity,
+            self.queries.is_unique,
         )
 
     def _is_later(self, place: Place) -> bool | None:

@@ -63,8 +63,8 @@ class Clock:
 
     `time` is the column that says when the prediction is made. `is_later(place)` compares a column with it row by row:
     whether it lies after it, None where rows cannot be compared; `is_time(place)`: whether it is the same moment.
-    `delayed`: an outcome is known only after its row's time. `key` are the columns of the entity; `is_unique()` says
-    whether no two rows are of the same one.
+    `delayed`: an outcome is known only after its row's time. `key` are the columns of the entity. `is_unique(names)`:
+    whether no two rows have the same in some columns.
     """
 
     lineage: Lineage
@@ -73,7 +73,7 @@ class Clock:
     is_later: Callable[[Place], bool | None] = field(default=lambda place: None)
     is_time: Callable[[Place], bool] = field(default=lambda place: False)
     key: tuple[Place, ...] = ()
-    is_unique: Callable[[], bool] = field(default=lambda: True)
+    is_unique: Callable[[tuple[str, ...]], bool] = field(default=lambda names: False)
 
     @cached_property
     def same_as_time(self) -> frozenset[Place]:
@@ -92,17 +92,25 @@ class Clock:
 
     @cached_property
     def _keys(self) -> list[frozenset[Place]]:
-        return [holding(self.lineage, each) for each in self.key] if self.key and self.is_unique() else []
-
-    def _is_time(self, place: Place) -> bool:
-        return place in self.made_of_time | self.makes_time or self.is_time(place)
+        is_one = bool(self.key) and self.is_unique(tuple(name for _, name in self.key))
+        return [holding(self.lineage, each) for each in self.key] if is_one else []
 
     def is_own(self, move: Condition) -> bool:
         """Return whether the rows that values are taken from are of the same prediction, or of the same moment."""
         same = list(zip(move.earlier, move.later, strict=True))
         if any(all(map(self._is_time, pair)) for pair in same):
             return True
-        return bool(self._keys) and all(any(key.issuperset(pair) for pair in same) for key in self._keys)
+        if self._keys and all(any(key.issuperset(pair) for pair in same) for key in self._keys):
+            return True
+        return any(map(self._is_row, same))
+
+    def _is_row(self, same: tuple[Place, Place]) -> bool:
+        """Return whether two columns are copies of one that is another one in each row of the model."""
+        one, other = (copies(self.lineage, each) for each in same)
+        return any(self.is_unique((name,)) for node, name in sorted(one & other) if node == self.time[0])
+
+    def _is_time(self, place: Place) -> bool:
+        return place in self.made_of_time | self.makes_time or self.is_time(place)
 
     @cached_property
     def _anchors(self) -> Mapping[str, Sequence[Place]]:

@@ -258,7 +258,10 @@ READERS: dict[type, Reader] = {
         exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc, exp.TsOrDsToDate, exp.Date,
     ),
     **_by(_cast, "this to safe requires_string", exp.Cast, exp.TryCast),
-    **_by(_same, "this with_tz", exp.TimeStrToTime, exp.Timestamp, exp.TsOrDsToTimestamp, exp.TsOrDsToDatetime, exp.Datetime),
+    **_by(
+        _same, "this with_tz",
+        exp.TimeStrToTime, exp.Timestamp, exp.TsOrDsToTimestamp, exp.TsOrDsToDatetime, exp.Datetime,
+    ),
     **_by(_converted, "this zone", exp.AtTimeZone),
     **_by(_converted, "timestamp source_tz target_tz", exp.ConvertTimezone),
     **_by(_converted, "this scale", exp.TimeToUnix, exp.UnixToTime, exp.UnixMillis, exp.UnixMicros),

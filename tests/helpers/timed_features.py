@@ -250,6 +250,7 @@ class Trips:
         check: str = "shared_with_target",
         target: str = IS_LATE,
         apart: bool = False,
+        entity: str = "id",
         **columns: Mapping[str, Any],
     ) -> Suspicion:
         """Search the lineage of a feature; `columns` gives the meta of columns of the trips.
@@ -258,7 +259,7 @@ class Trips:
         """
         models, sql = models_of(sql) if apart else ({}, sql)
         code = (
-            f"{TRIPS}, made as ({sql}) select trips.id, trips.began, trips.done_at, "
+            f"{TRIPS}, made as ({sql}) select trips.id, trips.who, trips.began, trips.done_at, "
             f"{target} as y, made.x from trips left join made on trips.id = made.id"
         )
         for name, model in models.items():
@@ -269,7 +270,7 @@ class Trips:
         found = relations(manifest, warehouse.every_column())
         lineage = trace(found, DIALECT)
         assert not lineage.unread
-        spec = read_spec("late_training", SPEC, None)
+        spec = read_spec("late_training", {**SPEC, "entity": entity}, None)
         tables = {each.id: exp.table_(each.place[2], db=each.place[1]) for each in found}
         split = warehouse.table(self.connection.table("late_split"), "split")
         types = {each.id: each.columns for each in found}
