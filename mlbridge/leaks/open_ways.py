@@ -89,7 +89,7 @@ class _Search:
         self._lineage, self._knowledge = lineage, knowledge
         self._ranks = Ranks(
             lambda each, here: STRICTNESS.index(let_in(each, knowledge, here=here)),
-            lambda each: not knowledge.clock.is_own(each),
+            lambda each: not knowledge.is_kept(each),
         )
 
     def step(self, least: str) -> Step:
@@ -108,8 +108,8 @@ class _Search:
     def _text(self, edge: Edge) -> str | None:
         """Write the conditions of an edge on the way that lets in most, and what leads to other rows."""
         loosest = self._ranks.loosest(edge.conditions)
-        clock = self._knowledge.clock
-        return text_of(tuple(each for each in loosest if each.kind not in MOVES or not clock.is_own(each)), moves=True)
+        shown = (each for each in loosest if each.kind not in MOVES or not self._knowledge.is_kept(each))
+        return text_of(tuple(shown), moves=True)
 
     def is_of_other_row(self, way: Iterable[Edge]) -> bool:
         """Return whether a way would let in less if all rows on it were the row of the prediction."""

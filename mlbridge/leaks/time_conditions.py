@@ -167,6 +167,12 @@ class Knowledge:
     def _declared(self) -> frozenset[Place]:
         return self.moments | self.clock.same_as_time
 
+    def is_kept(self, move: Condition) -> bool:
+        """Return whether a move leads to rows of the same prediction or moment, or to earlier ones by declaration."""
+        pairs = zip(move.earlier, move.later, strict=True)
+        times = self.clock.same_as_time
+        return any(one in self._declared and other in times for one, other in pairs) or self.clock.is_own(move)
+
     @cached_property
     def _sure(self) -> dict[Place, bool]:
         return {}

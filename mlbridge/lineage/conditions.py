@@ -18,6 +18,7 @@ from mlbridge.lineage.rows import Moment
 from mlbridge.lineage.scope import Scope, Source
 from mlbridge.lineage.sums import MINUS, PLUS
 
+PLACING = {GAP, BEFORE, UNTIL}
 Tie: TypeAlias = Callable[[Source], None]  # notes something of a source
 
 
@@ -70,10 +71,13 @@ def _placed(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie
     for each in every:
         first, second = (scope.holder(column.parts) for column in (each.first, each.second))
         unread = UNKNOWN in (scope.shift_of(each.first), scope.shift_of(each.second))
-        if first is None or second is None or (each.plain if unread else each.kind) not in (GAP, BEFORE, UNTIL):
+        kind = each.plain if unread else each.kind
+        if first is None or second is None or not {kind, each.plain} & PLACING:
             continue
-        if first is second:
-            earlier, later = (scope.column(column.parts) for column in (each.first, each.second))
+        earlier, later = (scope.column(column.parts) for column in (each.first, each.second))
+        if kind not in PLACING:  # if the columns are the declared moments as they are
+            yield first, partial(Source.equal, keys=(), same=alike(earlier, later), via=[None])
+        elif first is second:
             yield first, partial(Source.settle, earlier=earlier, later=later)
             beside = Condition(each.text, BESIDE, places(earlier), places(later), BESIDE)
             yield first, partial(Source.note, condition=beside)

@@ -124,8 +124,11 @@ class Source:
 
         It is empty where the other one comes after this source, whose rows are found without it.
         """
-        row = moves_of(column for key in keys if (column := self.table.find(key)) is not None)
-        row = row if self.link.row is None else row & self.link.row
+        row = moves_of(column for key in keys if (column := self.table.find(key)) is not None) if keys else None
+        if row is None or self.link.row is None:
+            row = self.link.row if row is None else row
+        else:
+            row &= self.link.row
         link = replace(self.link, row=row)
         self.link = replace(link, same=(*link.same, *same), via=(*link.via, *via)) if via else link
 
