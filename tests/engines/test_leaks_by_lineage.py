@@ -179,6 +179,21 @@ def test_a_moment_that_a_model_makes_as_it_likes_is_believed_if_it_is_declared(d
     assert len(open_ways(lineage, [("split", "x")], late, clock)) == found
 
 
+@pytest.mark.parametrize(("declared", "found"), [("done_at", 0), ("began", 1)])
+def test_a_declared_moment_that_a_model_cuts_is_believed_as_it_is(declared: str, found: int) -> None:
+    types = {"id": "INT", "began": "TIMESTAMP", "ended": "TIMESTAMP", "delay": "INT"}
+    source = Relation("source", (None, "raw", "source"), None, types)
+    staged = "select id, began, date_trunc('minute', ended) as done_at, delay from raw.source"
+    seen = "(select avg(o.delay) from staged as o where o.done_at <= t.began and o.id % 7 = t.id % 7)"
+    models = [
+        Relation("staged", (None, "main", "staged"), staged, {}, ("source",)),
+        Relation("split", (None, "main", "split"), f"select t.*, {seen} as x from staged as t", {}, ("staged",)),
+    ]
+    lineage = trace([source, *models], "duckdb")
+    late = Late("source", "delay", frozenset({("split", declared)}))
+    assert len(open_ways(lineage, [("split", "x")], late, Clock(lineage, ("split", "began"), delayed=True))) == found
+
+
 @pytest.mark.parametrize("target", [NEXT, LATER_ONES])
 @pytest.mark.parametrize(
     ("sql", "level"),
