@@ -17,7 +17,7 @@ def sole_origins(lineage: Lineage, place: Place) -> Iterator[Place]:
         if len(edges) != 1:
             return
         (at,), (edge,) = edges, edges.values()
-        if edge.how == AGGREGATED or edge.conditions:
+        if edge.how == AGGREGATED or edge.condition is not None:
             return
         yield at
 
@@ -41,6 +41,16 @@ def copies(lineage: Lineage, place: Place, of_branches: bool = True) -> frozense
 def made_of(lineage: Lineage, places: Iterable[Place]) -> frozenset[Place]:
     """Return columns with all that is made of them alone, in each of their rows, in a way that was read."""
     return _made_alone(lineage, places, lambda edge: lineage.is_told(edge.node, edge.column))
+
+
+def holding(lineage: Lineage, place: Place) -> frozenset[Place]:
+    """Return the copies of a column with all that is computed of one in the same row, such as a hash of a key."""
+
+    def below(at: Place) -> Iterator[Place]:
+        found = (each for each in lineage.below.get(at, ()) if each.is_value and each.how != AGGREGATED)
+        return ((each.node, each.column) for each in found)
+
+    return _closure(copies(lineage, place), below)
 
 
 def is_sure(lineage: Lineage, place: Place, declared: frozenset[Place]) -> bool:

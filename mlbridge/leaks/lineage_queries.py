@@ -55,7 +55,8 @@ class RowQueries:
     split: exp.Expression
     tables: Mapping[str, exp.Expression]
     types: Mapping[str, Mapping[str, str]]
-    _shares: dict[tuple[Place, bool], float | None] = field(default_factory=dict)
+    _unique: dict[tuple[str, ...], bool] = field(default_factory=dict)
+    _counts: dict[tuple[Place, bool], Row | None] = field(default_factory=dict)
 
     def share_later(self, place: Place, of_entity: bool = False) -> float | None:
         """Return in what share of the model's rows a moment lies after the prediction's time.
@@ -65,11 +66,25 @@ class RowQueries:
         moments of all rows of the entity count. None where no table has both, no such row has a moment, or a table
         cannot be read.
         """
-        if (place, of_entity) not in self._shares:
+        return self._share("later", place, of_entity)
+
+    def share_other(self, place: Place) -> float | None:
+        """Return in what share of the model's rows a moment is another one than the prediction's time, compared so."""
+        return self._share("other", place)
+
+    def _share(self, what: str, place: Place, of_entity: bool = False) -> float | None:
+        if (place, of_entity) not in self._counts:
             query = next(self._comparisons(place, of_entity), None)
-            found = None if query is None else self._row(query)
-            self._shares[place, of_entity] = found["later"] / found["rows"] if found and found["rows"] else None
-        return self._shares[place, of_entity]
+            self._counts[place, of_entity] = None if query is None else self._row(query)
+        found = self._counts[place, of_entity]
+        return found[what] / found["rows"] if found and found["rows"] else None
+
+    def is_unique(self, names: tuple[str, ...]) -> bool:
+        """Return whether no two rows of the model have the same in some columns; asked once, False where one lacks."""
+        if names not in self._unique:
+            there = set(names) <= set(self.warehouse.names(self.split))
+            self._unique[names] = there and self._has_no_repeated(self.split, names)
+        return self._unique[names]
 
     def _row(self, query: exp.Select) -> Row | None:
         """Return the one row of a query; None where a table above the model cannot be read, which a warning says."""
@@ -106,8 +121,11 @@ class RowQueries:
                 )
 
     def _is_unique(self, node: str, keys: Sequence[str]) -> bool:
+        return self._has_no_repeated(self.tables[node], keys)
+
+    def _has_no_repeated(self, table: exp.Expression, keys: Sequence[str]) -> bool:
         """Return whether no two rows of a table have the same key; those without one are no row's."""
-        counted = select({"n": exp.Count(this=exp.Star())}, self.tables[node].copy())
+        counted = select({"n": exp.Count(this=exp.Star())}, table.copy())
         counted = counted.where(*(exp.not_(column(each).is_(exp.null())) for each in keys))
         repeated = counted.group_by(*map(column, keys)).having(exp.Count(this=exp.Star()) > 1)
         found = self._row(select({"n": exp.Count(this=exp.Star())}, subquery(repeated, "repeated")))
@@ -138,10 +156,11 @@ class RowQueries:
 
 
 def _later(moment: exp.Expression, time: exp.Expression, rows: exp.Select) -> exp.Select:
-    """Count the rows with a moment, and those of them in which it lies after the prediction."""
+    """Count the rows with a moment, and those of them in which it lies after the prediction, or is another one."""
     moment, time = (exp.cast(each, "timestamp") for each in (moment, time))
-    later = exp.GT(this=moment, expression=time)
-    counted = {"rows": exp.Count(this=exp.Star()), "later": exp.Coalesce(this=_count(later), expressions=[_number(0)])}
+    compared = {"later": exp.GT(this=moment, expression=time), "other": exp.NEQ(this=moment, expression=time)}
+    counts = {name: exp.Coalesce(this=_count(each), expressions=[_number(0)]) for name, each in compared.items()}
+    counted = {"rows": exp.Count(this=exp.Star()), **counts}
     chosen = [exp.alias_(value, name, quoted=True) for name, value in counted.items()]
     return rows.select(*chosen, append=False).where(exp.not_(moment.copy().is_(exp.null())))
 

@@ -13,7 +13,7 @@ from mlbridge.leaks.declared import Declared, personal
 from mlbridge.leaks.lineage_queries import RowQueries
 from mlbridge.leaks.open_ways import OpenWay, in_words, later_rows, open_ways
 from mlbridge.leaks.time_conditions import ANYTHING, Clock, Late
-from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, JOINED, Lineage
+from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, JOINED, Lineage, text_of
 from mlbridge.spec.specification import Spec
 
 # A moment that lies after the prediction in at most this share of the rows counts as known by then: clocks differ.
@@ -43,11 +43,24 @@ class LineageContext:
     def clock(self) -> Clock:
         """What the columns say about time."""
         delayed = self.spec.label_time not in (None, self.spec.time)
-        return Clock(self.lineage, (self.node, self.spec.time), delayed, self._is_later)
+        key = tuple((self.node, name) for name in self.spec.entity)
+        return Clock(
+            self.lineage,
+            (self.node, self.spec.time),
+            delayed,
+            self._is_later,
+            self._is_time,
+            key,
+            self.queries.is_unique,
+        )
 
     def _is_later(self, place: Place) -> bool | None:
         share = self.queries.share_later(place)
         return None if share is None else share > MAX_LATER_SHARE
+
+    def _is_time(self, place: Place) -> bool:
+        share = self.queries.share_other(place)
+        return share is not None and share <= MAX_LATER_SHARE
 
     def named(self, place: Place) -> str:
         """Name a column for a sentence."""
@@ -173,7 +186,7 @@ def _by_entity(context: LineageContext, found: OpenWay) -> bool:
             beside = [*above.get((edge.node, edge.column), ()), *above.get((edge.node, EVERY), ())]
             grouped = {(each.from_node, each.from_column) for each in beside if each.how == FILTERED}
             joined = {(each.from_node, each.from_column) for each in beside if each.how == JOINED}
-            if edge.conditions or not grouped & same or joined - same:
+            if text_of(edge.conditions) is not None or not grouped & same or joined - same:
                 return False
     return True
 
@@ -207,6 +220,11 @@ def _lacking(found: OpenWay) -> str:
         return (
             "only earlier rows come in, but what they hold may not be known yet: order or compare by the moment at "
             "which it is known, or leave a gap"
+        )
+    if found.of_other_row:
+        return (
+            "it was known when another row was predicted, and nothing says that this was not later: take it from rows "
+            "of the same key or moment, or from earlier ones, by `lag` or `past.predicted_at <= predicted_at`"
         )
     if not found.is_aggregated:
         return "no time condition on the way lets only earlier rows in"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from mlbridge.leaks.column_sets import Place, copies, descendants, telling
 from mlbridge.leaks.time_conditions import (
     ANYTHING,
     EARLIER,
-    KNOWN,
     STRICTNESS,
+    Beside,
     Clock,
     Knowledge,
     Late,
@@ -22,7 +23,11 @@ from mlbridge.leaks.time_conditions import (
 from mlbridge.lineage.graph import (
     AFTER,
     AGGREGATED,
-    ANY,
+    BEFORE,
+    BESIDE,
+    GAP,
+    MOVES,
+    UNTIL,
     Condition,
     Edge,
     Lineage,
@@ -31,6 +36,9 @@ from mlbridge.lineage.graph import (
 )
 
 MOST_PASSED = 8  # sets of what a way has passed that are kept apart at a place
+# What a way has passed as long as it is at the row of the prediction, or one before it.
+HERE: Place = ("", "")
+Step: TypeAlias = "Callable[[Edge, Passed], Passed | None]"
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,13 @@ class OpenWay:
     """A shortest way on which a column that is known later comes into another, the nearest edge first.
 
     `lets_in` is `anything` where no condition on the way keeps later rows out, or `earlier` where they are kept out,
-    but what comes in may not be known yet.
+    but what comes in may not be known yet. `of_other_row`: what comes in was known when another row was predicted.
     """
 
     late: Late
     lets_in: str
     edges: tuple[Edge, ...]
+    of_other_row: bool = False
 
     @property
     def is_aggregated(self) -> bool:
@@ -58,11 +67,11 @@ def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Cloc
     search = _Search(lineage, Knowledge(telling(lineage, {late.place} | moments, below), moments, clock))
     found = {}
     for start in starts:
-        way = _shortest(lineage, start, late.place, below, search.is_half_open, search.beyond)
+        way = _shortest(lineage, start, late.place, below, search.step(ANYTHING))
         if way is not None:
-            found[start] = OpenWay(late, ANYTHING, search.opened(way))
+            found[start] = OpenWay(late, ANYTHING, search.opened(way), search.is_of_other_row(way))
         elif clock.delayed or late.moments:
-            way = _shortest(lineage, start, late.place, below, search.is_shut, search.beyond)
+            way = _shortest(lineage, start, late.place, below, search.step(EARLIER))
             if way is not None:
                 found[start] = OpenWay(late, EARLIER, search.opened(way))
     return found
@@ -78,41 +87,76 @@ class _Search:
 
     def __init__(self, lineage: Lineage, knowledge: Knowledge) -> None:
         self._lineage, self._knowledge = lineage, knowledge
-        self._ranks = Ranks(lambda each: STRICTNESS.index(let_in(each, knowledge)))
+        self._ranks = Ranks(
+            lambda each, here: STRICTNESS.index(let_in(each, knowledge, here=here)),
+            lambda each: not knowledge.is_kept(each),
+        )
 
-    def is_shut(self, edge: Edge, passed: Passed) -> bool:
-        return self._lets_in(edge, passed) == KNOWN
+    def step(self, least: str) -> Step:
+        """Return how an edge is taken that lets in no less than `least`: what is passed then, None where it is shut."""
 
-    def is_half_open(self, edge: Edge, passed: Passed) -> bool:
-        return self._lets_in(edge, passed) != ANYTHING
+        def step(edge: Edge, passed: Passed) -> Passed | None:
+            found = self._through(edge, passed, STRICTNESS.index(least))
+            return None if found is None else self._of_node(found, edge.from_node)
+
+        return step
 
     def opened(self, way: Iterable[Edge]) -> tuple[Edge, ...]:
         """Return edges with the conditions of the way that lets in most."""
-        return tuple(replace(each, condition=text_of(tuple(self._ranks.loosest(each.conditions)))) for each in way)
+        return tuple(replace(each, condition=self._text(each)) for each in way)
 
-    def beyond(self, edge: Edge, passed: Passed) -> Passed:
-        """Return what is known of the row of the parent that an edge takes its value from."""
-        for each in reversed(edge.conditions):
-            passed |= self._placed(each)
-        return self._of_node(passed, edge.from_node)
+    def _text(self, edge: Edge) -> str | None:
+        """Write the conditions of an edge on the way that lets in most, and what leads to other rows."""
+        loosest = self._ranks.loosest(edge.conditions)
+        shown = (each for each in loosest if each.kind not in MOVES or not self._knowledge.is_kept(each))
+        return text_of(tuple(shown), moves=True)
 
-    def _lets_in(self, edge: Edge, passed: Passed) -> str:
-        least = self._ranks.of(edge.conditions)
-        for each in reversed(edge.conditions):
-            if isinstance(each, Condition):
-                there = passed.union(*(self._of_node(passed, node) for node, _ in each.later))
-                least = min(least, STRICTNESS.index(let_in(each, self._knowledge, there))) if there else least
-            passed |= self._placed(each)
-        return STRICTNESS[least]
+    def is_of_other_row(self, way: Iterable[Edge]) -> bool:
+        """Return whether a way would let in less if all rows on it were the row of the prediction."""
+        staying = Ranks(lambda each, _: STRICTNESS.index(let_in(each, self._knowledge)))
+        return any(staying.of(each.conditions) < STRICTNESS.index(ANYTHING) for each in way)
+
+    def _through(self, edge: Edge, passed: Passed, least: int) -> Passed | None:
+        """Return what is known of the row of the parent that an edge takes its value from; None where it is shut."""
+        ends = frozenset({(2, HERE in passed)})
+        beside = [each for each in passed if isinstance(each, Beside)]
+        for each in reversed(self._knowledge.clock.seen_from_row(edge, beside)):
+            here = all(at for _, at in ends)
+            there = passed.union(*(self._of_node(passed, node) for node, _ in _later(each))) - {HERE}
+            ends = frozenset((min(rank, more), at) for rank, was in ends for more, at in self._ends(each, there, was))
+            ends = frozenset(end for end in ends if end[0] >= least)
+            if not ends:
+                return None
+            passed |= _beside(each) | (self._placed(each) if here else frozenset())
+        return passed if all(at for _, at in ends) else passed - {HERE}
+
+    def _ends(self, each: Condition | OneOf, there: Passed, here: bool) -> Iterable[tuple[int, bool]]:
+        if isinstance(each, OneOf) or each.kind in (*MOVES, BESIDE) or not there:
+            return self._ranks.end(each, here)
+        return ((STRICTNESS.index(let_in(each, self._knowledge, there, here)), here),)
 
     def _placed(self, each: Condition | OneOf) -> Passed:
         """Return the moment that a condition places before the prediction."""
-        if isinstance(each, OneOf) or len(each.earlier) != 1 or kind_of(each, self._knowledge) in (ANY, AFTER):
+        if (
+            isinstance(each, OneOf)
+            or len(each.earlier) != 1
+            or kind_of(each, self._knowledge) not in (GAP, BEFORE, UNTIL)
+        ):
             return frozenset()
         return frozenset(each.earlier if each.later and self._knowledge.clock.at_prediction(each.later) else ())
 
     def _of_node(self, passed: Passed, node: str) -> Passed:
-        return frozenset(above for each in passed if (above := self._above(each, node)) is not None)
+        found: set[Place | Beside] = set()
+        for each in passed:
+            if isinstance(each, Beside):
+                earlier, later = self._above(each.earlier, node), self._above(each.later, node)
+                if earlier is not None and later is not None:
+                    found.add(Beside(earlier, later))
+            elif each == HERE:
+                found.add(each)
+            elif (above := self._above(each, node)) is not None:
+                found.add(above)
+        return frozenset(found)
 
     def _above(self, place: Place, node: str) -> Place | None:
         """Return a moment of a row as a node has it: the column itself, or the one there that alone makes it.
@@ -126,30 +170,37 @@ class _Search:
         return sole if sole is not None and sole[0] == node else None
 
 
+def _beside(each: Condition | OneOf) -> Passed:
+    """Return the two moments of a row that a condition compares."""
+    if isinstance(each, OneOf) or each.kind != BESIDE or len(each.earlier) != 1 or len(each.later) != 1:
+        return frozenset()
+    return frozenset({Beside(each.earlier[0], each.later[0])})
+
+
+def _later(each: Condition | OneOf) -> Iterable[Place]:
+    return () if isinstance(each, OneOf) else each.later
+
+
 def _shortest(
-    lineage: Lineage,
-    start: Place,
-    end: Place,
-    among: frozenset[Place],
-    is_shut: Callable[[Edge, Passed], bool],
-    beyond: Callable[[Edge, Passed], Passed] = lambda edge, passed: passed,
+    lineage: Lineage, start: Place, end: Place, among: frozenset[Place], step: Step
 ) -> tuple[Edge, ...] | None:
     """Return a shortest way on which no edge is shut, given what is known of the rows that the way comes from.
 
     A column is looked at again where less is known of its row than before, since more ways may be open then.
     """
-    queue: list[tuple[Place, Passed, tuple[Edge, ...]]] = [(start, frozenset(), ())] if start in among else []
-    seen: dict[Place, list[Passed]] = {start: [frozenset()]}
+    first = frozenset({HERE})
+    queue: list[tuple[Place, Passed, tuple[Edge, ...]]] = [(start, first, ())] if start in among else []
+    seen: dict[Place, list[Passed]] = {start: [first]}
     for at, passed, way in queue:
         if at == end:
             return way
         for edge in lineage.edges_of(*at):
             place = (edge.from_node, edge.from_column)
-            if place not in among or is_shut(edge, passed):
+            more = step(edge, passed) if place in among else None
+            if more is None:
                 continue
-            more = beyond(edge, passed)
             if len(seen.get(place, ())) >= MOST_PASSED:
-                more = frozenset()  # to know less opens ways only, and sets of all kinds would be too many
+                more &= first  # to know less opens ways only, and sets of all kinds would be too many
             if not any(each <= more for each in seen.setdefault(place, [])):
                 seen[place].append(more)
                 queue.append((place, more, (*way, edge)))
@@ -168,8 +219,12 @@ def later_rows(lineage: Lineage, start: Place, end: Place) -> frozenset[Place]:
         moments.update(condition.earlier if condition.kind == AFTER else ())
         return condition.kind == AFTER
 
-    ranks = Ranks(lambda each: int(not is_after(each)))
-    way = _shortest(lineage, start, end, descendants(lineage, [end]), lambda edge, _: ranks.of(edge.conditions) == 0)
+    ranks = Ranks(lambda each, _: int(not is_after(each)))
+
+    def step(edge: Edge, passed: Passed) -> Passed | None:
+        return passed if ranks.of(edge.conditions) else None
+
+    way = _shortest(lineage, start, end, descendants(lineage, [end]), step)
     return frozenset(moments) if way is None else frozenset()
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
-from mlbridge.leaks.column_sets import Place, copies, is_sure, made_of, sole_origins
+from mlbridge.leaks.column_sets import Place, copies, holding, is_sure, made_of, sole_origins
 from mlbridge.lineage.graph import (
-    AFTER,
-    ANY,
     BEFORE,
+    BESIDE,
     GAP,
+    MOVES,
     UNTIL,
     Condition,
     Conditions,
+    Edge,
     Lineage,
     OneOf,
+    moves,
+    seen,
+    without,
 )
 
 # A condition lets in only what is known by then; only earlier rows, whose value may not be known by then; or anything.
 KNOWN, EARLIER, ANYTHING = STRICTNESS = "known", "earlier", "anything"
-Passed = frozenset[Place]  # moments of a row that lie before the prediction
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,34 @@ class Late:
         return self.node, self.column
 
 
+class Beside(NamedTuple):
+    """Two moments of a row, of which the first is not later than the second."""
+
+    earlier: Place
+    later: Place
+
+
+# Moments of a row that lie before the prediction, and pairs of its moments.
+Passed: TypeAlias = "frozenset[Place | Beside]"
+
+
 @dataclass(frozen=True)
 class Clock:
     """What the columns of a lineage say about time, seen from the rows of a model.
 
     `time` is the column that says when the prediction is made. `is_later(place)` compares a column with it row by row:
-    whether it lies after it, None where rows cannot be compared. `delayed`: an outcome is known only after its row's
-    time.
+    whether it lies after it, None where rows cannot be compared; `is_time(place)`: whether it is the same moment.
+    `delayed`: an outcome is known only after its row's time. `key` are the columns of the entity. `is_unique(names)`:
+    whether no two rows have the same in some columns.
     """
 
     lineage: Lineage
     time: Place
     delayed: bool
     is_later: Callable[[Place], bool | None] = field(default=lambda place: None)
+    is_time: Callable[[Place], bool] = field(default=lambda place: False)
+    key: tuple[Place, ...] = ()
+    is_unique: Callable[[tuple[str, ...]], bool] = field(default=lambda names: False)
 
     @cached_property
     def same_as_time(self) -> frozenset[Place]:
@@ -70,6 +89,60 @@ class Clock:
     def makes_time(self) -> frozenset[Place]:
         """The columns that alone make up the time of the prediction, such as the date that it is a cast of."""
         return frozenset(sole_origins(self.lineage, self.time))
+
+    @cached_property
+    def _keys(self) -> list[frozenset[Place]]:
+        is_one = bool(self.key) and self.is_unique(tuple(name for _, name in self.key))
+        return [holding(self.lineage, each) for each in self.key] if is_one else []
+
+    def is_own(self, move: Condition) -> bool:
+        """Return whether the rows that values are taken from are of the same prediction, or of the same moment."""
+        same = list(zip(move.earlier, move.later, strict=True))
+        if any(all(map(self._is_time, pair)) for pair in same):
+            return True
+        if self._keys and all(any(key.issuperset(pair) for pair in same) for key in self._keys):
+            return True
+        return any(map(self._is_row, same))
+
+    def _is_row(self, same: tuple[Place, Place]) -> bool:
+        """Return whether two columns are copies of one that is another one in each row of the model."""
+        one, other = (copies(self.lineage, each) for each in same)
+        return any(self.is_unique((name,)) for node, name in sorted(one & other) if node == self.time[0])
+
+    def _is_time(self, place: Place) -> bool:
+        return place in self.made_of_time | self.makes_time or self.is_time(place)
+
+    @cached_property
+    def _anchors(self) -> Mapping[str, Sequence[Place]]:
+        """The columns that say which row a node's row is: copies of the key, else of the time of the prediction."""
+        found: dict[str, list[Place]] = {}
+        for places in (frozenset().union(*(copies(self.lineage, each) for each in self.key)), self.same_as_time):
+            nodes = {node for node, _ in places} - found.keys()
+            found |= {at: [(node, name) for node, name in places if node == at] for at in nodes}
+        return found
+
+    @cached_property
+    def _moves(self) -> dict[str, frozenset[Condition]]:
+        return {}
+
+    def _moves_of_row(self, node: str) -> frozenset[Condition]:
+        """Return the moves by which a node's row is found: those of all columns that say which row it is."""
+        if node not in self._moves:
+            found = [self._moves_of(each) for each in self._anchors.get(node, ())]
+            self._moves[node] = frozenset.intersection(*found) if found else frozenset()
+        return self._moves[node]
+
+    def _moves_of(self, place: Place) -> frozenset[Condition]:
+        return frozenset(move for edge in self.lineage.edges_of(*place) for move in moves(edge.conditions))
+
+    def seen_from_row(self, edge: Edge, beside: Iterable[Beside]) -> Conditions:
+        """Return the conditions of an edge as they are seen from the node's row, without moves to earlier rows.
+
+        `beside` are moments of the node's row, of which the first is not later than the second.
+        """
+        found = seen(edge.conditions, self._moves_of_row(edge.node))
+        settled = [self._moves_of(each.earlier) - self._moves_of(each.later) for each in beside]
+        return without(found, frozenset().union(*settled)) if settled else found
 
     def at_prediction(self, places: Iterable[Place]) -> bool:
         """Return whether a row that is placed by these columns is placed at the time of its prediction, or before."""
@@ -94,6 +167,12 @@ class Knowledge:
     def _declared(self) -> frozenset[Place]:
         return self.moments | self.clock.same_as_time
 
+    def is_kept(self, move: Condition) -> bool:
+        """Return whether a move leads to rows of the same prediction or moment, or to earlier ones by declaration."""
+        pairs = zip(move.earlier, move.later, strict=True)
+        times = self.clock.same_as_time
+        return any(one in self._declared and other in times for one, other in pairs) or self.clock.is_own(move)
+
     @cached_property
     def _sure(self) -> dict[Place, bool]:
         return {}
@@ -105,20 +184,23 @@ class Knowledge:
         return self._sure[place]
 
 
-def let_in(condition: Condition, knowledge: Knowledge, passed: frozenset[Place] = frozenset()) -> str:
+def let_in(condition: Condition, knowledge: Knowledge, passed: Passed = frozenset(), here: bool = True) -> str:
     """Return what a condition lets in of a column that is known later: `known`, `earlier` or `anything`.
 
     What a parent made of a moment counts as it is only where it is that moment itself, or the time of the prediction.
-    `passed` are moments of the receiving row of which a later condition says that they lie before the prediction.
+    `passed` are moments of the receiving row of which a later condition says that they lie before the prediction. That
+    row's own time does only if it is `here`: the row of the prediction, or one before it.
     """
     earlier, later = set(condition.earlier), set(condition.later)
     known, clock = knowledge.known, knowledge.clock
     kind = kind_of(condition, knowledge)
-    if kind in (ANY, AFTER) or not earlier or not later or not all(map(knowledge.is_sure, earlier | later)):
+    if kind not in (GAP, BEFORE, UNTIL) or not earlier or not later or not all(map(knowledge.is_sure, earlier | later)):
         return ANYTHING
     by_knowledge = earlier <= known
-    if by_knowledge and (later <= passed or clock.at_prediction(later)):
+    if by_knowledge and (later <= passed or (here and clock.at_prediction(later))):
         return KNOWN
+    if not here:
+        return ANYTHING
     of_knowledge = bool(earlier & known)
     is_same = earlier == later or earlier | later <= clock.same_as_time
     if is_same:  # both rows are placed by the same column: the moment itself does not matter
@@ -139,20 +221,33 @@ def kind_of(condition: Condition, knowledge: Knowledge) -> str:
     return condition.plain if as_they_are else condition.kind
 
 
+End = tuple[int, bool]  # a rank, and whether the row that is reached is still here, as `let_in` asks
+
+
 class Ranks:
     """Ranks conditions that must all hold by the lowest rank of them, and of other ways by the highest.
 
-    `rank` gives 0 to a condition that lets in least; without any, the rank is the highest that there is, 2.
+    `rank` gives 0 to a condition that lets in least, of a row that is here or is not; without any, the rank is the
+    highest that there is, 2. `leaves` says of a move whether it leads away from here.
     """
 
-    def __init__(self, rank: Callable[[Condition], int]) -> None:
-        """Take the rank of one condition, which is asked once."""
-        self._rank = rank
-        self._known: dict[Condition | OneOf, int] = {}
+    def __init__(
+        self, rank: Callable[[Condition, bool], int], leaves: Callable[[Condition], bool] = lambda each: False
+    ) -> None:
+        """Take the rank of one condition, and whether it leads away; each is asked once."""
+        self._rank, self._leaves = rank, leaves
+        self._known: dict[tuple[Condition | OneOf, bool], frozenset[End]] = {}
 
-    def of(self, conditions: Conditions) -> int:
+    def of(self, conditions: Conditions, here: bool = True) -> int:
         """Return the rank of conditions."""
-        return min(map(self._of, conditions), default=2)
+        return max(rank for rank, _ in self.ends(conditions, here))
+
+    def ends(self, conditions: Conditions, here: bool) -> frozenset[End]:
+        """Return the ranks of the ways that conditions leave, each with whether it stays here."""
+        found = frozenset({(2, here)})
+        for each in reversed(conditions):
+            found = frozenset((min(rank, more), at) for rank, was in found for more, at in self.end(each, was))
+        return found
 
     def loosest(self, conditions: Conditions) -> Iterator[Condition]:
         """Yield the conditions of the way that lets in most."""
@@ -162,7 +257,16 @@ class Ranks:
             else:
                 yield each
 
-    def _of(self, each: Condition | OneOf) -> int:
-        if each not in self._known:
-            self._known[each] = max(map(self.of, each.ways)) if isinstance(each, OneOf) else self._rank(each)
-        return self._known[each]
+    def end(self, each: Condition | OneOf, here: bool) -> frozenset[End]:
+        """Return the same of one condition."""
+        if (each, here) not in self._known:
+            if isinstance(each, OneOf):
+                found = frozenset().union(*(self.ends(way, here) for way in each.ways))
+            elif each.kind == BESIDE:
+                found = frozenset({(2, here)})
+            elif each.kind in MOVES:
+                found = frozenset({(2, here and not self._leaves(each))})
+            else:
+                found = frozenset({(self._rank(each, here), here)})
+            self._known[each, here] = found
+        return self._known[each, here]

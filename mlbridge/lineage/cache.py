@@ -16,7 +16,7 @@ from mlbridge.lineage.reading import Reading
 from mlbridge.typing import Json
 from mlbridge.version import __version__
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Cache:

@@ -30,7 +30,7 @@ def comparisons(condition: exp.Expr, dialect: str, shift_of: ShiftOf, plain_of: 
     """
     for part in conjuncts(condition):
         text = part.sql(dialect)
-        for low, high, strict in _ordered(part):
+        for low, high, strict in ordered(part):
             found = difference(read(high, shift_of), read(low, shift_of))
             plain = difference(read(high, plain_of), read(low, plain_of))
             if found is None or plain is None or found.plus is None or found.minus is None:
@@ -53,7 +53,7 @@ def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
         yield inner
 
 
-def _ordered(part: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, bool]]:
+def ordered(part: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, bool]]:
     """Yield pairs of which the first is less than the second; with True: and not equal to it."""
     if isinstance(part, exp.LT | exp.LTE):
         yield part.this, part.expression, isinstance(part, exp.LT)

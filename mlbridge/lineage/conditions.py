@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeAlias
 
 from sqlglot import exp
 
-from mlbridge.lineage.comparisons import comparisons, conjuncts
-from mlbridge.lineage.flows import NULL, Column, places
-from mlbridge.lineage.graph import AFTER, ANY, Condition
+from mlbridge.lineage.comparisons import Before, comparisons, conjuncts, ordered
+from mlbridge.lineage.flows import NULL, Column, alike, merged, moment_of, places
+from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, GAP, UNTIL, Condition
+from mlbridge.lineage.moments import UNKNOWN
+from mlbridge.lineage.rows import Moment
 from mlbridge.lineage.scope import Scope, Source
+from mlbridge.lineage.sums import MINUS, PLUS
+
+PLACING = {GAP, BEFORE, UNTIL}
+Tie: TypeAlias = Callable[[Source], None]  # notes something of a source
 
 
 def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
     """Note for each source among `given` which rows a condition lets in."""
-    found = list(_found(condition, scope))
-    for source, each, moment in found:
+    every = list(comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of))
+    held, ties = list(_found(every, scope)), list(_placed(every, scope))
+    for source, each, moment in held:
         if any(source is other for other in given):
             source.hold(each, moment)
+    for source, tie in ties:
+        if any(source is other for other in given):
+            tie(source)
+    for source, last in _until(condition, scope):
+        if any(source is other for other in given):
+            source.until = (*source.until, last)
+    for source, tie in _equal(condition, every, scope):  # also of the rows that an outer join keeps, where others are
+        if any(source is other for other in scope.sources):
+            tie(source)
 
 
 @contextmanager
 def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
     """Read an expression as one that only rows reach for which a condition holds, as in `case when`."""
-    before = [(source, source.conditions) for source in scope.sources]
+    before = [(source, source.conditions, source.link) for source in scope.sources]
     restrict(condition, scope, scope.sources)
     try:
         yield
     finally:
-        for source, conditions in before:
-            source.conditions = conditions
+        for source, conditions, link in before:
+            source.conditions, source.link = conditions, link
 
 
-def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Condition, Column]]:
+def _found(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Condition, Column]]:
     """Yield conditions, each with the source whose rows it is about, and with the moment of them that it names."""
-    for each in comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of):
+    for each in every:
         earlier, later = scope.column(each.first.parts), scope.column(each.second.parts)
         first, second = places(earlier), places(later)
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
@@ -45,6 +64,80 @@ def _found(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Conditio
             yield source, Condition(each.text, each.kind, first, second, each.plain, source is other), earlier
         if other is not None and source is not other and each.kind != ANY and _is_joined(other, source, scope):
             yield other, Condition(each.text, AFTER, second, first, AFTER), later
+
+
+def _placed(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie]]:
+    """Yield which sources' rows lie before another one's, or after it, and which of two moments of a row does."""
+    for each in every:
+        first, second = (scope.holder(column.parts) for column in (each.first, each.second))
+        unread = UNKNOWN in (scope.shift_of(each.first), scope.shift_of(each.second))
+        kind = each.plain if unread else each.kind
+        if first is None or second is None or not {kind, each.plain} & PLACING:
+            continue
+        earlier, later = (scope.column(column.parts) for column in (each.first, each.second))
+        if kind not in PLACING:  # if the columns are the declared moments as they are
+            yield first, partial(Source.equal, keys=(), same=alike(earlier, later), via=[None])
+        elif first is second:
+            yield first, partial(Source.settle, earlier=earlier, later=later)
+            beside = Condition(each.text, BESIDE, places(earlier), places(later), BESIDE)
+            yield first, partial(Source.note, condition=beside)
+        else:
+            yield first, Source.place
+            yield second, partial(Source.place, ahead=True)
+
+
+def _until(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Moment]]:
+    """Yield which sources of a self join have rows only until another one's moment, by one and the same column."""
+    for part in conjuncts(condition):
+        for low, high, _ in () if isinstance(part, exp.EQ) else ordered(part):
+            one, other = low.unnest(), high.unnest()
+            if not isinstance(one, exp.Column) or not isinstance(other, exp.Column):
+                continue
+            first, second = scope.holder(one.parts), scope.holder(other.parts)
+            earlier, later = scope.column(one.parts), scope.column(other.parts)
+            moment, is_same = moment_of(later), (places(earlier), earlier.shift) == (places(later), later.shift)
+            if first is not None and first.mark is not None and first is not second and is_same and moment is not None:
+                yield first, moment
+
+
+def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie]]:
+    """Yield which columns of sources are equal, and which sources' rows a row around looks for."""
+    ordered = {each.text for each in every}
+    for part in conjuncts(condition):
+        sources, text = _holders(part, scope), part.sql(scope.names.dialect)
+        if not all(any(each is other for other in scope.sources) for each in sources):
+            for each in sources:
+                yield each, partial(Source.join, text=text)
+        if isinstance(part, exp.EQ) and len(sources) == 2 and text not in ordered and not _is_moved(part):
+            sides = part.this, part.expression
+            one, other = (_holders(side, scope) for side in sides)
+            if len(one) == 1 == len(other):
+                mine, its = (merged(scope.column(each.parts) for each in side.find_all(exp.Column)) for side in sides)
+                my, their = ([scope.names.key(each.this) for each in side.find_all(exp.Column)] for side in sides)
+                for source, this, same, to, that in (
+                    (one[0], my, alike(mine, its), other[0], their),
+                    (other[0], their, alike(its, mine), one[0], my),
+                ):
+                    yield source, partial(Source.equal, keys=this, same=same, via=_via(source, to, that, scope))
+
+
+def _via(source: Source, to: Source, keys: list[str], scope: Scope) -> list[tuple[Source, list[str]] | None]:
+    """Return whose rows a source's equal columns lead to: another's that was there before it, or a row around."""
+    before = itertools.takewhile(lambda each: each is not source, scope.sources)
+    if any(each is to for each in before):
+        return [(to, keys)]
+    return [] if any(each is to for each in scope.sources) else [None]
+
+
+def _is_moved(part: exp.EQ) -> bool:
+    """Return whether what is compared is moved, such as the number of a row less one."""
+    return any(each.find(*PLUS, *MINUS) is not None for each in (part.this, part.expression))
+
+
+def _holders(node: exp.Expr, scope: Scope) -> list[Source]:
+    """Return the sources that the columns of an expression are of."""
+    found = (scope.holder(each.parts) for each in node.find_all(exp.Column))
+    return list({id(each): each for each in found if each is not None}.values())
 
 
 def _is_joined(source: Source, to: Source | None, scope: Scope) -> bool:

@@ -15,16 +15,18 @@ from mlbridge.lineage.flows import (
     Column,
     Held,
     aggregated,
+    alike,
     bounded,
     conditioned,
     influence,
     merged,
     moment_of,
+    moved,
     places,
     transformed,
 )
 from mlbridge.lineage.frames import kind_in_order, kind_of_moments, window_function, window_kind, window_span
-from mlbridge.lineage.graph import ANY, BEFORE, FILTERED, GAP, UNTIL, Condition
+from mlbridge.lineage.graph import AFTER, AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
 
@@ -137,6 +139,8 @@ def _scalar(node: exp.Expr, scope: Scope) -> Column:
     """Read a subquery that stands for a value."""
     table = scope.query(node, scope, scope.tables)
     found = bounded(merged(output.column for output in table.outputs), None)
+    if not table.correlated:  # one row for all
+        found = conditioned(found, [moved(OTHER, "", ())])
     return Column(found.flows | table.rows)
 
 
@@ -171,6 +175,14 @@ def _any(node: exp.Expr, scope: Scope) -> Column:
 def _array(node: exp.Expr, scope: Scope) -> Column:
     found = _together(node.expressions, scope)
     return aggregated(found) if any(isinstance(each, exp.Query) for each in node.expressions) else transformed(found)
+
+
+def _series(node: exp.Expr, scope: Scope) -> Column:
+    """Read a series of moments: where it begins and ends decides which there are, as a filter does."""
+    parts = [value(each, scope) for each in node.iter_expressions()]
+    step = node.args.get("step")
+    is_of_moments = not isinstance(node, exp.GenerateSeries) or (step is not None and step.find(exp.Interval))
+    return Column(influence(parts, FILTERED)) if is_of_moments else transformed(merged(parts))
 
 
 def _lambda(node: exp.Expr, scope: Scope) -> Column:
@@ -209,6 +221,9 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     kind, span = window_kind(node, order, parts.get("spec")), window_span(order, parts.get("spec"))
     text = node.sql(scope.names.dialect)
     is_rank = isinstance(window_function(node), RANKS)
+    looks_back = kind in (GAP, BEFORE, UNTIL)
+    same = [pair for each in partition for pair in alike(*[value(each, scope)] * 2)]
+    moves = [] if looks_back and not is_rank else [moved(AHEAD if kind == AFTER else OTHER, text, same)]
     giving, deciding = [], []
     for branch in scope.each_branch(None if order is None else order.expressions[0].this):
         argument = aggregated(value(node.this, scope))
@@ -229,8 +244,8 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
                 sure = plain = ANY
             moment = moment_of(placed)
             held = Held(Condition(text, sure, places(placed), places(row), plain), moment)
-            looks_back = kind in (GAP, BEFORE, UNTIL)
             argument = bounded(conditioned(argument, [held]), moment_of(row) if looks_back else None)
+        argument = conditioned(argument, moves)
         giving.append(bounded(argument, None) if order is None else argument)
     return _influenced(merged(giving), deciding)
 
@@ -269,6 +284,9 @@ READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {
     exp.Any: _any,
     exp.All: _any,
     exp.Array: _array,
+    exp.GenerateSeries: _series,
+    exp.GenerateDateArray: _series,
+    exp.GenerateTimestampArray: _series,
     exp.Lambda: _lambda,
     exp.Comprehension: _comprehension,
     exp.Window: _window,

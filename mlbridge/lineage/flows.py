@@ -8,9 +8,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
-from mlbridge.lineage.graph import AGGREGATED, COPIED, INFLUENCES, TRANSFORMED, VALUES, Condition, Conditions, one_of
+from mlbridge.lineage.graph import (
+    AGGREGATED,
+    BESIDE,
+    COPIED,
+    INFLUENCES,
+    MOVES,
+    TRANSFORMED,
+    VALUES,
+    Condition,
+    Conditions,
+    moves,
+    one_of,
+    seen,
+    without,
+)
 from mlbridge.lineage.moments import EXACT, UNKNOWN, Shift, only
-from mlbridge.lineage.rows import NOTHING_BOUNDS, OWN, Bounds, Moment, marked, moment, speaks_of
+from mlbridge.lineage.rows import NOTHING_BOUNDS, OWN, Bounds, Moment, is_of_source, marked, moment, speaks_of
 
 
 class Flow(NamedTuple):
@@ -75,6 +89,7 @@ class Table:
     `unknown` is what a column comes from that is not listed: a relation whose columns are not known, by its id, or the
     arguments of a table function. `relation` is the id of a relation of the graph that is read as it is. `width` is the
     number of branches that the rows come from, one of which each row is of; 0 where they are not told apart.
+    `correlated`: it names a column of a query around it.
     """
 
     outputs: list[Output]
@@ -83,6 +98,7 @@ class Table:
     relation: str | None = None
     width: int = 0
     print: str = ""
+    correlated: bool = False
     _by_key: dict[str, Column] = field(default_factory=dict)
 
     def find(self, key: str) -> Column | None:
@@ -111,7 +127,8 @@ class Table:
         known = len(self.outputs)
         more = [Output(each.key, each.name, self.guess(each.key) or EMPTY) for each in fresh[known:]]
         width = 0 if more else self.width
-        return Table(outputs + more, self.rows, () if more else self.unknown, width=width, print=self.print)
+        unknown = () if more else self.unknown
+        return Table(outputs + more, self.rows, unknown, None, width, self.print, self.correlated)
 
     @cached_property
     def nodes(self) -> frozenset[str]:
@@ -231,10 +248,24 @@ def places(column: Column) -> tuple[tuple[str, str], ...]:
 
 
 class Held(NamedTuple):
-    """A condition, and the moment of the row that gives a value which it is about."""
+    """A condition, and the moment of the row that gives a value which it is about; a move is about all of the row."""
 
     condition: Condition
-    about: Moment | None
+    about: Moment | None = None
+
+
+Pair: TypeAlias = "tuple[tuple[str, str], tuple[str, str]]"  # two columns of relations that are equal
+
+
+def moved(kind: str, text: str, same: Iterable[Pair]) -> Held:
+    """Return that a row takes values from other rows, which are like it in some columns."""
+    earlier, later = tuple(zip(*dict.fromkeys(same), strict=True)) or ((), ())
+    return Held(Condition(text, kind, earlier, later, kind))
+
+
+def alike(one: Column, other: Column) -> tuple[Pair, ...]:
+    """Return the columns of relations that are the same in two rows where two columns are."""
+    return tuple((mine, its) for mine in places(one) for its in places(other))
 
 
 def conditioned(column: Column, conditions: Iterable[Held]) -> Column:
@@ -252,8 +283,38 @@ def conditioned(column: Column, conditions: Iterable[Held]) -> Column:
 
 
 def _added(flow: Flow, more: Iterable[Held]) -> Conditions:
-    holding = (each.condition for each in more if speaks_of(each.about, flow.bounds))
+    holding = (
+        each.condition for each in more if each.condition.kind in (*MOVES, BESIDE) or speaks_of(each.about, flow.bounds)
+    )
     return (*flow.conditions, *(each for each in holding if each not in flow.conditions))
+
+
+def moves_of(columns: Iterable[Column]) -> frozenset[Condition]:
+    """Return the moves on all ways into all columns that come from any."""
+    every = [each.conditions for column in columns for each in column.flows if each.how in VALUES]
+    return frozenset.intersection(*(frozenset(moves(each)) for each in every)) if every else frozenset()
+
+
+def seen_from(column: Column, row: frozenset[Condition]) -> Column:
+    """Return a column as it is seen from another row, which is found by some moves from where the column was so far."""
+    if not row:
+        return column
+    flows = frozenset(
+        each._replace(conditions=seen(each.conditions, row)) if each.how in VALUES else each for each in column.flows
+    )
+    branches = tuple(seen_from(each, row) for each in column.branches)
+    fields = {name: seen_from(each, row) for name, each in column.fields.items()}
+    return replace(column, flows=flows, branches=branches, fields=fields)
+
+
+def settled(column: Column, moves: frozenset[Condition]) -> Column:
+    """Return a column without moves of which it is known that they are to earlier rows."""
+    if not moves:
+        return column
+    flows = frozenset(each._replace(conditions=without(each.conditions, moves)) for each in column.flows)
+    branches = tuple(settled(each, moves) for each in column.branches)
+    fields = {name: settled(each, moves) for name, each in column.fields.items()}
+    return replace(column, flows=flows, branches=branches, fields=fields)
 
 
 def moment_of(column: Column) -> Moment | None:
@@ -266,6 +327,14 @@ def bounded(column: Column, by: Moment | None) -> Column:
     fresh: Bounds = NOTHING_BOUNDS if by is None else frozenset({by})
     flows = (each._replace(bounds=fresh if speaks_of(by, each.bounds) else NOTHING_BOUNDS) for each in column.flows)
     return replace(column, flows=frozenset(flows))
+
+
+def until(column: Column, mark: int, moments: frozenset[Moment]) -> Column:
+    """Return a column in which a source of a self join has rows only until some moments of the other source's row."""
+    flows = frozenset(
+        each._replace(bounds=moments) if is_of_source(each.bounds, mark) else each for each in column.flows
+    )
+    return replace(column, flows=flows)
 
 
 def of_source(column: Column, mark: int) -> Column:

@@ -18,6 +18,10 @@ INFLUENCES = (JOINED, FILTERED)
 CERTAIN, ASSUMED = "certain", "assumed"
 # How far the moment of the row that gives a value lies before that of the row that receives it.
 GAP, BEFORE, UNTIL, AFTER, ANY = "gap", "before", "until", "after", "any"
+# That the row which receives a value takes it from other rows: from later ones, or from some of any time.
+AHEAD, OTHER = MOVES = ("ahead", "other")
+# That of one row two moments stand beside each other, of which the first is not later.
+BESIDE = "beside"
 # The column of an edge that holds for every column of its node: its condition decides which rows the node has.
 EVERY = "*"
 
@@ -51,6 +55,9 @@ class Condition:
     (the other way round), or `any`. Columns that are cut off to their day or shifted, here or in a parent's SQL, stand
     in it for the moments that they were made of; `plain` says it of the parents' columns as they are. `same_row`: both
     may be of one row. `text` is the condition as the SQL says it: the window with its frame, or a comparison.
+
+    Of a move (`ahead`, `other`) `earlier` and `later` are the columns in which both rows are the same, pair by pair.
+    `beside` compares two moments of the row as it is, whatever rows its values are of.
     """
 
     text: str
@@ -76,6 +83,11 @@ class OneOf:
         """The conditions of the way with the shortest text."""
         return min((text_of(each) or "" for each in self.ways), key=lambda text: (len(text), text))
 
+    @cached_property
+    def moves(self) -> frozenset[Condition]:
+        """The moves on any of the ways."""
+        return frozenset(move for way in self.ways for move in moves(way))
+
 
 Conditions: TypeAlias = "tuple[Condition | OneOf, ...]"
 _MADE: WeakValueDictionary[frozenset[Conditions], OneOf] = WeakValueDictionary()
@@ -84,14 +96,51 @@ _MADE: WeakValueDictionary[frozenset[Conditions], OneOf] = WeakValueDictionary()
 def one_of(ways: Iterable[Conditions]) -> Conditions:
     """Return that all conditions of one of several ways hold: none where one way has none."""
     every = tuple(dict.fromkeys(ways))
-    if len(every) == 1 or () in every:
+    if len(every) == 1 or (() in every and not any(map(_moves, every))):
         return () if () in every else every[0]
     return (_MADE.setdefault(frozenset(every), OneOf(every)),)
 
 
-def text_of(conditions: Conditions) -> str | None:
-    """Write conditions as SQL; None where there are none."""
-    return " and ".join(each.text for each in conditions) or None
+def _moves(conditions: Conditions) -> bool:
+    return next(moves(conditions), None) is not None
+
+
+def moves(conditions: Conditions) -> Iterator[Condition]:
+    """Yield the moves among conditions, on any of the ways."""
+    for each in conditions:
+        if isinstance(each, OneOf):
+            yield from each.moves
+        elif each.kind in MOVES:
+            yield each
+
+
+def without(conditions: Conditions, left_out: frozenset[Condition]) -> Conditions:
+    """Return conditions without some, on any of the ways."""
+    found: list[Condition | OneOf] = []
+    for each in conditions:
+        if isinstance(each, OneOf):
+            found += one_of(without(way, left_out) for way in each.ways) if each.moves & left_out else (each,)
+        elif each not in left_out:
+            found.append(each)
+    return tuple(found)
+
+
+def seen(conditions: Conditions, row: frozenset[Condition]) -> Conditions:
+    """Return the conditions of a value as they are seen from a row that is found by some moves.
+
+    Where only the row is found by one, the value is of another row.
+    """
+    if not row:
+        return conditions
+    missing = sorted((each for each in row.difference(moves(conditions)) if each.kind == OTHER), key=repr)
+    return (*without(conditions, row), *missing)
+
+
+def text_of(conditions: Conditions, moves: bool = False) -> str | None:
+    """Write conditions as SQL, with `moves` also what takes values from other rows; None where there are none."""
+    hidden = (BESIDE,) if moves else (*MOVES, BESIDE)
+    shown = (each.text for each in conditions if isinstance(each, OneOf) or each.kind not in hidden)
+    return " and ".join(dict.fromkeys(filter(None, shown))) or None
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,13 @@ def _outputs(node: exp.Expr, scope: Scope) -> Iterator[Output]:
     elif node.find(exp.Columns):
         yield from _many(node, scope)
     else:
-        name = _name_of(node)
+        name = name_of(node)
         given = scope.names.named(name) if isinstance(name, exp.Identifier) else ""
         yield Output(scope.names.key(name), given, printed(value(node, scope), node, scope))
 
 
-def _name_of(node: exp.Expr) -> exp.Identifier | str:
+def name_of(node: exp.Expr) -> exp.Identifier | str:
+    """Return the name that a SELECT list gives a column, or what engines call one without a name as a rule."""
     if isinstance(node, exp.Alias):
         return node.args["alias"]  # type: ignore[no-any-return] # sqlglot keeps it untyped
     inner = node.unnest()

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from mlbridge.lineage.flows import Column, moment_of
 from mlbridge.lineage.graph import VALUES, Branches, Edge
 from mlbridge.lineage.moments import EXACT, Shift
-from mlbridge.lineage.rows import Bounds, Moment, Row, row_of
+from mlbridge.lineage.rows import Bounds, Moment, Row, row_of, speaks_of
 
 StoredBounds: TypeAlias = "Mapping[str, int | Sequence[str]]"
 Shifts: TypeAlias = Mapping[str, Shift]  # by column, those that are unknown left out
@@ -45,7 +45,7 @@ def stored_bounds(outputs: Iterable[tuple[str, Column]]) -> dict[str, int | list
             if number:
                 found[name] = number
         elif every:
-            found[name] = [other for other, moment in moments.items() if moment in bounds]
+            found[name] = [other for other, moment in moments.items() if speaks_of(moment, bounds)]
     return found
 
 
@@ -55,4 +55,4 @@ def bounds_of(id_: str, name: str, reading: Reading) -> Bounds:
     if isinstance(kept, int):
         return frozenset({kept})
     rows = {each: row for each in kept if isinstance(row := reading.bounds.get(each, 0), int)}
-    return frozenset(Moment(row, ((id_, each),), reading.shifts.get(each, EXACT)) for each, row in rows.items())
+    return frozenset(Moment(row, ((id_, each),), EXACT) for each, row in rows.items())

@@ -58,6 +58,12 @@ def marked(bounds: Bounds, mark: int) -> Bounds:
     )
 
 
+def is_of_source(bounds: Bounds, mark: int) -> bool:
+    """Return whether a value is of a row of one source of a self join."""
+    row = row_of(bounds)
+    return isinstance(row, tuple) and row[0] == mark
+
+
 def unmarked(said: Moment | None, mark: int | None) -> Moment | None:
     """Return a moment as the source itself knows it."""
     if said is None or mark is None or not isinstance(said.row, tuple):

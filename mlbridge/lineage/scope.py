@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -14,6 +14,7 @@ from mlbridge.lineage.flows import (
     Flows,
     Held,
     Output,
+    Pair,
     Table,
     assumed,
     bounded,
@@ -21,25 +22,58 @@ from mlbridge.lineage.flows import (
     conditioned,
     merged,
     moment_of,
+    moved,
+    moves_of,
     of_source,
+    seen_from,
+    settled,
     transformed,
 )
-from mlbridge.lineage.graph import Condition
+from mlbridge.lineage.graph import AHEAD, OTHER, Condition
 from mlbridge.lineage.moments import Shift
 from mlbridge.lineage.names import Names
-from mlbridge.lineage.rows import unmarked
+from mlbridge.lineage.rows import Moment, unmarked
 
 # Rows of a union of more queries are not told apart: each expression is read once for each pair of them.
 MOST_BRANCHES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """How rows of a source are found for a row of the query.
+
+    `text` is the join or comparison by which they are looked for, None where they are not. `same` are pairs of columns
+    that are equal, of this source and of another, `row` the moves by which those of this source were found before, and
+    `via` the other columns, by name with their source, None where that is a row around; their moves count here.
+    `placed`: only rows before the other's moment are found; `ahead`: only later ones. `settled` are moves that lead to
+    earlier rows.
+    """
+
+    text: str | None = None
+    same: tuple[Pair, ...] = ()
+    row: frozenset[Condition] | None = None
+    via: tuple[tuple[Source, Sequence[str]] | None, ...] = ()
+    placed: bool = False
+    ahead: bool = False
+    settled: frozenset[Condition] = frozenset()
+
+    @property
+    def move(self) -> tuple[Held, ...]:
+        """Return what takes values from other rows; nothing where they are earlier ones, or of the row itself."""
+        if self.placed or (self.text is None and not self.ahead):
+            return ()
+        through = [moves_of(map(each[0].find_known, each[1])) if each else frozenset() for each in self.via]
+        before = frozenset.intersection(*through) if through else ()
+        return (moved(AHEAD if self.ahead else OTHER, self.text or "", self.same), *map(Held, sorted(before, key=repr)))
 
 
 @dataclass
 class Source:
     """A table in FROM under the name that its columns are qualified with; one that is not `shown` filters only.
 
-    `conditions` must hold for a row to be used. `mark` is its number if another source may be other rows of the same
-    relation. `branch` is the branch of the table that the rows at hand are of, None
-    where they are of any.
+    `conditions` must hold for a row to be used, and `link` says how it is found. `mark` is its number if another source
+    may be other rows of the same relation, and `until` are moments of that one's row up to which rows are found here.
+    `branch` is the branch of the table that the rows at hand are of, None where they are of any.
     """
 
     key: str
@@ -48,11 +82,17 @@ class Source:
     conditions: tuple[Held, ...] = ()
     mark: int | None = None
     branch: int | None = None
+    link: Link = Link()
+    until: tuple[Moment, ...] = ()
 
     def find(self, key: str) -> Column | None:
         """Return the first column of a name as the rows at hand have it, None where none is listed."""
         found = self.table.find(key)
         return None if found is None else self._at_hand(found)
+
+    def find_known(self, key: str) -> Column:
+        """Return the same, without flows where none is listed."""
+        return self.find(key) or EMPTY
 
     @property
     def outputs(self) -> list[Output]:
@@ -60,12 +100,46 @@ class Source:
         return [each._replace(column=self._at_hand(each.column)) for each in self.table.outputs]
 
     def _at_hand(self, column: Column) -> Column:
-        found = conditioned(column if self.branch is None else column.branches[self.branch], self.conditions)
+        found = column if self.branch is None else column.branches[self.branch]
+        found = settled(seen_from(found, self.link.row or frozenset()), self.link.settled)
+        found = conditioned(found, (*self.conditions, *self.link.move))
         return found if self.mark is None else of_source(found, self.mark)
 
     def hold(self, condition: Condition, moment: Column) -> None:
         """Note a condition about a moment of this source."""
         self.conditions = (*self.conditions, Held(condition, unmarked(moment_of(moment), self.mark)))
+
+    def note(self, condition: Condition) -> None:
+        """Note a condition about each row of this source as it is."""
+        self.conditions = (*self.conditions, Held(condition))
+
+    def join(self, text: str) -> None:
+        """Note that rows of this source are looked for, by a condition."""
+        self.link = replace(self.link, text=self.link.text or text)
+
+    def equal(
+        self, keys: Iterable[str], same: Iterable[Pair], via: Sequence[tuple[Source, Sequence[str]] | None]
+    ) -> None:
+        """Note that columns of this source, given by name, are equal to another one's; `via` is as in `Link`.
+
+        It is empty where the other one comes after this source, whose rows are found without it.
+        """
+        row = moves_of(column for key in keys if (column := self.table.find(key)) is not None) if keys else None
+        if row is None or self.link.row is None:
+            row = self.link.row if row is None else row
+        else:
+            row &= self.link.row
+        link = replace(self.link, row=row)
+        self.link = replace(link, same=(*link.same, *same), via=(*link.via, *via)) if via else link
+
+    def place(self, ahead: bool = False) -> None:
+        """Note that only rows before another one's moment are found, or only later ones."""
+        self.link = replace(self.link, ahead=True) if ahead else replace(self.link, placed=True)
+
+    def settle(self, earlier: Column, later: Column) -> None:
+        """Note that a moment of each row of this source is not later than another one of it."""
+        more = moves_of([earlier]) - moves_of([later])
+        self.link = replace(self.link, settled=self.link.settled | more)
 
 
 @dataclass
@@ -90,6 +164,8 @@ class Scope:
     bound: frozenset[str] = frozenset()
     rows: Flows = NOTHING
     printed: bool = False
+    # Whether it names a column of a query around it.
+    correlated: bool = False
 
     def add(self, source: Source) -> None:
         """Add a source to FROM; the rows of those that read the same relation are told apart."""
@@ -141,11 +217,11 @@ class Scope:
         """Return what a column comes from, given by the parts of its name: source, column and fields of a struct."""
         keys = [self.names.key(part) for part in parts]
         for index in range(len(keys) - 1):
-            source = self._around(keys[index])
+            scope, source = self._around(keys[index])
             if source is not None:
+                self._reach(scope)
                 found = self._of_source(source, keys[index + 1])
-                is_own = any(source is each for each in self.sources)
-                return _part(found if is_own else bounded(found, None), parts[index + 2 :])
+                return _part(found if scope is self else bounded(found, None), parts[index + 2 :])
         return _part(self.named(keys[0]), parts[1:])
 
     def shift_of(self, column: exp.Column) -> Shift:
@@ -163,6 +239,7 @@ class Scope:
                 return EMPTY
             found = scope.listed(key)
             if found is not None:  # a row around is none of the rows here
+                self._reach(scope)
                 return found if scope is self else bounded(found, None)
         for scope in self._outwards():
             guessed = scope.guess(key)
@@ -194,7 +271,7 @@ class Scope:
         """Return the source, here or around, that a column is of; None where that is not known."""
         keys = [self.names.key(part) for part in parts]
         if len(keys) > 1:
-            return self._around(keys[-2])
+            return self._around(keys[-2])[1]
         listing = (each for scope in self._outwards() for each in scope.sources if each.table.find(keys[0]) is not None)
         return next(listing, None)
 
@@ -212,6 +289,13 @@ class Scope:
             return column_of(relations[0], key, certain=False)
         return None
 
+    def _reach(self, to: Scope) -> None:
+        """Note that this query, and those between, name a column of one around them."""
+        for scope in self._outwards():
+            if scope is to:
+                return
+            scope.correlated = True
+
     def _of_source(self, source: Source, key: str) -> Column:
         found = source.find(key)
         if found is None:
@@ -220,14 +304,15 @@ class Scope:
             found = column_of(source.table.relation, key, certain=False)
         return EMPTY if found is None else found
 
-    def _around(self, key: str) -> Source | None:
+    def _around(self, key: str) -> tuple[Scope, Source | None]:
+        """Return the source of a name, here or around, with the scope that has it."""
         for scope in self._outwards():
             if key in scope.bound:
-                return None
+                break
             found = scope.source(key)
             if found is not None:
-                return found
-        return None
+                return scope, found
+        return self, None
 
     def _outwards(self) -> Iterator[Scope]:
         scope: Scope | None = self

@@ -9,13 +9,32 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import is_left_out, restrict
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Flows, Output, Table, beside, bounded, influence, of_branches, united
-from mlbridge.lineage.graph import FILTERED
+from mlbridge.lineage.flows import (
+    EMPTY,
+    Column,
+    Flows,
+    Output,
+    Table,
+    alike,
+    beside,
+    bounded,
+    conditioned,
+    influence,
+    moment_of,
+    moved,
+    moves_of,
+    of_branches,
+    seen_from,
+    united,
+    until,
+)
+from mlbridge.lineage.graph import FILTERED, OTHER
 from mlbridge.lineage.moments import UNKNOWN
 from mlbridge.lineage.names import Names
-from mlbridge.lineage.outputs import outputs_of
+from mlbridge.lineage.outputs import name_of, outputs_of
 from mlbridge.lineage.pivots import pivoted
 from mlbridge.lineage.prints import digest, of_rows, of_table, print_of
+from mlbridge.lineage.rows import Moment, speaks_of
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sources import add_join, add_source, column_names
 
@@ -97,9 +116,12 @@ class Queries:
             left, *others = leaves
             rows |= influence((output.column for other in others for output in other.outputs), FILTERED)
             printed = digest((node.key, *map(of_table, leaves))) if self._printed else ""
-            return Table(left.outputs, rows | self._limit(node, left), left.unknown, print=printed)
+            return Table(
+                left.outputs, rows | self._limit(node, left), left.unknown, print=printed, correlated=left.correlated
+            )
         table = (_by_name if node.args.get("by_name") else _by_position)(leaves, self._printed)
         table.rows = rows | self._limit(node, table)
+        table.correlated = any(leaf.correlated for leaf in leaves)
         if self._printed:
             table.print = digest((str(node.args.get("distinct")), *(leaf.print for leaf in leaves)))
         return table
@@ -127,12 +149,15 @@ class Queries:
         if _groups_several_times(node):
             # A total over some of the keys has NULL in the others, moments among them.
             outputs = [each._replace(column=replace(each.column, shift=UNKNOWN, plain=UNKNOWN)) for each in outputs]
+        groups = _grouping(node, outputs, scope)
+        if _is_aggregate(node) and not scope.correlated:
+            outputs = _gathered(node, outputs, groups, scope)
         deciding = [
             value(clause.this, scope)
             for name in ("where", "having", "qualify")
             if (clause := node.args.get(name)) is not None
         ]
-        deciding += _grouping(node, outputs, scope)
+        deciding += groups
         distinct = node.args.get("distinct")
         on = distinct.args.get("on") if distinct is not None else None
         if on is not None:
@@ -141,7 +166,7 @@ class Queries:
             deciding += _ordering(node, outputs, scope)
         unknown = _passed_on(node, scope)
         rows = scope.rows | influence(deciding, FILTERED)
-        return Table(outputs, rows, unknown, width=width, print=of_rows(node, scope))
+        return Table(outputs, rows, unknown, None, width, of_rows(node, scope), scope.correlated)
 
 
 def _outputs(node: exp.Select, scope: Scope) -> tuple[int, list[Output]]:
@@ -183,11 +208,41 @@ def _is_aggregate(node: exp.Select) -> bool:
     """Return whether a row of the result is made of several rows."""
     if any(node.args.get(part) is not None for part in ("group", "distinct", "having")):
         return True
-    return any(
-        each.find_ancestor(exp.Window, exp.Query) is node
-        for part in node.expressions
-        for each in part.find_all(exp.AggFunc)
-    )
+    return any(_aggregates(part, node) for part in node.expressions)
+
+
+def _gathered(node: exp.Select, outputs: list[Output], groups: Iterable[Column], scope: Scope) -> list[Output]:
+    """Return outputs whose aggregates take values from other rows, which are alike in what they are grouped by."""
+    same = [pair for each in groups for pair in alike(each, each)]
+    held, row = [moved(OTHER, "", same)], moves_of(groups)
+    outputs = [each._replace(column=seen_from(each.column, row)) for each in outputs]
+    keys = {scope.names.key(name_of(each)) for each in node.expressions if _aggregates(each, node)}
+    bounds = _bounds(groups, scope)
+    return [
+        each._replace(column=conditioned(_until(each.column, bounds), held)) if each.key in keys else each
+        for each in outputs
+    ]
+
+
+def _bounds(groups: Iterable[Column], scope: Scope) -> list[tuple[int, frozenset[Moment]]]:
+    """Return the sources of a self join whose rows a moment bounds that is grouped by, by number."""
+    moments = [moment for each in groups if (moment := moment_of(each)) is not None]
+    found = []
+    for each in scope.sources:
+        of = frozenset(one for one in moments if speaks_of(one, frozenset(each.until)))
+        if each.mark is not None and of:
+            found.append((each.mark, of))
+    return found
+
+
+def _until(column: Column, bounds: Iterable[tuple[int, frozenset[Moment]]]) -> Column:
+    for mark, moments in bounds:
+        column = until(column, mark, moments)
+    return column
+
+
+def _aggregates(part: exp.Expr, node: exp.Select) -> bool:
+    return any(each.find_ancestor(exp.Window, exp.Query) is node for each in part.find_all(exp.AggFunc))
 
 
 def _leaves(node: exp.Expr) -> list[exp.Expr]:

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import restrict
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Output, Table, beside, influence, merged, transformed
+from mlbridge.lineage.flows import EMPTY, Column, Output, Table, alike, beside, influence, merged, transformed
 from mlbridge.lineage.graph import JOINED
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.pivots import pivoted
@@ -84,6 +84,7 @@ def _named(node: exp.Table, scope: Scope) -> Table:
     if not node.db:
         common = scope.tables.get(scope.names.key(node.this))
         if common is not None:
+            scope.correlated |= common.correlated
             return common
     return scope.relation(node)
 
@@ -119,12 +120,18 @@ def add_join(join: exp.Expr, scope: Scope) -> None:
     kind = {str(join.args.get(name) or "") for name in ("kind", "side")}
     left = list(scope.sources)
     right = add_source(join.this, scope)
+    if not isinstance(join.this, exp.Lateral | exp.Unnest):  # those say themselves which rows they are of
+        on = join.args.get("on")
+        for source in right:
+            source.join("" if on is None else on.sql(scope.names.dialect))
     for name in _common(join, left, right, scope):
         key = scope.names.key(name)
         first = scope.shared.get(key)
         of_left = first[0] if first is not None else _first(left, key)
         of_right = _first(right, key)
         scope.rows |= influence([of_left, of_right], JOINED)
+        for source in right:
+            source.equal([key], alike(of_right, of_left), [(each, [key]) for each in _holding(left, key)])
         if not kind & {"SEMI", "ANTI"}:
             both = _shared(kind, of_left, of_right)
             among = (*(first[1] if first is not None else _holding(left, key)), *right)

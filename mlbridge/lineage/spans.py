@@ -69,6 +69,8 @@ def constant(node: exp.Expr, unit: exp.Expr | None = None) -> Sum | None:
     if isinstance(inner, exp.Neg):
         found = constant(inner.this, unit)
         return found and negative(found)
+    if isinstance(inner, exp.Anonymous):
+        return _called(inner)
     if isinstance(inner, exp.Cast | exp.Interval | exp.ToDays):
         return _span(inner, unit)
     if isinstance(inner, exp.Mul) and _number(inner) is None:
@@ -87,6 +89,13 @@ def _span(node: exp.Cast | exp.Interval | exp.ToDays, unit: exp.Expr | None) -> 
         return constant(exp.to_interval(node.this) if node.this.is_string else node.this, unit)
     number = _number(node)
     return None if number is None else _of_number(number, unit)
+
+
+def _called(node: exp.Anonymous) -> Sum | None:
+    """Read a function that gives a span of one unit, such as `to_hours(2)`."""
+    name = node.name.upper().removeprefix("TO_")
+    is_span = name != node.name.upper() and name.removesuffix("S") in UNITS and len(node.expressions) == 1
+    return constant(node.expressions[0], exp.var(name)) if is_span else None
 
 
 def _product(node: exp.Mul, unit: exp.Expr | None) -> Sum | None:

@@ -22,6 +22,8 @@ MOMENTS = (
     exp.DType.DATETIME2, exp.DType.DATETIME64,
 )  # fmt: skip
 LEAST_PRECISION = 3
+# What gives a moment as a number of seconds, or of parts of them, or takes it from one.
+NUMBERS = (exp.TimeToUnix, exp.UnixToTime, exp.UnixMillis, exp.UnixMicros, exp.UnixSeconds)
 # Parts of a format by which a text says the day, and the time of day.
 OF_DAY, OF_TIME = ({"Y", "m", "d"}, {"F"}), ({"H", "M"}, {"T"})
 
@@ -172,8 +174,17 @@ def _converted(node: exp.Expr, shift_of: ShiftOf) -> Sum | None:
         return found._replace(grid=Grid(), unit=UNITS["SECOND"]) if isinstance(node, exp.TimeToUnix) else None
     terms = " ".join((found.terms[0], node.key, *(each.name for each in parts))).strip()
     unit = UNITS["SECOND"] if isinstance(node, exp.TimeToUnix) else ANY_UNIT
-    grid = Grid() if isinstance(node, exp.TimeToUnix | exp.UnixToTime) else found.grid
+    grid = Grid() if isinstance(node, NUMBERS) else found.grid
     return found._replace(terms=(terms, ""), unit=unit, grid=grid)
+
+
+def _counted_since(node: exp.Expr, shift_of: ShiftOf) -> Sum | None:
+    """Read the whole seconds, or the days, since 1970: they cut what is left of one."""
+    found = _converted(node, shift_of)
+    seconds = DAY if isinstance(node, exp.UnixDate) else 1.0
+    if found is None or (seconds == DAY and common(found.grid, Grid(DAY)) == Grid(DAY)):
+        return found and found._replace(unit=UNITS["DAY"])
+    return found._replace(low=found.low - seconds, grid=Grid(seconds), unit=(seconds, seconds))
 
 
 def _parsed(node: exp.Expr, shift_of: ShiftOf) -> Sum | None:
@@ -247,10 +258,14 @@ READERS: dict[type, Reader] = {
         exp.TimestampTrunc, exp.DateTrunc, exp.DatetimeTrunc, exp.TsOrDsToDate, exp.Date,
     ),
     **_by(_cast, "this to safe requires_string", exp.Cast, exp.TryCast),
-    **_by(_same, "this with_tz", exp.TimeStrToTime, exp.Timestamp, exp.TsOrDsToTimestamp, exp.Datetime),
+    **_by(
+        _same, "this with_tz",
+        exp.TimeStrToTime, exp.Timestamp, exp.TsOrDsToTimestamp, exp.TsOrDsToDatetime, exp.Datetime,
+    ),
     **_by(_converted, "this zone", exp.AtTimeZone),
     **_by(_converted, "timestamp source_tz target_tz", exp.ConvertTimezone),
-    **_by(_converted, "this scale", exp.TimeToUnix, exp.UnixToTime),
+    **_by(_converted, "this scale", exp.TimeToUnix, exp.UnixToTime, exp.UnixMillis, exp.UnixMicros),
+    **_by(_counted_since, "this", exp.UnixSeconds, exp.UnixDate),
     **_by(_parsed, "this format safe default_year", exp.StrToTime, exp.StrToDate, exp.ParseTime),
     **_by(_extracted, "this expression", exp.Extract),
     **_by(_extreme, "this", exp.Max, exp.Min),

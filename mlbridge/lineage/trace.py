@@ -128,7 +128,7 @@ class _Tracer:
         outputs = self._final(node, table)
         columns = tuple(dict.fromkeys((*node.columns, *(name for name, _ in outputs))))
         # What comes from no column, such as the days of a calendar, is a moment of its own, as those of a source are.
-        shifts = {name: column.shift if column.flows else EXACT for name, column in outputs}
+        shifts = {name: column.shift if places(column) else EXACT for name, column in outputs}
         shifts = {name: shift for name, shift in shifts.items() if shift != UNKNOWN}
         united = [(name, column) for name, column in outputs if len(column.branches) == table.width]
         branches = tuple({name: places(each.branches[at]) for name, each in united} for at in range(table.width))
@@ -249,9 +249,10 @@ class _Tracer:
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
     every = {each._replace(bounds=OWN) for each in flows}
-    for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain)):
+    texts = {each: text_of(each.conditions) for each in every}
+    for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain, texts[flow] or "")):
         certainty = CERTAIN if each.certain else ASSUMED
-        yield Edge(node, column, each.node, each.column, each.how, certainty, text_of(each.conditions), each.conditions)
+        yield Edge(node, column, each.node, each.column, each.how, certainty, texts[each], each.conditions)
 
 
 def _plain(name: str) -> str:

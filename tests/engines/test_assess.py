@@ -224,24 +224,24 @@ def test_wrong_questions_are_refused_in_a_sentence(small: Project, question: dic
 
 @pytest.mark.parametrize("command", [("assess",), ("graft", "late", "--apply", "--from")])
 @pytest.mark.parametrize(
-    "question",
+    ("question", "words"),
     [
-        ("fct_order",),
-        ("later",),
-        ("inline",),
-        ("fct_orders", "--target", "is_lat"),
-        ("fct_orders", "--entity", "carrier", "--time", "day"),
-        ("open", "--target", "items"),
+        (("fct_order",), "the project has no model, seed, snapshot or source 'fct_order'. Did you mean 'fct_orders'?"),
+        (("later",), "'later' is not in the warehouse, where it would be main.later. Build it first"),
+        (("inline",), "'inline' is ephemeral, so the warehouse has no relation of it."),
+        (("fct_orders", "--target", "is_lat"), "--target: 'fct_orders' has no column 'is_lat'."),
+        (("fct_orders", "--entity", "carrier", "--time", "day"), "'fct_orders': 'carrier' and 'day' are not unique"),
+        (("open", "--target", "items"), "'open': the target 'items' is never NULL"),
     ],
 )
 def test_at_the_command_line_a_wrong_question_is_misuse_and_nothing_is_written(
-    small: Project, command: tuple[str, ...], question: tuple[str, ...]
+    small: Project, command: tuple[str, ...], question: tuple[str, ...], words: str
 ) -> None:
     before = state(small.path)
     answer = CliRunner().invoke(main, [*command, *question, "--project-dir", str(small.path)])
     assert answer.exit_code == 2, answer.output
     (sentence,) = [line for line in answer.stderr.splitlines() if not line.startswith("[")]
-    assert sentence.startswith("Error: ")
+    assert sentence.startswith(f"Error: {words}")
     assert answer.stdout == ""
     assert state(small.path) == before
 

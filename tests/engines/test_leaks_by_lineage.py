@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from other_rows import HISTORIES, cases
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
-from untold_moments import HONEST, IN_ONE, LEAKS, OWN_MODELS, WARNED
+from untold_moments import HONEST, LEAKS, OWN_MODELS, WARNED
 
 from mlbridge.errors import SetupError
 from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
@@ -76,11 +77,34 @@ def test_what_is_read_to_the_end_still_counts(trips: Trips, name: str, apart: bo
     assert found.level == NONE, found.evidence
 
 
-@pytest.mark.parametrize("name", IN_ONE)
-def test_a_moment_that_is_moved_on_is_the_same_one(trips: Trips, name: str) -> None:
-    assert not trips.leaks(IN_ONE[name])
-    assert trips.looked(IN_ONE[name]).level == NONE
-    assert trips.looked(IN_ONE[name], apart=True).level == WITHHOLD
+PANEL = [
+    ("select t.id, h.v as x from trips as t join past as h on h.who = t.who and h.began = t.began", NONE),
+    ("select t.id, h.v as x from trips as t join past as h on h.id = t.id", NONE),
+    ("select id, max(v) over (partition by who, began) as x from past", NONE),
+    ("select id, max(v) over (partition by who) as x from past", WITHHOLD),
+    (
+        "select t.id, h.x from trips as t join (select who, max(v) as x from past group by who) as h using (who)",
+        WITHHOLD,
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "is_leak", "apart"), [pytest.param(*each, id=name) for name, *each in cases()])
+def test_what_was_honest_at_another_row_is_followed_to_it(trips: Trips, sql: str, is_leak: bool, apart: bool) -> None:
+    assert trips.leaks(sql) is is_leak
+    found = trips.looked(sql, apart=apart)
+    assert found.level == (WITHHOLD if is_leak else NONE), found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(("step", "level"), PANEL)
+def test_where_an_entity_has_several_rows_its_key_alone_is_no_row(
+    trips: Trips, step: str, level: str, apart: bool
+) -> None:
+    sql = f"with {HISTORIES['joined']} {step}"
+    assert trips.leaks(sql) is (level == WITHHOLD)
+    found = trips.looked(sql, apart=apart, entity="who")
+    assert found.level == level, found.evidence
 
 
 @pytest.mark.parametrize("name", OWN_MODELS)
@@ -148,6 +172,22 @@ def test_a_moment_that_a_model_makes_as_it_likes_is_believed_if_it_is_declared(d
     models = [
         Relation("staged", (None, "main", "staged"), staged, {}, ("source",)),
         Relation("split", (None, "main", "split"), split, {}, ("staged",)),
+    ]
+    lineage = trace([source, *models], "duckdb")
+    late = Late("source", "delay", frozenset({("split", declared)}))
+    clock = Clock(lineage, ("split", "began"), True, key=(("split", "id"),), is_unique=lambda names: True)
+    assert len(open_ways(lineage, [("split", "x")], late, clock)) == found
+
+
+@pytest.mark.parametrize(("declared", "found"), [("done_at", 0), ("began", 1)])
+def test_a_declared_moment_that_a_model_cuts_is_believed_as_it_is(declared: str, found: int) -> None:
+    types = {"id": "INT", "began": "TIMESTAMP", "ended": "TIMESTAMP", "delay": "INT"}
+    source = Relation("source", (None, "raw", "source"), None, types)
+    staged = "select id, began, date_trunc('minute', ended) as done_at, delay from raw.source"
+    seen = "(select avg(o.delay) from staged as o where o.done_at <= t.began and o.id % 7 = t.id % 7)"
+    models = [
+        Relation("staged", (None, "main", "staged"), staged, {}, ("source",)),
+        Relation("split", (None, "main", "split"), f"select t.*, {seen} as x from staged as t", {}, ("staged",)),
     ]
     lineage = trace([source, *models], "duckdb")
     late = Late("source", "delay", frozenset({("split", declared)}))

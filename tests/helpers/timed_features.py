@@ -250,6 +250,7 @@ class Trips:
         check: str = "shared_with_target",
         target: str = IS_LATE,
         apart: bool = False,
+        entity: str = "id",
         **columns: Mapping[str, Any],
     ) -> Suspicion:
         """Search the lineage of a feature; `columns` gives the meta of columns of the trips.
@@ -258,7 +259,7 @@ class Trips:
         """
         models, sql = models_of(sql) if apart else ({}, sql)
         code = (
-            f"{TRIPS}, made as ({sql}) select trips.id, trips.began, trips.done_at, "
+            f"{TRIPS}, made as ({sql}) select trips.id, trips.who, trips.began, trips.done_at, "
             f"{target} as y, made.x from trips left join made on trips.id = made.id"
         )
         for name, model in models.items():
@@ -269,7 +270,7 @@ class Trips:
         found = relations(manifest, warehouse.every_column())
         lineage = trace(found, DIALECT)
         assert not lineage.unread
-        spec = read_spec("late_training", SPEC, None)
+        spec = read_spec("late_training", {**SPEC, "entity": entity}, None)
         tables = {each.id: exp.table_(each.place[2], db=each.place[1]) for each in found}
         split = warehouse.table(self.connection.table("late_split"), "split")
         types = {each.id: each.columns for each in found}
@@ -286,7 +287,13 @@ def models_of(sql: str) -> tuple[dict[str, str], str]:
     clause = tree.args.get("with_")
     expressions = [] if clause is None else clause.expressions
     tree.set("with_", None)
-    return {each.alias: f"{TRIPS} {each.this.sql(DIALECT)}" for each in expressions}, tree.sql(DIALECT)
+    return {each.alias: f"{TRIPS} {_named(each)}" for each in expressions}, tree.sql(DIALECT)
+
+
+def _named(each: exp.CTE) -> str:
+    """Give the SQL of a common table expression, with the columns that it is given as in `t(a, b)`."""
+    body = each.this.sql(DIALECT)
+    return f"select * from ({body}) as {each.args['alias'].sql(DIALECT)}" if each.alias_column_names else body
 
 
 def manifest_of(models: Mapping[str, str], columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -266,6 +266,10 @@ WARNED = {
 # Honest ones beside them: what can be read still counts.
 HONEST: dict[str, str] = {
     "the latest of the driver's": _grouped("max(done_at)"),
+    "columns that the step is given": """
+        with past(driver, m, late) as (select who, done_at, delay from trips)
+        select t.id, avg(o.late) as x from trips as t left join past as o on o.driver = t.who and o.m <= t.began
+        group by t.id""",
     "until the earliest": """
         with firsts as (select who, min(began) as m from trips group by who)
         select t.id, avg(o.delay) as x from trips as t join firsts as f on f.who = t.who
@@ -315,13 +319,50 @@ HONEST |= {
             from stream as s left join dims as d on d.who = s.who)
         select id, x from seen where id is not null""",
 }
-# Calendars that are let through only as models of their own: within a query their days are columns of nothing.
-# A step that cuts or moves the moment of a running total, in one query; a model of its own has a moment of its own.
-RUNNING = """
+# A step that cuts or moves the moment of a running total.
+_RUNNING = """
     with c as (select who, {moment} as m, sum(delay) over (partition by who order by done_at) as x from trips)
     select t.id, max(c.x) as x from trips as t left join c on c.who = t.who and {on} group by t.id"""
-IN_ONE = {
-    "a running total until yesterday": RUNNING.format(moment="done_at::date", on="c.m < t.began::date"),
-    "a running total of a day before": RUNNING.format(moment="done_at + interval 1 day", on="c.m <= t.began"),
+# A running total as a join of days with themselves.
+_SUMMED = """
+    with daily as (select who, done_at::date as day, sum(delay) as s from trips group by 1, 2),
+    summed as (
+        select a.who, a.day, sum(b.s) as x from daily as a join daily as b on b.who = a.who and {on} group by 1, 2)
+    select t.id, max(summed.x) as x from trips as t
+    left join summed on summed.who = t.who and summed.day {until} t.began::date group by t.id"""
+HONEST |= {
+    "a running total until yesterday": _RUNNING.format(moment="done_at::date", on="c.m < t.began::date"),
+    "a running total of a day before": _RUNNING.format(moment="done_at + interval 1 day", on="c.m <= t.began"),
+    "a running total that is moved twice": _RUNNING.format(
+        moment="done_at::date", on="c.m + interval 1 day <= t.began"
+    ),
+    "days until a day": _SUMMED.format(on="b.day <= a.day", until="<"),
+    "days before a day": _SUMMED.format(on="b.day < a.day", until="<"),
+    "days of a week": _SUMMED.format(on="b.day between a.day - 6 and a.day", until="<"),
+}
+LEAKS |= {
+    "a running total of the day": _RUNNING.format(moment="done_at::date", on="c.m <= t.began::date"),
+    "a running total that is moved back": _RUNNING.format(moment="done_at - interval 9 day", on="c.m <= t.began"),
+    "a running total by another moment": _RUNNING.format(moment="began", on="c.m <= t.began"),
+    "days until a day that is not over": _SUMMED.format(on="b.day <= a.day", until="<="),
+    "days from a day on": _SUMMED.format(on="b.day >= a.day", until="<"),
+    "days until a day after": _SUMMED.format(on="b.day <= a.day + 9", until="<"),
+    "days until another row's day": _SUMMED.replace(
+        "join daily as b on", "join daily as c on c.who = a.who join daily as b on"
+    ).format(on="b.day <= c.day", until="<"),
+}
+# Calendars that are let through only as models of their own: within a query their days are columns of nothing.
+_ENDS = "select min(began)::date::timestamp as low, max(began) as high from trips"
+_SPINES |= {
+    "ends of a table": f"""
+        select unnest(generate_series(({_ENDS.replace("as low, max(began) as high", "")}),
+            (select max(began) from trips), interval 1 day)) as day""",
+    "ends of a subquery": f"select day from ({_ENDS}) as e, generate_series(e.low, e.high, interval 1 day) as s(day)",
+}
+LEAKS |= {
+    f"a later day by {name}": _spine(
+        sql, joined="left join seen on seen.day = date_trunc('day', trips.began) + interval 6 day"
+    )
+    for name, sql in _SPINES.items()
 }
 OWN_MODELS = {f"a calendar by {name}": _spine(sql) for name, sql in _SPINES.items()}
