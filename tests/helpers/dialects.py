@@ -51,12 +51,14 @@ WORDS = {
 }  # fmt: skip
 COMMON_TYPES = {"bigint", "integer", "timestamp", "boolean"}
 TYPES = {
-    "postgres": {"text", "double precision", "decimal(18, 4)", "jsonb", "bit(28)"},
+    "postgres": {
+        "text", "text[]", "integer[]", "double precision", "double precision[]", "decimal(18, 4)", "jsonb", "bit(28)",
+    },
     "snowflake": {"text", "double precision", "decimal(18, 4)"},
-    "bigquery": {"string", "float64", "datetime"},
+    "bigquery": {"string", "int64", "float64", "datetime"},
     "spark": {"string", "double", "int", "decimal(18, 4)"},
     "redshift": {"text", "double precision", "decimal(18, 4)"},
-}
+}  # fmt: skip
 RESERVED_BY = {"spark": "sparksql"}  # the others have one name for sqlglot and sqlfluff
 LATERAL = {"postgres": ("JSONB_TO_RECORDSET", "ACLEXPLODE"), "snowflake": ("FLATTEN",)}
 
