@@ -248,7 +248,7 @@
 {% endmacro %}
 
 {% macro lookup(index, values) %}
-  {#- The one of `values`, literals of numbers, at an index from 0; NULL for an index outside of them. -#}
+  {#- The one of `values`, literals of numbers, at an index from 0 on that is not negative; NULL for an index beyond them. -#}
   {{ return(adapter.dispatch('lookup', 'mlbridge')(index, values)) }}
 {% endmacro %}
 

@@ -10,7 +10,9 @@
   {%- set roles = mlbridge.granted_roles() -%}
   {{ config(materialized='table', meta={'mlbridge_scores': mlbridge.scores_columns()}) }}
   {%- if roles -%}{{ config(grants={'select': roles}) }}{%- endif -%}
-  {%- if not execute or load_relation(split) is none -%}{{ return('select * from ' ~ predictions) }}{%- endif -%}
+  {%- if not execute or load_relation(split) is none or load_relation(predictions) is none -%}
+    {{ return('select * from ' ~ predictions) }}
+  {%- endif -%}
   {%- if not model.name.startswith('ml_scores_') -%}
     {{ mlbridge.refuse(model.name, 'a node that calls mlbridge.scores must be called `ml_scores_<model>`.') }}
   {%- endif -%}

@@ -27,6 +27,9 @@
   {%- if wanted in parents and not flags.EMPTY -%}
     {%- set split, now = ref(wanted), mlbridge.split_definition(mlbridge.spec(name)) -%}
     {%- set way_out = 'Build it as well: `dbt build --select ' ~ wanted ~ '+`.' -%}
+    {%- if load_relation(split) is none -%}
+      {{ mlbridge.refuse(model.name, wanted ~ ' is not built. ' ~ way_out) }}
+    {%- endif -%}
     {%- if 'ml_split_definition' not in mlbridge.names_in(split) | map('lower') -%}
       {{ mlbridge.refuse(model.name, wanted ~ ' does not say what it was made from: an earlier mlbridge built it. ' ~ way_out) }}
     {%- endif -%}

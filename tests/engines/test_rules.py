@@ -156,6 +156,54 @@ def test_a_long_category_is_in_the_bin_that_python_counted_it_in(warehouse: Ware
     assert [row[1] for row in warehouse.ask(found)[1]] == expected.tolist()
 
 
+# --- choices ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 17, 64])
+def test_a_number_is_within_the_first_limit_that_it_does_not_exceed(count: int, warehouse: Warehouse) -> None:
+    limits = sorted(float(each // 2 * 2) for each in range(count))  # each twice, but for a last one
+    values = sorted({*limits, *(each + 0.5 for each in limits), -1.0, 1e300})
+    call = warehouse.macros.call
+    found = call("up_to", "value", call("number_literals", limits), list(range(count)), -1)
+    rows = ", ".join(f"({call('number', value)})" for value in values)
+    _, chosen = warehouse.ask(f"select value, {found} from (values {rows}) as numbers (value) order by value")
+    expected = [next((place for place, limit in enumerate(limits) if value <= limit), -1) for value in values]
+    assert [int(row[1]) for row in chosen] == expected
+
+
+@pytest.mark.parametrize("values", [["1.5e0"], ["0e0", "null", "-2.5e0"], [f"{each}e0" for each in range(100)]])
+def test_a_number_is_looked_up_by_its_place(values: list[str], warehouse: Warehouse) -> None:
+    found = warehouse.macros.call("lookup", "place", values)
+    places = ", ".join(f"({each})" for each in range(len(values) + 2))
+    _, rows = warehouse.ask(
+        f"select {found} from (values {places}, (null)) as places (place) order by place nulls last"
+    )
+    assert [row[0] for row in rows] == [None if each == "null" else float(each) for each in values] + [None] * 3
+
+
+def test_a_row_is_given_for_each_item(warehouse: Warehouse) -> None:
+    """Also of a row that is NULL throughout; an item without a case is NULL, and no row gives none."""
+    warehouse.make("some_rows", "kept int, amount double precision, word text", ["1, 1.5, 'a'", "2, null, null"])
+    columns = {
+        "value": {"type": "double precision", "cases": {0: "amount", 1: "2 * amount"}},
+        "text": {"type": "text", "cases": {2: "word"}},
+        "nothing": {"type": "double precision", "cases": {}},
+    }
+    for condition, expected in (
+        (
+            "1 = 1",
+            [(1, 0, 1.5, None), (1, 1, 3.0, None), (1, 2, None, "a"), *((2, each, None, None) for each in range(3))],
+        ),
+        ("1 = 0", []),
+    ):
+        rows = f"(select * from {warehouse.macros.table('some_rows')} where {condition})"
+        items = warehouse.macros.call("by_item", "some_rows", ["kept"], columns, 3)
+        query = (
+            f"with some_rows as {rows}, items as ({items}) select kept, item_no, value, text from items order by 1, 2"
+        )
+        assert warehouse.ask(query)[1] == expected
+
+
 # --- which versions are in use ----------------------------------------------------------------------------
 
 

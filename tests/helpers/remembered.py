@@ -56,6 +56,8 @@ def remember_injected(folder: Path) -> None:
 
     def remembered(sql: str, ctes: list[Any]) -> str:
         texts = [sql, *(each.sql for each in ctes)]
+        if any(PLACE.search(text) for text in texts):
+            return inject(sql, ctes)
         varying = list(dict.fromkeys(found for text in texts for found in VARYING.findall(text)))
         places = {found: f"«{number}»" for number, found in enumerate(varying)}
         first, *others = (VARYING.sub(lambda found: places[found[0]], text) for text in texts)
@@ -76,7 +78,9 @@ def remember_templates(folder: Path) -> None:
     def remembered(self: Environment, source: Any, *more: Any, **options: Any) -> Any:
         if not isinstance(source, str) or more or options:
             return compile_(self, source, *more, **options)  # type: ignore[call-overload]
-        key = f"{type(self).__name__} {source}"
+        settings = [self.block_start_string, self.variable_start_string, self.comment_start_string, self.trim_blocks]
+        settings += [self.lstrip_blocks, self.autoescape, sorted(self.extensions), sorted(self.filters)]
+        key = f"{type(self).__module__}.{type(self).__qualname__} {settings} {source}"
         code: CodeType = marshal.loads(_kept(folder, key, lambda: marshal.dumps(compile_(self, source))))
         return code
 

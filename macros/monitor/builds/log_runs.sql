@@ -12,7 +12,7 @@
     {%- set counted = mlbridge.rows_by_node(ours) -%}
     {%- for result in ours -%}
       {%- set id = result.node.unique_id -%}
-      {%- do rows.append(mlbridge.run_row(result, lineage[id], tests.get(id, {}), counted, columns)) -%}
+      {%- do rows.append(mlbridge.run_row(result, lineage[id], tests.get(id, {}), counted.get(id), columns)) -%}
     {%- endfor -%}
     {%- if rows -%}
       {%- do mlbridge.end_transaction() -%}

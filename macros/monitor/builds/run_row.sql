@@ -29,27 +29,32 @@
 {% endmacro %}
 
 {% macro rows_by_node(results) %}
-  {#- By unique id: the rows of the tables that were built and of which the adapter does not say how many there are, by one query. -#}
-  {%- set counts, counted = [], {} -%}
-  {%- for result in results if result.status | string == 'success' and result.node.config.materialized == 'table'
-      and (result.adapter_response or {}).get('rows_affected') is none -%}
-    {%- set node = result.node -%}
-    {%- set built = adapter.get_relation(node.database, node.schema, node.alias) -%}
-    {%- do counts.append('select ' ~ mlbridge.text(node.unique_id) ~ ' as node, count(*) as rows_built from ' ~ built) -%}
+  {#-
+    By unique id: the rows that the nodes of a command wrote, as their adapter says; where it does not say so of a table, those that the
+    table has, of up to 100 tables by one query. What failed, and what is no table, has no entry.
+  -#}
+  {%- set counts, rows = [], {} -%}
+  {%- for result in results if result.status | string == 'success' -%}
+    {%- set node, affected = result.node, (result.adapter_response or {}).get('rows_affected') -%}
+    {%- if affected is not none -%}
+      {%- do rows.update({node.unique_id: affected}) -%}
+    {%- elif node.config.materialized == 'table' -%}
+      {%- set built = adapter.get_relation(node.database, node.schema, node.alias) -%}
+      {%- do counts.append('select ' ~ mlbridge.text(node.unique_id) ~ ' as node, count(*) as rows_built from ' ~ built) -%}
+    {%- endif -%}
   {%- endfor -%}
-  {%- for row in (run_query(counts | join(' union all ')).rows if counts else []) -%}{%- do counted.update({row[0]: row[1] | int}) -%}{%- endfor -%}
-  {{ return(counted) }}
+  {%- for some in counts | batch(100) -%}
+    {%- for row in run_query(some | join(' union all ')).rows -%}{%- do rows.update({row[0]: row[1] | int}) -%}{%- endfor -%}
+  {%- endfor -%}
+  {{ return(rows) }}
 {% endmacro %}
 
-{% macro run_row(result, entry, tests, counted, columns) %}
+{% macro run_row(result, entry, tests, rows, columns) %}
   {#-
-    The values by column, as SQL. `entry` is the node's entry in the lineage, `tests` its entry in `tests_by_node`, `counted` all of
-    `rows_by_node`, `columns` the names of the columns that the table has.
+    The values by column, as SQL. `entry` is the node's entry in the lineage, `tests` its entry in `tests_by_node`, `rows` its number in
+    `rows_by_node` or none, `columns` the names of the columns that the table has.
   -#}
-  {%- set node = result.node -%}
   {%- set done = result.status | string == 'success' -%}
-  {%- set affected = (result.adapter_response or {}).get('rows_affected') -%}
-  {%- set rows = none if not done else counted.get(node.unique_id) if affected is none else affected -%}
   {%- set started = (result.timing | selectattr('name', 'equalto', 'execute') | map(attribute='started_at') | list + [none])[0] -%}
   {%- set seconds = result.execution_time -%}
   {%- set message = result.message if not done else tests['messages'] | join('\n') if 'messages' in tests else none -%}
