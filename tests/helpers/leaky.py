@@ -149,6 +149,13 @@ def function(made: World) -> World:
     return _plant(made, np.array([f"c{(each * 7) % 12}" for each in codes], dtype=object))
 
 
+def coarser(made: World) -> World:
+    """Make a column of the outcome that leaves much of it open: which fifth a number is in, whether a class is low."""
+    if made.task == TASKS[2]:
+        return _plant(made, np.digitize(made.outcome, np.unique(np.quantile(made.outcome, [0.2, 0.4, 0.6, 0.8]))))
+    return _plant(made, made.outcome != (0 if made.task == TASKS[0] else "low"))
+
+
 def noisy(share: float) -> Callable[[World], World]:
     """Make a copy with noise: such a share of rows has another outcome, or noise of such a share of the deviation."""
 
@@ -244,6 +251,7 @@ def jump(made: World) -> World:
 LEAKS: dict[str, tuple[Callable[[World], World], tuple[str, ...], str]] = {
     "copy of the target": (copy, ("same_as_target",), "time"),
     "function of the target": (function, ("same_as_target",), "time"),
+    "coarser than the target": (coarser, ("same_as_target",), "time"),
     "copy with 1 % noise": (noisy(0.01), ("same_as_target",), "time"),
     "copy with 3 % noise": (noisy(0.03), ("same_as_target",), "time"),
     "measured afterwards, nearly perfect": (aftermath, ("alone", "same_as_target"), "time"),
