@@ -54,8 +54,8 @@ def undetermined_by_number(values: pd.Series, target: Floats) -> float:
     if differing <= 0 or not _is_cut(codes, ordered):
         return 1.0
     # A function with so many values differs at least so often.
-    changes = int((np.diff(codes) != 0).sum()) - (np.count_nonzero(shares) - 1)
-    return min(max(changes, 0) / (len(codes) - 1) / differing, 1.0)
+    beyond = int(np.count_nonzero(np.diff(codes))) - (int(np.count_nonzero(shares)) - 1)
+    return min(max(beyond, 0) / (len(codes) - 1) / differing, 1.0)
 
 
 def undetermined_by_class(values: pd.Series, target: Integers) -> float:
@@ -93,7 +93,7 @@ def _is_cut(codes: Integers, ordered: Floats) -> bool:
     wide = 2 * BESIDE
     spans = ordered[wide - 1 :] - ordered[: len(ordered) - wide + 1]
     found = []
-    for at in np.flatnonzero(np.diff(codes) != 0) + 1:
+    for at in (np.flatnonzero(np.diff(codes) != 0) + 1).tolist():
         sides = codes[max(at - MIN_ROWS_OF_VALUE, 0) : at], codes[at : at + MIN_ROWS_OF_VALUE]
         if any(len(each) < MIN_ROWS_OF_VALUE for each in sides):
             continue

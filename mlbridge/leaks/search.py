@@ -60,7 +60,8 @@ def _same_as_target(column: SingleFeature) -> Suspicion:
 def _from_target(column: SingleFeature, level: str, evidence: str) -> Suspicion:
     """Look whether the target determines the column, and say so if it does; else what is known already."""
     context, check = column.context, "same_as_target"
-    left = (undetermined_by_class if context.classes else undetermined_by_number)(column.values, context.target)
+    truth = context.truth[context.chosen]
+    left = (undetermined_by_class if context.classes else undetermined_by_number)(column.values, truth)
     found = CHECKS[check].level(left, regression=True)
     # Classes may be parts of what is known before, such as the products of a department.
     found = WARN if context.classes and found == WITHHOLD else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,15 @@ def test_a_planted_leak_is_found_and_nothing_else(kind: str) -> None:
 
 def test_every_check_finds_a_planted_leak() -> None:
     assert {check for _, checks, _ in LEAKS.values() for check in checks} == set(CHECKS)
+
+
+def test_groups_that_are_apart_by_nature_are_not_made_from_the_target() -> None:
+    made = world(1, TASKS[2])
+    group = made.rng.integers(0, 4, len(made.rows))
+    target = np.where(made.rows["target"].notna(), 8 * group + made.rng.normal(size=len(group)), np.nan)
+    rows = made.rows.assign(target=pd.array(target, "Float64"), tier=group, dear=target > np.nanquantile(target, 0.6))
+    found = {each.feature: each.level for each in search(replace(made, rows=rows)) if each.check == "same_as_target"}
+    assert (found["tier"], found["dear"]) == (NONE, WITHHOLD)
 
 
 def test_what_only_the_newest_rows_lack_is_no_leak() -> None:
