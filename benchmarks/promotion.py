@@ -103,12 +103,18 @@ def numbers_world(rows: int, heavy: bool, r2: float = 0.0, days: int = 0) -> Wor
     return draw
 
 
-def equal_world(rows: int, days: int, task: str) -> World:
-    """Draw two equal models whose errors, like the outcomes, hang together by day."""
+def equal_world(rows: int, days: int, task: str, carried: float = 0.0) -> World:
+    """Draw two equal models whose errors, like the outcomes, hang together by day; `carried` over from the day before.
+
+    That is the correlation of one day with the next, of outcomes and of both models' errors.
+    """
 
     def draw(rng: np.random.Generator) -> tuple[Sample, Callable[[str], Sample], Blocks]:
         day, signal = np.arange(rows) * days // rows, rng.normal(size=rows)
-        common, mine, its = (rng.normal(size=days)[day] for _ in range(3))
+        drawn = rng.normal(size=(3, days))
+        for each in range(1, days if carried else 0):
+            drawn[:, each] = carried * drawn[:, each - 1] + np.sqrt(1 - carried**2) * drawn[:, each]
+        common, mine, its = drawn[:, day]
         if task == "regression":
             truth = signal + common + rng.normal(size=rows)
             pair = Sample(truth, signal + mine), Sample(truth, signal + its)
@@ -209,8 +215,10 @@ def main() -> None:
     table("The same, regression", "regression", numbers, trials)
     for task in ("classification", "regression"):
         equal = [
-            (f"{rows:,} rows of {days} days", equal_world(rows, days, task)) for rows, days in ((200, 14), (2000, 30))
-        ]
+            (f"{rows:,} rows of {days} days" + (f", correlation {carried} with the day before" if carried else ""),
+             equal_world(rows, days, task, carried))
+            for rows, days, carried in ((200, 14, 0), (2000, 30, 0), (1000, 30, 0.7), (1000, 60, 0.7))
+        ]  # fmt: skip
         table("One of two equal models called better where days move both (promised: at most 2.5)", task, equal, trials)
     repeated(max(trials // 10, 20))
     skills = [

@@ -3,8 +3,9 @@
 There are three tests. One or two of them are run, depending on the incumbent and the metric, and the challenger must
 pass each one that is run:
 
-- Student's t test of the gain, with a standard error from the influence values by block (Diebold and Mariano 1995),
-  unless the permutation test replaces it (`permutation_test` of the metric);
+- Student's t test of the gain, with a standard error from the influence values by block, which allows for consecutive
+  periods that are alike (Diebold and Mariano 1995), unless the permutation test replaces it (`permutation_test` of the
+  metric);
 - a paired randomization test (Fisher; for rankings Smucker, Allan and Carterette 2007): the two models' scores are
   exchanged in randomly chosen blocks. It keeps its level where the t test does not: few rows, ties, heavy tails. It is
   run after the t test unless the permutation test is;
@@ -158,7 +159,8 @@ class _PairedComparison:
         dof = min(self.blocks.count_where(mask) for mask in sets if mask.any()) - 1
         if dof < 1:
             return _TestResult()
-        error = standard_error(self.values, dof, self.blocks.design_effect(self.values))
+        effect = self.blocks.design_effect(self.values) * self.blocks.serial_effect(self.values)
+        error = standard_error(self.values, dof, effect)
         half_width = t_quantile(dof, 1 - 2 * level) * error
         beyond = self.gain - self.min_gain
         p_value = float(1 - stdtr(dof, beyond / error)) if error > 0 else float(beyond <= 0)
