@@ -24,6 +24,7 @@ BESIDE, PURE = 10, 9
 # Groups that are apart by nature are told from the target as well. Then rows are rarer about the border than within
 # both groups; where the target was cut, they are not: so many rows about it lie at most so many times farther apart.
 MOST_APART = 2.0
+LITTLE = 0.1
 
 
 def has_many_values(values: pd.Series) -> bool:
@@ -51,11 +52,13 @@ def undetermined_by_number(values: pd.Series, target: Floats) -> float:
     codes, ordered = _in_order(codes[common], target[common])
     shares = np.bincount(codes) / max(len(codes), 1)
     differing = 1 - float((shares**2).sum())
-    if differing <= 0 or not _is_cut(codes, ordered):
+    if differing <= 0:
         return 1.0
     # A function with so many values differs at least so often.
     beyond = int(np.count_nonzero(np.diff(codes))) - (int(np.count_nonzero(shares)) - 1)
-    return min(max(beyond, 0) / (len(codes) - 1) / differing, 1.0)
+    left = min(max(beyond, 0) / (len(codes) - 1) / differing, 1.0)
+    # Why little is left matters only where little is; a text of many values has too many borders to look at.
+    return left if left > LITTLE or _is_cut(codes, ordered) else 1.0
 
 
 def undetermined_by_class(values: pd.Series, target: Integers) -> float:
