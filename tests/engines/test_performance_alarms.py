@@ -62,6 +62,16 @@ def test_a_world_that_stands_still_hardly_alarms(worlds: tuple[pd.DataFrame, pd.
     assert set(judgement.loc[judgement["muted"].isna(), "metric"]) >= {*SEES, "precision"}
 
 
+def test_rare_positives_that_are_hardly_ever_predicted_do_not_alarm(connection: duckdb.DuckDBPyConnection) -> None:
+    """A few rows are predicted positive, often wrongly: an F1 of 0 is no sign of a loss. 1 % of 90 windows is 0.9."""
+    rng, world = np.random.default_rng(14), (0.01, 1.5, 0.3)
+    reference = measured(connection, two_classes(rng, 30, months(0, 4, 1500), *world), CLASSES)
+    found = measured(connection, two_classes(rng, 30, months(4, 3, 1500), *world), CLASSES)
+    fine = judged(connection, found, reference)
+    assert (fine.loc[fine["metric"] == "f1", "value"] == 0).mean() > 0.1
+    assert fine.groupby(["version", "window"])["alert"].any().sum() <= 4
+
+
 @pytest.mark.parametrize("how", ["a constant", "scores shuffled", "scores turned"])
 def test_a_model_without_skill_alarms_in_the_first_or_second_window(
     how: str, worlds: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], connection: duckdb.DuckDBPyConnection
