@@ -4,8 +4,7 @@
   {#-
     The CTEs up to `judged`: `rows` with `threshold` and `muted`. Skill is the share of the way from the naive baseline,
     on the window's own rows, to the perfect value. The threshold is the usual skill less `allowed_loss`; but at least
-    half of the usual skill, or what chance leaves of it if that is less, and never below the baseline. A share of exactly
-    0 has no error of its own, since no row moves it, so whether it is worse than the baseline goes by that of the usual one.
+    half of the usual skill, or what chance leaves of it if that is less, and never below the baseline.
   -#}
   skilled as (
     select
@@ -36,8 +35,7 @@
     select
       scaled.*,
       {{ mlbridge.chance_of_skill() }} as chance,
-      own_skill + quantile * sqrt(1 + n / n_usual) * case when share = 0 then skill_error else skill_se end < 0
-      and skill_se > 1e-6 * se as is_worse_than_naive,
+      own_skill + quantile * sqrt(1 + n / n_usual) * {{ mlbridge.error_below_naive() }} < 0 and skill_se > 1e-6 * se as is_worse_than_naive,
       {{ mlbridge.at_least('variance - skill_error * skill_error * n * windows / n_usual', '0') }} as apart
     from scaled
   ),
