@@ -41,10 +41,9 @@ class Check:
 
 CHECKS = {
     # The column's errors / the errors of always predicting the most frequent class; for a regression, the unexplained
-    # share of the variance of the target or of its ranks. Or, by the levels of a regression, what the target leaves
-    # undetermined of the column.
+    # share of the variance of the target or of its ranks.
     "same_as_target": Check(
-        "the column is the target, or made from it, or a copy with a little noise", 0.10, 0.05,
+        "the column is the target, or a function of it, or a copy with a little noise", 0.10, 0.05,
         "Kaufman, Rosset, Perlich: Leakage in Data Mining (2012)", (0.01, 0.005),
     ),
     # 1 - the lower 99 % limit of the column's skill, if that is `MIN_SHARE_OF_MODEL_SKILL` of the model's. 0.03: AUC

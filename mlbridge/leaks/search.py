@@ -8,7 +8,6 @@ import numpy as np
 
 from mlbridge.leaks.catalogue import CHECKS, NONE, UNDECIDED, WARN, WITHHOLD, Suspicion, allowed, percent
 from mlbridge.leaks.evidence import STRETCHES, LeakContext, SingleFeature
-from mlbridge.leaks.from_target import undetermined_by_class, undetermined_by_number
 from mlbridge.leaks.queries import PeriodCounts
 from mlbridge.leaks.single_feature import skill, unexplained_by_line, unexplained_share, wilson
 from mlbridge.leaks.whole_rows import entity_repeats, jump, label_time, rows_repeat
@@ -51,24 +50,7 @@ def _same_as_target(column: SingleFeature) -> Suspicion:
             (left, "the variance of the target's ranks"), (_unexplained_by_line(column), "the target's variance")
         )
     evidence = f"alone it leaves {percent(left)} of {of}, on {len(context.target):,} rows"
-    level = CHECKS[check].level(left, not context.classes)
-    return (
-        Suspicion(column.name, check, level, evidence) if level == WITHHOLD else _from_target(column, level, evidence)
-    )
-
-
-def _from_target(column: SingleFeature, level: str, evidence: str) -> Suspicion:
-    """Look whether the target determines the column, and say so if it does; else what is known already."""
-    context, check = column.context, "same_as_target"
-    truth = context.truth[context.chosen]
-    left = (undetermined_by_class if context.classes else undetermined_by_number)(column.values, truth)
-    found = CHECKS[check].level(left, regression=True)
-    # Classes may be parts of what is known before, such as the products of a department.
-    found = WARN if context.classes and found == WITHHOLD else found
-    if found in (NONE, level):
-        return Suspicion(column.name, check, level, evidence)
-    made = f"it seems made from the target, which leaves {percent(left)} of it open, on {len(context.target):,} rows"
-    return Suspicion(column.name, check, found, made)
+    return Suspicion(column.name, check, CHECKS[check].level(left, not context.classes), evidence)
 
 
 def _unexplained_by_line(column: SingleFeature) -> float:
