@@ -7,7 +7,6 @@ independent of each other understate their errors, so every interval and every p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,13 +30,8 @@ MIN_BLOCKS: Final = 10
 MIN_WEEKS: Final = 26
 """With at least this many weeks a block is a week, which also covers dependence between consecutive days."""
 
-MIN_WEEKS_IF_ALIKE: Final = 13
-"""With at least this many weeks a block is a week if consecutive days are alike.
-
-With fewer, some uses of the same test rows would leave too few blocks for the promotion tests.
-"""
-
 MAX_SERIAL_CORRELATION: Final = 0.9
+"""Of a higher correlation between consecutive periods hardly more can be told than that there are too few of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +85,15 @@ class Blocks:
         """Return the factor by which consecutive periods that are alike raise the variance of a sum; at least 1.
 
         It is (1 + r) / (1 - r) for sums by block that correlate by r with those of the block before and by powers of it
-        with earlier ones (Bartlett 1946), where r exceeds its standard error; r is corrected for its bias (Marriott and
-        Pope 1954). 1 unless the blocks are periods. `per_row` sum to zero.
+        with earlier ones (Bartlett 1946); r is corrected for its bias (Marriott and Pope 1954). 1 unless the blocks are
+        periods. `per_row` sum to zero, as influence values do.
         """
-        correlation = _serial_correlation(self.sums(per_row)) if self.unit in PERIODS else 0.0
-        if correlation * math.sqrt(self.count) <= 1:
+        sums = self.sums(per_row)
+        squares = float(sums @ sums)
+        if self.unit not in PERIODS or self.count < 3 or squares == 0:
             return 1.0
-        unbiased = min(correlation + (1 + 3 * correlation) / self.count, MAX_SERIAL_CORRELATION)
+        seen = float(sums[1:] @ sums[:-1]) / squares
+        unbiased = min(max(seen + (1 + 3 * seen) / self.count, 0.0), MAX_SERIAL_CORRELATION)
         return (1 + unbiased) / (1 - unbiased)
 
 
@@ -119,16 +115,15 @@ def choose_unit(times: Times, outcomes: Floats, entities: Array | None) -> str:
     """Choose the unit of the blocks from the test rows' prediction times, outcomes and, if entities repeat, entities.
 
     `outcomes` are numbers, shape (rows,), or an indicator column per class, shape (rows, classes); the column with the
-    largest effect decides. A block is a day, or a week if there are at least `MIN_WEEKS` weeks, or `MIN_WEEKS_IF_ALIKE`
-    and consecutive days are alike. With fewer than `MIN_BLOCKS` days it is a row, unless the outcomes' means differ
-    between the days more than chance explains; then it stays the day, and the promotion test reports too few blocks.
-    The entity is the block if it has several rows and a larger design effect than the period.
+    largest design effect decides. A block is a day, or a week if there are at least `MIN_WEEKS` weeks. With fewer than
+    `MIN_BLOCKS` days it is a row, unless the outcomes' means differ between the days more than chance explains; then it
+    stays the day, and the promotion test reports too few blocks. The entity is the block if it has several rows and a
+    larger design effect than the period.
     """
     residuals = outcomes.reshape(len(outcomes), -1)
     residuals = residuals - residuals.mean(axis=0)
-    weeks, found = period_blocks("week", times), period_blocks("day", times)
-    if weeks.count >= MIN_WEEKS or (weeks.count >= MIN_WEEKS_IF_ALIKE and _consecutive_are_alike(residuals, found)):
-        found = weeks
+    unit = "week" if period_blocks("week", times).count >= MIN_WEEKS else "day"
+    found = period_blocks(unit, times)
     if found.too_few and not _means_differ(residuals, found):
         found = Blocks.rows(len(times))
     if entities is not None:
@@ -141,23 +136,6 @@ def choose_unit(times: Times, outcomes: Floats, entities: Array | None) -> str:
 
 def _max_design_effect(residuals: Floats, blocks: Blocks) -> float:
     return max(blocks.design_effect(column) for column in residuals.T)
-
-
-def _consecutive_are_alike(residuals: Floats, blocks: Blocks) -> bool:
-    """Return whether the sums of consecutive blocks correlate, significantly at 1 % over all columns together.
-
-    The standard error of the correlation is 1 over the root of the number of blocks (Bartlett 1946).
-    """
-    from scipy.special import ndtri
-
-    highest = max(_serial_correlation(blocks.sums(column)) for column in residuals.T)
-    return bool(highest * math.sqrt(blocks.count) > ndtri(1 - 0.01 / residuals.shape[1]))
-
-
-def _serial_correlation(sums: Floats) -> float:
-    """Return the correlation of each sum with the one before; they are expected to sum to zero."""
-    squares = float(sums @ sums)
-    return float(sums[1:] @ sums[:-1]) / squares if squares > 0 else 0.0
 
 
 def _means_differ(residuals: Floats, blocks: Blocks) -> bool:

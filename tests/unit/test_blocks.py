@@ -39,19 +39,6 @@ def test_by_time_a_block_is_a_day_and_from_half_a_year_on_a_week() -> None:
         assert choose_unit(times, rng.normal(size=len(times)), None) == unit
 
 
-def test_a_week_is_the_block_from_a_quarter_on_where_consecutive_days_are_alike() -> None:
-    rng = np.random.default_rng(0)
-    for days, carried, unit in ((60, 0.7, "day"), (100, 0.7, "week"), (100, 0.0, "day")):
-        luck = rng.normal(size=days)
-        for day in range(1, days):
-            luck[day] = carried * luck[day - 1] + np.sqrt(1 - carried**2) * luck[day]
-        times = _times(days)
-        outcomes = rng.normal(size=len(times)) + luck[np.arange(len(times)) // 20]
-        assert choose_unit(times, outcomes, None) == unit
-        # Of many classes one column decides.
-        assert choose_unit(times, np.column_stack([rng.normal(size=(len(times), 2)), outcomes]), None) == unit
-
-
 def test_consecutive_periods_that_are_alike_raise_the_variance() -> None:
     """Of a mean of many days that carry over by 0.6, it is four times that of independent ones."""
     rng, days, carried = np.random.default_rng(0), 400, 0.6
