@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
+from promotion import of_days
 
 from mlbridge.catalogue.metrics import metrics_for
 from mlbridge.evaluation.blocks import Blocks
@@ -22,19 +23,19 @@ from mlbridge.evaluation.sample import Sample, Weighted
 Noise = Callable[[np.random.Generator, int], np.ndarray]
 
 
-def classes(rng: np.random.Generator, rows: int, days: int, share: float, common: float) -> Sample:
-    """Draw two classes that depend on a score and, by `common`, on the day."""
+def classes(rng: np.random.Generator, rows: int, days: int, share: float, common: float, carried: float = 0) -> Sample:
+    """Draw two classes that depend on a score and, by `common`, on the day; `carried` as in `of_days`."""
     base = np.log(share / (1 - share)) + rng.normal(size=rows)
-    moved = base + rng.normal(size=days)[np.arange(rows) * days // rows] * common
+    moved = base + of_days(rng, days, carried)[np.arange(rows) * days // rows] * common
     truth = (rng.random(rows) < 1 / (1 + np.exp(-moved))).astype(int)
     chance = 1 / (1 + np.exp(-base))
     return Sample(truth, np.column_stack([1 - chance, chance]))
 
 
-def numbers(rng: np.random.Generator, rows: int, days: int, noise: Noise, common: float) -> Sample:
-    """Draw numbers that depend on a score, on noise and, by `common`, on the day."""
+def numbers(rng: np.random.Generator, rows: int, days: int, noise: Noise, common: float, carried: float = 0) -> Sample:
+    """Draw numbers that depend on a score, on noise and, by `common`, on the day; `carried` as in `of_days`."""
     score = rng.normal(size=rows)
-    day = rng.normal(size=days)[np.arange(rows) * days // rows] * common
+    day = of_days(rng, days, carried)[np.arange(rows) * days // rows] * common
     return Sample(score + day + noise(rng, rows), score)
 
 
@@ -59,8 +60,20 @@ def held(draw: Callable[[np.random.Generator, int, int], Sample], rows: int, day
     return [f"{100 * hits[name] / stated[name]:.1f}" if stated[name] >= trials / 10 else "-" for name in names]
 
 
+def carried_over(trials: int) -> None:
+    """Print how often they hold it where days correlate by 0.7 with the day before."""
+    for metrics, draw in (
+        (metrics_for("classification"), lambda rng, n, d: classes(rng, n, d, 0.3, 0.7, 0.7)),
+        (metrics_for("regression"), lambda rng, n, d: numbers(rng, n, d, lambda r, k: r.normal(size=k), 0.7, 0.7)),
+    ):
+        print(f"\n| world | {' | '.join(metrics)} |\n|---|{'---|' * len(metrics)}")
+        for rows, days in ((600, 30), (1820, 91)):
+            name = f"{rows:,} rows of {days} days that carry over"
+            print(f"| {name} | {' | '.join(held(draw, rows, days, trials))} |", flush=True)
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     print(f"| world | {' | '.join(metrics_for('classification'))} |\n|---|{'---|' * 8}")
     for rows, share, days, common in (
@@ -90,6 +103,7 @@ def main() -> None:
             return numbers(rng, n, d, kinds[kind], common)
 
         print(f"| {name} | {' | '.join(held(one, rows, days, trials))} |", flush=True)
+    carried_over(trials)
 
 
 if __name__ == "__main__":

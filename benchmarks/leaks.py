@@ -2,8 +2,8 @@
 
 The worlds are those of `tests/helpers/leaky.py`: 400 to 6,000 rows, two and three classes, numbers, split by time and
 by hash; in honest ones one feature dominates (AUC or squared correlation 0.7 to 0.97), in half of them new since the
-champion. Then both models of the flights, where the host has been built, as they are and with columns that are known
-only afterwards.
+champion, and in others the target determines a feature. Then both models of the flights, where the host has been
+built, as they are and with columns that are known only afterwards.
 In between, features over a table of trips, judged by their SQL and by an oracle (`tests/helpers/timed_features.py`).
 Run: .venv/bin/python benchmarks/leaks.py [honest worlds, 200] [worlds of each leak, 30]
 """
@@ -26,7 +26,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "helpers"))
 
-from leaky import LEAKS, TASKS, World, look, search, world  # noqa: E402
+from leaky import HONEST, LEAKS, NEW, TASKS, World, look, search, world  # noqa: E402
 from timed_features import BY_HAND, Trips, generated  # noqa: E402
 
 from mlbridge.engines.warehouse import Warehouse  # noqa: E402
@@ -84,6 +84,20 @@ def honest(worlds: int) -> None:
         f"honest: {worlds} worlds, {features:,} features; accused {dict(accused) or 'none'}; "
         f"without one, at most {100 * bound:.1f} % of worlds (95 %)\n"
     )
+
+
+def determined(worlds: int) -> None:
+    """Count the worlds in which an honest feature is accused that the target determines, or nearly, by kind."""
+    for kind, make in HONEST.items():
+        levels: Counter[str] = Counter()
+
+        def draw(seed: int, make: Any = make) -> tuple[World, tuple[str, ...]]:
+            return make(world(FRESH + seed, TASKS[2], SIZES[1 + seed % 3], by=("time", "hash")[seed % 2])), ()
+
+        for _, _, found in searched(worlds, draw):
+            levels.update({each.level for each in found if each.feature == NEW and each.level != NONE})
+        print(f"honest, {kind}: accused in {dict(levels) or 'none'} of {worlds} worlds", flush=True)
+    print()
 
 
 def planted(worlds: int) -> None:
@@ -160,6 +174,7 @@ def main() -> None:
     worlds, each = (int(word) for word in [*sys.argv[1:], *("200", "30")[len(sys.argv) - 1 :]])
     print(f"Python {platform.python_version()}, {platform.machine()}\n", flush=True)
     honest(worlds)
+    determined(each)
     planted(each)
     by_lineage(5)
     flights()

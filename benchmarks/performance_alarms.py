@@ -46,6 +46,7 @@ WORLDS = 400
 # rows a window, chance of the positive class at the middle, what the feature is worth, a day's luck
 WORLDS_OF_CLASSES = (
     (300, 0.3, 1.5, 0.5), (600, 0.2, 1.0, 0.5), (600, 0.45, 0.7, 0.3), (3000, 0.05, 1.0, 0.5), (3000, 0.3, 0.6, 0.8),
+    (1500, 0.01, 1.5, 0.3), (500, 0.95, 1.2, 0.3),
 )  # fmt: skip
 # rows a window, odds of the classes, what the feature of each is worth
 MANY_CLASSES = (

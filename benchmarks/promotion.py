@@ -26,6 +26,7 @@ from mlbridge.evaluation.sample import Sample, Weighted
 BOOTSTRAPPED = ("average_precision", "roc_auc", "rmse")
 MOST_BOOTSTRAPPED = 100
 MANY_ROWS = 4000
+WITHOUT = "Promoted without skill over the best constant, two classes"
 World = Callable[[np.random.Generator], tuple[Sample, Callable[[str], Sample], Blocks]]
 
 
@@ -56,7 +57,17 @@ def constant_of(sample: Sample) -> Callable[[str], Sample]:
     return of
 
 
-def classes_world(rows: int, positives: int, auc: float, days: int = 0, common: float = 0.0) -> World:
+def of_days(rng: np.random.Generator, days: int, carried: float) -> np.ndarray:
+    """Draw an effect a day, normal, that correlates by `carried` with that of the day before."""
+    drawn = rng.normal(size=days)
+    for day in range(1, days if carried else 0):
+        drawn[day] = carried * drawn[day - 1] + np.sqrt(1 - carried**2) * drawn[day]
+    return drawn
+
+
+def classes_world(
+    rows: int, positives: int, auc: float, days: int = 0, common: float = 0.0, carried: float = 0.0
+) -> World:
     """Draw two classes; the score has the ROC AUC, days move outcomes (and scores without skill) by `common`."""
     shift = np.sqrt(2) * stats.norm.ppf(auc)
 
@@ -64,12 +75,12 @@ def classes_world(rows: int, positives: int, auc: float, days: int = 0, common: 
         day = np.arange(rows) * max(days, 1) // rows
         base = np.log(positives / (rows - positives))
         if common:
-            truth = (rng.random(rows) < expit(base + rng.normal(size=days)[day] * common)).astype(int)
+            truth = (rng.random(rows) < expit(base + of_days(rng, days, carried)[day] * common)).astype(int)
             if not 5 <= truth.sum() <= rows - 5:
                 return draw(rng)
         else:
             truth = rng.permutation((np.arange(rows) < positives).astype(int))
-        score = rng.normal(size=rows) + rng.normal(size=max(days, 1))[day] * common
+        score = rng.normal(size=rows) + of_days(rng, max(days, 1), carried)[day] * common
         sample = binary(truth, expit(base + shift * (score + shift * (truth - 0.5)) if auc > 0.5 else base + score))
         return sample, constant_of(sample), Blocks.of("day", day) if days else Blocks.rows(rows)
 
@@ -103,12 +114,12 @@ def numbers_world(rows: int, heavy: bool, r2: float = 0.0, days: int = 0) -> Wor
     return draw
 
 
-def equal_world(rows: int, days: int, task: str) -> World:
-    """Draw two equal models whose errors, like the outcomes, hang together by day."""
+def equal_world(rows: int, days: int, task: str, carried: float = 0.0) -> World:
+    """Draw two equal models whose errors, like the outcomes, hang together by day; `carried` as in `of_days`."""
 
     def draw(rng: np.random.Generator) -> tuple[Sample, Callable[[str], Sample], Blocks]:
         day, signal = np.arange(rows) * days // rows, rng.normal(size=rows)
-        common, mine, its = (rng.normal(size=days)[day] for _ in range(3))
+        common, mine, its = (of_days(rng, days, carried)[day] for _ in range(3))
         if task == "regression":
             truth = signal + common + rng.normal(size=rows)
             pair = Sample(truth, signal + mine), Sample(truth, signal + its)
@@ -180,21 +191,52 @@ def repeated(trials: int) -> None:
     )
 
 
-def main() -> None:
-    """Print all tables."""
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+def carried_over(trials: int) -> None:
+    """Print how often a challenger is called better as a first use of the rows, where days carry over and where not.
+
+    `without` is the same test on the same draws with nothing allowed for consecutive days, as up to 0.14: their blocks
+    are no periods then.
+    """
+    print("\n| world | metric | without | now | told to be too alike |\n|---|---|---|---|---|")
+    worlds: list[tuple[str, World, tuple[str, ...]]] = [
+        (f"equal models, {rows:,} rows of {days} days, {carried}", equal_world(rows, days, "regression", carried),
+         ("rmse", "mae"))
+        for rows, days in ((280, 14), (600, 30), (600, 60), (910, 91)) for carried in (0.7, 0.0)
+    ] + [
+        (f"without skill, {rows} rows of {days} days, {carried}",
+         classes_world(rows, rows // 5, 0.5, days, 1.0, carried), ("roc_auc", "average_precision"))
+        for rows, days in ((280, 14), (400, 40)) for carried in (0.7, 0.0)
+    ] + [
+        (f"power: 200 rows of 14 days, 40 positives, ROC AUC {auc}", classes_world(200, 40, auc, 14),
+         ("roc_auc", "average_precision", "brier"))
+        for auc in (0.6, 0.75)
+    ] + [
+        ("power: 1,000 rows of 30 days, 20 positives, ROC AUC 0.75", classes_world(1000, 20, 0.75, 30),
+         ("roc_auc", "average_precision", "log_loss")),
+        ("power: 200 rows of 14 days, R2 0.3", numbers_world(200, False, 0.3, 14), ("rmse", "mae")),
+        ("power: 600 rows of 30 days, R2 0.15", numbers_world(600, False, 0.15, 30), ("rmse", "mae")),
+    ]  # fmt: skip
+    for name, world, metrics in worlds:
+        rng, found = np.random.default_rng(31), {metric: np.zeros(3) for metric in metrics}
+        for _ in range(trials):
+            new, old, blocks = world(rng)
+            for metric, counts in found.items():
+                one, other = (
+                    paired_gain(new, old(metric), metric, required_confidence(0.95, 1), 0.0, blocks=each)
+                    for each in (Blocks.of("entity", blocks.codes), blocks)
+                )
+                counts += one.better, other.better, other.problem is not None
+        for metric, counts in found.items():
+            print(f"| {name} | {metric} | {' | '.join(f'{100 * each / trials:.1f}' for each in counts)} |", flush=True)
+
+
+def without_skill(trials: int) -> None:
+    """Print how often models without skill are promoted over the best constant."""
     grid = ((20, 5), (200, 10), (1000, 5), (1000, 20), (1000, 100), (4000, 20), (15_000, 750))
     nothing = [
         (f"{rows:,} rows, {positives} positives", classes_world(rows, positives, 0.5)) for rows, positives in grid
     ]
-    by_day = [
-        (f"{rows:,} rows, {days} days that move outcomes and scores", classes_world(rows, rows // 5, 0.5, days, 1.0))
-        for rows, days in ((200, 14), (2000, 30))
-    ]
-    first = required_confidence(0.95, 1)
-    without = "Promoted without skill over the best constant, two classes"
-    table(f"{without} (promised: at most 2.5)", "classification", nothing + by_day, trials)
-    table(f"{without}, as a first use of the rows", "classification", by_day, trials, first)
+    table(f"{WITHOUT} (promised: at most 2.5)", "classification", nothing, trials)
     many = [
         (f"{rows} rows, shares {shares}", many_world(rows, shares))
         for rows, shares in ((60, [0.5, 0.3, 0.2]), (400, [0.9, 0.05, 0.05]))
@@ -207,12 +249,30 @@ def main() -> None:
         ("2,000 rows, 30 days", numbers_world(2000, heavy=False, days=30)),
     ]
     table("The same, regression", "regression", numbers, trials)
+
+
+def without_skill_by_day(trials: int) -> None:
+    """Print the same where days move outcomes and scores."""
+    by_day = [
+        (f"{rows:,} rows, {days} days that move outcomes and scores", classes_world(rows, rows // 5, 0.5, days, 1.0))
+        for rows, days in ((200, 14), (2000, 30))
+    ]
+    table(f"{WITHOUT} (promised: at most 2.5)", "classification", by_day, trials)
+    table(f"{WITHOUT}, as a first use of the rows", "classification", by_day, trials, required_confidence(0.95, 1))
+
+
+def equal_models(trials: int) -> None:
+    """Print how often one of two equal models is called better where days move both."""
     for task in ("classification", "regression"):
         equal = [
             (f"{rows:,} rows of {days} days", equal_world(rows, days, task)) for rows, days in ((200, 14), (2000, 30))
         ]
         table("One of two equal models called better where days move both (promised: at most 2.5)", task, equal, trials)
-    repeated(max(trials // 10, 20))
+
+
+def power(trials: int) -> None:
+    """Print how often models with skill are promoted over the best constant, as a first use of the rows."""
+    first = required_confidence(0.95, 1)
     skills = [
         (
             f"{rows:,} rows of {days} days, {positives} positives, ROC AUC {auc}",
@@ -221,19 +281,21 @@ def main() -> None:
         for rows, days, positives in ((200, 14, 40), (1000, 30, 20))
         for auc in (0.6, 0.75, 0.9)
     ]
-    table(
-        "Power: promoted with skill over the best constant, as a first use of the rows",
-        "classification",
-        skills,
-        trials // 2,
-        first,
-    )
-    explained = [
-        (f"{rows:,} rows of 14 days, R2 {r2}", numbers_world(rows, False, r2, 14))
-        for rows in (200,)
-        for r2 in (0.02, 0.1, 0.3)
-    ]
-    table("The same, regression", "regression", explained, trials // 2, first)
+    title = "Power: promoted with skill over the best constant, as a first use of the rows"
+    table(title, "classification", skills, trials, first)
+    explained = [(f"200 rows of 14 days, R2 {r2}", numbers_world(200, False, r2, 14)) for r2 in (0.02, 0.1, 0.3)]
+    table("The same, regression", "regression", explained, trials, first)
+
+
+def main() -> None:
+    """Print all tables."""
+    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    without_skill(trials)
+    without_skill_by_day(trials)
+    equal_models(trials)
+    carried_over(trials)
+    repeated(max(trials // 10, 20))
+    power(trials // 2)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ MIN_BLOCKS: Final = 10
 MIN_WEEKS: Final = 26
 """With at least this many weeks a block is a week, which also covers dependence between consecutive days."""
 
+MAX_SERIAL_CORRELATION: Final = 0.9
+"""Of a higher correlation between consecutive periods hardly more can be told than that there are too few of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
@@ -77,6 +80,21 @@ class Blocks:
         """
         alone = float((per_row**2).sum())
         return max(1.0, float((self.sums(per_row) ** 2).sum()) / alone) if alone > 0 else 1.0
+
+    def serial_effect(self, per_row: Floats) -> float:
+        """Return the factor by which consecutive periods that are alike raise the variance of a sum; at least 1.
+
+        It is (1 + r) / (1 - r) for sums by block that correlate by r with those of the block before and by powers of it
+        with earlier ones (Bartlett 1946); r is corrected for its bias (Marriott and Pope 1954). 1 unless the blocks are
+        periods. `per_row` sum to zero, as influence values do.
+        """
+        sums = self.sums(per_row)
+        squares = float(sums @ sums)
+        if self.unit not in PERIODS or self.count < 3 or squares == 0:
+            return 1.0
+        seen = float(sums[1:] @ sums[:-1]) / squares
+        unbiased = min(max(seen + (1 + 3 * seen) / self.count, 0.0), MAX_SERIAL_CORRELATION)
+        return (1 + unbiased) / (1 - unbiased)
 
 
 def too_few_blocks(unit: str, count: int) -> bool:

@@ -3,14 +3,16 @@
 There are three tests. One or two of them are run, depending on the incumbent and the metric, and the challenger must
 pass each one that is run:
 
-- Student's t test of the gain, with a standard error from the influence values by block (Diebold and Mariano 1995),
-  unless the permutation test replaces it (`permutation_test` of the metric);
+- Student's t test of the gain, with a standard error from the influence values by block, which allows for consecutive
+  periods that are alike (Diebold and Mariano 1995), unless the permutation test replaces it (`permutation_test` of the
+  metric);
 - a paired randomization test (Fisher; for rankings Smucker, Allan and Carterette 2007): the two models' scores are
   exchanged in randomly chosen blocks. It keeps its level where the t test does not: few rows, ties, heavy tails. It is
   run after the t test unless the permutation test is;
 - against a constant baseline, a permutation test: the outcomes are shuffled among the rows. It is needed because scores
   without any relation to the outcome beat a constant in some metrics; average precision, for one, exceeds the share of
-  positives when there are few. If rows are dependent, the draws are scaled by the design effect.
+  positives when there are few. If rows are dependent, the draws are scaled by the design effect and, like the error
+  of the t test, by that of consecutive periods that are alike.
 """
 
 from __future__ import annotations
@@ -23,13 +25,16 @@ from typing import Final
 import numpy as np
 
 from mlbridge.catalogue.metrics import METRICS, greater_is_better
-from mlbridge.evaluation.blocks import MIN_BLOCKS, ROW, Blocks
+from mlbridge.evaluation.blocks import MIN_BLOCKS, PERIODS, ROW, Blocks
 from mlbridge.evaluation.gain import Gain, unit_words
 from mlbridge.evaluation.influence import influence
 from mlbridge.evaluation.intervals import determining_rows, standard_error, t_quantile
 from mlbridge.evaluation.metrics import json_number, metric_value
 from mlbridge.evaluation.sample import Sample, Weighted, same_rows, stream
 from mlbridge.typing import Floats
+
+MIN_INDEPENDENT: Final = 5
+"""With fewer periods, counted as independent ones, a gain that is not significant may be missed for that reason."""
 
 DRAWS: Final = 399
 """Draws of a randomization or permutation test, fewer for large samples and more where the level needs them."""
@@ -62,10 +67,8 @@ def paired_gain(
         _PairedComparison(challenger, incumbent, metric, blocks or Blocks.rows(len(challenger)), min_gain),
         (1 - confidence) / 2,
     )
-    verdict, problem = (
-        comparison.run_tests(level, seed) if comparison.defined else _TestResult(),
-        comparison.problem(level),
-    )
+    verdict = comparison.run_tests(level, seed) if comparison.defined else _TestResult()
+    problem = comparison.problem(level) or (None if verdict.better else comparison.too_alike())
     return Gain(
         metric=metric,
         challenger=json_number(comparison.new),
@@ -122,16 +125,28 @@ class _PairedComparison:
     def problem(self, level: float) -> str | None:
         """Return why there are too few blocks for the tests, or None.
 
-        The randomization test exchanges all or none of n blocks with probability 2 / 2^n, which must be below the
-        level.
+        The randomization test exchanges all or none of n blocks with probability 2 / 2^n. That must be a quarter of the
+        level, so that its draws hardly ever contain such exchanges too often for a p-value below the level.
         """
-        needed = MIN_BLOCKS if self.needs_permutation_test else max(MIN_BLOCKS, math.ceil(math.log2(2 / level)))
+        needed = MIN_BLOCKS if self.needs_permutation_test else max(MIN_BLOCKS, math.ceil(math.log2(8 / level)))
         if self.blocks.unit == ROW or self.blocks.count >= needed:
             return None
+        finer = "day" if self.blocks.unit in ("week", "month") else "row"
         return (
             f"{self.blocks.count} {unit_words(self.blocks.unit, self.blocks.count)} are too few to tell skill from "
             f"chance where rows depend on each other, {needed} are needed: wait for more, or write `promote: {{block: "
-            "row}` if rows are independent"
+            f"{finer}}}` if {finer}s are independent"
+        )
+
+    def too_alike(self) -> str | None:
+        """Return that a gain may be missed because consecutive periods are so alike that they count as few, or None."""
+        count, unit = self.blocks.count, self.blocks.unit
+        independent = count / self.blocks.serial_effect(self.values)
+        if not self.gain > self.min_gain or unit not in PERIODS or independent >= MIN_INDEPENDENT:
+            return None
+        return (
+            f"{count} {unit_words(unit, count)} of which consecutive ones are alike tell as much as {independent:.1f} "
+            f"independent ones, which is too little to tell skill from chance: wait for more test rows"
         )
 
     def run_tests(self, level: float, seed: int) -> _TestResult:
@@ -158,10 +173,12 @@ class _PairedComparison:
         dof = min(self.blocks.count_where(mask) for mask in sets if mask.any()) - 1
         if dof < 1:
             return _TestResult()
-        error = standard_error(self.values, dof, self.blocks.design_effect(self.values))
-        half_width = t_quantile(dof, 1 - 2 * level) * error
+        serial = self.blocks.serial_effect(self.values)
+        error = standard_error(self.values, dof, self.blocks.design_effect(self.values) * serial)
+        independent = max((dof + 1) / serial - 1, 1)
+        half_width = t_quantile(independent, 1 - 2 * level) * error
         beyond = self.gain - self.min_gain
-        p_value = float(1 - stdtr(dof, beyond / error)) if error > 0 else float(beyond <= 0)
+        p_value = float(1 - stdtr(independent, beyond / error)) if error > 0 else float(beyond <= 0)
         return _TestResult(p_value < level, self.gain - half_width, self.gain + half_width, p_value)
 
     def _randomization_test(self, level: float, seed: int) -> tuple[float, bool]:
@@ -199,15 +216,18 @@ class _PairedComparison:
         return _TestResult(passed, float(low), float(high), reached, reached)
 
     def _dispersion(self, level: float) -> float:
-        """Return the factor that widens the draws: the root of the design effect, and Student's t for few blocks."""
+        """Return the factor that widens the draws: the root of the blocks' effects, and Student's t for few blocks."""
         if self.blocks.unit == ROW:
             return 1.0
-        effects = [self.blocks.design_effect(self.values)]
+        found = [self.values]
         if self.metric != "roc_auc":
-            effects.append(self.blocks.design_effect(influence(self.challenger, "roc_auc")))
+            found.append(influence(self.challenger, "roc_auc"))
+        serials = [self.blocks.serial_effect(each) for each in found]
+        effects = [self.blocks.design_effect(each) * serial for each, serial in zip(found, serials, strict=True)]
+        effect, serial = max(zip(effects, serials, strict=True))
         count = self.blocks.count
-        few = t_quantile(count - 1, 1 - 2 * level) / t_quantile(10**9, 1 - 2 * level)
-        return math.sqrt(max(effects) * count / (count - 1)) * few
+        few = t_quantile(max(count / serial - 1, 1), 1 - 2 * level) / t_quantile(10**9, 1 - 2 * level)
+        return math.sqrt(effect * count / (count - 1)) * few
 
     def _draws(self, draw: Callable[[], float], level: float) -> Floats:
         """Draw as often as the level requires, limited by the number of scores that this computes."""

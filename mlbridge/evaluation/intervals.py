@@ -113,7 +113,7 @@ def interval(
     return _loss(metric, value, found, quantile)
 
 
-def t_quantile(dof: int, confidence: float) -> float:
+def t_quantile(dof: float, confidence: float) -> float:
     """Return the quantile of Student's t that leaves half of 1 - confidence above it."""
     from scipy.special import stdtrit
 

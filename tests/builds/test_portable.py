@@ -165,6 +165,33 @@ def key_of(row: Row) -> tuple[str, ...]:
     return tuple(str(each) for each in row.values() if not isinstance(each, float))
 
 
+def test_a_row_that_cannot_be_scored_has_no_prediction_on_a_server(served: Host, server: Postgres, warm: Warm) -> None:
+    ask = on(server)
+    before = predictions(ask, "there", "amount")
+    chosen = max(before, key=lambda row: row["time"])
+    row = f"customer = '{chosen['entity']}' and ml_split = 'score'"
+    ((usual,),) = (
+        tuple(each.values()) for each in ask(f"select amount_of_four_weeks from there_lab.amount_split where {row}")
+    )
+    with server.connection.cursor() as cursor:
+        cursor.execute(f"update there_lab.amount_split set amount_of_four_weeks = 'infinity' where {row}")
+        cursor.execute(f"delete from there_lab.amount_predictions where entity = '{chosen['entity']}'")
+    said = warm.dbt(served.path, "run", "--select", "amount_predictions")
+    assert "no prediction for 1 row(s): the feature 'amount_of_four_weeks' is infinite" in " ".join(said.split())
+    found = predictions(ask, "there", "amount")
+    assert [each for each in found if each["prediction"] is None] == [
+        chosen
+        | dict.fromkeys(("prediction", "prediction_value", "probability"))
+        | {"not_scored_because": "the feature 'amount_of_four_weeks' is infinite"}
+    ]
+    assert [each for each in found if each["prediction"] is not None] == [each for each in before if each != chosen]
+    # What is mended is scored.
+    with server.connection.cursor() as cursor:
+        cursor.execute("update there_lab.amount_split set amount_of_four_weeks = %s where " + row, [usual])
+    warm.dbt(served.path, "run", "--select", "amount_predictions")
+    assert [each for each in predictions(ask, "there", "amount") if each["prediction"] is not None] == before
+
+
 # --- again, and on request -------------------------------------------------------------------------------------
 
 

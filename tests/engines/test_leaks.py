@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from branch import Branch
-from leaky import LEAKS, TASKS, search, world
+from leaky import HONEST, LEAKS, NEW, TASKS, search, world
 from scipy.stats import binomtest, spearmanr
 from sklearn.metrics import roc_auc_score
 
@@ -39,6 +39,13 @@ def test_no_honest_feature_is_accused_however_strong(task: str, by: str) -> None
         found = search(world(seed, task, rows, strength=0.97, by=by), new=("dominant",))
         assert {each.feature for each in found} >= {"dominant", "honest_null", "lacking", "counter"}
         assert [each for each in found if each.level != NONE] == []
+
+
+@pytest.mark.parametrize("kind", HONEST)
+def test_a_feature_is_not_accused_because_the_target_determines_it(kind: str) -> None:
+    found = search(HONEST[kind](world(70_000, TASKS[2])))
+    assert NEW in {each.feature for each in found}
+    assert [each for each in found if each.feature == NEW and each.level != NONE] == []
 
 
 @pytest.mark.parametrize("kind", [kind for kind in LEAKS if kind not in UNSURE])

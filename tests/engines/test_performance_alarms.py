@@ -62,6 +62,22 @@ def test_a_world_that_stands_still_hardly_alarms(worlds: tuple[pd.DataFrame, pd.
     assert set(judgement.loc[judgement["muted"].isna(), "metric"]) >= {*SEES, "precision"}
 
 
+@pytest.mark.parametrize(("rows", "world"), [(1500, (0.01, 1.5, 0.3)), (500, (0.95, 1.2, 0.3))])
+def test_where_nearly_all_rows_are_predicted_alike_hardly_any_alarm(
+    rows: int, world: tuple[float, ...], connection: duckdb.DuckDBPyConnection
+) -> None:
+    """A few rows are predicted otherwise, often wrongly, which is no sign of a loss. 1 % of 90 windows is 0.9."""
+    rng = np.random.default_rng(14)
+    reference = measured(connection, two_classes(rng, 30, months(0, 4, rows), *world), CLASSES)
+    watched = two_classes(rng, 30, months(4, 3, rows), *world)
+    fine = judged(connection, measured(connection, watched, CLASSES), reference)
+    assert watched.groupby("prediction").size().min() < 0.02 * len(watched)
+    assert fine.groupby(["version", "window"])["alert"].any().sum() <= 4
+    turned = measured(connection, replaced(watched, "scores turned", rng), CLASSES)
+    lost = judged(connection, turned, reference)
+    assert lost.groupby(["version", "window"])["alert"].any().mean() > 0.95
+
+
 @pytest.mark.parametrize("how", ["a constant", "scores shuffled", "scores turned"])
 def test_a_model_without_skill_alarms_in_the_first_or_second_window(
     how: str, worlds: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], connection: duckdb.DuckDBPyConnection

@@ -260,6 +260,76 @@ LEAKS: dict[str, tuple[Callable[[World], World], tuple[str, ...], str]] = {
 }
 
 
+# --- honest features that the target determines, or nearly --------------------------------------------------------
+
+
+def _with_target(made: World, target: Any, values: Any) -> World:
+    known = made.rows["target"].notna()
+    return _plant(replace(made, rows=made.rows.assign(target=pd.Series(target).where(known).astype("Float64"))), values)
+
+
+def surcharge(made: World) -> World:
+    """Draw a number that is mostly zero, and raises the target where it is not."""
+    rows, rng = len(made.rows), made.rng
+    fee = np.where(rng.random(rows) < 0.11, rng.standard_exponential(rows), 0)
+    return _with_target(made, rng.normal(size=rows) + 8 * (fee > 0), fee)
+
+
+def opened(made: World) -> World:
+    """Draw whether a shop is open: only then it sells, at least one item."""
+    open_, items = made.rng.random(len(made.rows)) < 0.8, made.rng.geometric(0.3, len(made.rows))
+    return _with_target(made, np.where(open_, items, 0), open_)
+
+
+def booked(made: World) -> World:
+    """Draw whether there is a booking, which is of one to seven nights."""
+    booking, nights = made.rng.random(len(made.rows)) < 0.6, made.rng.integers(1, 8, len(made.rows))
+    return _with_target(made, np.where(booking, nights, 0), booking)
+
+
+def tier(made: World) -> World:
+    """Draw a tariff whose cap the use cannot pass, and whose customers use more than the next lower one allows."""
+    number, used = made.rng.integers(0, 3, len(made.rows)), made.rng.random(len(made.rows))
+    least, cap = np.array([[0, 1000], [1000, 5000], [5000, 20_000]])[number].T
+    return _with_target(made, least + used * (cap - least), number)
+
+
+def touching(made: World) -> World:
+    """Draw groups whose targets touch without a gap."""
+    group = made.rng.integers(0, 4, len(made.rows))
+    return _with_target(made, group + made.rng.random(len(made.rows)), group)
+
+
+def apart(made: World) -> World:
+    """Draw groups whose targets lie far apart."""
+    group = made.rng.integers(0, 4, len(made.rows))
+    return _with_target(made, 8 * group + made.rng.normal(size=len(made.rows)), group)
+
+
+def quarter(made: World) -> World:
+    """Take the quarter of a target that only grows, such as a meter's reading."""
+    grows = np.cumsum(made.rng.standard_exponential(len(made.rows)))
+    return _with_target(made, grows, (made.rows["day_of_year"] // 92).to_numpy())
+
+
+def season(made: World) -> World:
+    """Take the season's temperature, which a target that only grows determines."""
+    grows = np.cumsum(made.rng.standard_exponential(len(made.rows)))
+    return _with_target(made, grows, np.sin(2 * np.pi * made.rows["day_of_year"].to_numpy() / 365))
+
+
+HONEST: dict[str, Callable[[World], World]] = {
+    "a number that is mostly zero": surcharge,
+    "whether a shop is open, of the items sold": opened,
+    "whether there is a booking, of its nights": booked,
+    "a tariff with a cap, of the use": tier,
+    "groups that touch": touching,
+    "groups that are apart": apart,
+    "the quarter, of a target that only grows": quarter,
+    "the season, of a target that only grows": season,
+}
+
+
 # --- the search ----------------------------------------------------------------------------------------------------
 
 

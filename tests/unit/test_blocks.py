@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from mlbridge.evaluation.blocks import MIN_BLOCKS, MIN_WEEKS, Blocks, choose_unit, period_blocks
@@ -36,6 +37,20 @@ def test_by_time_a_block_is_a_day_and_from_half_a_year_on_a_week() -> None:
     for days, unit in ((MIN_BLOCKS, "day"), (60, "day"), (7 * MIN_WEEKS, "week")):
         times = _times(days)
         assert choose_unit(times, rng.normal(size=len(times)), None) == unit
+
+
+def test_consecutive_periods_that_are_alike_raise_the_variance() -> None:
+    """Of a mean of many days that carry over by 0.6, it is four times that of independent ones."""
+    rng, days, carried = np.random.default_rng(0), 400, 0.6
+    luck = rng.normal(size=days)
+    for day in range(1, days):
+        luck[day] += carried * luck[day - 1]
+    blocks, values = Blocks.of("day", np.arange(days * 5) // 5), np.repeat(luck - luck.mean(), 5)
+    assert blocks.serial_effect(values) == pytest.approx(4, rel=0.2)
+    assert Blocks.of("entity", blocks.codes).serial_effect(values) == 1
+    assert blocks.serial_effect(np.zeros(days * 5)) == 1
+    assert blocks.serial_effect(np.where(blocks.codes % 2, 1.0, -1.0)) == 1
+    assert blocks.serial_effect(np.where(blocks.codes < days / 2, 1.0, -1.0)) == pytest.approx(19)
 
 
 def test_few_days_are_rows_unless_their_outcomes_differ() -> None:

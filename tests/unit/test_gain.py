@@ -15,6 +15,7 @@ from mlbridge.catalogue.metrics import metrics_for
 from mlbridge.evaluation.blocks import Blocks
 from mlbridge.evaluation.comparison import _randomization_p_value, paired_gain, ranks
 from mlbridge.evaluation.gain import Gain, required_confidence
+from mlbridge.evaluation.influence import influence
 from mlbridge.evaluation.sample import Sample
 
 
@@ -175,14 +176,40 @@ def test_too_few_blocks_are_said_with_the_way_out() -> None:
 
 
 def test_after_many_uses_few_days_are_said_to_be_too_few() -> None:
-    """Of ten days all or none are exchanged in one draw of 512: less than that ten days cannot show."""
+    """Of ten days all or none are exchanged in one draw of 512: hardly less than that ten days can show."""
     good, bad = _two_models(600, worse_by=5.0)
     days = Blocks.of("day", np.arange(600) // 60)
     assert paired_gain(good, bad, "rmse", required_confidence(0.95, 1), 0.0, blocks=days).better
     late = paired_gain(good, bad, "rmse", required_confidence(0.95, 12), 0.0, blocks=days)
     assert not late.better
     assert "10 days are too few" in late.sentence("it")
-    assert "15 are needed" in late.sentence("it")
+    assert "17 are needed" in late.sentence("it")
+    weeks = Blocks.of("week", days.codes)
+    late = paired_gain(good, bad, "rmse", required_confidence(0.95, 12), 0.0, blocks=weeks)
+    assert "write `promote: {block: day}` if days are independent" in late.sentence("it")
+
+
+def _carried(rng: np.random.Generator, days: int, times: float = 1.0) -> Any:
+    """Draw an effect a day that correlates by 0.7 with that of the day before."""
+    found = rng.normal(size=days)
+    for day in range(1, days):
+        found[day] = 0.7 * found[day - 1] + np.sqrt(1 - 0.7**2) * found[day]
+    return times * found
+
+
+def test_days_that_are_alike_are_said_to_be_few_and_are_no_lock() -> None:
+    """Where nothing is significant they may be why; a model that is much better is still called so."""
+    rng, days = np.random.default_rng(4), np.arange(280) // 20
+    noise, luck = rng.normal(size=280), np.sort(rng.normal(size=14))[days]
+    worse = Sample(noise, -luck + 1.0), Sample(noise, luck)
+    found = paired_gain(*worse[::-1], "rmse", 0.95, 0.0, blocks=Blocks.of("day", days))
+    assert not found.better
+    assert "14 days of which consecutive ones are alike tell as much as" in found.sentence("it")
+    assert paired_gain(*worse[::-1], "rmse", 0.95, 0.0, blocks=Blocks.of("entity", days)).problem is None
+    truth, days = _carried(rng, 91, 3.0)[np.arange(910) // 10], Blocks.of("day", np.arange(910) // 10)
+    good, bad = Sample(truth, truth + 0.1 * rng.normal(size=910)), Sample(truth, np.zeros(910))
+    found = paired_gain(good, bad, "rmse", required_confidence(0.95, 8), 0.0, blocks=days)
+    assert (found.better, found.problem) == (True, None)
 
 
 def test_what_was_refused_is_said_with_its_p_value() -> None:
@@ -237,6 +264,36 @@ def test_of_equal_models_none_is_called_better_where_days_move_both() -> None:
     assert max(better["by day"].values()) <= _most(0.025, trials), better
     # The world is one in which rows do depend on each other, so that the test could have failed.
     assert max(better["by row"].values()) > _most(0.025, trials), better
+
+
+def test_of_equal_models_few_are_called_better_where_days_carry_over() -> None:
+    rng, trials, days = np.random.default_rng(0), 150, np.arange(300) // 10
+    better = {"day": 0, "entity": 0}
+    for _ in range(trials):
+        truth = rng.normal(size=300) + _carried(rng, 30, 2.0)[days]
+        pair = [Sample(truth, _carried(rng, 30, 2.0)[days]) for _ in range(2)]
+        for unit in better:
+            better[unit] += paired_gain(*pair, "rmse", 0.95, 0.0, blocks=Blocks.of(unit, days)).better
+    assert better["day"] <= _most(0.025, trials), better
+    # Blocks that are no periods have no neighbours, so nothing is allowed for.
+    assert better["entity"] > _most(0.025, trials), better
+
+
+def test_the_permutation_test_allows_for_days_that_carry_over() -> None:
+    """The draws of the permutation test are as much farther apart as the error of a sum of such days is larger."""
+    rng, days = np.random.default_rng(1), np.arange(300) // 10
+    luck = np.sort(rng.normal(size=30))[days]
+    truth = (rng.random(300) < 1 / (1 + np.exp(1 - luck))).astype(int)
+    chance = 1 / (1 + np.exp(-luck - rng.normal(size=300)))
+    sample = Sample(truth, np.column_stack([1 - chance, chance]))
+    wide, narrow = (
+        paired_gain(sample, _constant(sample, "roc_auc"), "roc_auc", 0.95, -1.0, blocks=Blocks.of(unit, days))
+        for unit in ("day", "entity")
+    )
+    serial = Blocks.of("day", days).serial_effect(influence(sample, "roc_auc"))
+    assert serial > 1.2
+    widths = [each.high - each.low for each in (wide, narrow) if each.high is not None and each.low is not None]
+    assert widths[0] > np.sqrt(serial) * widths[1]
 
 
 @pytest.mark.slow

@@ -42,17 +42,32 @@
   {#-
     The standard error of the skill if the window were a usual one. For a share: that of the expected share with the
     effective rows of this window (as in Wilson's interval, so that a recall of 0 does not count as certain), derived from
-    the standard error of the skill or from that of the value, whichever is smaller. For a loss: that of the skill, scaled
-    to the expected loss; not from the value, because the baseline of a strong model varies as much by itself.
+    the standard error of the skill or from that of the value, whichever is smaller; but one of the skill below a fifth of
+    the other comes from a few rows only, as where nearly all rows are predicted alike, and tells nothing. For a loss: that
+    of the skill, scaled to the expected loss; not from the value, because the baseline of a strong model varies as much by
+    itself.
   -#}
   {%- set way = 'nullif(abs(perfect - baseline), 0)' -%}
   {%- set of_value = 'coalesce(se, 0) / ' ~ way -%}
-  {%- set smaller = '(case when skill_se < ' ~ of_value ~ ' then skill_se else ' ~ of_value ~ ' end)' -%}
+  {%- set smaller = '(case when skill_se between 0.2 * ' ~ of_value ~ ' and ' ~ of_value ~ ' then skill_se else ' ~ of_value ~ ' end)' -%}
   case
     when share is null then coalesce(skill_se, {{ of_value }}) * {{ mlbridge.at_least('1 - skill', '0') }} / nullif(1 - own_skill, 0)
     when skill_se > 1e-6 * se and value > 0 and value < 1
       then {{ smaller }} * sqrt({{ mlbridge.at_least('expected * (1 - expected)', '0') }} / (value * (1 - value)))
     else sqrt({{ mlbridge.at_least('expected * (1 - expected)', '0') }} / nullif(support, 0)) / {{ way }}
+  end
+{%- endmacro %}
+
+{% macro error_below_naive() %}
+  {#-
+    The standard error of the skill by which a figure counts as worse than the naive baseline. Where a share differs from
+    its baseline by a few rows only, as where nearly all rows are predicted alike, the error of its skill is that of these
+    few, and too small: that of the value counts if it is larger. A share of exactly 0 has none, since no row moves it.
+  -#}
+  case
+    when share is null then skill_se
+    when share = 0 then skill_error
+    else {{ mlbridge.at_least('skill_se', 'coalesce(se, 0) / nullif(abs(perfect - baseline), 0)') }}
   end
 {%- endmacro %}
 

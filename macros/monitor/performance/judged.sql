@@ -35,7 +35,7 @@
     select
       scaled.*,
       {{ mlbridge.chance_of_skill() }} as chance,
-      own_skill + quantile * sqrt(1 + n / n_usual) * skill_se < 0 and skill_se > 1e-6 * se as is_worse_than_naive,
+      own_skill + quantile * sqrt(1 + n / n_usual) * {{ mlbridge.error_below_naive() }} < 0 and skill_se > 1e-6 * se as is_worse_than_naive,
       {{ mlbridge.at_least('variance - skill_error * skill_error * n * windows / n_usual', '0') }} as apart
     from scaled
   ),
