@@ -49,3 +49,10 @@
 {% endmacro %}
 
 {% macro bigquery__type_bytes() %}{{ return('bytes') }}{% endmacro %}
+
+{% macro bigquery__looking_back(moment, duration) %}
+  {#- A frame of a distance goes by numbers here. -#}
+  {%- set count, unit = duration.split(' ') -%}
+  {%- set microseconds = count | int * {'minute': 60, 'hour': 3600, 'day': 86400, 'week': 604800}[unit.rstrip('s')] * 1000000 -%}
+  {{ return('order by unix_micros(' ~ moment ~ ') range between ' ~ microseconds ~ ' preceding and current row') }}
+{% endmacro %}

@@ -191,3 +191,7 @@
   {%- endset -%}
   {{ return({'steps': steps, 'join': join}) }}
 {% endmacro %}
+
+{% macro default__looking_back(moment, duration) %}
+  {{ return('order by ' ~ moment ~ " range between interval '" ~ duration ~ "' preceding and current row") }}
+{% endmacro %}

@@ -247,3 +247,9 @@
   -#}
   {{ return(adapter.dispatch('as_of_join', 'mlbridge')(known, spine_keys, keys, at)) }}
 {% endmacro %}
+
+{% macro looking_back(moment, duration) %}
+  {#- The order and the frame of a window over the rows up to this one's moment, equal ones included: those since a duration before it, or all. -#}
+  {%- if duration is none -%}{{ return('order by ' ~ moment ~ ' range between unbounded preceding and current row') }}{%- endif -%}
+  {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, duration)) }}
+{% endmacro %}

@@ -46,3 +46,7 @@
 {% macro redshift__session_settings() %}{{ return([]) }}{% endmacro %}
 
 {% macro redshift__type_bytes() %}{{ return('varbyte') }}{% endmacro %}
+
+{% macro redshift__looking_back(moment, duration) %}
+  {{ mlbridge.refuse(model.name, 'Redshift has no window over a span of time: leave `over` out, or make the feature on another engine.') }}
+{% endmacro %}

@@ -61,25 +61,31 @@
 {% endmacro %}
 
 {% macro node_of_view(path, relation) %}
-  {#- The node behind a `ref(...)` of this model: of two with one alias that of the same schema. -#}
+  {#- The node behind a `ref(...)` of this model, which must be there and have rows of its own. -#}
   {%- if relation is not defined or not relation.identifier -%}
     {{ mlbridge.refuse_key(model.name, path, 'expected a model, as ref(\'customer_history\'), found ' ~ mlbridge.shown(relation) ~ '.') }}
   {%- elif relation.identifier.startswith('__dbt__cte__') -%}
     {{ mlbridge.refuse_key(model.name, path, relation.identifier[12:] ~ ' is ephemeral here, and a feature view is a table or a view. In a '
       ~ 'unit test of dbt, override the macro `mlbridge.point_in_time`.') }}
   {%- endif -%}
-  {%- set nodes = [] -%}
-  {%- for id in model.depends_on.nodes if id in graph.nodes -%}
-    {%- set node = graph.nodes[id] -%}
-    {%- if (node.alias or node.name) | lower == relation.identifier | lower -%}
-      {%- do nodes.insert(0 if node.schema == relation.schema else nodes | length, node) -%}
-    {%- endif -%}
-  {%- endfor -%}
-  {%- if not nodes -%}
+  {%- set node = mlbridge.node_read_here(relation) -%}
+  {%- if node is none -%}
     {{ mlbridge.refuse_key(model.name, path, 'no model that this one reads is called ' ~ mlbridge.shown(relation.identifier)
       ~ '; a feature view is a model, a seed or a snapshot.') }}
   {%- endif -%}
-  {{ return(nodes[0]) }}
+  {{ return(node) }}
+{% endmacro %}
+
+{% macro node_read_here(relation) %}
+  {#- The node behind a `ref(...)` of this model, or none: of two with one alias that of the same schema. -#}
+  {%- set name, nodes = relation.identifier | replace('__dbt__cte__', '') | lower, [] -%}
+  {%- for id in model.depends_on.nodes if id in graph.nodes -%}
+    {%- set node = graph.nodes[id] -%}
+    {%- if (node.alias or node.name) | lower == name -%}
+      {%- do nodes.insert(0 if node.schema == relation.schema else nodes | length, node) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return(nodes[0] if nodes else none) }}
 {% endmacro %}
 
 {% macro keys_of_view(path, keys, mapped) %}
@@ -106,6 +112,13 @@
   {{ return(found | unique | list) }}
 {% endmacro %}
 
+{% macro zones_agree(call, whose, zones) %}
+  {%- if zones | unique | list | length > 1 -%}
+    {{ mlbridge.refuse(model.name, call ~ ': of the moments of the spine and ' ~ whose ~ ' some have a time zone and some have none, '
+      ~ 'so that the zone of the session decides what is known. Convert them to timestamps without zone, in UTC.') }}
+  {%- endif -%}
+{% endmacro %}
+
 {% macro has_column(node, where, name, there) %}
   {#- A relation that is not built yet has no columns, and nothing is said of it. -#}
   {%- if there and name not in there -%}
@@ -119,10 +132,7 @@
   {{ mlbridge.has_column(model.name, 'point_in_time: `time`', time, there) }}
   {%- set zones = [] if spine is string else mlbridge.zones_of(spine, [time]) -%}
   {%- for view in views -%}
-    {%- if (zones + mlbridge.zones_of(view.relation, [view.time, view.known_at])) | unique | list | length > 1 -%}
-      {{ mlbridge.refuse(model.name, 'point_in_time: of the moments of the spine and of views[' ~ loop.index0 ~ '] some have a time zone '
-        ~ 'and some have none, so that the zone of the session decides what is known. Convert them to timestamps without zone, in UTC.') }}
-    {%- endif -%}
+    {{ mlbridge.zones_agree('point_in_time', 'of views[' ~ loop.index0 ~ ']', zones + mlbridge.zones_of(view.relation, [view.time, view.known_at])) }}
   {%- endfor -%}
   {%- set taken = there | map('lower') | list -%}
   {%- for view in views -%}
