@@ -30,7 +30,7 @@ def declared(manifest: Document, lineage: Lineage) -> Declared:
     pii: set[Place] = set()
     for id_, node in {**manifest["nodes"], **manifest["sources"]}.items():
         columns = lineage.columns.get(id_, ())
-        for column, known_at, is_own in _late_columns(node, columns):
+        for column, known_at, is_own in late_columns(node, columns):
             moments = frozenset({(id_, known_at)})
             for of, name in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ()), *moments):
                 late.setdefault((of, name), Late(of, name, moments))
@@ -46,7 +46,7 @@ def _as_known(name: str, columns: tuple[str, ...]) -> str:
     return next((column for column in columns if column.lower() == name.lower()), name)
 
 
-def _late_columns(node: Document, columns: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
+def late_columns(node: Document, columns: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
     """Yield each column with the column that says when it is known, and whether its own meta says so."""
     of_columns = {name: found for name, meta in _metas(node) if (found := _known_at(meta)) is not None}
     of_node = _known_at(_meta(node))
@@ -64,6 +64,11 @@ def _late_columns(node: Document, columns: tuple[str, ...]) -> Iterator[tuple[st
         for column in columns:
             if column.lower() not in {name.lower() for name in of_columns}:
                 yield column, moment, False
+
+
+def says_when(node: Document) -> bool:
+    """Return whether the YAML of a node says when it, or one of its columns, is known."""
+    return any(_known_at(meta) is not None for meta in (_meta(node), *(each for _, each in _metas(node))))
 
 
 def _known_at(meta: Mapping[str, Json]) -> Json:
