@@ -20,7 +20,7 @@ PLANTED = {
     "arrives_at": "hour(s.arrived_at)",
     "copy_of_target": "s.arrival_delay + 1",
     "carrier_delay": "avg(s.departure_delay) over (partition by s.carrier)",
-    "route_late": "(select avg(o.arrival_delay) from flights.main.stg_flights as o where o.destination = s.destination)",
+    "route_late": "(select avg(o.air_time) from flights.main.stg_flights as o where o.destination = s.destination)",
     "ends_late": "sum(s.arrival_delay) over (partition by s.carrier order by s.scheduled_departure_at)",
     "dep_time": "s.departed_hhmm // 100",
     "arr_time": "s.arrived_hhmm",
@@ -46,7 +46,10 @@ def test_every_planted_leak_is_named_and_nothing_else(flights: Host) -> None:
     node["depends_on"] = {"nodes": ["model.flights.stg_flights"]}
     manifest["nodes"]["model.flights.planted"] = node
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{flights.database}' as flights (read_only); create table planted as {sql}")
+        connection.execute(
+            f"attach '{flights.database}' as flights (read_only); set file_search_path = '{flights.path}'"
+        )
+        connection.execute(f"create table planted as {sql}")
         warehouse = Warehouse(connection)
         chain = Chain(manifest, "model.flights.planted", DIALECT, warehouse.names)
         found = audit(chain, warehouse, read_spec("late_training", SPEC, None))
