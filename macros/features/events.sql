@@ -45,7 +45,7 @@
   {#-
     The features of a call, each with its `name`, the `entity` (the events' columns to the spine's), what it is (`sort`, one of `sorts`,
     and of which `column`) and, by the name of the key that may hold a list, `each`, one of these: `over`, how far it looks back, or `back`,
-    the how manieth event from the last it is of. A list gives a feature for each, whose name ends in it. `others` are the keys besides.
+    which event, counted back from the last, it is of. A list gives a feature for each, whose name ends in it. `others` are the keys besides.
   -#}
   {%- set path = call ~ '.features' -%}
   {%- if asked is not mapping or not asked -%}
