@@ -169,7 +169,7 @@
   {{ known }}_moments as (
     select {{ entity }}, ml_known_from as ml_moment, 1 as ml_is_known from {{ known }}
     union all
-    select distinct {{ columns | join(', ') }}, {{ at }} as ml_moment, 0 as ml_is_known from spine
+    select distinct {{ columns | join(', ') }}, {{ at }} as ml_moment, 0 as ml_is_known from ml_spine
   ),
 
   {{ known }}_counted as (

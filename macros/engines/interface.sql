@@ -241,7 +241,7 @@
 
 {% macro as_of_join(known, spine_keys, keys, at) %}
   {#-
-    How the rows of the CTE `spine` get the newest row of the CTE `known` with equal `keys` whose `ml_known_from` is not after the
+    How the rows of the CTE `ml_spine` get the newest row of the CTE `known` with equal `keys` whose `ml_known_from` is not after the
     moment `at`: `steps`, CTEs before the SELECT, and `join`, which names that row `known`. NULLs find none.
     `known` has one row for each of its keys and `ml_known_from`.
   -#}

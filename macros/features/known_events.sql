@@ -40,8 +40,8 @@
 
 {% macro with_events(spine, time, events, groups, features) %}
   {#- The SELECT: the rows of the spine with the new columns, a mapping of names to expressions over what the groups were asked for. -#}
-  {%- set at = 'spine.' ~ mlbridge.quoted(time) -%}
-  with spine as (
+  {%- set at = 'ml_spine.' ~ mlbridge.quoted(time) -%}
+  with ml_spine as (
     select * from {{ spine }}
   )
   {%- for group in groups.values() -%}
@@ -49,11 +49,11 @@
   {%- endfor %}
 
   select
-    spine.*
+    ml_spine.*
     {%- for name, expression in features.items() %},
     {{ expression }} as {{ mlbridge.quoted(name) }}
     {%- endfor %}
-  from spine
+  from ml_spine
   {%- for group in groups.values() %}
   {{ mlbridge.joined_events(group, at) }}
   {%- endfor %}
@@ -75,7 +75,7 @@
   {%- set from = mlbridge.shifted(known_at, events.embargo) if events.embargo else known_at -%}
   {%- set moment = 'ml_moment' if events.known_at else 'ml_known_from' -%}
   {%- set asked = [] -%}
-  {%- for of_spine in group.entity.values() -%}{%- do asked.append('spine.' ~ mlbridge.quoted(of_spine)) -%}{%- endfor -%}
+  {%- for of_spine in group.entity.values() -%}{%- do asked.append('ml_spine.' ~ mlbridge.quoted(of_spine)) -%}{%- endfor -%}
 ,
 
   ml_events_{{ number }} as (
@@ -106,7 +106,7 @@
       {{ column }} as ml_key_{{ loop.index }},
       {%- endfor %}
       {{ at }} as ml_moment
-    from spine
+    from ml_spine
     where {% for column in asked %}{{ column }} is not null and {% endfor %}{{ at }} is not null
   )
   {%- if group.sums %},
@@ -216,7 +216,7 @@
   {#- The joins by which a row of the spine gets what has been seen at its moment. -#}
   {%- set seen, equal = 'ml_seen_' ~ group.number, [] -%}
   {%- for of_spine in group.entity.values() -%}
-    {%- do equal.append('spine.' ~ mlbridge.quoted(of_spine) ~ ' = RELATION.ml_key_' ~ loop.index ~ ' and ') -%}
+    {%- do equal.append('ml_spine.' ~ mlbridge.quoted(of_spine) ~ ' = RELATION.ml_key_' ~ loop.index ~ ' and ') -%}
   {%- endfor -%}
   {%- set equal = equal | join -%}
   {%- if group.sums %}

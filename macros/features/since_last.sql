@@ -12,7 +12,7 @@
     {%- set unit = mlbridge.one_of(model.name, feature.path ~ '.unit', feature.column, seconds.keys() | list) -%}
     {%- set happened = mlbridge.epoch(mlbridge.quoted(events.time)) -%}
     {%- set newest = mlbridge.seen_of(mlbridge.group_of(groups, feature.entity), happened, feature.over, 'max') -%}
-    {%- set between = mlbridge.epoch('spine.' ~ mlbridge.quoted(time)) ~ ' - ' ~ newest -%}
+    {%- set between = mlbridge.epoch('ml_spine.' ~ mlbridge.quoted(time)) ~ ' - ' ~ newest -%}
     {%- do columns.update({feature.name: 'cast(' ~ between ~ ' as ' ~ mlbridge.type_double() ~ ') / ' ~ seconds[unit]}) -%}
   {%- endfor -%}
   {{ mlbridge.with_events(spine, time, events, groups, columns) }}

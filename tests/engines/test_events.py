@@ -364,6 +364,33 @@ def test_ctes_and_ephemeral_models_are_taken_at_their_word() -> None:
     assert "from __dbt__cte__arrivals" in written("duckdb", "rolling", ephemeral, COUNT, spine="departures")
 
 
+@pytest.mark.parametrize(
+    ("macro", "feature", "expected"),
+    [
+        ("rolling", {"count": "*"}, 1),
+        ("rolling", {"distinct": "size"}, 1),
+        ("lagged", {"value": "size"}, 5),
+        ("since_last", {"unit": "hours"}, 1),
+        ("encoded_rate", {"mean": "size"}, 5),
+    ],
+)
+def test_events_may_be_called_spine(macro: str, feature: dict[str, Any], expected: float) -> None:
+    asked = {"view": "spine", "time": "seen", "entity": "who"}
+    made = written("duckdb", macro, asked, {"x": feature}, spine="asked", time="due")
+    values = "select 'JFK' as who, {} as seen, 5 as size"
+    given = ", ".join(
+        (
+            f"spine as ({values.format('make_timestamp(2024, 1, 1, 0, 0, 0)')})",
+            "asked as (select 1 as row_id, 'JFK' as who, make_timestamp(2024, 1, 1, 1, 0, 0) as due "
+            "union all select 2, 'JFK', make_timestamp(2023, 1, 1, 1, 0, 0))",
+        )
+    )
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"with {given} select row_id, x from ({made}) as made order by 1").fetchall()
+    assert rows[0] == (1, expected)
+    assert rows[1][1] in (None, 0)
+
+
 def test_moments_with_and_without_a_zone_are_refused() -> None:
     zoned = {**EVENTS, "seen": "TIMESTAMP WITH TIME ZONE"}
     with pytest.raises(AssertionError, match="rolling: of the moments of the spine and of the events some have"):

@@ -170,7 +170,7 @@ def test_several_views_with_entities_and_names_of_their_own(server: Postgres) ->
 
 def test_without_columns_all_but_entity_and_moments_are_taken() -> None:
     sql = written("duckdb", [{}], {"entity": ["airport", "gate"], "time": "seen", "known_at": "told"})
-    assert [f'known_1."{name}"' in sql for name in VIEW] == [name in FEATURES for name in VIEW]
+    assert [f'ml_known_1."{name}"' in sql for name in VIEW] == [name in FEATURES for name in VIEW]
 
 
 @pytest.fixture(scope="module")
