@@ -18,15 +18,14 @@
     {{ mlbridge.refuse_key(model.name, path, "expected events, as ref('arrivals') or the name of a CTE, found " ~ mlbridge.shown(found) ~ '.') }}
   {%- endif -%}
   {%- set node = none if is_cte else mlbridge.node_read_here(view) -%}
-  {%- set declared = (node.config.meta or {}).get('mlbridge') if node else none -%}
-  {%- set declared = declared if declared is mapping and declared.get('time') else {} -%}
-  {%- set read = {'relation': view, 'embargo': none, 'columns': []} -%}
+  {%- set declared = mlbridge.declared_of(node) -%}
+  {%- set read = {'relation': view, 'node': node, 'embargo': none, 'columns': []} -%}
   {%- if mlbridge.is_in_warehouse(view) -%}{%- do read.update(columns=mlbridge.column_names_of(view)) -%}{%- endif -%}
   {%- for key in ['time', 'known_at'] -%}
-    {%- if key in asked and declared -%}
+    {%- if key in asked and declared.get(key) is not none -%}
       {{ mlbridge.refuse_key(model.name, path ~ '.' ~ key, 'the YAML of ' ~ node.name ~ ' says it already.') }}
     {%- endif -%}
-    {%- set name = declared.get(key, asked.get(key)) -%}
+    {%- set name = declared.get(key) if declared.get(key) is not none else asked.get(key) -%}
     {%- if name is none and key == 'time' -%}
       {{ mlbridge.refuse_key(model.name, path, "say when an event happened: `{'view': ..., 'time': 'happened_at'}`, or in the YAML of a "
         ~ 'model, `config: {meta: {mlbridge: {entity: [customer_id], time: happened_at}}}`.') }}
@@ -75,7 +74,10 @@
         {{ mlbridge.has_column(model.name, here ~ '.' ~ named[0], column, events.columns) }}
       {%- endif -%}
     {%- endif -%}
+    {%- set read_columns = [] if named[0] == 'unit' else [feature.column] -%}
     {%- do feature.update(entity=mlbridge.entity_of_events(here ~ '.entity', said.get('entity', events.entity), events, there)) -%}
+    {{ mlbridge.none_is_known_later(events.node, here, read_columns + feature.entity.keys() | list + [events.time],
+      [events.time, events.known_at]) }}
     {%- set found = said.get(each) -%}
     {%- set several = found is not string and found is not mapping and found is iterable -%}
     {%- if several and not found -%}

@@ -23,8 +23,8 @@
   {%- do mlbridge.known_keys(model.name, path, asked,
     ['view', 'columns', 'entity', 'prefix', 'embargo', 'max_staleness', 'look_back']) -%}
   {%- set node = mlbridge.node_of_view(path, asked.get('view')) -%}
-  {%- set declared = (node.config.meta or {}).get('mlbridge') -%}
-  {%- if declared is not mapping or not declared.get('entity') or not declared.get('time') -%}
+  {%- set declared = mlbridge.declared_of(node) -%}
+  {%- if not declared.get('entity') or not declared.get('time') -%}
     {{ mlbridge.refuse(node.name, 'a feature view says in its YAML what its rows are about and when they happened: `config: {meta: '
       ~ '{mlbridge: {entity: [customer_id], time: happened_at}}}`, and with `known_at` when they became known.') }}
   {%- endif -%}
@@ -50,6 +50,7 @@
     {%- endif -%}
     {%- do outputs.update({name: prefix ~ name}) -%}
   {%- endfor -%}
+  {{ mlbridge.none_is_known_later(node, path, outputs.keys() | list + keys + [time], [time, known_at]) }}
   {%- set read = {
     'relation': asked.view, 'entity': mlbridge.keys_of_view(path, keys, asked.get('entity')), 'time': time, 'known_at': known_at,
     'outputs': outputs,
@@ -71,7 +72,7 @@
   {%- set node = mlbridge.node_read_here(relation) -%}
   {%- if node is none -%}
     {{ mlbridge.refuse_key(model.name, path, 'no model that this one reads is called ' ~ mlbridge.shown(relation.identifier)
-      ~ '; a feature view is a model, a seed or a snapshot.') }}
+      ~ '; a feature view is a model, a seed, a snapshot or a source.') }}
   {%- endif -%}
   {{ return(node) }}
 {% endmacro %}
@@ -79,13 +80,31 @@
 {% macro node_read_here(relation) %}
   {#- The node behind a `ref(...)` of this model, or none: of two with one alias that of the same schema. -#}
   {%- set name, nodes = relation.identifier | replace('__dbt__cte__', '') | lower, [] -%}
-  {%- for id in model.depends_on.nodes if id in graph.nodes -%}
-    {%- set node = graph.nodes[id] -%}
-    {%- if (node.alias or node.name) | lower == name -%}
+  {%- for id in model.depends_on.nodes -%}
+    {%- set node = graph.nodes.get(id) or (graph.sources or {}).get(id) -%}
+    {%- if node and (node.alias or node.identifier or node.name) | lower == name -%}
       {%- do nodes.insert(0 if node.schema == relation.schema else nodes | length, node) -%}
     {%- endif -%}
   {%- endfor -%}
   {{ return(nodes[0] if nodes else none) }}
+{% endmacro %}
+
+{% macro declared_of(node) %}
+  {#- What the YAML of a node, or of a column, says to mlbridge: in its `meta`, below `config` or, as before dbt 1.10, beside it. -#}
+  {%- set found = (((node.config or {}).meta or {}).get('mlbridge') or (node.meta or {}).get('mlbridge')) if node else none -%}
+  {{ return(found if found is mapping else {}) }}
+{% endmacro %}
+
+{% macro none_is_known_later(node, path, columns, clocks) %}
+  {#- Refuses columns whose own `known_at` is none of the moments by which the rows count: they would be read before they are known. -#}
+  {%- set columns, clocks = columns | map('lower') | list, clocks | select('string') | map('lower') | list -%}
+  {%- for column in ((node.columns if node else none) or {}).values() if column.name | lower in columns -%}
+    {%- set known_at = mlbridge.declared_of(column).get('known_at') -%}
+    {%- if known_at is string and known_at | lower not in clocks -%}
+      {{ mlbridge.refuse_key(model.name, path, "the YAML of " ~ node.name ~ " says that '" ~ column.name ~ "' is known at '" ~ known_at
+        ~ "', and the rows count from '" ~ clocks[-1] ~ "'. Say `known_at: " ~ known_at ~ '` of the rows, or leave the column out.') }}
+    {%- endif -%}
+  {%- endfor -%}
 {% endmacro %}
 
 {% macro keys_of_view(path, keys, mapped) %}

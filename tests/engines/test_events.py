@@ -67,9 +67,12 @@ def written(engine: str, macro: str, events: Any, features: Any, **found: Any) -
     package.names["adapter"].get_columns_in_relation = lambda relation: tables[relation.identifier]
     meta = found.get("meta")
     config = SimpleNamespace(meta={} if meta is None else {"mlbridge": meta})
-    package.names["graph"] = SimpleNamespace(
-        nodes={"model.host.events": SimpleNamespace(name="events", alias="events", config=config)}
-    )
+    columns = {
+        name: {"name": name, "config": {"meta": {"mlbridge": {"known_at": known_at}}}}
+        for name, known_at in found.get("known_at", {}).items()
+    }
+    node = SimpleNamespace(name="events", alias="events", config=config, columns=columns)
+    package.names["graph"] = SimpleNamespace(nodes={"model.host.events": node})
     package.names["model"] = SimpleNamespace(
         name="late_features", depends_on=SimpleNamespace(nodes=["model.host.events"])
     )
@@ -355,6 +358,23 @@ def test_what_the_yaml_says_of_a_view_is_not_said_again() -> None:
     assert '"told"' in written("duckdb", "rolling", {}, COUNT, meta=META)
     with pytest.raises(AssertionError, match="the YAML of events says it already"):
         written("duckdb", "rolling", {"time": "seen"}, COUNT, meta=META)
+
+
+def test_each_thing_the_yaml_says_holds_by_itself() -> None:
+    """When events become known stands in the YAML alone, and the call says when they happened."""
+    made = written("duckdb", "rolling", {"time": "seen", "entity": "who"}, COUNT, meta={"known_at": "told"})
+    assert made == written("duckdb", "rolling", META, COUNT)
+    assert made == written("duckdb", "rolling", {"time": "seen", "known_at": "told"}, COUNT, meta={"entity": "who"})
+
+
+@pytest.mark.parametrize("column", ["size", "who", "seen"])
+def test_a_column_that_is_known_later_than_its_event_is_refused(column: str) -> None:
+    features = {"n": {"sum": "size"}}
+    for clock in ("seen", "TOLD"):
+        assert '"size"' in written("duckdb", "rolling", META, features, known_at={column: clock, "late": "size"})
+    message = f"says that '{column}' is known at 'told', and the rows count from 'seen'. Say `known_at: told`"
+    with pytest.raises(AssertionError, match=message):
+        written("duckdb", "rolling", {"time": "seen", "entity": "who"}, features, known_at={column: "told"})
 
 
 def test_ctes_and_ephemeral_models_are_taken_at_their_word() -> None:
