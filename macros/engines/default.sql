@@ -192,6 +192,7 @@
   {{ return({'steps': steps, 'join': join}) }}
 {% endmacro %}
 
-{% macro default__looking_back(moment, duration) %}
-  {{ return('order by ' ~ moment ~ " range between interval '" ~ duration ~ "' preceding and current row") }}
+{% macro default__looking_back(moment, is_event, duration) %}
+  {%- set begin = 'unbounded' if duration is none else "interval '" ~ duration ~ "'" -%}
+  {{ return('order by ' ~ moment ~ ' range between ' ~ begin ~ ' preceding and current row') }}
 {% endmacro %}

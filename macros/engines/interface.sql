@@ -248,8 +248,10 @@
   {{ return(adapter.dispatch('as_of_join', 'mlbridge')(known, spine_keys, keys, at)) }}
 {% endmacro %}
 
-{% macro looking_back(moment, duration) %}
-  {#- The order and the frame of a window over the rows up to this one's moment, equal ones included: those since a duration before it, or all. -#}
-  {%- if duration is none -%}{{ return('order by ' ~ moment ~ ' range between unbounded preceding and current row') }}{%- endif -%}
-  {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, duration)) }}
+{% macro looking_back(moment, is_event, duration) %}
+  {#-
+    The order and the frame of a window over the rows up to this one's moment, equal ones included: those since a duration before it, or all.
+    It holds for rows of which the column `is_event` is 0, while that of all others is 1.
+  -#}
+  {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, is_event, duration)) }}
 {% endmacro %}

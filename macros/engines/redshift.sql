@@ -47,6 +47,10 @@
 
 {% macro redshift__type_bytes() %}{{ return('varbyte') }}{% endmacro %}
 
-{% macro redshift__looking_back(moment, duration) %}
+{% macro redshift__looking_back(moment, is_event, duration) %}
+  {#- A frame counts rows here: the events of one moment stand before the row that looks back at them. -#}
+  {%- if duration is none -%}
+    {{ return('order by ' ~ moment ~ ', ' ~ is_event ~ ' desc rows between unbounded preceding and current row') }}
+  {%- endif -%}
   {{ mlbridge.refuse(model.name, 'Redshift has no window over a span of time: leave `over` out, or make the feature on another engine.') }}
 {% endmacro %}

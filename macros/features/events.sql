@@ -34,7 +34,7 @@
     {%- if name is not none -%}{{ mlbridge.has_column(model.name, path ~ '.' ~ key, name, read.columns) }}{%- endif -%}
   {%- endfor -%}
   {%- if asked.get('embargo') is not none -%}
-    {%- do read.update(embargo=mlbridge.one_duration(model.name, path ~ '.embargo', asked.embargo)) -%}
+    {%- do read.update(embargo=mlbridge.one_span(model.name, path ~ '.embargo', asked.embargo)) -%}
   {%- endif -%}
   {%- do read.update(entity=asked.get('entity', declared.get('entity'))) -%}
   {{ return(read) }}
@@ -51,6 +51,7 @@
     {{ mlbridge.refuse_key(model.name, path, 'expected the name of each new column and what it is, as ' ~ mlbridge.example_of(call) ~ ', found '
       ~ mlbridge.shown(asked) ~ '.') }}
   {%- endif -%}
+  {{ mlbridge.is_spine(call, spine) }}
   {%- set there = mlbridge.column_names_of(spine) if mlbridge.is_in_warehouse(spine) else [] -%}
   {{ mlbridge.has_column(model.name, call ~ ': `time`', time, there) }}
   {%- set zones = mlbridge.zones_of(spine, [time]) if there else [] -%}
@@ -86,8 +87,8 @@
     {%- set asked_of = found if several else [found] -%}
     {%- for one in asked_of -%}
       {%- set one = none if one is none and not several else mlbridge.one_back(here, one) if each == 'back'
-        else mlbridge.one_duration(model.name, here ~ '.over', one) -%}
-      {%- set ending = '_' ~ (one if each == 'back' else mlbridge.short_duration(one)) if several else '' -%}
+        else mlbridge.one_span(model.name, here ~ '.over', one) -%}
+      {%- set ending = '_' ~ (found[loop.index0] if each == 'back' else mlbridge.short_duration(found[loop.index0])) if several else '' -%}
       {%- do features.append(dict(feature, name=mlbridge.one_new_name(call, name ~ ending, taken), **{each: one})) -%}
     {%- endfor -%}
   {%- endfor -%}
@@ -147,9 +148,4 @@
       ~ mlbridge.shown(found) ~ '.') }}
   {%- endif -%}
   {{ return(found) }}
-{% endmacro %}
-
-{% macro is_in_warehouse(relation) %}
-  {#- Whether the warehouse can be asked for the columns: of a CTE, and of an ephemeral model, it knows nothing. -#}
-  {{ return(relation is not string and not relation.identifier.startswith('__dbt__cte__')) }}
 {% endmacro %}

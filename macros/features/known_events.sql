@@ -24,10 +24,14 @@
 {% endmacro %}
 
 {% macro event_of(group, number, column) %}
-  {#- A column of the event with this number, an expression; the first event that came to count has the number 1. -#}
+  {#-
+    A column of the event with this number, an expression; the first event that came to count has the number 1. Each column numbers the
+    events for itself, so that what else is asked for changes nothing.
+  -#}
   {%- set kept = group.kept.setdefault(column, 'ml_kept_' ~ (group.kept | length + 1)) -%}
-  {%- set pick = group.picks.setdefault(number, 'ml_event_' ~ group.number ~ '_' ~ (group.picks | length + 1)) -%}
-  {{ return(pick ~ '.' ~ kept) }}
+  {%- set name = 'ml_event_' ~ group.number ~ '_' ~ (group.picks | length + 1) -%}
+  {%- set pick = group.picks.setdefault(kept ~ ' ' ~ number, {'name': name, 'number': number, 'kept': kept}) -%}
+  {{ return(pick.name ~ '.' ~ kept) }}
 {% endmacro %}
 
 {% macro distinct_of(group, column, over) %}
@@ -127,7 +131,7 @@
     select
       {{ entity }}ml_moment, ml_is_event
       {%- for sum in group.sums.values() %},
-      {{ sum.call }} over ({{ partition }}{{ mlbridge.looking_back('ml_moment', sum.over) }}) as {{ sum.name }}
+      {{ sum.call }} over ({{ partition }}{{ mlbridge.looking_back('ml_moment', 'ml_is_event', sum.over) }}) as {{ sum.name }}
       {%- endfor %}
     from ml_stream_{{ number }}
   ),
@@ -138,13 +142,15 @@
   {%- endif -%}
   {%- if group.picks %},
 
-  {#- Events that come to count at one moment are in the order of what happened, then of their columns: always the same. #}
+  {#- Events that come to count at one moment are in the order of what happened, then of their values: always the same. #}
 
   ml_numbered_{{ number }} as (
     select
-      {{ entity }}ml_known_from, {{ group.kept.values() | join(', ') }},
-      row_number() over ({{ partition }}order by {{ moment }}, ml_happened_at
-        {%- for name in group.kept.values() %}, {{ name }} nulls first{% endfor %}) as ml_number
+      {{ entity }}ml_known_from
+      {%- for name in group.kept.values() %},
+      {{ name }},
+      row_number() over ({{ partition }}order by {{ moment }}, ml_happened_at, {{ name }} nulls first) as {{ name }}_number
+      {%- endfor %}
     from ml_events_{{ number }}
   )
   {%- endif -%}
@@ -222,11 +228,11 @@
   {%- if group.sums %}
   left join {{ seen }} on {{ equal | replace('RELATION', seen) }}{{ at }} = {{ seen }}.ml_moment
   {%- endif -%}
-  {%- for number, pick in group.picks.items() %}
-  left join ml_numbered_{{ group.number }} as {{ pick }}
-    on {{ equal | replace('RELATION', pick) }}{{ number }} = {{ pick }}.ml_number
+  {%- for pick in group.picks.values() %}
+  left join ml_numbered_{{ group.number }} as {{ pick.name }}
+    on {{ equal | replace('RELATION', pick.name) }}{{ pick.number }} = {{ pick.name }}.{{ pick.kept }}_number
     {#- It follows from the numbers, and lets a reader, and the search for leaks, see it. #}
-    and {{ pick }}.ml_known_from <= {{ at }}
+    and {{ pick.name }}.ml_known_from <= {{ at }}
   {%- endfor -%}
   {%- for distinct in group.distinct.values() %}
   left join {{ distinct.name }} on {{ equal | replace('RELATION', distinct.name) }}{{ at }} = {{ distinct.name }}.ml_moment

@@ -56,7 +56,7 @@
     'outputs': outputs,
   } -%}
   {%- for key in ['embargo', 'max_staleness', 'look_back'] -%}
-    {%- do read.update({key: none if asked.get(key) is none else mlbridge.one_duration(model.name, path ~ '.' ~ key, asked[key])}) -%}
+    {%- do read.update({key: none if asked.get(key) is none else mlbridge.one_span(model.name, path ~ '.' ~ key, asked[key])}) -%}
   {%- endfor -%}
   {{ return(read) }}
 {% endmacro %}
@@ -87,6 +87,18 @@
     {%- endif -%}
   {%- endfor -%}
   {{ return(nodes[0] if nodes else none) }}
+{% endmacro %}
+
+{% macro is_spine(call, found) %}
+  {%- if not (found is string and found != '' or found is not string and found and found.identifier) -%}
+    {{ mlbridge.refuse_key(model.name, call ~ '.spine', "expected the rows to be completed, as ref('orders') or the name of a CTE, found "
+      ~ mlbridge.shown(found) ~ '.') }}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro is_in_warehouse(relation) %}
+  {#- Whether the warehouse can be asked for the columns: of a CTE, and of an ephemeral model, it knows nothing. -#}
+  {{ return(relation is not string and not relation.identifier.startswith('__dbt__cte__')) }}
 {% endmacro %}
 
 {% macro declared_of(node) %}
@@ -147,9 +159,10 @@
 
 {% macro names_differ(spine, time, views) %}
   {#- No two columns of the result have one name, and the spine has what the views need of it. -#}
-  {%- set there = [] if spine is string else mlbridge.column_names_of(spine) -%}
+  {{ mlbridge.is_spine('point_in_time', spine) }}
+  {%- set there = mlbridge.column_names_of(spine) if mlbridge.is_in_warehouse(spine) else [] -%}
   {{ mlbridge.has_column(model.name, 'point_in_time: `time`', time, there) }}
-  {%- set zones = [] if spine is string else mlbridge.zones_of(spine, [time]) -%}
+  {%- set zones = mlbridge.zones_of(spine, [time]) if there else [] -%}
   {%- for view in views -%}
     {{ mlbridge.zones_agree('point_in_time', 'of views[' ~ loop.index0 ~ ']', zones + mlbridge.zones_of(view.relation, [view.time, view.known_at])) }}
   {%- endfor -%}

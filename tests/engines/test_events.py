@@ -360,6 +360,67 @@ def test_what_the_yaml_says_of_a_view_is_not_said_again() -> None:
         written("duckdb", "rolling", {"time": "seen"}, COUNT, meta=META)
 
 
+@pytest.mark.parametrize("spine", [5, None, "", ["departures"]])
+def test_the_spine_is_a_relation(spine: Any) -> None:
+    with pytest.raises(AssertionError, match=r"`mlbridge\.rolling\.spine`: expected the rows to be completed"):
+        written("duckdb", "rolling", META, COUNT, spine=spine)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_days_are_hours_across_a_clock_change(server: Postgres, engine: str) -> None:
+    """New York moved its clocks on by an hour on 2024-03-10: 24 hours before 12:15 of that day it was 11:15."""
+    asked = {"view": "told", "time": "seen", "entity": []}
+    features = {"n": {"count": "*", "over": ["1 day"]}, "sizes": {"distinct": "size", "over": ["1 day"]}}
+    given = (
+        "told as (select 1 as size, cast('2024-03-09 11:30:00-05' as timestamptz) as seen), "
+        "asked as (select cast('2024-03-10 12:15:00-04' as timestamptz) as due)"
+    )
+    sql = f"with {given} select n_1d, sizes_1d from ({written(engine, 'rolling', asked, features, spine='asked')}) as x"
+    zone = "set timezone = 'America/New_York'"
+    if engine == "duckdb":
+        with duckdb.connect() as connection:
+            connection.execute(zone)
+            assert connection.execute(sql).fetchall() == [(1, 1)]
+    else:
+        server.connection.cursor().execute(zone)
+        try:
+            assert server.rows(sql) == [(1, 1)]
+        finally:
+            server.connection.cursor().execute("reset timezone")
+
+
+def test_a_feature_is_the_same_whatever_else_is_asked_for() -> None:
+    """Of events alike in their moments the one with the greatest value is the last, by each column for itself."""
+    alike = "select 'JFK' as who, {0} as seen, {1} as size, '{2}' as sky"
+    at = "make_timestamp(2024, 1, 1, 0, 0, 0)"
+    given = f"told as ({alike.format(at, 1, 'fog')} union all {alike.format(at, 2, 'clear')}), "
+    given += f"asked as (select 'JFK' as who, {at} as due)"
+    asked = {"view": "told", "time": "seen", "entity": "who"}
+    wanted = {"size": {"value": "size"}, "sky": {"value": "sky"}}
+    with duckdb.connect() as connection:
+        for names in (["size"], ["sky"], ["size", "sky"], ["sky", "size"]):
+            made = written("duckdb", "lagged", asked, {f"last_{name}": wanted[name] for name in names}, spine="asked")
+            columns = ", ".join(f"last_{name}" for name in names)
+            (found,) = connection.execute(f"with {given} select {columns} from ({made}) as made").fetchall()
+            assert dict(zip(names, found, strict=True)) == {
+                name: value for name, value in (("size", 2), ("sky", "fog")) if name in names
+            }
+
+
+def test_columns_of_the_entity_may_have_other_names_and_any() -> None:
+    columns = {**EVENTS, 'Whose "own"': "VARCHAR"}
+    tables = {"spine": {**SPINE, "order": "VARCHAR"}, "events": columns}
+    asked = {"time": "seen", "entity": {'Whose "own"': "order"}}
+    features = {"n": {"count": "*"}, "last": {"last": "size"}, "d": {"distinct": "size"}}
+    made = written("duckdb", "rolling", asked, features, tables=tables)
+    given = (
+        'events as (select \'JFK\' as "Whose ""own""", make_timestamp(2024, 1, 1, 0, 0, 0) as seen, 5 as size), '
+        "spine as (select 'JFK' as \"order\", make_timestamp(2024, 1, 1, 1, 0, 0) as due)"
+    )
+    with duckdb.connect() as connection:
+        assert connection.execute(f"with {given} select n, last, d from ({made}) as x").fetchall() == [(1, 5, 1)]
+
+
 def test_each_thing_the_yaml_says_holds_by_itself() -> None:
     """When events become known stands in the YAML alone, and the call says when they happened."""
     made = written("duckdb", "rolling", {"time": "seen", "entity": "who"}, COUNT, meta={"known_at": "told"})
@@ -421,9 +482,15 @@ def test_moments_with_and_without_a_zone_are_refused() -> None:
 def test_every_engine_gets_sql_of_its_own(engine: str) -> None:
     """Rendered and parsed, not run. Redshift has no window over a span of time."""
     features = {name: {**said, "over": "2 weeks"} for name, (said, *_) in FIGURES.items()}
+    if engine == "bigquery":
+        assert "order by unix_micros(timestamp(ml_moment)) range between 1209600000000" in written(
+            engine, "rolling", META, features
+        )
     if engine == "redshift":
         with pytest.raises(AssertionError, match="Redshift has no window over a span of time"):
             written(engine, "rolling", META, features)
         features = {name: said for name, (said, *_) in FIGURES.items()}
-    tree = parse_one(written(engine, "rolling", META, features), dialect=engine)
+    made = written(engine, "rolling", META, features)
+    tree = parse_one(made, dialect=engine)
+    assert engine != "redshift" or " range " not in made
     assert tree.named_selects == ["*", *FIGURES]
