@@ -120,13 +120,18 @@ def show_explanation(found: Mapping[str, Value]) -> None:
 
 
 def show_audit(found: Audit) -> None:
-    """Print an `Audit`: each feature with its rows, and what no cut reached."""
+    """Print an `Audit`: each feature with its rows, what no cut reached, and what follows for those looked at alone."""
     show([{**asdict(each), "example": each.example or ""} for each in found.features], "table")
     for each in found.kept:
         click.echo(f"{each} is read as it is stored, so what comes through it was not looked at")
-    used = found.used_the_future
+    if found.uncut:
+        click.echo(f"nothing says when these are known: {listed(found.uncut)}")
+    for verdict, features in found.in_doubt.items():
+        click.echo(f"{verdict}: {listed(features)}")
     cuts = f"as of {len(found.cuts)} moments from {found.cuts[0]} to {found.cuts[-1]}"
-    click.echo(f"used the future: {listed(used)}" if used else f"no feature used the future, {cuts}")
+    fine = sum(each.verdict == "fine" for each in found.features)
+    used = found.used_the_future
+    click.echo(f"used the future: {listed(used)}" if used else f"{fine} of {len(found.features)} are fine {cuts}")
 
 
 def show_impact(found: Mapping[str, Value], models: Sequence[Row]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from sqlglot import exp
 
-from mlbridge.auditing.rebuild import Chain
-from mlbridge.engines.warehouse import Warehouse, column, subquery
+from mlbridge.auditing.rebuild import Chain, up_to
+from mlbridge.engines.warehouse import Warehouse, column, in_utc, subquery
 from mlbridge.errors import SetupError
 from mlbridge.lineage.nodes import place
 from mlbridge.spec.specification import Spec
@@ -22,6 +22,7 @@ FEWEST, MOST, ROWS_IN_ALL = 3, 24, 1_000_000
 ROWS = 2_000  # the last rows before each of them, which are compared
 ALIKE = 1e-9  # how far two numbers may differ that were added in another order
 FUTURE, FINE, STALE = "used the future", "fine", "not as built"
+UNSTABLE, NOT_LOOKED_AT, NOT_COMPARED = "not the same twice", "not looked at", "not compared"
 WHOLE_ROW = "*"
 Report: TypeAlias = Callable[[int, int, str], None]
 
@@ -39,48 +40,99 @@ class Audited:
 
 @dataclass(frozen=True)
 class Audit:
-    """What became of each feature of a model, and the nodes that no cut reached."""
+    """What became of each feature of a model; `kept` nodes were read as stored, `uncut` ones have no moment."""
 
     features: tuple[Audited, ...]
     cuts: tuple[datetime, ...]
-    kept: tuple[str, ...] = field(default=())
+    kept: tuple[str, ...] = ()
+    uncut: tuple[str, ...] = ()
+
+    def of(self, verdict: str) -> tuple[str, ...]:
+        """Return the features with a verdict."""
+        return tuple(each.feature for each in self.features if each.verdict == verdict)
 
     @property
     def used_the_future(self) -> tuple[str, ...]:
         """Return the features that did."""
-        return tuple(each.feature for each in self.features if each.verdict == FUTURE)
+        return self.of(FUTURE)
+
+    @property
+    def in_doubt(self) -> Mapping[str, tuple[str, ...]]:
+        """The features that are neither accused nor found fine, by verdict."""
+        every = (UNSTABLE, NOT_LOOKED_AT, NOT_COMPARED, STALE)
+        return {verdict: named for verdict in every if (named := self.of(verdict))}
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a feature used the future, 2 if no row of one could be compared, else 0."""
+        return 1 if self.used_the_future else 2 if self.of(NOT_COMPARED) else 0
 
 
 def audit(chain: Chain, warehouse: Warehouse, spec: Spec, report: Report = lambda *_: None) -> Audit:
     """Compare the last rows before a few moments with what they would be if nothing later were known.
 
     Nothing is written. A value that differs has used what was not known at its moment, unless the whole sources give
-    another value than the table, too: then the table is older than they are. Raises SetupError where there are no rows,
-    or nothing says when it is known.
+    another value than the table, too: then the table is older than they are; or another one each time: then it is not
+    the same twice. Raises SetupError where there are no rows, or nothing says when it is known.
     """
     database, schema, name = place(chain.nodes[chain.features])
     table = exp.table_(name, db=schema, catalog=database, quoted=True)
-    names = warehouse.names(table)
-    features = [each for each in names if not spec.rules_out(each)]
-    cuts = _cuts(warehouse, table, spec.time)
+    types = warehouse.types(table)
+    features = [each for each in types if not spec.rules_out(each)]
+    cuts = _cuts(warehouse, table, spec.time, types[spec.time])
     found = {each: Audited(each) for each in [*features, WHOLE_ROW]}
     keys = [*dict.fromkeys([*spec.entity, spec.time])]
+    compared: list[tuple[Row, list[str]]] = []
+    doubtful: list[exp.Select] = []
     for number, at in enumerate(cuts, 1):
         report(number - 1, len(cuts), f"as of {at}")
-        sample = _sample(table, keys, features, spec.time, at)
-        cut = warehouse.rows(_beside(sample, chain.query(at), keys, features))
-        differing = [_differing(row, features) for row in cut]
-        whole: Mapping[tuple[Value, ...], Row] = {}
-        if any(differing):
-            whole = {_key(row, keys): row for row in warehouse.rows(_beside(sample, chain.query(None), keys, features))}
-        for row, others in zip(cut, differing, strict=True):
-            _note(found, row, others, whole.get(_key(row, keys), row), keys)
-    return Audit(tuple(each for each in found.values() if each.rows or each.differ), tuple(cuts), chain.kept)
+        sample = _sample(table, keys, features, up_to(spec.time, types[spec.time], at), spec.time)
+        rows = warehouse.rows(_beside(sample, chain.query(at), keys, features))
+        differing = [_differing(row, features) for row in rows]
+        compared += zip(rows, differing, strict=True)
+        doubtful += [sample] if any(differing) else []
+    once, again = ({}, {}) if not doubtful else (_whole(chain, warehouse, doubtful, keys, features) for _ in range(2))
+    unstable = {
+        name
+        for row, others in compared
+        for name in others
+        if not _is_as_made(name, features, once[_key(row, keys)], again[_key(row, keys)])
+    }
+    for row, others in compared:
+        _note(found, row, others, once.get(_key(row, keys), row), keys)
+    for each in found.values():
+        if each.feature in unstable:
+            each.verdict = UNSTABLE
+        elif not each.rows:
+            each.verdict = NOT_COMPARED
+        elif each.verdict == FINE and not chain.is_looked_at(each.feature):
+            each.verdict = NOT_LOOKED_AT
+    told = (each for each in found.values() if each.feature != WHOLE_ROW or each.differ)
+    return Audit(tuple(told), tuple(cuts), chain.kept, chain.uncut)
 
 
-def _cuts(warehouse: Warehouse, table: exp.Table, time: str) -> list[datetime]:
-    """Return moments of rows, spread over the table so that as many rows lie between them."""
-    moments = exp.select(exp.alias_(column(time), "at")).from_(table.copy()).where(column(time).is_(exp.null()).not_())
+def _whole(
+    chain: Chain, warehouse: Warehouse, samples: Sequence[exp.Select], keys: Sequence[str], features: Sequence[str]
+) -> Mapping[tuple[Value, ...], Row]:
+    """Return the rows of samples beside what the whole sources make of them, by their keys."""
+    every: exp.Query = exp.select("*").from_(subquery(samples[0].copy(), "sample"))
+    for sample in samples[1:]:
+        every = every.union(exp.select("*").from_(subquery(sample.copy(), "sample")))
+    rows = warehouse.rows(_beside(every, chain.query(None), keys, features))
+    return {_key(row, keys): row for row in rows}
+
+
+def _is_as_made(name: str, features: Sequence[str], one: Row, other: Row) -> bool:
+    """Return whether a feature, or for `*` the row itself, was made alike twice."""
+    made = "is_made" if name == WHOLE_ROW else f"made_{features.index(name)}"
+    return _is_same(one[made], other[made])
+
+
+def _cuts(warehouse: Warehouse, table: exp.Table, time: str, type_: str) -> list[datetime]:
+    """Return moments of rows (UTC), spread over the table so that as many rows lie between them."""
+    moments = (
+        exp.select(exp.alias_(in_utc(time, type_), "at")).from_(table.copy()).where(column(time).is_(exp.null()).not_())
+    )
     counted = exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(subquery(moments, "moments"))
     count = int(str(warehouse.row(counted)["n"]))
     if not count:
@@ -97,29 +149,31 @@ def _moment(found: Value) -> datetime:
     return datetime.fromisoformat(str(found))
 
 
-def _sample(table: exp.Table, keys: Sequence[str], features: Sequence[str], time: str, at: datetime) -> exp.Select:
-    """Return the last rows of a table up to a moment."""
-    moment = exp.cast(exp.Literal.string(at.isoformat(sep=" ")), "timestamp")
+def _sample(
+    table: exp.Table, keys: Sequence[str], features: Sequence[str], until: exp.Expression, time: str
+) -> exp.Select:
+    """Return the last rows of a table until a moment, a condition."""
     order = [exp.Ordered(this=column(time), desc=True), *(column(each) for each in keys if each != time)]
     chosen = [column(each) for each in dict.fromkeys([*keys, *features])]
-    found = exp.select(*chosen).from_(table.copy()).where(exp.LTE(this=column(time), expression=moment))
-    return found.order_by(*order).limit(ROWS)
+    return exp.select(*chosen).from_(table.copy()).where(until).order_by(*order).limit(ROWS)
 
 
-def _beside(sample: exp.Select, made: exp.Query, keys: Sequence[str], features: Sequence[str]) -> exp.Select:
+def _beside(sample: exp.Query, made: exp.Query, keys: Sequence[str], features: Sequence[str]) -> exp.Select:
     """Return each row of a sample beside what was made anew: `table_0` and `made_0`, and whether it `is_made`."""
     chosen = [exp.alias_(column(key, "stored"), f"key_{index}") for index, key in enumerate(keys)]
     for index, feature in enumerate(features):
-        chosen += [
-            exp.alias_(column(feature, "stored"), f"table_{index}"),
-            exp.alias_(column(feature, "made"), f"made_{index}"),
-        ]
-    made_keys = exp.select(*(column(each) for each in dict.fromkeys([*keys, *features])), "1 as is_made")
-    equal = [exp.EQ(this=column(key, "stored"), expression=column(key, "made")) for key in keys]
+        chosen += [exp.alias_(column(feature, "stored"), f"table_{index}"), exp.column(f"made_{index}", "made")]
+    of_made = [exp.alias_(column(key), f"made_key_{index}") for index, key in enumerate(keys)]
+    of_made += [exp.alias_(column(feature), f"made_{index}") for index, feature in enumerate(features)]
+    rebuilt = exp.select(*of_made, "1 as is_made").from_(subquery(made, "rebuilt"))
+    equal = [
+        exp.EQ(this=column(key, "stored"), expression=exp.column(f"made_key_{index}", "made"))
+        for index, key in enumerate(keys)
+    ]
     return (
         exp.select(*chosen, exp.column("is_made", "made"))
         .from_(subquery(sample.copy(), "stored"))
-        .join(subquery(made_keys.from_(subquery(made, "rebuilt")), "made"), on=exp.and_(*equal), join_type="left")
+        .join(subquery(rebuilt, "made"), on=exp.and_(*equal), join_type="left")
     )
 
 

@@ -121,7 +121,8 @@ def audit(model: str, project_dir: Path, profiles_dir: Path | None, target: str 
 
     The features' SQL is run again over sources that are cut at a few moments by what the YAML says of when they are
     known: `known_at` of columns and models, `time` of feature views. The last rows before each cut are compared with
-    the table. Nothing is written. The exit code is 1 if a feature used the future.
+    the table. Nothing is written. The exit code is 1 if a feature used the future, and 2 if no row of one could be
+    compared.
 
     Example: mlbridge audit late_arrival --project-dir dbt_project
     """
@@ -137,8 +138,7 @@ def audit(model: str, project_dir: Path, profiles_dir: Path | None, target: str 
         click.echo(json.dumps(document(found), indent=2))
     else:
         show_audit(found)
-    if found.used_the_future:
-        raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(found.exit_code)
 
 
 @click.command()

@@ -9,7 +9,8 @@ from mlbridge.auditing.audit import Audit, Report, audit
 from mlbridge.auditing.rebuild import Chain
 from mlbridge.engines.warehouse import DIALECT
 from mlbridge.errors import SetupError
-from mlbridge.lineage.project_lineage import compiled_manifest, dialect_of
+from mlbridge.lineage.cache import Cache
+from mlbridge.lineage.project_lineage import CACHE, compiled_manifest, dialect_of, traced
 from mlbridge.project.project import Project
 from mlbridge.registry.project_logbook import training_node
 from mlbridge.spec.reading import read_spec
@@ -32,12 +33,14 @@ def audited(project: Project, model: str, report: Report) -> Audit:
     if not ids:
         raise SetupError(f"dbt has not parsed a node '{model}_features' yet. Run `dbt build` first.")
     with closing(project.connect()) as warehouse, chdir(project.start_folder):
-        chain = Chain(manifest, ids[0], dialect_of(manifest), warehouse.names)
+        lineage = traced(manifest, warehouse.every_column(), cache=Cache(project.target_folder / CACHE)).lineage
+        chain = Chain(manifest, ids[0], dialect_of(manifest), warehouse.types, lineage)
         try:
             return audit(chain, warehouse, spec, report)
         except warehouse.error as error:
             raise SetupError(
-                f"the features of '{model}' cannot be made anew: {error}. Run `dbt build` first."
+                f"the features of '{model}' cannot be made anew from what the warehouse has: {error}. Where the "
+                "project is newer than it, run `dbt build` first."
             ) from error
 
 
@@ -45,7 +48,9 @@ def document(found: Audit) -> Document:
     """Return an audit as plain JSON types."""
     return {
         "used_the_future": list(found.used_the_future),
+        "in_doubt": {verdict: list(features) for verdict, features in found.in_doubt.items()},
         "features": [asdict(each) for each in found.features],
         "cuts": [each.isoformat(sep=" ") for each in found.cuts],
         "not_cut": list(found.kept),
+        "without_moment": list(found.uncut),
     }

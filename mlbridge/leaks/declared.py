@@ -30,10 +30,8 @@ def declared(manifest: Document, lineage: Lineage) -> Declared:
     pii: set[Place] = set()
     for id_, node in {**manifest["nodes"], **manifest["sources"]}.items():
         columns = lineage.columns.get(id_, ())
-        for column, known_at, is_own in late_columns(node, columns):
-            moments = frozenset({(id_, known_at)})
-            for of, name in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ()), *moments):
-                late.setdefault((of, name), Late(of, name, moments))
+        for place, moment, _ in late_places(id_, node, columns, lineage):
+            late.setdefault(place, Late(*place, frozenset({moment})))
         for name, meta in _metas(node):
             if meta.get("pii") is True:
                 place = (id_, _as_known(name, columns))
@@ -41,12 +39,25 @@ def declared(manifest: Document, lineage: Lineage) -> Declared:
     return Declared(late, frozenset(pii))
 
 
+def late_places(
+    id_: str, node: Document, columns: tuple[str, ...], lineage: Lineage
+) -> Iterator[tuple[Place, Place, bool]]:
+    """Yield what a node's YAML says to be known later, with the column that says when, and whether a column's own does.
+
+    That are its columns, what alone makes up one with `known_at` of its own, and the moments themselves.
+    """
+    for column, known_at, is_own in _late_columns(node, columns):
+        moment = (id_, known_at)
+        for place in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ()), moment):
+            yield place, moment, is_own
+
+
 def _as_known(name: str, columns: tuple[str, ...]) -> str:
     """Return a column's name as the warehouse writes it; YAML may write it in another case."""
     return next((column for column in columns if column.lower() == name.lower()), name)
 
 
-def late_columns(node: Document, columns: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
+def _late_columns(node: Document, columns: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
     """Yield each column with the column that says when it is known, and whether its own meta says so."""
     of_columns = {name: found for name, meta in _metas(node) if (found := _known_at(meta)) is not None}
     of_node = _known_at(_meta(node))

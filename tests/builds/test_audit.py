@@ -5,9 +5,10 @@ from __future__ import annotations
 import duckdb
 from dbt_host import Host
 
-from mlbridge.auditing.audit import audit
+from mlbridge.auditing.audit import FINE, NOT_LOOKED_AT, audit
 from mlbridge.auditing.rebuild import Chain
 from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.lineage.project_lineage import traced
 from mlbridge.spec.reading import read_spec
 
 SPEC = {
@@ -32,6 +33,7 @@ HONEST = {
     "scheduled_hour": "hour(s.scheduled_arrival_at)",
     "landed": "case when s.arrived_at <= s.scheduled_departure_at - interval 2 hour then s.arrival_delay end",
 }
+VERDICTS = {"scheduled_hour": NOT_LOOKED_AT, "landed": FINE}
 
 
 def test_every_planted_leak_is_named_and_nothing_else(flights: Host) -> None:
@@ -51,7 +53,8 @@ def test_every_planted_leak_is_named_and_nothing_else(flights: Host) -> None:
         )
         connection.execute(f"create table planted as {sql}")
         warehouse = Warehouse(connection)
-        chain = Chain(manifest, "model.flights.planted", DIALECT, warehouse.names)
+        lineage = traced(manifest, warehouse.every_column()).lineage
+        chain = Chain(manifest, "model.flights.planted", DIALECT, warehouse.types, lineage)
         found = audit(chain, warehouse, read_spec("late_training", SPEC, None))
     assert set(found.used_the_future) == {*PLANTED}
-    assert {each.feature for each in found.features} == {*PLANTED, *HONEST}
+    assert {each.feature: each.verdict for each in found.features if each.feature in HONEST} == VERDICTS

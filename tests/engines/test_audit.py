@@ -9,10 +9,22 @@ import duckdb
 import pytest
 from timed_features import BY_HAND, ROWS, TRIPS, Trips, generated, manifest_of
 
-from mlbridge.auditing.audit import FINE, FUTURE, STALE, WHOLE_ROW, Audit, audit
+from mlbridge.auditing.audit import (
+    FINE,
+    FUTURE,
+    NOT_COMPARED,
+    NOT_LOOKED_AT,
+    STALE,
+    UNSTABLE,
+    WHOLE_ROW,
+    Audit,
+    audit,
+)
 from mlbridge.auditing.rebuild import Chain
 from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.errors import SetupError
+from mlbridge.lineage.nodes import relations
+from mlbridge.lineage.trace import trace
 from mlbridge.spec.reading import read_spec
 
 SPEC = {"task": "classification", "target": "y", "entity": "id", "time": "began", "label_time": "done_at"}
@@ -49,7 +61,8 @@ def audited(
     for name, sql in models.items() if built else ():
         connection.execute(f"create or replace table {name} as {sql}")
     warehouse = Warehouse(connection)
-    chain = Chain(manifest, FEATURES, DIALECT, warehouse.names)
+    lineage = trace(relations(manifest, warehouse.every_column()), DIALECT)
+    chain = Chain(manifest, FEATURES, DIALECT, warehouse.types, lineage)
     return audit(chain, warehouse, read_spec("late_training", SPEC, None))
 
 
@@ -76,7 +89,7 @@ def test_each_feature_is_judged_by_itself_with_an_example(trips: Trips) -> None:
     made = f"select id, delay as leak, hour(began) as honest, {of_itself} from trips"
     found = audited(trips.connection, {"late_features": features_of(made)})
     assert {each.feature: each.verdict for each in found.features} == {
-        "leak": FUTURE, "honest": FINE, "of_itself": FINE,
+        "leak": FUTURE, "honest": NOT_LOOKED_AT, "of_itself": FINE,
     }  # fmt: skip
     leak = found.features[0]
     assert leak.differ > 0
@@ -110,6 +123,70 @@ def test_a_view_is_cut_by_its_rows(trips: Trips) -> None:
     assert audited(trips.connection, models, {}, done=view).used_the_future == ("leak",)
 
 
+KNOWN_STEPS = {"columns": {"delay": {"name": "delay", "config": {"meta": KNOWN_AT["delay"]}}}}
+AROUND = {
+    "steps": "select id, who, began, {} as done_at, delay from raw.trips",
+    "late_features": "select t.id, t.began, t.done_at, t.delay > 0 as y, r.delay as x, hour(t.began) as hour "
+    "from raw.trips as r join main.steps as t using (id)",
+}
+
+
+def test_what_is_known_later_is_cut_at_its_origin_too(trips: Trips) -> None:
+    """The features read the source beside the model whose YAML says when the delay is known."""
+    models = {**AROUND, "steps": AROUND["steps"].format("done_at")}
+    found = audited(trips.connection, models, {}, steps=KNOWN_STEPS)
+    assert (found.used_the_future, found.uncut) == (("x",), ())
+
+
+def test_what_no_cut_reaches_is_not_called_fine(trips: Trips) -> None:
+    """When the delay is known is computed, so that the source itself cannot be cut."""
+    models = {**AROUND, "steps": AROUND["steps"].format("done_at + interval 1 hour")}
+    found = audited(trips.connection, models, {}, steps=KNOWN_STEPS)
+    assert {each.feature: each.verdict for each in found.features} == dict.fromkeys(("x", "hour"), NOT_LOOKED_AT)
+    assert (found.uncut, found.exit_code) == (("raw.trips",), 0)
+
+
+def test_what_is_another_one_each_time_is_not_accused(trips: Trips) -> None:
+    made = "select id, random() as noise, random() * coalesce(delay, 0) as of_it, delay as leak from trips"
+    found = audited(trips.connection, {"late_features": features_of(made)})
+    assert (found.of(UNSTABLE), found.used_the_future) == (("noise", "of_it"), ("leak",))
+
+
+def test_without_a_row_to_compare_there_is_no_all_clear(trips: Trips) -> None:
+    sql = "select uuid() as id, began, done_at, delay > 0 as y, delay as is_made, delay as made_0 from raw.trips"
+    found = audited(trips.connection, {"late_features": sql})
+    assert (found.of(NOT_COMPARED), found.exit_code) == (("is_made", "made_0"), 2)
+    named = sql.replace("uuid() as id", "id")
+    assert audited(trips.connection, {"late_features": named}).used_the_future == ("is_made", "made_0")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/New_York"])
+def test_the_zone_of_the_session_changes_nothing(zone: str) -> None:
+    """Moments with a zone beside others without, which are UTC: a leak of half a day, and an honest feature."""
+    trips = Trips.drawn()
+    known = "case when done_at <= (began at time zone 'UTC') + interval {} hour then delay end"
+    models = {
+        "steps": "select id, began, done_at at time zone 'UTC' as done_at, delay from raw.trips",
+        "late_features": f"select id, began, done_at, delay > 0 as y, {known.format(0)} as honest, "
+        f"{known.format(12)} as leak from main.steps",
+    }
+    trips.connection.execute(f"set timezone = '{zone}'")
+    found = audited(trips.connection, models, {}, steps=KNOWN_STEPS)
+    assert (found.used_the_future, found.of(FINE)) == (("leak",), ("honest",))
+    trips.connection.close()
+
+
+def test_an_ephemeral_view_is_named(trips: Trips) -> None:
+    models = {"done": "select who, done_at as happened_at, delay from raw.trips"}
+    models["late_features"] = (
+        "with __dbt__cte__done as (select who, done_at as happened_at, delay from raw.trips) select t.id, t.began, "
+        "t.done_at, t.delay > 0 as y, (select max(delay) from __dbt__cte__done as d where d.who = t.who) as x "
+        "from raw.trips as t"
+    )
+    view = {"config": {"materialized": "ephemeral", "meta": {"mlbridge": {"entity": "who", "time": "happened_at"}}}}
+    assert audited(trips.connection, models, done=view).kept == ("done",)
+
+
 def test_rows_that_are_there_only_because_of_what_came_later(trips: Trips) -> None:
     sql = "select id, began, done_at, delay > 0 as y, hour(began) as x from raw.trips where delay is not null"
     found = audited(trips.connection, {"late_features": sql})
@@ -134,5 +211,7 @@ def test_what_cannot_be_audited_is_said(trips: Trips) -> None:
         audited(trips.connection, sql, {"delay": {"mlbridge": {"known_at": "done"}}})
     with pytest.raises(SetupError, match="'late_features' is no table or view that SQL makes"):
         audited(trips.connection, sql, late_features={"language": "python"})
+    with pytest.raises(SetupError, match="the SQL of 'late_features' is no SELECT"):
+        audited(trips.connection, sql, late_features={"compiled_code": "pivot raw.trips on who using sum(delay)"})
     with pytest.raises(SetupError, match="has no rows with a time yet"):
         audited(trips.connection, {"late_features": f"select * from ({sql['late_features']}) where false"})
