@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from rich.table import Table
 from mlbridge.errors import listed
 
 if TYPE_CHECKING:
+    from mlbridge.auditing.audit import Audit
     from mlbridge.grafting.changes import Change
     from mlbridge.grafting.graft import Graft
     from mlbridge.grafting.remains import Removal
@@ -115,6 +117,21 @@ def show_explanation(found: Mapping[str, Value]) -> None:
             f"\n{_cell(recorded['value'])} ({recorded['prediction']}) was recorded at {recorded['scored_at']} UTC: the "
             "row's features have changed since."
         )
+
+
+def show_audit(found: Audit) -> None:
+    """Print an `Audit`: each feature with its rows, what no cut reached, and what follows for those looked at alone."""
+    show([{**asdict(each), "example": each.example or ""} for each in found.features], "table")
+    for each in found.kept:
+        click.echo(f"{each} is read as it is stored, so what comes through it was not looked at")
+    if found.uncut:
+        click.echo(f"nothing says when these are known: {listed(found.uncut)}")
+    for verdict, features in found.in_doubt.items():
+        click.echo(f"{verdict}: {listed(features)}")
+    cuts = f"as of {len(found.cuts)} moments from {found.cuts[0]} to {found.cuts[-1]}"
+    fine = sum(each.verdict == "fine" for each in found.features)
+    used = found.used_the_future
+    click.echo(f"used the future: {listed(used)}" if used else f"{fine} of {len(found.features)} are fine {cuts}")
 
 
 def show_impact(found: Mapping[str, Value], models: Sequence[Row]) -> None:

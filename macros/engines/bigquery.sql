@@ -49,3 +49,11 @@
 {% endmacro %}
 
 {% macro bigquery__type_bytes() %}{{ return('bytes') }}{% endmacro %}
+
+{% macro bigquery__looking_back(moment, is_event, duration) %}
+  {#- A frame of a distance goes by numbers here, which only a TIMESTAMP has. -#}
+  {%- if duration is none -%}{{ return(mlbridge.default__looking_back(moment, is_event, duration)) }}{%- endif -%}
+  {%- set count, unit = duration.split(' ') -%}
+  {%- set microseconds = count | int * {'minute': 60, 'hour': 3600}[unit.rstrip('s')] * 1000000 -%}
+  {{ return('order by unix_micros(timestamp(' ~ moment ~ ')) range between ' ~ microseconds ~ ' preceding and current row') }}
+{% endmacro %}

@@ -189,7 +189,7 @@
   {{ known }}_moments as (
     select {{ entity }}, ml_known_from as ml_moment, 1 as ml_is_known from {{ known }}
     union all
-    select distinct {{ columns | join(', ') }}, {{ at }} as ml_moment, 0 as ml_is_known from spine
+    select distinct {{ columns | join(', ') }}, {{ at }} as ml_moment, 0 as ml_is_known from ml_spine
   ),
 
   {{ known }}_counted as (
@@ -210,4 +210,9 @@
     and {{ known }}.ml_known_from <= {{ at }}
   {%- endset -%}
   {{ return({'steps': steps, 'join': join}) }}
+{% endmacro %}
+
+{% macro default__looking_back(moment, is_event, duration) %}
+  {%- set begin = 'unbounded' if duration is none else "interval '" ~ duration ~ "'" -%}
+  {{ return('order by ' ~ moment ~ ' range between ' ~ begin ~ ' preceding and current row') }}
 {% endmacro %}

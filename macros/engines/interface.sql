@@ -262,9 +262,17 @@
 
 {% macro as_of_join(known, spine_keys, keys, at) %}
   {#-
-    How the rows of the CTE `spine` get the newest row of the CTE `known` with equal `keys` whose `ml_known_from` is not after the
+    How the rows of the CTE `ml_spine` get the newest row of the CTE `known` with equal `keys` whose `ml_known_from` is not after the
     moment `at`: `steps`, CTEs before the SELECT, and `join`, which names that row `known`. NULLs find none.
     `known` has one row for each of its keys and `ml_known_from`.
   -#}
   {{ return(adapter.dispatch('as_of_join', 'mlbridge')(known, spine_keys, keys, at)) }}
+{% endmacro %}
+
+{% macro looking_back(moment, is_event, duration) %}
+  {#-
+    The order and the frame of a window over the rows up to this one's moment, equal ones included: those since a duration before it, or all.
+    It holds for rows of which the column `is_event` is 0, while that of all others is 1.
+  -#}
+  {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, is_event, duration)) }}
 {% endmacro %}

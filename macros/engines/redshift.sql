@@ -50,3 +50,11 @@
 {% macro redshift__by_item(relation, kept, columns, count) %}{{ return(mlbridge.default__by_item(relation, kept, columns, count)) }}{% endmacro %}
 
 {% macro redshift__lookup(index, values) %}{{ return(mlbridge.default__lookup(index, values)) }}{% endmacro %}
+
+{% macro redshift__looking_back(moment, is_event, duration) %}
+  {#- A frame counts rows here: the events of one moment stand before the row that looks back at them. -#}
+  {%- if duration is none -%}
+    {{ return('order by ' ~ moment ~ ', ' ~ is_event ~ ' desc rows between unbounded preceding and current row') }}
+  {%- endif -%}
+  {{ mlbridge.refuse(model.name, 'Redshift has no window over a span of time: leave `over` out, or make the feature on another engine.') }}
+{% endmacro %}

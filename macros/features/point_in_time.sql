@@ -11,15 +11,15 @@
     {%- do read.append(mlbridge.read_view('point_in_time.views[' ~ loop.index0 ~ ']', each)) -%}
   {%- endfor -%}
   {{ mlbridge.names_differ(spine, time, read) }}
-  {%- set at = 'spine.' ~ mlbridge.quoted(time) -%}
+  {%- set at = 'ml_spine.' ~ mlbridge.quoted(time) -%}
   {%- set found = [] -%}
-  with spine as (
+  with ml_spine as (
     select * from {{ spine }}
   )
   {%- for view in read -%}
-    {%- set name, spine_keys, keys = 'known_' ~ loop.index, [], [] -%}
+    {%- set name, spine_keys, keys = 'ml_known_' ~ loop.index, [], [] -%}
     {%- for column, of_spine in view.entity.items() -%}
-      {%- do spine_keys.append('spine.' ~ mlbridge.quoted(of_spine)) -%}
+      {%- do spine_keys.append('ml_spine.' ~ mlbridge.quoted(of_spine)) -%}
       {%- do keys.append('ml_key_' ~ loop.index) -%}
     {%- endfor -%}
     {%- do found.append(mlbridge.as_of_join(name, spine_keys, keys, at)) %},
@@ -29,9 +29,9 @@
   {%- endfor %}
 
   select
-    spine.*
+    ml_spine.*
     {%- for view in read -%}
-      {%- set known, limits = 'known_' ~ loop.index, [] -%}
+      {%- set known, limits = 'ml_known_' ~ loop.index, [] -%}
       {#- It follows from the join, which goes by the later of two clocks; here the search for leaks sees the one that counts. -#}
       {%- if view.known_at -%}{%- do limits.append(known ~ '.ml_known_at <= ' ~ at) -%}{%- endif -%}
       {%- if view.max_staleness or view.look_back -%}{%- do limits.append(at ~ ' <= ' ~ known ~ '.ml_known_until') -%}{%- endif -%}
@@ -40,7 +40,7 @@
     {{ 'case when ' ~ limits | join(' and ') ~ ' then ' ~ value ~ ' end as ' ~ mlbridge.quoted(output) if limits else value }}
       {%- endfor -%}
     {%- endfor %}
-  from spine
+  from ml_spine
   {%- for each in found %}
   {{ each.join }}
   {%- endfor %}

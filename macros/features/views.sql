@@ -23,8 +23,8 @@
   {%- do mlbridge.known_keys(model.name, path, asked,
     ['view', 'columns', 'entity', 'prefix', 'embargo', 'max_staleness', 'look_back']) -%}
   {%- set node = mlbridge.node_of_view(path, asked.get('view')) -%}
-  {%- set declared = (node.config.meta or {}).get('mlbridge') -%}
-  {%- if declared is not mapping or not declared.get('entity') or not declared.get('time') -%}
+  {%- set declared = mlbridge.declared_of(node) -%}
+  {%- if not declared.get('entity') or not declared.get('time') -%}
     {{ mlbridge.refuse(node.name, 'a feature view says in its YAML what its rows are about and when they happened: `config: {meta: '
       ~ '{mlbridge: {entity: [customer_id], time: happened_at}}}`, and with `known_at` when they became known.') }}
   {%- endif -%}
@@ -50,36 +50,73 @@
     {%- endif -%}
     {%- do outputs.update({name: prefix ~ name}) -%}
   {%- endfor -%}
+  {{ mlbridge.none_is_known_later(node, path, outputs.keys() | list + keys + [time], [time, known_at]) }}
   {%- set read = {
     'relation': asked.view, 'entity': mlbridge.keys_of_view(path, keys, asked.get('entity')), 'time': time, 'known_at': known_at,
     'outputs': outputs,
   } -%}
   {%- for key in ['embargo', 'max_staleness', 'look_back'] -%}
-    {%- do read.update({key: none if asked.get(key) is none else mlbridge.one_duration(model.name, path ~ '.' ~ key, asked[key])}) -%}
+    {%- do read.update({key: none if asked.get(key) is none else mlbridge.one_span(model.name, path ~ '.' ~ key, asked[key])}) -%}
   {%- endfor -%}
   {{ return(read) }}
 {% endmacro %}
 
 {% macro node_of_view(path, relation) %}
-  {#- The node behind a `ref(...)` of this model: of two with one alias that of the same schema. -#}
+  {#- The node behind a `ref(...)` of this model, which must be there and have rows of its own. -#}
   {%- if relation is not defined or not relation.identifier -%}
     {{ mlbridge.refuse_key(model.name, path, 'expected a model, as ref(\'customer_history\'), found ' ~ mlbridge.shown(relation) ~ '.') }}
   {%- elif relation.identifier.startswith('__dbt__cte__') -%}
     {{ mlbridge.refuse_key(model.name, path, relation.identifier[12:] ~ ' is ephemeral here, and a feature view is a table or a view. In a '
       ~ 'unit test of dbt, override the macro `mlbridge.point_in_time`.') }}
   {%- endif -%}
-  {%- set nodes = [] -%}
-  {%- for id in model.depends_on.nodes if id in graph.nodes -%}
-    {%- set node = graph.nodes[id] -%}
-    {%- if (node.alias or node.name) | lower == relation.identifier | lower -%}
+  {%- set node = mlbridge.node_read_here(relation) -%}
+  {%- if node is none -%}
+    {{ mlbridge.refuse_key(model.name, path, 'no model that this one reads is called ' ~ mlbridge.shown(relation.identifier)
+      ~ '; a feature view is a model, a seed, a snapshot or a source.') }}
+  {%- endif -%}
+  {{ return(node) }}
+{% endmacro %}
+
+{% macro node_read_here(relation) %}
+  {#- The node behind a `ref(...)` of this model, or none: of two with one alias that of the same schema. -#}
+  {%- set name, nodes = relation.identifier | replace('__dbt__cte__', '') | lower, [] -%}
+  {%- for id in model.depends_on.nodes -%}
+    {%- set node = graph.nodes.get(id) or (graph.sources or {}).get(id) -%}
+    {%- if node and (node.alias or node.identifier or node.name) | lower == name -%}
       {%- do nodes.insert(0 if node.schema == relation.schema else nodes | length, node) -%}
     {%- endif -%}
   {%- endfor -%}
-  {%- if not nodes -%}
-    {{ mlbridge.refuse_key(model.name, path, 'no model that this one reads is called ' ~ mlbridge.shown(relation.identifier)
-      ~ '; a feature view is a model, a seed or a snapshot.') }}
+  {{ return(nodes[0] if nodes else none) }}
+{% endmacro %}
+
+{% macro is_spine(call, found) %}
+  {%- if not (found is string and found != '' or found is not string and found and found.identifier) -%}
+    {{ mlbridge.refuse_key(model.name, call ~ '.spine', "expected the rows to be completed, as ref('orders') or the name of a CTE, found "
+      ~ mlbridge.shown(found) ~ '.') }}
   {%- endif -%}
-  {{ return(nodes[0]) }}
+{% endmacro %}
+
+{% macro is_in_warehouse(relation) %}
+  {#- Whether the warehouse can be asked for the columns: of a CTE, and of an ephemeral model, it knows nothing. -#}
+  {{ return(relation is not string and not relation.identifier.startswith('__dbt__cte__')) }}
+{% endmacro %}
+
+{% macro declared_of(node) %}
+  {#- What the YAML of a node, or of a column, says to mlbridge: in its `meta`, below `config` or, as before dbt 1.10, beside it. -#}
+  {%- set found = (((node.config or {}).meta or {}).get('mlbridge') or (node.meta or {}).get('mlbridge')) if node else none -%}
+  {{ return(found if found is mapping else {}) }}
+{% endmacro %}
+
+{% macro none_is_known_later(node, path, columns, clocks) %}
+  {#- Refuses columns whose own `known_at` is none of the moments by which the rows count: they would be read before they are known. -#}
+  {%- set columns, clocks = columns | map('lower') | list, clocks | select('string') | map('lower') | list -%}
+  {%- for column in ((node.columns if node else none) or {}).values() if column.name | lower in columns -%}
+    {%- set known_at = mlbridge.declared_of(column).get('known_at') -%}
+    {%- if known_at is string and known_at | lower not in clocks -%}
+      {{ mlbridge.refuse_key(model.name, path, "the YAML of " ~ node.name ~ " says that '" ~ column.name ~ "' is known at '" ~ known_at
+        ~ "', and the rows count from '" ~ clocks[-1] ~ "'. Say `known_at: " ~ known_at ~ '` of the rows, or leave the column out.') }}
+    {%- endif -%}
+  {%- endfor -%}
 {% endmacro %}
 
 {% macro keys_of_view(path, keys, mapped) %}
@@ -106,6 +143,13 @@
   {{ return(found | unique | list) }}
 {% endmacro %}
 
+{% macro zones_agree(call, whose, zones) %}
+  {%- if zones | unique | list | length > 1 -%}
+    {{ mlbridge.refuse(model.name, call ~ ': of the moments of the spine and ' ~ whose ~ ' some have a time zone and some have none, '
+      ~ 'so that the zone of the session decides what is known. Convert them to timestamps without zone, in UTC.') }}
+  {%- endif -%}
+{% endmacro %}
+
 {% macro has_column(node, where, name, there) %}
   {#- A relation that is not built yet has no columns, and nothing is said of it. -#}
   {%- if there and name not in there -%}
@@ -115,14 +159,12 @@
 
 {% macro names_differ(spine, time, views) %}
   {#- No two columns of the result have one name, and the spine has what the views need of it. -#}
-  {%- set there = [] if spine is string else mlbridge.column_names_of(spine) -%}
+  {{ mlbridge.is_spine('point_in_time', spine) }}
+  {%- set there = mlbridge.column_names_of(spine) if mlbridge.is_in_warehouse(spine) else [] -%}
   {{ mlbridge.has_column(model.name, 'point_in_time: `time`', time, there) }}
-  {%- set zones = [] if spine is string else mlbridge.zones_of(spine, [time]) -%}
+  {%- set zones = mlbridge.zones_of(spine, [time]) if there else [] -%}
   {%- for view in views -%}
-    {%- if (zones + mlbridge.zones_of(view.relation, [view.time, view.known_at])) | unique | list | length > 1 -%}
-      {{ mlbridge.refuse(model.name, 'point_in_time: of the moments of the spine and of views[' ~ loop.index0 ~ '] some have a time zone '
-        ~ 'and some have none, so that the zone of the session decides what is known. Convert them to timestamps without zone, in UTC.') }}
-    {%- endif -%}
+    {{ mlbridge.zones_agree('point_in_time', 'of views[' ~ loop.index0 ~ ']', zones + mlbridge.zones_of(view.relation, [view.time, view.known_at])) }}
   {%- endfor -%}
   {%- set taken = there | map('lower') | list -%}
   {%- for view in views -%}

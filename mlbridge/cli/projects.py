@@ -19,6 +19,7 @@ from mlbridge.cli.options import (
 from mlbridge.display import (
     show,
     show_assessment,
+    show_audit,
     show_graft,
     show_impact,
     show_lineage,
@@ -109,6 +110,34 @@ def assess(  # noqa: PLR0913 - what the command line offers
             page(found, html)
         except MlbridgeError as error:
             raise Misuse(str(error)) from error
+    raise click.exceptions.Exit(found.exit_code)
+
+
+@click.command()
+@model_argument()
+@project_options
+def audit(model: str, project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
+    """Say which features of MODEL used what was not known at their moment.
+
+    The features' SQL is run again over sources that are cut at a few moments by what the YAML says of when they are
+    known: `known_at` of columns and models, `time` of feature views. The last rows before each cut are compared with
+    the table. Nothing is written. The exit code is 1 if a feature used the future, and 2 if no row of one could be
+    compared.
+
+    Example: mlbridge audit late_arrival --project-dir dbt_project
+    """
+    from mlbridge.commands.audit import audited, document
+    from mlbridge.project.project import Project
+
+    try:
+        with progress_report() as report:
+            found = audited(Project.at(project_dir, profiles_dir, target), model, report)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    if form == "json":
+        click.echo(json.dumps(document(found), indent=2))
+    else:
+        show_audit(found)
     raise click.exceptions.Exit(found.exit_code)
 
 

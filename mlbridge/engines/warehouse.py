@@ -53,7 +53,7 @@ def type_in(text: str, dialect: str) -> str:
     return parse_type(text).sql(dialect=dialect)
 
 
-def _in_utc(name: str, type_: str) -> exp.Expression:
+def in_utc(name: str, type_: str) -> exp.Expression:
     """Return a column to be read, a moment of any time zone as one in UTC."""
     zoned = parse_type(type_).is_type(exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ)
     return exp.AtTimeZone(this=column(name), zone=exp.Literal.string("UTC")) if zoned else column(name)
@@ -109,7 +109,7 @@ class Warehouse:
         query = exp.select("*").from_(table).sql(dialect=DIALECT)
         if self.dialect == DIALECT:
             return PYTHON_ENGINE.lazy(self._session, query)
-        rows = self._written(select({name: _in_utc(name, type_) for name, type_ in types.items()}, table.copy()))
+        rows = self._written(select({name: in_utc(name, type_) for name, type_ in types.items()}, table.copy()))
         return KnownTypes(PYTHON_ENGINE.lazy(self._session, rows), query, types)
 
     def where(self, relation: Relation, condition: exp.Expression) -> Relation:
@@ -151,6 +151,10 @@ class Warehouse:
     def names(self, table: exp.Expression) -> list[str]:
         """Return the column names of a table or subquery."""
         return PYTHON_ENGINE.fetch(self._session, self._written(exp.select("*").from_(table).limit(0)))[0]
+
+    def types(self, table: exp.Expression) -> dict[str, str]:
+        """Return each column's type of a table or subquery on this machine, in its order."""
+        return self.columns(PYTHON_ENGINE.lazy(self._session, self._written(exp.select("*").from_(table))))
 
     def row(self, query: exp.Query) -> Row:
         """Run a query that returns exactly one row."""

@@ -30,15 +30,26 @@ def declared(manifest: Document, lineage: Lineage) -> Declared:
     pii: set[Place] = set()
     for id_, node in {**manifest["nodes"], **manifest["sources"]}.items():
         columns = lineage.columns.get(id_, ())
-        for column, known_at, is_own in _late_columns(node, columns):
-            moments = frozenset({(id_, known_at)})
-            for of, name in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ()), *moments):
-                late.setdefault((of, name), Late(of, name, moments))
+        for place, moment, _ in late_places(id_, node, columns, lineage):
+            late.setdefault(place, Late(*place, frozenset({moment})))
         for name, meta in _metas(node):
             if meta.get("pii") is True:
                 place = (id_, _as_known(name, columns))
                 pii |= {place, *sole_origins(lineage, place)}
     return Declared(late, frozenset(pii))
+
+
+def late_places(
+    id_: str, node: Document, columns: tuple[str, ...], lineage: Lineage
+) -> Iterator[tuple[Place, Place, bool]]:
+    """Yield what a node's YAML says to be known later, with the column that says when, and whether a column's own does.
+
+    That are its columns, what alone makes up one with `known_at` of its own, and the moments themselves.
+    """
+    for column, known_at, is_own in _late_columns(node, columns):
+        moment = (id_, known_at)
+        for place in ((id_, column), *(sole_origins(lineage, (id_, column)) if is_own else ()), moment):
+            yield place, moment, is_own
 
 
 def _as_known(name: str, columns: tuple[str, ...]) -> str:
@@ -64,6 +75,11 @@ def _late_columns(node: Document, columns: tuple[str, ...]) -> Iterator[tuple[st
         for column in columns:
             if column.lower() not in {name.lower() for name in of_columns}:
                 yield column, moment, False
+
+
+def says_when(node: Document) -> bool:
+    """Return whether the YAML of a node says when it, or one of its columns, is known."""
+    return any(_known_at(meta) is not None for meta in (_meta(node), *(each for _, each in _metas(node))))
 
 
 def _known_at(meta: Mapping[str, Json]) -> Json:

@@ -63,6 +63,18 @@ def test_lineage_of_a_feature(run: Callable[..., Result]) -> None:
     assert found["models"] == {"late_arrival": ["seats"], "arrival_delay": ["seats"]}
 
 
+def test_audit_accuses_no_honest_feature(run: Callable[..., Result], flights: Host) -> None:
+    found = run("audit", "late_arrival", "--format", "json")
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)
+    assert (told["used_the_future"], told["not_cut"]) == ([], [])
+    assert {each["verdict"] for each in told["features"]} == {"fine", "not looked at"}
+    assert len(told["features"]) == 32
+    in_python = run("audit", "arrival_delay")
+    assert in_python.exit_code == 2
+    assert "'arrival_delay_features' is no table or view that SQL makes" in in_python.output
+
+
 def test_impact_of_nothing_and_of_a_change(run: Callable[..., Result], flights: Host, tmp_path: Path) -> None:
     same = run("impact", "--state", str(flights.path / "target"))
     assert (same.exit_code, same.stdout) == (0, "\nnothing differs\n")
@@ -270,6 +282,7 @@ WRONG = {
     ("explain", "late_arrival", "2013-12-31-EV-4596-EWR", "--time"): MOMENTS,
     ("lineage",): [".", "late_arrival.", ".seats", "late_arrival.nothing", "nothing.seats", *HOSTILE],
     ("impact", "--state"): HOSTILE,
+    ("audit",): HOSTILE,
     ("retire", "late_arrival"): ["9", "-1", "1.5", *HOSTILE],
     ("graft", "--from", "flights"): ["late_arrival", *HOSTILE],
     ("graft", "new", "--from"): ["flihgts", "", "a'b", "late_arrival_flights"],

@@ -64,7 +64,9 @@ def written(engine: str, asked: Sequence[Any], meta: dict[str, Any], **found: An
     }
     relations = {name: Relation(name, name) for name in tables}
     package.names["adapter"].get_columns_in_relation = lambda relation: tables[relation.identifier]
-    node = SimpleNamespace(name="weather", alias="weather", config=SimpleNamespace(meta={"mlbridge": meta}))
+    columns = {"wind": {"name": "wind", "meta": {"mlbridge": {"known_at": found.get("wind_known_at")}}}}
+    config = SimpleNamespace(meta={"mlbridge": meta})
+    node = SimpleNamespace(name="weather", alias="weather", config=config, columns=columns)
     package.names["graph"] = SimpleNamespace(nodes={"model.host.weather": node})
     package.names["model"] = SimpleNamespace(
         name="late_features", depends_on=SimpleNamespace(nodes=["model.host.weather"])
@@ -168,9 +170,17 @@ def test_several_views_with_entities_and_names_of_their_own(server: Postgres) ->
         assert rows == [(0, *spine[0], 5.0, 3.0)], engine
 
 
+def test_a_column_that_is_known_later_than_its_row_is_refused() -> None:
+    meta = {"entity": ["airport", "gate"], "time": "seen"}
+    assert '"wind"' in written("duckdb", [{"columns": ["wind"]}], {**meta, "known_at": "told"}, wind_known_at="told")
+    assert '"wind"' not in written("duckdb", [{"columns": ["sky"]}], meta, wind_known_at="told")
+    with pytest.raises(AssertionError, match="says that 'wind' is known at 'told', and the rows count from 'seen'"):
+        written("duckdb", [{}], meta, wind_known_at="told")
+
+
 def test_without_columns_all_but_entity_and_moments_are_taken() -> None:
     sql = written("duckdb", [{}], {"entity": ["airport", "gate"], "time": "seen", "known_at": "told"})
-    assert [f'known_1."{name}"' in sql for name in VIEW] == [name in FEATURES for name in VIEW]
+    assert [f'ml_known_1."{name}"' in sql for name in VIEW] == [name in FEATURES for name in VIEW]
 
 
 @pytest.fixture(scope="module")

@@ -339,3 +339,7 @@ def predict(split: str, _training: str) -> str:
 
 def point_in_time(spine: str, _time: str, _views: list[Any]) -> str:
     return f"select * from {spine}"
+
+
+def rolling(spine: str, _time: str, events: Mapping[str, Any], _features: Mapping[str, Any]) -> str:
+    return f"select {spine}.* from {spine} cross join {events['view']}"

@@ -28,7 +28,7 @@ LAYERS = (
     ("leaks",),
     ("lifecycle",),
     ("nodes", "backtesting", "monitor"),
-    ("readiness", "model_card"),
+    ("readiness", "model_card", "auditing"),
     ("grafting",),
     ("commands", "display"),
     ("cli",),

@@ -8,66 +8,49 @@ with flights as (
     from {{ ref('late_arrival_flights') }}
 ),
 
-stream as (
+-- A flight comes with +1 and goes with -1, so the sum over all the past is what is overdue now.
+overdue as (
     select
-        flight_id,
-        predicted_at as moment,
-        origin,
-        carrier,
-        0 as departures,
-        0 as delay,
-        0 as overdue
-    from flights
-    union all
-    select
-        null as flight_id,
-        departed_at as moment,
-        origin,
-        carrier,
-        1 as departures,
-        departure_delay as delay,
-        0 as overdue
-    from flights
-    where departed_at is not null
-    union all
-    select
-        null as flight_id,
         scheduled_departure_at as moment,
         origin,
         carrier,
-        0 as departures,
-        0 as delay,
         1 as overdue
     from flights
     where settled_at > scheduled_departure_at
     union all
     select
-        null as flight_id,
         settled_at as moment,
         origin,
         carrier,
-        0 as departures,
-        0 as delay,
         -1 as overdue
     from flights
     where settled_at > scheduled_departure_at
 ),
 
+departures as (
+    {{ mlbridge.rolling('flights', 'predicted_at', {'view': 'flights', 'time': 'departed_at'}, {
+        'origin_departure_delay_3h': {'mean': 'departure_delay', 'entity': 'origin', 'over': '3 hours'},
+        'origin_departures_3h': {'count': '*', 'entity': 'origin', 'over': '3 hours'},
+        'carrier_departure_delay_3h': {'mean': 'departure_delay', 'entity': ['origin', 'carrier'], 'over': '3 hours'},
+    }) }}
+),
+
 seen as (
-    select
-        flight_id,
-        {{ share_before('delay', 'departures', 'origin', '3 hours') }} as origin_departure_delay_3h,
-        {{ sum_before('departures', 'origin', '3 hours') }} as origin_departures_3h,
-        {{ share_before('delay', 'departures', 'origin, carrier', '3 hours') }} as carrier_departure_delay_3h,
-        -- a flight comes with +1 and goes with -1, so the sum over all the past is what is overdue now
-        {{ sum_before('overdue', 'origin') }} as origin_overdue,
-        {{ sum_before('overdue', 'origin, carrier') }} as carrier_overdue
-    from stream
+    {{ mlbridge.rolling('departures', 'predicted_at', {'view': 'overdue', 'time': 'moment'}, {
+        'origin_overdue': {'sum': 'overdue', 'entity': 'origin'},
+        'carrier_overdue': {'sum': 'overdue', 'entity': ['origin', 'carrier']},
+    }) }}
 ),
 
 final as (
-    select * from seen
-    where flight_id is not null
+    select
+        flight_id,
+        origin_departure_delay_3h,
+        origin_departures_3h,
+        carrier_departure_delay_3h,
+        origin_overdue::bigint as origin_overdue,
+        carrier_overdue::bigint as carrier_overdue
+    from seen
 )
 
 select * from final
