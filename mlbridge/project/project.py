@@ -247,6 +247,19 @@ class Project:
         return {name: place for name, place in self.tables.items() if name != "ml_predictions_latest"} | scores
 
     @property
+    def served_branches(self) -> dict[str, Document]:
+        """Return what `mlbridge serve` needs of each model, as the macro of the same name does."""
+        nodes = {node["name"]: node for node in self.manifest["nodes"].values() if node["resource_type"] == "model"}
+        found = {}
+        for name in self.models:
+            split, training = nodes.get(f"{name}_split"), nodes.get(f"{name}_training")
+            if split is not None and training is not None:
+                spec = (training["config"].get("meta") or {}).get("mlbridge") or {}
+                places = {"split": place_of(split), "logbook": place_of(training)}
+                found[name] = {**places, "trusted": spec.get("trusted") or []}
+        return found
+
+    @property
     def scores_nodes(self) -> list[Document]:
         """Return the nodes `ml_scores_<model>`, which the project has by a call of `mlbridge.scores`."""
         models = (node for node in self.manifest["nodes"].values() if node["resource_type"] == "model")

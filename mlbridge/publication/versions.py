@@ -1,0 +1,133 @@
+"""The versions in use, published for `mlbridge serve` in a build's folder.
+
+    serving.json                 what is there: version, checksum, trusted types and files by model
+    <model>.version              the row of the logbook, with its artifact, as Parquet
+    <model>.background           training rows as the version's inputs, at most `BACKGROUND_ROWS`, as Parquet
+
+A version that the build before had published as well is taken over from there, so that a build with nothing to do
+writes nothing anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlglot import exp
+
+from mlbridge.engines.adapters import PYTHON_ENGINE, Session
+from mlbridge.engines.warehouse import Warehouse, column
+from mlbridge.log import info
+from mlbridge.typing import Document, Row
+
+INDEX, FORMAT = "serving.json", 1
+ENDS = ("version", "background")
+# What a background is chosen by, and what tells versions apart.
+FACTS = ("version", "artifact_sha256", "features", "spec", "train_from", "train_to")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Where a model's split and logbook are (database, schema, name), and the types that its spec trusts today."""
+
+    split: Sequence[str]
+    logbook: Sequence[str]
+    trusted: Sequence[str]
+
+
+# Gives the query of a version's background from the table of its split and its row of the logbook.
+Background = Callable[[exp.Table, Row], exp.Select]
+
+
+def publish_versions(
+    session: Session,
+    champions: Sequence[str],
+    branches: Mapping[str, Branch],
+    background: Background,
+    place: Path,
+    former: Path | None,
+) -> None:
+    """Write the versions in use into a build's new folder; `former` is that of the build before.
+
+    `champions` is where `ml_champions` is. A model whose version cannot be read is left out, and that is logged.
+    """
+    warehouse = Warehouse(session)
+    query = exp.select(column("model"), column("version")).from_(_table(champions))
+    index: dict[str, Document] = {}
+    before = _of_former(former)
+    for row in warehouse.rows(query):
+        branch = branches.get(row["model"])
+        if branch is None or row["version"] is None:
+            continue
+        try:
+            index[row["model"]] = _published(session, row, branch, background, place, former, before)
+        except warehouse.error as error:
+            info("publish", f"version {row['version']} of {row['model']} is not published for serving: {error}")
+    (place / INDEX).write_text(json.dumps({"format": FORMAT, "models": index}), encoding="utf-8")
+
+
+def read_index(place: Path) -> dict[str, Document]:
+    """Return what is known of the published versions by model: `version`, `sha256`, `trusted`.
+
+    It is empty where none are published, or by another format. Raises OSError or ValueError for a damaged file.
+    """
+    file = place / INDEX
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return dict(found["models"]) if found.get("format") == FORMAT else {}
+
+
+def file_of(place: Path, model: str, end: str) -> Path:
+    """Return the file of a model's `version` or `background` in a build's folder."""
+    return place / f"{model}.{end}"
+
+
+def _of_former(former: Path | None) -> Mapping[str, Document]:
+    """Return what the build before has; what is damaged there is written anew here."""
+    try:
+        return {} if former is None else read_index(former)
+    except (OSError, ValueError):
+        return {}
+
+
+def _published(
+    session: Session,
+    champion: Row,
+    branch: Branch,
+    background: Background,
+    place: Path,
+    former: Path | None,
+    before: Mapping[str, Document],
+) -> Document:
+    model, logbook = champion["model"], _table(branch.logbook)
+    same = column("version").eq(exp.Literal.number(champion["version"]))
+    condition = exp.and_(same, column("outcome").isin("promoted", "rejected"))
+    row = Warehouse(session).row(exp.select(*map(column, FACTS)).from_(logbook).where(condition))
+    entry = {"version": row["version"], "sha256": row["artifact_sha256"], "trusted": list(branch.trusted)}
+    files = [file_of(place, model, end) for end in ENDS]
+    same_version = all(before.get(model, {}).get(key) == entry[key] for key in ("version", "sha256"))
+    if former is not None and same_version and all((former / file.name).is_file() for file in files):
+        for file in files:
+            _taken_over(former / file.name, file)
+        return entry
+    PYTHON_ENGINE.export_rows(session, exp.select("*").from_(logbook.copy()).where(condition.copy()), files[0])
+    PYTHON_ENGINE.export_rows(session, background(_table(branch.split), row), files[1])
+    return entry
+
+
+def _taken_over(file: Path, new: Path) -> None:
+    """Give a published file a second name; where the file system has no such thing, copy it."""
+    try:
+        os.link(file, new)
+    except OSError:
+        shutil.copyfile(file, new)
+
+
+def _table(place: Sequence[str]) -> exp.Table:
+    database, schema, name = place
+    return exp.table_(name, db=schema, catalog=database, quoted=True)

@@ -1,0 +1,116 @@
+"""Which versions are served: those of the newest published build, which are looked for again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlbridge.errors import MlbridgeError, listed, nearest
+from mlbridge.publication.folder import FORMAT, current_build, read_facts
+from mlbridge.publication.versions import INDEX, read_index
+from mlbridge.serving.served import Served, load
+
+
+class NotServedError(MlbridgeError):
+    """There is no such model, or no version of it in use."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One published build; `models` are served, and `problems` say of others why not."""
+
+    place: Path | None = None
+    build: str | None = None
+    models: Mapping[str, Served] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def served(self, model: str, version: str | None = None) -> Served:
+        """Return a model's version in use; raises NotServedError for another one, with what there is."""
+        found = self.models.get(model)
+        if found is None:
+            if model in self.problems:
+                raise NotServedError(f"'{model}' is not served: {self.problems[model]}")
+            if not self.models:
+                raise NotServedError(
+                    "no model is served yet: no build has published a version in use. Run `dbt build`."
+                )
+            raise NotServedError(
+                f"there is no model '{model[:100]}'.{nearest(model, self.models)} Served: {listed(self.models)}."
+            )
+        if version is not None and version != str(found.version):
+            raise NotServedError(f"version '{version[:20]}' of '{model}' is not in use; served is {found.version}.")
+        return found
+
+
+class Versions:
+    """Keeps the state that is served. `refresh` may run in a thread: readers take `state` once and keep it."""
+
+    def __init__(self, folder: Path, models: Sequence[str] = ()) -> None:
+        """Take the folder that builds publish to, and the models to serve; none: all."""
+        self._folder, self._models = folder, tuple(models)
+        self.state = State()
+        self.problem: str | None = f"nothing is published in {folder} yet. Run `dbt build`."
+
+    def refresh(self) -> bool:
+        """Take over a newer build, whole; what cannot be read leaves the state as it is. Returns whether it changed.
+
+        `problem` says afterwards why the newest build is not what is served, None where it is.
+        """
+        try:
+            place = current_build(self._folder)
+            if place is None:
+                self.problem = f"nothing is published in {self._folder} any more; the last versions go on."
+                if self.state.place is None:
+                    self.problem = f"nothing is published in {self._folder} yet. Run `dbt build`."
+                return False
+            if place == self.state.place:
+                self.problem = None
+                return False
+            self.state = self._read(place)
+        except (OSError, ValueError, TypeError, KeyError, MlbridgeError) as error:
+            self.problem = f"the newest published build cannot be read: {error}"
+            return False
+        self.problem = None
+        return True
+
+    def _read(self, place: Path) -> State:
+        facts = read_facts(place)
+        if facts["format"] != FORMAT or not (place / INDEX).is_file():
+            raise ValueError(
+                f"it is of mlbridge {facts.get('version')}, which published no versions. Run `dbt build` or `mlbridge "
+                "publish` with this mlbridge."
+            )
+        models: dict[str, Served] = {}
+        problems: dict[str, str] = {}
+        for model, entry in read_index(place).items():
+            if self._models and model not in self._models:
+                continue
+            before = self.state.models.get(model)
+            try:
+                same = before is not None and before.entry == entry
+                models[model] = before if before is not None and same else load(place, model, entry)
+            except (MlbridgeError, OSError, ValueError) as error:
+                problems[model] = str(error)
+                if before is not None:
+                    models[model] = before
+        return State(place, str(facts["build"]), models, problems)
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether every model that is wanted is served; without a list, whether one is."""
+        served = self.state.models
+        return all(model in served for model in self._models) if self._models else bool(served)
+
+    @property
+    def readiness(self) -> dict[str, object]:
+        """Say what is served and what is not."""
+        served = {name: each.version for name, each in self.state.models.items()}
+        lacking = {name: "it has no version in use" for name in self._models if name not in served}
+        return {
+            "ready": self.is_ready,
+            "build": self.state.build,
+            "models": served,
+            "problem": self.problem,
+            "not_served": {**lacking, **self.state.problems},
+        }

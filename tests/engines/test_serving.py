@@ -1,0 +1,462 @@
+"""`mlbridge serve` over what a branch on a DuckDB in memory publishes: answers, refusals, changes of the version."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from branch import NAME, Branch
+from serving import TYPED, publish, rows_of, served_branch
+from starlette.testclient import TestClient
+
+from mlbridge.publication.versions import INDEX
+from mlbridge.serving import app as server
+from mlbridge.serving import recorder, requests
+from mlbridge.serving.app import create_app
+from mlbridge.serving.state import Versions
+
+STOCK = {
+    "classification": ("logistic_regression", "random_forest", "hist_gradient_boosting"),
+    "regression": ("ridge", "random_forest", "hist_gradient_boosting"),
+}
+LINEAR = ("logistic_regression", "ridge")
+
+
+def client_of(folder: Path, *models: str, **facts: Any) -> TestClient:
+    versions = Versions(folder, models)
+    versions.refresh()
+    return TestClient(create_app(versions, **facts), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def branch() -> Branch:
+    return served_branch()
+
+
+@pytest.fixture(scope="module")
+def folder(branch: Branch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published") / "dev"
+    publish(branch, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[TestClient]:
+    with client_of(folder) as client:
+        yield client
+
+
+def predict(client: TestClient, rows: Any, **more: Any) -> Any:
+    return client.post(f"/predict/{NAME}", json={"rows": rows, **more})
+
+
+def tensors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    types = {"whole": "INT64", "flag": "BOOL", "x": "FP64", "small": "FP64", "price": "FP64", "gaps": "FP64"}
+    names = [name for name in rows[0] if name not in ("id", "at")]
+    return [
+        {
+            "name": name,
+            "shape": [len(rows), 1],
+            "datatype": types.get(name, "BYTES"),
+            "data": [row[name] for row in rows],
+        }
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize(("task", "candidate"), [(task, each) for task, names in STOCK.items() for each in names])
+def test_an_answer_is_the_row_of_the_predictions(task: str, candidate: str, tmp_path: Path) -> None:
+    spec = {"task": task}
+    if task == "regression":
+        spec |= {"target": "amount", "metric": "rmse"}
+        columns: dict[str, str | None] = {"is_late": None, "amount": "case when i < 400 then 3 * x + noise end"}
+    else:
+        columns = {}
+    branch = Branch({**TYPED, **columns}, candidates=[candidate], **spec)
+    branch.train()
+    scored = {each["entity"]: each for each in branch.predict()}
+    publish(branch, tmp_path / "dev")
+    rows = [row for row in rows_of(branch) if row["id"] in scored]
+    assert len(rows) == len(scored) > 10
+    with client_of(tmp_path / "dev") as client:
+        answer = predict(client, rows).json()
+        metadata = client.get(f"/v2/models/{NAME}").json()["parameters"]
+    assert metadata["scored_by"] == "numpy", metadata["serving_note"]
+    assert (answer["model"], answer["version"]) == (NAME, 1)
+    tolerance = 1e-12 if candidate in LINEAR else 0
+    for row, found in zip(rows, answer["predictions"], strict=True):
+        expected = scored[row["id"]]
+        if task == "regression":
+            assert found["prediction"] == pytest.approx(expected["prediction_value"], rel=tolerance, abs=0)
+        else:
+            assert found["prediction"] == expected["prediction"]
+            assert found["probability"] == pytest.approx(expected["probability"], rel=tolerance, abs=0)
+    if not tolerance:
+        assert metadata["same_as_scikit_learn"] == "bit for bit"
+
+
+def test_tensors_give_what_rows_give(client: TestClient, branch: Branch) -> None:
+    rows = rows_of(branch)[:30]
+    by_rows = predict(client, rows).json()["predictions"]
+    for path in (f"/v2/models/{NAME}/infer", f"/v2/models/{NAME}/versions/1/infer"):
+        answer = client.post(path, json={"id": "7", "inputs": tensors(rows)}).json()
+        assert (answer["id"], answer["model_name"], answer["model_version"]) == ("7", NAME, "1")
+        by_name = {each["name"]: each for each in answer["outputs"]}
+        for name in ("prediction", "probability"):
+            assert by_name[name]["shape"] == [30]
+            assert by_name[name]["data"] == [each[name] for each in by_rows]
+
+
+def test_what_the_protocol_asks_for_is_there(client: TestClient) -> None:
+    assert set(client.get("/v2").json()) == {"name", "version", "extensions"}
+    assert client.get("/v2/health/live").json() == {"live": True}
+    ready = client.get("/v2/health/ready")
+    assert (ready.status_code, ready.json()["models"]) == (200, {NAME: 1})
+    assert client.get(f"/v2/models/{NAME}/ready").json() == {"name": NAME, "ready": True}
+    model = client.get(f"/v2/models/{NAME}/versions/1").json()
+    assert {each["name"]: each["datatype"] for each in model["inputs"]}["flag"] == "BOOL"
+    facts = model["parameters"]
+    assert (facts["target"], facts["version"], len(facts["sha256"])) == ("is_late", 1, 64)
+    assert {each["name"]: each.get("categories") for each in facts["features"]}["carrier"] == ["AA", "B6", "UA"]
+
+
+def test_the_description_has_every_feature(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()["paths"][f"/predict/{NAME}"]["post"]["requestBody"]
+    row = schema["content"]["application/json"]["schema"]["properties"]["rows"]["items"]
+    assert set(row["required"]) == {"x", "carrier", *TYPED}
+    assert f"POST /predict/{NAME}" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"x": "1"}, "row 0: 'x' is \"1\"; expected a number or null"),
+        ({"x": True}, "'x' is true; expected a number"),
+        ({"x": [1]}, "'x' is [1]; expected a number"),
+        ({"x": 10**400}, "'x' is infinite"),
+        ({"whole": 1.5}, "'whole' is 1.5; expected a whole number or null"),
+        ({"flag": 1}, "'flag' is 1; expected true, false"),
+        ({"carrier": 3}, "'carrier' is 3; expected a text"),
+        ({"day": "2024-01-01T10:00:00"}, "'day' is \"2024-01-01T10:00:00\"; expected a date"),
+        ({"moment": "yesterday"}, "'moment' is \"yesterday\"; expected a moment"),
+        ({"moment": 1704067200}, "'moment' is 1704067200; expected a moment"),
+        ({"zoned": "2024-01-01T00:00:00"}, "'zoned' is"),
+        ({"carier": "AA"}, "'carier' is no feature. Did you mean 'carrier'?"),
+        ({"is_late": True}, "'is_late' is no feature"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    client: TestClient, branch: Branch, change: dict[str, Any], words: str
+) -> None:
+    row = {**rows_of(branch)[0], **change}
+    answer = predict(client, [row])
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+    assert answer.json()["problems"][0]["feature"] == next(iter(change))
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_does_not_know_are_refused(client: TestClient, branch: Branch, word: str) -> None:
+    text = json.dumps({"rows": [{**rows_of(branch)[0], "x": "here"}]}).replace('"here"', word)
+    answer = client.post(f"/predict/{NAME}", content=text)
+    assert answer.status_code == 422
+    assert "row 0: 'x' is" in answer.json()["error"]
+
+
+def test_a_missing_column_is_refused_and_a_missing_value_is_not(client: TestClient, branch: Branch) -> None:
+    row = rows_of(branch)[0]
+    without = {name: value for name, value in row.items() if name != "gaps"}
+    answer = predict(client, [row, without])
+    assert answer.json()["problems"] == [
+        {"row": 1, "feature": "gaps", "problem": "is missing; give null where it is not known"}
+    ]
+    assert predict(client, [{**row, "gaps": None}]).status_code == 200
+
+
+def test_a_text_never_seen_is_answered_and_named(client: TestClient, branch: Branch) -> None:
+    first, second = rows_of(branch)[:2]
+    found = predict(client, [{**first, "carrier": "ZZ"}, second]).json()["predictions"]
+    assert found[0]["unseen"] == ["carrier"]
+    assert "unseen" not in found[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"\xff", 400),
+        (b"[" * 100_000, 400),
+        (b"[]", 422),
+        (b'{"rows": {}}', 422),
+        (b'{"rows": []}', 422),
+        (b'{"rows": [1]}', 422),
+        (b'{"rows": [{}], "explian": true}', 422),
+        (b'{"rows": [{}], "explain": 1}', 422),
+    ],
+)
+def test_a_body_that_asks_for_nothing_is_refused(client: TestClient, body: bytes, status: int) -> None:
+    answer = client.post(f"/predict/{NAME}", content=body)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+def test_too_much_at_a_time_is_refused(client: TestClient, branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = rows_of(branch)[0]
+    monkeypatch.setattr(requests, "MOST_ROWS", 3)
+    assert predict(client, [row] * 3).status_code == 200
+    assert predict(client, [row] * 4).status_code == 413
+    monkeypatch.setattr(requests, "MOST_BYTES", 100)
+    assert predict(client, [row]).status_code == 413
+
+    def pieces() -> Iterator[bytes]:
+        yield b" " * 60
+        yield b" " * 60
+
+    assert client.post(f"/predict/{NAME}", content=pieces()).status_code == 413  # without a length in the head
+
+
+@pytest.mark.parametrize("name", ["nothing", "late'", "%00", "..%2f..", "日本", "a" * 5000, NAME.upper()])
+def test_a_model_that_is_not_there_is_named(client: TestClient, name: str) -> None:
+    answer = client.post(f"/predict/{name}", json={"rows": [{}]})
+    assert answer.status_code == 404
+    assert len(answer.text) < 500
+    assert client.get(f"/v2/models/{NAME}/versions/2").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        None,
+        [],
+        [{"name": "x"}],
+        [{"name": "x", "shape": [2], "datatype": "FP64", "data": [1.0]}],
+        [{"name": "x", "shape": "1", "datatype": "FP64", "data": [1.0]}],
+        [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["1"]}],
+        [{"name": "x", "shape": [1], "datatype": "FP64", "data": ["1"]}],
+    ],
+)
+def test_wrong_tensors_are_refused(client: TestClient, branch: Branch, inputs: Any) -> None:
+    if inputs:
+        inputs = [*(each for each in tensors(rows_of(branch)[:1]) if each["name"] != "x"), *inputs]
+    answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": inputs})
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+
+
+def test_contributions_add_up_to_the_prediction(client: TestClient, branch: Branch) -> None:
+    found = predict(client, rows_of(branch)[:2], explain=True).json()["predictions"]
+    for each in found:
+        why = each["explanation"]
+        total = why["base"] + sum(part["contribution"] for part in why["features"])
+        assert why["value"] == each["probability"]
+        assert total == pytest.approx(why["value"], abs=1e-9)
+    assert {part["feature"] for part in found[0]["explanation"]["features"]} == {"x", "carrier", *TYPED}
+
+
+def test_a_token_is_asked_for(folder: Path, branch: Branch) -> None:
+    with client_of(folder, tokens=["first", "second"]) as client:
+        assert client.get("/v2/health/live").status_code == 200
+        for header in ({}, {"authorization": "Bearer third"}, {"authorization": "Basic first"}):
+            answer = client.post(f"/predict/{NAME}", json={"rows": rows_of(branch)[:1]}, headers=header)
+            assert answer.status_code == 401
+            assert client.get("/metrics", headers=header).status_code == 401
+        for token in ("first", "second"):
+            header = {"authorization": f"Bearer {token}"}
+            answer = client.post(f"/predict/{NAME}", json={"rows": rows_of(branch)[:1]}, headers=header)
+            assert answer.status_code == 200
+
+
+def test_only_names_of_this_machine_are_answered(folder: Path) -> None:
+    with client_of(folder, hosts=["localhost", "[::1]"]) as client:
+        for host, status in (("localhost:80", 200), ("localhost", 200), ("[::1]:80", 200), ("evil.example", 400)):
+            assert client.get("/v2", headers={"host": host}).status_code == status
+
+
+def test_metrics_count_what_was_answered_and_refused(folder: Path, branch: Branch) -> None:
+    with client_of(folder) as client:
+        predict(client, rows_of(branch)[:5])
+        predict(client, [{}])
+        text = client.get("/metrics").text
+    assert f'mlbridge_rows_total{{model="{NAME}",version="1"}} 5.0' in text
+    assert 'mlbridge_refused_total{reason="input"} 1.0' in text
+    assert f'mlbridge_version{{model="{NAME}"}} 1.0' in text
+
+
+def test_nothing_published_is_said_and_a_build_is_taken_over(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EVERY", 0.01)
+    folder = tmp_path / "dev"
+    with client_of(folder, NAME) as client:
+        assert client.get("/v2/health/ready").status_code == 503
+        answer = predict(client, rows_of(branch)[:1])
+        assert answer.status_code == 503
+        assert "dbt build" in answer.json()["error"]
+        publish(branch, folder)
+        until(lambda: client.get("/v2/health/ready").status_code == 200)
+        assert predict(client, rows_of(branch)[:1]).status_code == 200
+
+
+def test_a_model_without_a_version_in_use_is_not_served(branch: Branch, tmp_path: Path) -> None:
+    publish(branch, tmp_path / "dev", version=None)
+    with client_of(tmp_path / "dev", NAME) as client:
+        assert client.get("/v2/health/ready").json()["not_served"] == {NAME: "it has no version in use"}
+
+
+def test_the_last_state_goes_on_where_what_is_published_is_gone_or_damaged(branch: Branch, tmp_path: Path) -> None:
+    folder = tmp_path / "dev"
+    publish(branch, folder)
+    versions = Versions(folder)
+    assert versions.refresh()
+    assert not versions.refresh()
+    broken = publish(branch, folder)
+    (broken / INDEX).write_text("{")
+    assert not versions.refresh()
+    assert "cannot be read" in str(versions.problem)
+    other = publish(branch, folder)
+    facts = json.loads((other / "build.json").read_text())
+    (other / "build.json").write_text(json.dumps({**facts, "format": 99}))
+    assert not versions.refresh()
+    assert "it is of mlbridge" in str(versions.problem)
+    shutil.rmtree(folder)
+    assert not versions.refresh()
+    assert "the last versions go on" in str(versions.problem)
+    assert versions.is_ready
+    with TestClient(create_app(versions)) as client:
+        ready = client.get("/v2/health/ready")
+        assert ready.status_code == 200
+        assert "any more" in ready.json()["problem"]
+        assert predict(client, rows_of(branch)[:1]).status_code == 200
+    publish(branch, folder)
+    assert versions.refresh()
+    assert versions.problem is None
+
+
+def test_a_damaged_artifact_leaves_the_version_before_in_use(tmp_path: Path) -> None:
+    branch = served_branch()
+    folder = tmp_path / "dev"
+    publish(branch, folder)
+    versions = Versions(folder)
+    versions.refresh()
+    branch.execute(f"update {NAME}_training set artifact = 'x'::blob, artifact_sha256 = 'other' where version = 1")
+    publish(branch, folder)
+    assert versions.refresh()
+    assert "is damaged" in versions.state.problems[NAME]
+    assert versions.state.served(NAME).version == 1
+
+
+def test_the_same_version_is_taken_over_from_the_build_before(branch: Branch, tmp_path: Path) -> None:
+    folder = tmp_path / "dev"
+    first = (publish(branch, folder) / f"{NAME}.version").stat()
+    versions = Versions(folder)
+    versions.refresh()
+    served = versions.state.served(NAME)
+    second = (publish(branch, folder) / f"{NAME}.version").stat()
+    assert first.st_ino == second.st_ino
+    assert versions.refresh()
+    assert versions.state.served(NAME) is served
+
+
+def test_no_request_fails_while_versions_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "EVERY", 0.001)
+    branch = served_branch("logistic_regression")
+    branch.retrain()
+    numbers = sorted({each["version"] for each in branch.logbook() if each["outcome"] in ("promoted", "rejected")})
+    assert numbers == [1, 2]
+    rows = rows_of(branch)[:2]
+    folder = tmp_path / "dev"
+    publish(branch, folder, 1)
+    done = threading.Event()
+    seen: list[tuple[int, int | None]] = []
+
+    with client_of(folder) as client:
+
+        def ask() -> None:
+            while not done.is_set():
+                answer = predict(client, rows)
+                seen.append((answer.status_code, answer.json().get("version")))
+
+        askers = [threading.Thread(target=ask) for _ in range(3)]
+        for each in askers:
+            each.start()
+        for change in range(20):
+            version = numbers[(change + 1) % 2]
+            publish(branch, folder, version)
+            until(lambda version=version: client.get("/v2/health/ready").json()["models"] == {NAME: version})
+        done.set()
+        for each in askers:
+            each.join()
+    assert {status for status, _ in seen} == {200}
+    assert {version for _, version in seen} == {1, 2}
+    assert len(seen) > 100
+
+
+def test_scikit_learn_answers_what_is_not_covered(tmp_path: Path) -> None:
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+
+    numbers = make_column_transformer((SimpleImputer(), ["x", "gaps"]))
+    own = {"mine": make_pipeline(numbers, KNeighborsClassifier(20))}
+    trusted = ["sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
+    branch = Branch(TYPED, candidates=[], trusted=trusted)
+    branch.train(own)
+    scored = {each["entity"]: each for each in branch.predict()}
+    publish(branch, tmp_path / "dev")
+    rows = [row for row in rows_of(branch) if row["id"] in scored]
+    with client_of(tmp_path / "dev") as client:
+        found = predict(client, rows).json()["predictions"]
+        facts = client.get(f"/v2/models/{NAME}").json()["parameters"]
+    assert facts["scored_by"] == "scikit-learn"
+    assert "KNeighborsClassifier cannot be compiled" in facts["serving_note"]
+    assert [each["probability"] for each in found] == [scored[row["id"]]["probability"] for row in rows]
+
+
+def test_requests_become_rows(folder: Path, branch: Branch, tmp_path: Path) -> None:
+    rows = rows_of(branch)[:3]
+    for row in rows[1:]:
+        del row["id"], row["at"]
+    with client_of(folder, requests=tmp_path / "requests", redacted=["x"]) as client:
+        answer = client.post(f"/predict/{NAME}", json={"rows": rows}, headers={"x-request-id": "mine"}).json()
+        client.post(f"/v2/models/{NAME}/infer", json={"inputs": tensors(rows)})
+        assert predict(client, [{}]).status_code == 422
+    found = branch.rows(f"from '{tmp_path}/requests/*.parquet' order by received_at, number")
+    assert len(found) == 6
+    mine = found[:3]
+    assert {each["request_id"] for each in mine} == {"mine"}
+    assert [each["number"] for each in mine] == [0, 1, 2]
+    assert [each["probability"] for each in mine] == [each["probability"] for each in answer["predictions"]]
+    assert json.loads(mine[0]["key"]) == {"id": rows[0]["id"], "at": rows[0]["at"]}
+    assert mine[1]["key"] is None
+    for each, row in zip(mine, rows, strict=True):
+        assert json.loads(each["features"]) == {
+            name: None if name == "x" else value for name, value in row.items() if name not in ("id", "at")
+        }
+    assert {(each["model"], each["version"]) for each in found} == {(NAME, 1)}
+
+
+def test_rows_that_come_too_fast_are_dropped_and_counted(
+    folder: Path, branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "MOST_WAITING", 2)
+    rows = rows_of(branch)[:3]
+    with client_of(folder, requests=tmp_path) as client:
+        assert predict(client, rows).status_code == 200
+        assert "mlbridge_requests_lost_total 3.0" in client.get("/metrics").text
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def until(condition: Any, seconds: float = 20.0) -> None:
+    import time
+
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
