@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,8 +54,21 @@ def command(
         )
     line = [sys.executable, "-m", "mlbridge.serving", str(folder), "--host", host, "--port", str(port)]
     line += [part for model in models for part in ("--model", model)]
+    line += [part for model, each in _trusted(project) for part in ("--trust", model, each)]
     line += [] if requests is None else ["--requests", str(requests.absolute())]
     line += [part for name in redacted for part in ("--redact", name)]
     if is_loopback(host):  # a page elsewhere may not reach it by a name of its own for this machine
         line += [part for name in dict.fromkeys((*LOOPBACK, "[::1]", host)) for part in ("--answers-to", name)]
     return line, {**os.environ, TOKENS: ",".join(tokens)}
+
+
+def _trusted(project: Project) -> list[tuple[str, str]]:
+    """Return the types that the specs of models trust, as the project has them since dbt parsed it last."""
+    found = []
+    with suppress(SetupError):
+        nodes = {node["name"]: node for node in project.manifest["nodes"].values()}
+        for model in project.models:
+            config = nodes.get(f"{model}_training", {}).get("config", {})
+            spec = (config.get("meta") or {}).get("mlbridge") or {}
+            found += [(model, str(each)) for each in spec.get("trusted") or ()]
+    return found

@@ -250,14 +250,12 @@ class Project:
     def served_branches(self) -> dict[str, Document]:
         """Return what `mlbridge serve` needs of each model, as the macro of the same name does."""
         nodes = {node["name"]: node for node in self.manifest["nodes"].values() if node["resource_type"] == "model"}
-        found = {}
-        for name in self.models:
-            split, training = nodes.get(f"{name}_split"), nodes.get(f"{name}_training")
-            if split is not None and training is not None:
-                spec = (training["config"].get("meta") or {}).get("mlbridge") or {}
-                places = {"split": place_of(split), "logbook": place_of(training)}
-                found[name] = {**places, "trusted": spec.get("trusted") or []}
-        return found
+        both = {name: (nodes.get(f"{name}_split"), nodes.get(f"{name}_training")) for name in self.models}
+        return {
+            name: {"split": place_of(split), "logbook": place_of(training)}
+            for name, (split, training) in both.items()
+            if split is not None and training is not None
+        }
 
     @property
     def scores_nodes(self) -> list[Document]:

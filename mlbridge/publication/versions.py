@@ -1,6 +1,6 @@
 """The versions in use, published for `mlbridge serve` in a build's folder.
 
-    serving.json                 what is there: version, checksum, trusted types and files by model
+    serving.json                 what is there: version and checksum by model
     <model>.version              the row of the logbook, with its artifact, as Parquet
     <model>.background           training rows as the version's inputs, at most `BACKGROUND_ROWS`, as Parquet
 
@@ -32,11 +32,10 @@ FACTS = ("version", "artifact_sha256", "features", "spec", "train_from", "train_
 
 @dataclass(frozen=True)
 class Branch:
-    """Where a model's split and logbook are (database, schema, name), and the types that its spec trusts today."""
+    """Where a model's split and logbook are (database, schema, name)."""
 
     split: Sequence[str]
     logbook: Sequence[str]
-    trusted: Sequence[str]
 
 
 # Gives the query of a version's background from the table of its split and its row of the logbook.
@@ -65,13 +64,13 @@ def publish_versions(
             continue
         try:
             index[row["model"]] = _published(session, row, branch, background, place, former, before)
-        except warehouse.error as error:
+        except (warehouse.error, LookupError) as error:
             info("publish", f"version {row['version']} of {row['model']} is not published for serving: {error}")
     (place / INDEX).write_text(json.dumps({"format": FORMAT, "models": index}), encoding="utf-8")
 
 
 def read_index(place: Path) -> dict[str, Document]:
-    """Return what is known of the published versions by model: `version`, `sha256`, `trusted`.
+    """Return what is known of the published versions by model: `version`, `sha256`.
 
     It is empty where none are published, or by another format. Raises OSError or ValueError for a damaged file.
     """
@@ -107,16 +106,21 @@ def _published(
     model, logbook = champion["model"], _table(branch.logbook)
     same = column("version").eq(exp.Literal.number(champion["version"]))
     condition = exp.and_(same, column("outcome").isin("promoted", "rejected"))
-    row = Warehouse(session).row(exp.select(*map(column, FACTS)).from_(logbook).where(condition))
-    entry = {"version": row["version"], "sha256": row["artifact_sha256"], "trusted": list(branch.trusted)}
+    warehouse = Warehouse(session)
+    rows = warehouse.rows(exp.select(*map(column, FACTS)).from_(logbook).where(condition))
+    if not rows:
+        raise LookupError("the logbook does not have it")
+    entry = {"version": rows[0]["version"], "sha256": rows[0]["artifact_sha256"]}
     files = [file_of(place, model, end) for end in ENDS]
-    same_version = all(before.get(model, {}).get(key) == entry[key] for key in ("version", "sha256"))
-    if former is not None and same_version and all((former / file.name).is_file() for file in files):
+    if former is not None and before.get(model) == entry and all((former / file.name).is_file() for file in files):
         for file in files:
             _taken_over(former / file.name, file)
         return entry
     PYTHON_ENGINE.export_rows(session, exp.select("*").from_(logbook.copy()).where(condition.copy()), files[0])
-    PYTHON_ENGINE.export_rows(session, background(_table(branch.split), row), files[1])
+    try:
+        PYTHON_ENGINE.export_rows(session, background(_table(branch.split), rows[0]), files[1])
+    except warehouse.error as error:  # the split has changed since the training
+        info("publish", f"no rows are published to check and explain version {entry['version']} of {model} by: {error}")
     return entry
 
 

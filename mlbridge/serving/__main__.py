@@ -37,14 +37,16 @@ class _AsJson(logging.Formatter):
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--model", "models", multiple=True)
+@click.option("--trust", "trusted", multiple=True, type=(str, str))
 @click.option("--host", required=True)
 @click.option("--port", type=int, required=True)
 @click.option("--answers-to", "hosts", multiple=True)
 @click.option("--requests", type=click.Path(path_type=Path))
 @click.option("--redact", "redacted", multiple=True)
-def main(
+def main(  # noqa: PLR0913 - what the command passes
     folder: Path,
     models: tuple[str, ...],
+    trusted: tuple[tuple[str, str], ...],
     host: str,
     port: int,
     hosts: tuple[str, ...],
@@ -58,7 +60,9 @@ def main(
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
-    versions = Versions(folder, models)
+    versions = Versions(
+        folder, models, {model: [each for name, each in trusted if name == model] for model, _ in trusted}
+    )
     versions.refresh()
     tokens = [each for each in os.environ.pop("MLBRIDGE_SERVE_TOKENS", "").split(",") if each]
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mlbridge.compile.arrays.program import Columns
 from mlbridge.errors import ArtifactError
@@ -148,7 +150,7 @@ def _joined(before: Any, now: Any) -> list[str]:
     return [*before.cat.categories, *(text for text in now.cat.categories if text not in set(before.cat.categories))]
 
 
-def load(place: Path, model: str, entry: Mapping[str, Any]) -> Served:
+def load(place: Path, model: str, entry: Document, trusted: Sequence[str]) -> Served:
     """Load a published version; raises an MlbridgeError or OSError for one that is damaged or not trusted.
 
     The artifact is read by the same loader as in a build, which unpickles nothing.
@@ -164,11 +166,13 @@ def load(place: Path, model: str, entry: Mapping[str, Any]) -> Served:
     there = pq.read_schema(file).names
     (stored,) = pq.read_table(file, columns=[name for name in needed if name in there]).to_pylist()
     row = CandidateRow(**read_values(LogbookRow, stored, f"{model}: the published version"))
-    version = version_of(f"{model}_training", row, tuple(entry["trusted"]))
-    background = pq.read_table(file_of(place, model, "background"))
-    check: dict[str, Any] = {}
-    for feature in version.features:
-        values = background[feature.name]
-        is_text = feature.kind == "category"
-        check[feature.name] = values.to_pylist() if is_text else values.to_numpy().astype("float64")
-    return Served(model, dict(entry), Scorer(version, check), row.candidate, f"{row.trained_at.isoformat()}Z")
+    version = version_of(f"{model}_training", row, trusted)
+    file = file_of(place, model, "background")
+    check: dict[str, Any] = {each.name: [] if each.kind == "category" else np.empty(0) for each in version.features}
+    if file.is_file():
+        background = pq.read_table(file)
+        for each in version.features:
+            values = background[each.name]
+            is_text = each.kind == "category"
+            check[each.name] = values.to_pylist() if is_text else values.to_numpy().astype(np.float64)
+    return Served(model, entry, Scorer(version, check), row.candidate, f"{row.trained_at.isoformat()}Z")

@@ -10,6 +10,7 @@ from mlbridge.errors import MlbridgeError, listed, nearest
 from mlbridge.publication.folder import FORMAT, current_build, read_facts
 from mlbridge.publication.versions import INDEX, read_index
 from mlbridge.serving.served import Served, load
+from mlbridge.typing import Document
 
 
 class NotServedError(MlbridgeError):
@@ -46,9 +47,14 @@ class State:
 class Versions:
     """Keeps the state that is served. `refresh` may run in a thread: readers take `state` once and keep it."""
 
-    def __init__(self, folder: Path, models: Sequence[str] = ()) -> None:
-        """Take the folder that builds publish to, and the models to serve; none: all."""
-        self._folder, self._models = folder, tuple(models)
+    def __init__(
+        self, folder: Path, models: Sequence[str] = (), trusted: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Take the folder that builds publish to, the models to serve (none: all), and the types that specs trust.
+
+        What is trusted comes from the project, as in a build, and not from where the artifacts lie.
+        """
+        self._folder, self._models, self._trusted = folder, tuple(models), dict(trusted or {})
         self.state = State()
         self.problem: str | None = f"nothing is published in {folder} yet. Run `dbt build`."
 
@@ -89,12 +95,15 @@ class Versions:
             before = self.state.models.get(model)
             try:
                 same = before is not None and before.entry == entry
-                models[model] = before if before is not None and same else load(place, model, entry)
+                models[model] = before if before is not None and same else self._load(place, model, entry)
             except (MlbridgeError, OSError, ValueError) as error:
                 problems[model] = str(error)
                 if before is not None:
                     models[model] = before
         return State(place, str(facts["build"]), models, problems)
+
+    def _load(self, place: Path, model: str, entry: Document) -> Served:
+        return load(place, model, entry, self._trusted.get(model, ()))
 
     @property
     def is_ready(self) -> bool:

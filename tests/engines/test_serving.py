@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ STOCK = {
 LINEAR = ("logistic_regression", "ridge")
 
 
-def client_of(folder: Path, *models: str, **facts: Any) -> TestClient:
-    versions = Versions(folder, models)
+def client_of(folder: Path, *models: str, trusted: Sequence[str] = (), **facts: Any) -> TestClient:
+    versions = Versions(folder, models, {NAME: trusted})
     versions.refresh()
     return TestClient(create_app(versions, **facts), raise_server_exceptions=False)
 
@@ -412,6 +412,8 @@ def test_scikit_learn_answers_what_is_not_covered(tmp_path: Path) -> None:
     publish(branch, tmp_path / "dev")
     rows = [row for row in rows_of(branch) if row["id"] in scored]
     with client_of(tmp_path / "dev") as client:
+        assert "holds types that are not trusted" in client.get("/v2/health/ready").json()["not_served"][NAME]
+    with client_of(tmp_path / "dev", trusted=trusted) as client:
         found = predict(client, rows).json()["predictions"]
         facts = client.get(f"/v2/models/{NAME}").json()["parameters"]
     assert facts["scored_by"] == "scikit-learn"

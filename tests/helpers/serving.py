@@ -43,7 +43,7 @@ def publish(branch: Branch, folder: Path, version: int | None = 1) -> Path:
     champion = "null" if version is None else version
     branch.execute(f"create or replace table champions as select '{NAME}' as model, cast({champion} as int) as version")
     there = "memory", "main"
-    places = {NAME: Places((*there, f"{NAME}_split"), (*there, f"{NAME}_training"), branch.spec.get("trusted", []))}
+    places = {NAME: Places((*there, f"{NAME}_split"), (*there, f"{NAME}_training"))}
     with new_build(folder, warehouse) as place:
         former = current_build(folder)
         publish_versions(branch.connection, (*there, "champions"), places, background_of, place, former)

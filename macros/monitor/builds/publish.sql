@@ -39,8 +39,7 @@
     {%- do places.update({node.name: [node.database, node.schema, node.alias]}) -%}
   {%- endfor -%}
   {%- for name in mlbridge.models() if name ~ '_split' in places and name ~ '_training' in places -%}
-    {%- do branches.update({name: {'split': places[name ~ '_split'], 'logbook': places[name ~ '_training'],
-      'trusted': (mlbridge.raw_spec(name ~ '_training') or {}).get('trusted') or []}}) -%}
+    {%- do branches.update({name: {'split': places[name ~ '_split'], 'logbook': places[name ~ '_training']}}) -%}
   {%- endfor -%}
   {{ return(branches) }}
 {% endmacro %}

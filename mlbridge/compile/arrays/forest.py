@@ -9,7 +9,7 @@ A split by a set of values is a slot of its own, 0 where the row goes left and 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
@@ -81,7 +81,7 @@ class _Planted:
 class Forest:
     """Trees that are walked together; each has the nodes of the pipeline that hold its numbers, by their places."""
 
-    def __init__(self, trees: Sequence[Node], places: dict[Node, int]) -> None:
+    def __init__(self, trees: Sequence[Node], places: Mapping[Node, int]) -> None:
         """Plant the trees of some nodes; `places` are those of all nodes that trees compare."""
         outputs: dict[int, list[Node]] = {}
         grown: dict[int, Grown] = {}
@@ -138,7 +138,7 @@ def _tree(node: Node) -> Walked:
 class _Row:
     """What the trees compare, as an array of rows x slots; slot 0 is 0."""
 
-    def __init__(self, slots: dict[Key, int], places: dict[Node, int]) -> None:
+    def __init__(self, slots: dict[Key, int], places: Mapping[Node, int]) -> None:
         numbers = [(slot, key) for key, slot in slots.items() if _is_number(key)]
         sets: list[tuple[int, Any]] = [
             (slot, key) for key, slot in slots.items() if isinstance(key, tuple) and not _is_number(key)

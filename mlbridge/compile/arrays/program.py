@@ -22,56 +22,6 @@ Columns: TypeAlias = "Mapping[str, Floats | list[str | None]]"
 Step = Callable[[Values, int], None]
 
 
-class Nodes:
-    """Computes some nodes, each after those that it needs; raises CompileError for one that numpy does not compute."""
-
-    def __init__(self, wanted: Sequence[Node]) -> None:
-        """Take the nodes that are wanted."""
-        self._needs: dict[Node, Sequence[Node]] = {}
-        self._order = _in_order(wanted, self._needs)
-        self.places = {node: place for place, node in enumerate(self._order)}
-        self._sources = [(place, node.hint) for node, place in self.places.items() if isinstance(node, Source)]
-        self._steps = self._written()
-
-    def values(self, columns: Columns, rows: int) -> Values:
-        """Return the values of all nodes for some rows, by place; one double stands for all rows."""
-        values: Values = [None] * len(self._order)
-        for place, name in self._sources:
-            values[place] = columns[name]
-        for step in self._steps:
-            step(values, rows)
-        return values
-
-    def _written(self) -> list[Step]:
-        """Return the steps in order: trees that do not need each other's numbers are walked together."""
-        stages: dict[Node, int] = {}
-        for node in self._order:
-            below = (stages[each] + (each.tree is not None) for each in self._needs[node])
-            stages[node] = max(below, default=0)
-        steps: list[Step] = []
-        for stage in range(max(stages.values(), default=0) + 1):
-            here = [node for node in self._order if stages[node] == stage and not isinstance(node, Source)]
-            steps += [self._step(node) for node in here if node.tree is None]
-            trees = [node for node in here if node.tree is not None]
-            if trees:
-                steps.append(Forest(trees, self.places).step)
-        return steps
-
-    def _step(self, node: Node) -> Step:
-        place = self.places[node]
-        if isinstance(node, Lookup):
-            compute = looked_up(node, self.places[node.source])
-        elif isinstance(node, Named):
-            compute = text(node, self.places) if is_text(node) else number(node.expression, self.places)
-        else:
-            raise CompileError(f"`{type(node).__name__}` is nothing that numpy computes here.")
-
-        def step(values: Values, rows: int) -> None:
-            values[place] = compute(values)
-
-        return step
-
-
 class Program:
     """Computes the scores of rows as `to_sql` writes them: the same nodes in the same order.
 
@@ -84,8 +34,12 @@ class Program:
         scores = _scores(pipeline, outcome)
         self._is_class = isinstance(outcome, Classification)
         reasons = {} if isinstance(outcome, Several) else by_feature(outcome.refused, table.columns)
-        self._nodes = Nodes([*scores, *reasons.values()])
-        places = self._nodes.places
+        order, needs = _in_order([*scores, *reasons.values()])
+        places = {node: place for place, node in enumerate(order)}
+        # Nothing that is kept refers to a node: the expressions take more memory than what becomes of them.
+        self._steps = _steps_of(order, needs, places)
+        self._sources = [(place, node.hint) for node, place in places.items() if isinstance(node, Source)]
+        self._size = len(order)
         self._scores = [places[node] for node in scores]
         self._reasons = [(name, holds(Ref(this=node), places, True)) for name, node in reasons.items()]
 
@@ -93,7 +47,11 @@ class Program:
         """Return the scores of rows, (rows, classes) or (rows,), and why rows have none (NaN); None: all have."""
         found = np.empty((rows, len(self._scores)))
         with np.errstate(all="ignore"):
-            values = self._nodes.values(columns, rows)
+            values: Values = [None] * self._size
+            for place, name in self._sources:
+                values[place] = columns[name]
+            for step in self._steps:
+                step(values, rows)
             for index, place in enumerate(self._scores):
                 found[:, index] = values[place]
             reasons = self._because(values, columns, found, rows)
@@ -111,6 +69,37 @@ class Program:
                     found[row] = np.nan
                     reasons[row] = _reason(name, columns, row)
         return reasons
+
+
+def _steps_of(order: Sequence[Node], needs: Mapping[Node, Sequence[Node]], places: Mapping[Node, int]) -> list[Step]:
+    """Return the steps that compute nodes: trees that do not need each other's numbers are walked together."""
+    stages: dict[Node, int] = {}
+    for node in order:
+        below = (stages[each] + (each.tree is not None) for each in needs[node])
+        stages[node] = max(below, default=0)
+    steps: list[Step] = []
+    for stage in range(max(stages.values(), default=0) + 1):
+        here = [node for node in order if stages[node] == stage and not isinstance(node, Source)]
+        steps += [_step(node, places) for node in here if node.tree is None]
+        trees = [node for node in here if node.tree is not None]
+        if trees:
+            steps.append(Forest(trees, places).step)
+    return steps
+
+
+def _step(node: Node, places: Mapping[Node, int]) -> Step:
+    place = places[node]
+    if isinstance(node, Lookup):
+        compute = looked_up(node, places[node.source])
+    elif isinstance(node, Named):
+        compute = text(node, places) if is_text(node) else number(node.expression, places)
+    else:
+        raise CompileError(f"`{type(node).__name__}` is nothing that numpy computes here.")
+
+    def step(values: Values, rows: int) -> None:
+        values[place] = compute(values)
+
+    return step
 
 
 def _reason(name: str | None, columns: Columns, row: int) -> str:
@@ -156,11 +145,12 @@ def _needed(node: Node) -> Sequence[Node]:
     return references(node.expression) if isinstance(node, Named) else []
 
 
-def _in_order(roots: Sequence[Node], needs: dict[Node, Sequence[Node]]) -> list[Node]:
+def _in_order(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, Sequence[Node]]]:
     """Return all nodes that some are computed from, those that are used before those that use them.
 
-    `needs` gets what each needs itself.
+    Beside them, which each of them needs itself.
     """
+    needs: dict[Node, Sequence[Node]] = {}
     order: dict[Node, None] = {}
     waiting = [(node, False) for node in reversed(roots)]
     while waiting:
@@ -171,4 +161,4 @@ def _in_order(roots: Sequence[Node], needs: dict[Node, Sequence[Node]]) -> list[
             needs[node] = needs[node] if node in needs else _needed(node)
             waiting.append((node, True))
             waiting.extend((each, False) for each in needs[node] if each not in order)
-    return list(order)
+    return list(order), needs
