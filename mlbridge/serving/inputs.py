@@ -75,13 +75,13 @@ def columns_of_rows(rows: Sequence[Json], features: Sequence[Feature], beside: I
     `beside` are columns that a row may have, but need not: those of its key.
     """
     names = [each.name for each in features]
-    allowed = {*names, *beside}
+    needed, allowed = frozenset(names), {*names, *beside}
     problems: list[Problem] = []
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             problems.append(Problem(index, "rows", f"is {_shown(row)}; a row is an object of values by feature"))
             continue
-        if row.keys() <= allowed and len(row) >= len(names) and all(name in row for name in names):
+        if needed <= row.keys() <= allowed:
             continue
         problems += [
             Problem(index, name, "is missing; give null where it is not known") for name in names if name not in row

@@ -122,7 +122,6 @@ class Served:
             if each.name in self._known:
                 feature["categories"] = list(categories[each.name])
             features.append(feature)
-        exact = "bit for bit" if self.scorer.exact else "relative 1e-12"
         return {
             "model": self.model,
             "version": self.version,
@@ -137,7 +136,7 @@ class Served:
             "features": features,
             "scored_by": "scikit-learn" if self.scorer.program is None else "numpy",
             "serving_note": self.scorer.serving_note,
-            "same_as_scikit_learn": None if self.scorer.program is None else exact,
+            "largest_difference": self.scorer.difference,
             "checked_rows": self.scorer.checked_rows,
         }
 

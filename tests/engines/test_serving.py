@@ -96,8 +96,8 @@ def test_an_answer_is_the_row_of_the_predictions(task: str, candidate: str, tmp_
         else:
             assert found["prediction"] == expected["prediction"]
             assert found["probability"] == pytest.approx(expected["probability"], rel=tolerance, abs=0)
-    if not tolerance:
-        assert metadata["same_as_scikit_learn"] == "bit for bit"
+    assert metadata["largest_difference"] <= tolerance
+    assert metadata["checked_rows"] > 256
 
 
 def test_tensors_give_what_rows_give(client: TestClient, branch: Branch) -> None:
