@@ -20,7 +20,7 @@ from mlbridge.compile.arrays.operations import Compute, Values, holds
 from mlbridge.compile.sql.expressions import Node
 from mlbridge.compile.sql.expressions import Tree as Walked
 from mlbridge.compile.trees.tree import Grown, Split
-from mlbridge.typing import Array, Floats
+from mlbridge.typing import Floats, Integers
 
 # So many walks at once stay in the processor's cache.
 WALKS_AT_ONCE = 50_000
@@ -96,10 +96,10 @@ class Forest:
         # The deepest first, so that those still walking are the first ones.
         order = sorted(roots, key=lambda key: -roots[key][1])
         depths = [roots[key][1] for key in order]
-        self._roots = np.array([roots[key][0] for key in order], dtype=np.int32)
+        self._roots = np.array([roots[key][0] for key in order], dtype=np.int64)
         self._walking = [sum(depth > level for depth in depths) for level in range(max(depths, default=0))]
-        self._left = np.array(planted.left, dtype=np.int32)
-        self._slot = np.array(planted.slot, dtype=np.int32)
+        self._left = np.array(planted.left, dtype=np.int64)
+        self._slot = np.array(planted.slot, dtype=np.int64)
         self._threshold = np.array(planted.threshold)
         self._numbers = [
             (places[node], which, np.asarray(_tree(node).numbers)[nodes[key]])
@@ -112,21 +112,21 @@ class Forest:
         """Set the numbers of the trees' nodes, for all rows."""
         row = self._row.of(values, rows)
         width = row.shape[1]
-        flat, ends = row.ravel(), np.empty((len(self._roots), rows), dtype=np.int32)
+        flat, ends = row.ravel(), np.empty((len(self._roots), rows), dtype=np.int64)
         step = max(1, WALKS_AT_ONCE // max(1, len(self._roots)))
         for first in range(0, rows, step):
             some = slice(first, min(first + step, rows))
-            starts = np.arange(some.start, some.stop, dtype=np.int32) * width
+            starts = np.arange(some.start, some.stop, dtype=np.int64) * width
             ends[:, some] = self._ends(flat, starts)
         for place, which, numbers in self._numbers:
             values[place] = numbers[ends[which] - self._roots[which]]
 
-    def _ends(self, flat: Floats, starts: Array) -> Array:
+    def _ends(self, flat: Floats, starts: Integers) -> Integers:
         found = np.repeat(self._roots[:, None], len(starts), axis=1)
         for many in self._walking:
             here = found[:many]
-            goes_left = flat[self._slot[here] + starts] <= self._threshold[here]
-            found[:many] = self._left[here] + ~goes_left
+            goes_left = flat.take(self._slot.take(here) + starts) <= self._threshold.take(here)
+            found[:many] = self._left.take(here) + ~goes_left
         return found
 
 
