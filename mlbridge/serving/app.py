@@ -72,6 +72,8 @@ def create_app(
 class _Server:
     def __init__(self, versions: Versions, requests: Path | None, redacted: Sequence[str]) -> None:
         self._versions, self.metrics = versions, Metrics()
+        # One at a time: an explanation scores thousands of rows.
+        self._explaining = asyncio.Semaphore(1)
         self._recorder = None if requests is None else Recorder(requests, redacted, self.metrics.lost.inc)
         model = "/v2/models/{model}"
         self.app = Starlette(
@@ -93,7 +95,7 @@ class _Server:
                     )
                 ),
             ],
-            exception_handlers={HTTPException: _as_json},
+            exception_handlers={HTTPException: _as_json, Exception: self._failed},
             lifespan=self._lifespan,
         )
 
@@ -143,8 +145,8 @@ class _Server:
             except InputError as error:
                 return self._refused(request, identity, RefusedError(422, "input", str(error), error.problems))
             except MlbridgeError as error:
-                self.metrics.failed.inc()
                 LOG.error("failed", extra={"facts": {"id": identity, "path": request.url.path, "error": str(error)}})
+                self.metrics.failed.inc()
                 return Json_({"error": str(error), "id": identity}, 500)
 
         return handler
@@ -158,6 +160,13 @@ class _Server:
             answer["problems"] = [vars(each) for each in refused.problems]
         return Json_(answer, refused.status)
 
+    async def _failed(self, request: Request, _: Exception) -> Response:
+        """Answer where the server itself is wrong; what was raised goes on, and uvicorn logs it."""
+        self.metrics.failed.inc()
+        return Json_(
+            {"error": "the server failed; its log says why.", "id": getattr(request.state, "identity", None)}, 500
+        )
+
     def _served(self, request: Request) -> Served:
         return self._versions.state.served(request.path_params["model"], request.path_params.get("version"))
 
@@ -170,7 +179,9 @@ class _Server:
         columns = read_columns(columns_of_rows(rows, features, served.key), features)
         predictions = await _scored(served, columns, len(rows))
         if explain:
-            for each, why in zip(predictions, await asyncio.to_thread(served.explain, columns, len(rows)), strict=True):
+            async with self._explaining:
+                found = await asyncio.to_thread(served.explain, columns, len(rows))
+            for each, why in zip(predictions, found, strict=True):
                 each["explanation"] = why
         self._answered(request, served, rows, predictions, began)
         return Json_({"model": served.model, "version": served.version, "predictions": predictions})
@@ -268,7 +279,8 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = dict(scope["headers"])
-            host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
+            host = headers.get(b"host", b"").decode("latin-1")
+            host = host if host.endswith("]") else host.rsplit(":", 1)[0]
             if self._hosts and host not in self._hosts:
                 await Json_({"error": "this host's name is not served."}, 400)(scope, receive, send)
                 return

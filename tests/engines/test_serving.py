@@ -18,6 +18,7 @@ from mlbridge.publication.versions import INDEX
 from mlbridge.serving import app as server
 from mlbridge.serving import recorder, requests
 from mlbridge.serving.app import create_app
+from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
 
 STOCK = {
@@ -259,6 +260,23 @@ def test_contributions_add_up_to_the_prediction(client: TestClient, branch: Bran
     assert {part["feature"] for part in found[0]["explanation"]["features"]} == {"x", "carrier", *TYPED}
 
 
+def test_what_fails_in_the_server_is_said_and_counted(
+    folder: Path, branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("secret")
+
+    with client_of(folder) as client:
+        with monkeypatch.context() as changed:
+            changed.setattr(Served, "predict", broken)
+            answer = client.post(f"/predict/{NAME}", json={"rows": rows_of(branch)[:1]}, headers={"x-request-id": "7"})
+        assert answer.status_code == 500
+        assert answer.json()["id"] == "7"
+        assert "secret" not in answer.text
+        assert "mlbridge_failed_total 1.0" in client.get("/metrics").text
+        assert predict(client, rows_of(branch)[:1]).status_code == 200
+
+
 def test_a_token_is_asked_for(folder: Path, branch: Branch) -> None:
     with client_of(folder, tokens=["first", "second"]) as client:
         assert client.get("/v2/health/live").status_code == 200
@@ -274,7 +292,13 @@ def test_a_token_is_asked_for(folder: Path, branch: Branch) -> None:
 
 def test_only_names_of_this_machine_are_answered(folder: Path) -> None:
     with client_of(folder, hosts=["localhost", "[::1]"]) as client:
-        for host, status in (("localhost:80", 200), ("localhost", 200), ("[::1]:80", 200), ("evil.example", 400)):
+        for host, status in (
+            ("localhost:80", 200),
+            ("localhost", 200),
+            ("[::1]:80", 200),
+            ("[::1]", 200),
+            ("evil.example", 400),
+        ):
             assert client.get("/v2", headers={"host": host}).status_code == status
 
 
