@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,13 @@ def test_it_answers_what_the_build_predicted(shop: Host) -> None:
                 else:
                     assert found["prediction"] == prediction
                     assert found["probability"] == pytest.approx(probability, rel=tolerance, abs=0)
-        process.send_signal(signal.SIGTERM)
+        # What takes longer than the signal is answered all the same.
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(get, f"{address}/predict/{model}", {"rows": rows[:10], "explain": True})
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            status, answer = asked.result()
+        assert (status, len(answer["predictions"])) == (200, 10)
         assert process.wait(timeout=60) in (0, -signal.SIGTERM)
 
 
