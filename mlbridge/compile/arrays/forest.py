@@ -17,8 +17,7 @@ import numpy as np
 from sqlglot import exp
 
 from mlbridge.compile.arrays.operations import Compute, Values, holds
-from mlbridge.compile.sql.expressions import Node
-from mlbridge.compile.sql.expressions import Tree as Walked
+from mlbridge.compile.sql.expressions import Node, Walked
 from mlbridge.compile.trees.tree import Grown, Split
 from mlbridge.typing import Floats, Integers
 

@@ -19,8 +19,7 @@ from mlbridge.compile.formulas.argmax import first_greatest
 from mlbridge.compile.formulas.categories import coded
 from mlbridge.compile.formulas.float32 import as_double, raised, sigmoid, single, softmax
 from mlbridge.compile.sql.columns import Column, Mapped, Table, equals, merged, number_of
-from mlbridge.compile.sql.expressions import Named, Node, above, at_most, both, case, double, ref
-from mlbridge.compile.sql.expressions import Tree as Walked
+from mlbridge.compile.sql.expressions import Named, Node, Walked, above, at_most, both, case, double, ref
 from mlbridge.compile.sql.number import FLOAT_OVERFLOW, computed
 from mlbridge.compile.sql.outcomes import Classification, Regression
 from mlbridge.compile.trees.category_splits import Inputs, runs

@@ -17,7 +17,7 @@ LONGEST_SUM = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
+class Walked:
     """A tree that has grown (`trees.tree.Grown`), and the number that each of its nodes gives as a leaf."""
 
     grown: Any
@@ -34,7 +34,7 @@ class Node:
 
     hint: str
     within: tuple[float, float] | None = field(default=None, kw_only=True)
-    tree: Tree | None = field(default=None, kw_only=True)
+    tree: Walked | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

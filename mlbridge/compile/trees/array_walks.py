@@ -17,8 +17,7 @@ from functools import cache, cached_property, partial
 from sqlglot import exp
 
 from mlbridge.compile.sql.columns import Floats
-from mlbridge.compile.sql.expressions import At, Either, Named, Node, Numbers, above, add, double, ref, whole
-from mlbridge.compile.sql.expressions import Tree as Walked
+from mlbridge.compile.sql.expressions import At, Either, Named, Node, Numbers, Walked, above, add, double, ref, whole
 from mlbridge.compile.sql.ranges import GREATEST
 from mlbridge.compile.trees.tree import Grown, Threshold, Tree, tree_values
 from mlbridge.errors import CompileError

@@ -20,6 +20,7 @@ from mlbridge.compile.sql.expressions import (
     Named,
     Node,
     Pick,
+    Walked,
     above,
     add,
     at_most,
@@ -30,7 +31,6 @@ from mlbridge.compile.sql.expressions import (
     ref,
     whole,
 )
-from mlbridge.compile.sql.expressions import Tree as Walked
 from mlbridge.compile.sql.number import Number
 
 # Columns of trees per CTE: fewer make more CTEs, more make wider rows than the processor's cache holds.
