@@ -44,7 +44,7 @@ PREDICT_KEYS = ("rows", "explain")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Json_(Response):  # noqa: N801
+class Answer(Response):
     """A JSON answer; NaN in it is an error, never NaN."""
 
     media_type = "application/json"
@@ -147,7 +147,7 @@ class _Server:
             except MlbridgeError as error:
                 LOG.error("failed", extra={"facts": {"id": identity, "path": request.url.path, "error": str(error)}})
                 self.metrics.failed.inc()
-                return Json_({"error": str(error), "id": identity}, 500)
+                return Answer({"error": str(error), "id": identity}, 500)
 
         return handler
 
@@ -158,12 +158,12 @@ class _Server:
         answer: Document = {"error": refused.message, "id": identity}
         if refused.problems:
             answer["problems"] = [vars(each) for each in refused.problems]
-        return Json_(answer, refused.status)
+        return Answer(answer, refused.status)
 
     async def _failed(self, request: Request, _: Exception) -> Response:
         """Answer where the server itself is wrong; what was raised goes on, and uvicorn logs it."""
         self.metrics.failed.inc()
-        return Json_(
+        return Answer(
             {"error": "the server failed; its log says why.", "id": getattr(request.state, "identity", None)}, 500
         )
 
@@ -184,7 +184,7 @@ class _Server:
             for each, why in zip(predictions, found, strict=True):
                 each["explanation"] = why
         self._answered(request, served, rows, predictions, began)
-        return Json_({"model": served.model, "version": served.version, "predictions": predictions})
+        return Answer({"model": served.model, "version": served.version, "predictions": predictions})
 
     async def _infer(self, request: Request) -> Response:
         began = time.perf_counter()
@@ -197,7 +197,7 @@ class _Server:
         each_row = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
         self._answered(request, served, each_row, predictions, began)
         identity = body.get("id")
-        return Json_(tensors(served, predictions, identity if isinstance(identity, str) else None))
+        return Answer(tensors(served, predictions, identity if isinstance(identity, str) else None))
 
     def _answered(
         self,
@@ -216,26 +216,26 @@ class _Server:
             self._recorder.add(Answered(*facts, served.key, rows, predictions))
 
     async def _model(self, request: Request) -> Response:
-        return Json_(model_metadata(self._served(request)))
+        return Answer(model_metadata(self._served(request)))
 
     async def _model_ready(self, request: Request) -> Response:
         served = self._served(request)
-        return Json_({"name": served.model, "ready": True})
+        return Answer({"name": served.model, "ready": True})
 
     async def _server(self, _: Request) -> Response:
-        return Json_(server_metadata())
+        return Answer(server_metadata())
 
     async def _live(self, _: Request) -> Response:
-        return Json_({"live": True})
+        return Answer({"live": True})
 
     async def _ready(self, _: Request) -> Response:
-        return Json_(self._versions.readiness, 200 if self._versions.is_ready else 503)
+        return Answer(self._versions.readiness, 200 if self._versions.is_ready else 503)
 
     async def _metrics(self, _: Request) -> Response:
         return Response(self.metrics.written(), media_type="text/plain; version=0.0.4")
 
     async def _openapi(self, _: Request) -> Response:
-        return Json_(document(self._versions.state.models))
+        return Answer(document(self._versions.state.models))
 
     async def _page(self, _: Request) -> Response:
         return HTMLResponse(page(document(self._versions.state.models)))
@@ -267,7 +267,7 @@ async def _scored(served: Served, columns: Columns, rows: int) -> list[Document]
 
 async def _as_json(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (what it is registered for)
-    return Json_({"error": str(error.detail)}, error.status_code, error.headers)
+    return Answer({"error": str(error.detail)}, error.status_code, error.headers)
 
 
 class _Guarded:
@@ -282,11 +282,11 @@ class _Guarded:
             host = headers.get(b"host", b"").decode("latin-1")
             host = host if host.endswith("]") else host.rsplit(":", 1)[0]
             if self._hosts and host not in self._hosts:
-                await Json_({"error": "this host's name is not served."}, 400)(scope, receive, send)
+                await Answer({"error": "this host's name is not served."}, 400)(scope, receive, send)
                 return
             if self._tokens and scope["path"] not in OPEN and not self._knows(headers.get(b"authorization", b"")):
                 challenge = {"www-authenticate": "Bearer"}
-                await Json_({"error": "a token is needed: `Authorization: Bearer ...`."}, 401, challenge)(
+                await Answer({"error": "a token is needed: `Authorization: Bearer ...`."}, 401, challenge)(
                     scope, receive, send
                 )
                 return

@@ -100,10 +100,7 @@ class Scorer:
         except ScoringError as error:
             raise CompileError(f"scikit-learn takes none of the rows that it is compared on: {error}") from error
         found, reasons = program.scores(columns, rows)
-        refused = [
-            None if each is None else each[row] is not None for row in range(rows) for each in (refusals, reasons)
-        ]
-        if [bool(each) for each in refused[::2]] != [bool(each) for each in refused[1::2]]:
+        if _refused(refusals, rows) != _refused(reasons, rows):
             raise CompileError("numpy and scikit-learn do not take the same rows.")
         taken = np.isfinite(expected).reshape(rows, -1).all(axis=1)
         one, other = found[taken], expected[taken]
@@ -112,6 +109,10 @@ class Scorer:
         if not (gap <= TOLERANCE * size).all():
             raise CompileError(f"numpy differs from scikit-learn by up to {np.nanmax(gap):.1e}.")
         self.difference, self.checked_rows = float(np.max(gap / size, initial=0.0)), rows
+
+
+def _refused(reasons: Sequence[str | None] | None, rows: int) -> list[bool]:
+    return [False] * rows if reasons is None else [each is not None for each in reasons]
 
 
 def _with_odd_rows(columns: Columns, version: Version) -> tuple[Columns, int]:
