@@ -36,22 +36,22 @@ def serving(host: Host, *options: str, **environment: str) -> Iterator[tuple[str
     """Run the command until the block ends; gives its address, and the process."""
     port = free_port()
     line = [MLBRIDGE, "serve", "--project-dir", str(host.path), "--port", str(port), *options]
-    process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-    try:
-        address = f"http://127.0.0.1:{port}"
-        end = time.monotonic() + 120
-        while True:
-            try:
-                get(f"{address}/v2/health/live")
-                break
-            except OSError:
-                assert process.poll() is None, process.stderr and process.stderr.read()
-                assert time.monotonic() < end
-                time.sleep(0.1)
-        yield address, process
-    finally:
-        process.kill()
-        process.wait()
+    environment = {**os.environ, **environment}
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            end = time.monotonic() + 120
+            while True:
+                try:
+                    get(f"{address}/v2/health/live")
+                    break
+                except OSError:
+                    assert process.poll() is None, process.stderr and process.stderr.read()
+                    assert time.monotonic() < end
+                    time.sleep(0.1)
+            yield address, process
+        finally:
+            process.kill()
 
 
 def get(address: str, body: Any = None, **headers: str) -> tuple[int, Any]:
