@@ -33,7 +33,8 @@ def materialize(answer, session): pass
 {% endmacro %}
 
 {% macro duckdb__recorded_requests(folder) %}
-  {%- set files = mlbridge.text(folder ~ '/*.parquet') -%}
+  {%- set literal = folder | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
+  {%- set files = mlbridge.text(literal ~ '/*.parquet') -%}
   {%- set there = run_query('select count(*) from glob(' ~ files ~ ')').rows[0][0] if execute else 0 -%}
   {{ return('read_parquet(' ~ files ~ ')' if there else none) }}
 {% endmacro %}

@@ -52,12 +52,15 @@ def command(
             "what builds publish beside a warehouse that is a file; elsewhere score with the SELECT of "
             "`mlbridge compile`."
         )
+    if redacted and requests is None:
+        raise SetupError("--redact says what is not recorded, and nothing is. Name a folder with --requests.")
     line = [sys.executable, "-m", "mlbridge.serving", str(folder), "--host", host, "--port", str(port)]
     line += [part for model in models for part in ("--model", model)]
     line += [part for model, each in _trusted(project) for part in ("--trust", model, each)]
     line += [] if requests is None else ["--requests", str(requests.absolute())]
     line += [part for name in redacted for part in ("--redact", name)]
-    if is_loopback(host):  # a page elsewhere may not reach it by a name of its own for this machine
+    # A page elsewhere may not reach it by a name of its own for this machine; behind a proxy a token keeps pages away.
+    if is_loopback(host) and not tokens:
         line += [part for name in dict.fromkeys((*LOOPBACK, "[::1]", host)) for part in ("--answers-to", name)]
     return line, {**os.environ, TOKENS: ",".join(tokens)}
 

@@ -1,6 +1,6 @@
 """The versions in use, published for `mlbridge serve` in a build's folder.
 
-    serving.json                 what is there: version and checksum by model
+    serving.json                 what is there: version and checksum by model, or version and why it `failed`
     <model>.version              the row of the logbook, with its artifact, as Parquet
     <model>.background           training rows as the version's inputs, at most `BACKGROUND_ROWS`, as Parquet
 
@@ -52,7 +52,7 @@ def publish_versions(
 ) -> None:
     """Write the versions in use into a build's new folder; `former` is that of the build before.
 
-    `champions` is where `ml_champions` is. A model whose version cannot be read is left out, and that is logged.
+    `champions` is where `ml_champions` is. Of a model whose version cannot be read only that is published, and logged.
     """
     warehouse = Warehouse(session)
     query = exp.select(column("model"), column("version")).from_(_table(champions))
@@ -65,20 +65,23 @@ def publish_versions(
         try:
             index[row["model"]] = _published(session, row, branch, background, place, former, before)
         except (warehouse.error, LookupError) as error:
+            index[row["model"]] = {"version": row["version"], "failed": str(error)}
             info("publish", f"version {row['version']} of {row['model']} is not published for serving: {error}")
     (place / INDEX).write_text(json.dumps({"format": FORMAT, "models": index}), encoding="utf-8")
 
 
 def read_index(place: Path) -> dict[str, Document]:
-    """Return what is known of the published versions by model: `version`, `sha256`.
+    """Return what is known of the published versions by model: `version`, and `sha256` or why it `failed`.
 
-    It is empty where none are published, or by another format. Raises OSError or ValueError for a damaged file.
+    It is empty where none are published. Raises OSError or ValueError for a file of another format or a damaged one.
     """
     file = place / INDEX
     if not file.is_file():
         return {}
     found = json.loads(file.read_text(encoding="utf-8"))
-    return dict(found["models"]) if found.get("format") == FORMAT else {}
+    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("models"), dict):
+        raise ValueError(f"{INDEX} is of another format than {FORMAT}, which this mlbridge reads and writes.")
+    return dict(found["models"])
 
 
 def file_of(place: Path, model: str, end: str) -> Path:

@@ -5,22 +5,27 @@ What dbt has imported to find the published folder would take 150 MB here, for a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
+import signal
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlbridge.errors import SetupError
 from mlbridge.serving.app import create_app
 from mlbridge.serving.state import Versions
 
-# More connections at a time are answered with 503, and requests that are being answered at a SIGTERM get so long.
-MOST_CONNECTIONS, DRAIN_SECONDS = 2_000, 30
+# A connection is closed after so many seconds without the head of a request, and so many after a SIGTERM.
+HEAD_SECONDS, DRAIN_SECONDS = 10, 30
 
 
 class _AsJson(logging.Formatter):
@@ -69,16 +74,65 @@ def main(  # noqa: PLR0913 - what the command passes
         app = create_app(versions, tokens, hosts, requests, redacted)
     except SetupError as error:
         raise click.ClickException(str(error)) from error
-    uvicorn.run(
+    _allow_connections()
+    # What uvicorn raises again once it has answered: the server was asked to end, and has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.Server(configured(app, host, port)).run()
+
+
+def _allow_connections() -> None:
+    """Open as many connections as the system lets this process."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError, ValueError):  # a hard limit that is higher than the kernel's own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def configured(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn runs the server."""
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=_Connection,
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection that is closed where no head of a request comes: uvicorn waits for the first one without end."""
+
+    _closing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        self._stop()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop()
+        self._closing = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from mlbridge.serving.state import Versions
+
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MODELS = ("model", "version")
 
@@ -29,8 +31,20 @@ class Metrics:
         )
         self.version = Gauge("mlbridge_version", "The version in use.", ("model",), registry=self.registry)
         self.current = Gauge(
-            "mlbridge_is_newest", "1 if the newest published build is what is served, else 0.", registry=self.registry
-        )
+            "mlbridge_is_newest", "1 if what is served is what the newest build has published, else 0.", ("model",),
+            registry=self.registry,
+        )  # fmt: skip
+
+    def state(self, versions: Versions) -> None:
+        """Tell what is served, of these models only."""
+        self.version.clear()
+        self.current.clear()
+        state = versions.state
+        for name, served in state.models.items():
+            self.version.labels(name).set(served.version)
+        for name in {*state.models, *state.problems, *versions.lacking}:
+            is_newest = name in state.models and name not in state.problems and versions.problem is None
+            self.current.labels(name).set(is_newest)
 
     def answered(self, model: str, version: int, rows: int, seconds: float) -> None:
         """Count an answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +14,8 @@ from mlbridge.typing import Json
 
 MOST_BYTES, MOST_ROWS, MOST_EXPLAINED = 16 * 2**20, 10_000, 20
 BODY_SECONDS = 30.0
+# Half of a pair of UTF-16 as an escape; only where there is one a lone half is looked for.
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass
@@ -25,11 +28,8 @@ class RefusedError(Exception):
     problems: list[Problem] = field(default_factory=list)
 
 
-async def json_body(request: Request) -> Json:
-    """Read a request's body; raises RefusedError where it is too large, too slow or no JSON.
-
-    NaN and infinities, which Python's parser takes, are kept as `NoJson`, so that they are refused with their place.
-    """
+async def body_of(request: Request) -> bytes:
+    """Read a request's body; raises RefusedError where it is too large or too slow."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > MOST_BYTES:
         raise _too_large()
@@ -46,10 +46,29 @@ async def json_body(request: Request) -> Json:
         raise RefusedError(408, "too_slow", f"the body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
     except ClientDisconnect:
         raise RefusedError(400, "disconnected", "the client went away.") from None
+    return b"".join(parts)
+
+
+def json_of(body: bytes) -> Json:
+    """Parse a body; raises RefusedError where it is no JSON in UTF-8, or has half a character or a name twice.
+
+    NaN and infinities, which Python's parser takes, are kept as `NoJson`, so that they are refused with their place.
+    """
     try:
-        return json.loads(b"".join(parts), parse_constant=NoJson)
+        text = body.decode()
+        found = json.loads(text, parse_constant=NoJson, object_pairs_hook=_object)
+        if SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False, default=str).encode()
     except (ValueError, RecursionError) as error:
-        raise RefusedError(400, "no_json", f"the body is no JSON: {error}.") from None
+        raise RefusedError(400, "no_json", f"the body is no JSON in UTF-8: {error}.") from None
+    return found
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RefusedError(422, "twice", "an object of the body has a name twice.")
+    return found
 
 
 def _too_large() -> RefusedError:

@@ -49,6 +49,8 @@ class Scorer:
             self.program = program
         except CompileError as error:
             self.serving_note = str(error)
+        except Exception as error:  # what nobody has foreseen in the translation: scikit-learn has no part in it
+            self.serving_note = f"numpy cannot compute it: {type(error).__name__}: {error}"
 
     def scores(self, columns: Columns, rows: int) -> Scored:
         """Score rows; raises ScoringError where the version gives NaN or infinity, and where it takes no row."""
@@ -108,7 +110,7 @@ class Scorer:
         size = np.ones_like(other) if self.version.classes else np.maximum(np.abs(other), np.median(np.abs(other)))
         if not (gap <= TOLERANCE * size).all():
             raise CompileError(f"numpy differs from scikit-learn by up to {np.nanmax(gap):.1e}.")
-        self.difference, self.checked_rows = float(np.max(gap / size, initial=0.0)), rows
+        self.difference, self.checked_rows = float(np.max(gap / size, initial=0.0)), int(taken.sum())
 
 
 def _refused(reasons: Sequence[str | None] | None, rows: int) -> list[bool]:

@@ -22,9 +22,9 @@ from mlbridge.typing import Document, Json
 LEAST_BACKGROUND = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Served:
-    """A model's version in use; `candidate`, `metrics` and so on are in its row of the logbook, `facts`."""
+    """A model's version in use: `entry` is what the index of published versions has of it, `trained_at` is in UTC."""
 
     model: str
     entry: Document
@@ -42,6 +42,14 @@ class Served:
         """Name the columns of a row's key, which a request may give beside the features."""
         spec = self.scorer.version.spec
         return (*spec.entity, spec.time)
+
+    @cached_property
+    def numbers(self) -> dict[str, float] | None:
+        """Return the classes as numbers, as `prediction_value` has them; None where they are texts."""
+        version = self.scorer.version
+        if version.classes is None or version.numbers is None:
+            return None
+        return dict(zip(version.classes, version.numbers, strict=True))
 
     @cached_property
     def _known(self) -> dict[str, frozenset[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from mlbridge.publication.versions import INDEX, read_index
 from mlbridge.serving.served import Served, load
 from mlbridge.typing import Document
 
+# What could not be loaded is tried again after so many seconds.
+RETRY = 30.0
+
 
 class NotServedError(MlbridgeError):
     """There is no such model, or no version of it in use."""
@@ -19,7 +23,7 @@ class NotServedError(MlbridgeError):
 
 @dataclass(frozen=True)
 class State:
-    """One published build; `models` are served, and `problems` say of others why not."""
+    """One published build; `models` are served, and `problems` say of which the build's own version is not, and why."""
 
     place: Path | None = None
     build: str | None = None
@@ -55,7 +59,7 @@ class Versions:
         What is trusted comes from the project, as in a build, and not from where the artifacts lie.
         """
         self._folder, self._models, self._trusted = folder, tuple(models), dict(trusted or {})
-        self.state = State()
+        self.state, self._read_at = State(), 0.0
         self.problem: str | None = f"nothing is published in {folder} yet. Run `dbt build`."
 
     def refresh(self) -> bool:
@@ -70,15 +74,17 @@ class Versions:
                 if self.state.place is None:
                     self.problem = f"nothing is published in {self._folder} yet. Run `dbt build`."
                 return False
-            if place == self.state.place:
-                self.problem = None
-                return False
-            self.state = self._read(place)
-        except (OSError, ValueError, TypeError, KeyError, MlbridgeError) as error:
-            self.problem = f"the newest published build cannot be read: {error}"
+            is_new = place != self.state.place
+            if is_new or (self.state.problems and time.monotonic() - self._read_at >= RETRY):
+                found, self._read_at = self._read(place), time.monotonic()
+                changed, self.state = found != self.state, found
+            else:
+                changed = False
+        except Exception as error:
+            self.problem = f"the newest published build cannot be read: {error or type(error).__name__}"
             return False
         self.problem = None
-        return True
+        return changed
 
     def _read(self, place: Path) -> State:
         facts = read_facts(place)
@@ -96,14 +102,21 @@ class Versions:
             try:
                 same = before is not None and before.entry == entry
                 models[model] = before if before is not None and same else self._load(place, model, entry)
-            except (MlbridgeError, OSError, ValueError) as error:
-                problems[model] = str(error)
+            except Exception as error:
+                problems[model] = str(error) or type(error).__name__
                 if before is not None:
                     models[model] = before
         return State(place, str(facts["build"]), models, problems)
 
     def _load(self, place: Path, model: str, entry: Document) -> Served:
+        if entry.get("failed") is not None:
+            raise NotServedError(f"the build could not publish version {entry['version']}: {entry['failed']}")
         return load(place, model, entry, self._trusted.get(model, ()))
+
+    @property
+    def lacking(self) -> list[str]:
+        """Name the models that are wanted and neither served nor in use."""
+        return [name for name in self._models if name not in self.state.models and name not in self.state.problems]
 
     @property
     def is_ready(self) -> bool:
@@ -114,12 +127,13 @@ class Versions:
     @property
     def readiness(self) -> dict[str, object]:
         """Say what is served and what is not."""
-        served = {name: each.version for name, each in self.state.models.items()}
-        lacking = {name: "it has no version in use" for name in self._models if name not in served}
+        models, problems = self.state.models, self.state.problems
+        lacking = dict.fromkeys(self.lacking, "it has no version in use")
         return {
             "ready": self.is_ready,
             "build": self.state.build,
-            "models": served,
+            "models": {name: each.version for name, each in models.items()},
             "problem": self.problem,
-            "not_served": {**lacking, **self.state.problems},
+            "not_served": {**lacking, **{name: why for name, why in problems.items() if name not in models}},
+            "not_newest": {name: why for name, why in problems.items() if name in models},
         }

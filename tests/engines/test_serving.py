@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from branch import NAME, Branch
+from browser import free_port
 from serving import TYPED, publish, rows_of, served_branch
 from starlette.testclient import TestClient
 
+from mlbridge.errors import SetupError
 from mlbridge.publication.versions import INDEX
+from mlbridge.serving import __main__ as process
 from mlbridge.serving import app as server
-from mlbridge.serving import recorder, requests
+from mlbridge.serving import recorder, requests, scorer, state
 from mlbridge.serving.app import create_app
 from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
@@ -146,6 +154,18 @@ def test_the_description_has_every_feature(client: TestClient) -> None:
         ({"day": "2024-01-01T10:00:00"}, "'day' is \"2024-01-01T10:00:00\"; expected a date"),
         ({"moment": "yesterday"}, "'moment' is \"yesterday\"; expected a moment"),
         ({"moment": 1704067200}, "'moment' is 1704067200; expected a moment"),
+        ({"moment": "2024-01-01T00:00:00.123456789"}, "expected a moment such as"),
+        ({"day": "20240101"}, "expected a date such as 2014-01-31"),
+        ({"day": "2024-W01-1"}, "expected a date such as 2014-01-31"),
+        ({"small": 1e39}, "'small' is infinite, or too large for 32 bits"),
+        ({"whole": 10**30}, "which no INTEGER is"),
+        ({"whole": 2**31}, "'whole' is 2147483648, which no INTEGER is"),
+        ({"whole": -(2**31) - 1}, "which no INTEGER is"),
+        ({"price": 1e20}, "which no DECIMAL(9,2) is"),
+        ({"price": 0.123456}, "'price' is 0.123456, which no DECIMAL(9,2) is"),
+        ({"id": [1]}, "'id' is [1]; expected a text, a number"),
+        ({"id": {"a": 1}}, "'id' is {\"a\": 1}; expected a text, a number"),
+        ({"id": "a" * 1001}, "'id' has more than 1,000 characters"),
         ({"zoned": "2024-01-01T00:00:00"}, "'zoned' is"),
         ({"carier": "AA"}, "'carier' is no feature. Did you mean 'carrier'?"),
         ({"is_late": True}, "'is_late' is no feature"),
@@ -161,12 +181,44 @@ def test_a_wrong_value_is_refused_by_name(
     assert answer.json()["problems"][0]["feature"] == next(iter(change))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"whole": 2**31 - 1},
+        {"whole": -(2**31)},
+        {"price": 9_999_999.99},
+        {"price": -0.07},
+        {"price": 3},
+        {"small": 3.4e38},
+        {"moment": "2024-01-01 00:00"},
+        {"moment": "2024-01-01T00:00:00.5+0200"},
+        {"id": True, "at": None},
+        {"carrier": "\U0001f600"},
+    ],
+)
+def test_what_the_type_holds_is_taken(client: TestClient, branch: Branch, change: dict[str, Any]) -> None:
+    answer = predict(client, [{**rows_of(branch)[0], **change}])
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", ["x", "id"])
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_json_does_not_know_are_refused(client: TestClient, branch: Branch, word: str) -> None:
-    text = json.dumps({"rows": [{**rows_of(branch)[0], "x": "here"}]}).replace('"here"', word)
+def test_numbers_that_json_does_not_know_are_refused(client: TestClient, branch: Branch, word: str, name: str) -> None:
+    text = json.dumps({"rows": [{**rows_of(branch)[0], name: "here"}]}).replace('"here"', word)
     answer = client.post(f"/predict/{NAME}", content=text)
     assert answer.status_code == 422
-    assert "row 0: 'x' is" in answer.json()["error"]
+    assert f"row 0: '{name}' is" in answer.json()["error"]
+
+
+def test_very_many_unknown_names_are_refused_at_once(client: TestClient) -> None:
+    began = time.process_time()
+    answer = predict(client, [{"a" * 1_000_000: 1, **{f"name {number}": 1 for number in range(10_000)}}])
+    tensor = {"shape": [1], "datatype": "FP64", "data": [1]}
+    other = client.post(f"/v2/models/{NAME}/infer", json={"inputs": [{"name": "a" * 1_000_000, **tensor}]})
+    assert time.process_time() - began < 1
+    for each in (answer, other):
+        assert each.status_code == 422
+        assert len(each.text) < 3_000
 
 
 def test_a_missing_column_is_refused_and_a_missing_value_is_not(client: TestClient, branch: Branch) -> None:
@@ -192,6 +244,11 @@ def test_a_text_never_seen_is_answered_and_named(client: TestClient, branch: Bra
         (b"", 400),
         (b"{", 400),
         (b"\xff", 400),
+        (b'{"rows": [{"carrier": "\\ud800"}]}', 400),
+        (b'{"rows": [{"\\uDC00": 1}]}', 400),
+        (b'{"rows": [{"carrier": "\xed\xa0\x80"}]}', 400),
+        (b'{"rows": [{"x": 1, "x": 2}]}', 422),
+        (b'{"rows": [{}], "rows": [{}]}', 422),
         (b"[" * 100_000, 400),
         (b"[]", 422),
         (b'{"rows": {}}', 422),
@@ -205,6 +262,7 @@ def test_a_body_that_asks_for_nothing_is_refused(client: TestClient, body: bytes
     answer = client.post(f"/predict/{NAME}", content=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+    assert answer.json()["id"] == answer.headers["x-request-id"]
 
 
 def test_too_much_at_a_time_is_refused(client: TestClient, branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,6 +346,40 @@ def test_a_token_is_asked_for(folder: Path, branch: Branch) -> None:
             header = {"authorization": f"Bearer {token}"}
             answer = client.post(f"/predict/{NAME}", json={"rows": rows_of(branch)[:1]}, headers=header)
             assert answer.status_code == 200
+        assert 'mlbridge_refused_total{reason="token"} 6.0' in client.get("/metrics", headers=header).text
+
+
+def test_health_is_answered_where_nothing_else_is(
+    folder: Path, branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_REQUESTS", 0)
+    with client_of(folder) as client:
+        assert client.get("/v2/health/ready").status_code == 200
+        assert predict(client, rows_of(branch)[:1]).status_code == 503
+
+
+def test_a_connection_that_says_nothing_is_closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "HEAD_SECONDS", 0.2)
+    versions = Versions(folder)
+    versions.refresh()
+    port = free_port()
+    running = uvicorn.Server(process.configured(create_app(versions), "127.0.0.1", port))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        until(lambda: running.started)
+        for said in (b"", b"GET /v2/health/live HTTP/1.1\r\nx-slow: "):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+                silent.sendall(said)
+                assert silent.recv(100) == b""
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as speaking:
+            for _ in range(2):  # a connection that is kept answers again
+                speaking.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: a\r\n\r\n")
+                assert speaking.recv(1_000).startswith(b"HTTP/1.1 200")
+                time.sleep(0.3)
+    finally:
+        running.should_exit = True
+        thread.join()
 
 
 def test_only_names_of_this_machine_are_answered(folder: Path) -> None:
@@ -298,8 +390,10 @@ def test_only_names_of_this_machine_are_answered(folder: Path) -> None:
             ("[::1]:80", 200),
             ("[::1]", 200),
             ("evil.example", 400),
+            ("localhost:evil", 400),
         ):
             assert client.get("/v2", headers={"host": host}).status_code == status
+        assert 'mlbridge_refused_total{reason="host"} 2.0' in client.get("/metrics", headers={"host": "LOCALHOST"}).text
 
 
 def test_metrics_count_what_was_answered_and_refused(folder: Path, branch: Branch) -> None:
@@ -340,9 +434,11 @@ def test_the_last_state_goes_on_where_what_is_published_is_gone_or_damaged(branc
     assert versions.refresh()
     assert not versions.refresh()
     broken = publish(branch, folder)
-    (broken / INDEX).write_text("{")
-    assert not versions.refresh()
-    assert "cannot be read" in str(versions.problem)
+    for text in ("{", "[]", '{"format": 99, "models": {}}'):
+        (broken / INDEX).write_text(text)
+        assert not versions.refresh()
+        assert "cannot be read" in str(versions.problem)
+        assert versions.is_ready
     other = publish(branch, folder)
     facts = json.loads((other / "build.json").read_text())
     (other / "build.json").write_text(json.dumps({**facts, "format": 99}))
@@ -373,6 +469,90 @@ def test_a_damaged_artifact_leaves_the_version_before_in_use(tmp_path: Path) -> 
     assert versions.refresh()
     assert "is damaged" in versions.state.problems[NAME]
     assert versions.state.served(NAME).version == 1
+    with TestClient(create_app(versions)) as client:
+        assert f'mlbridge_is_newest{{model="{NAME}"}} 0.0' in client.get("/metrics").text
+        assert "is damaged" in client.get("/v2/health/ready").json()["not_newest"][NAME]
+
+
+def test_one_bad_model_takes_no_other_one_with_it_and_is_tried_again(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = publish(branch, tmp_path / "dev")
+    index = json.loads((place / INDEX).read_text())
+    wrong = {"none": None, "lost": {"version": 1, "sha256": "0"}, "failed": {"version": 2, "failed": "it is locked"}}
+    (place / INDEX).write_text(json.dumps({**index, "models": {**wrong, **index["models"]}}))
+    versions = Versions(tmp_path / "dev")
+    assert versions.refresh()
+    assert list(versions.state.models) == [NAME]
+    assert set(versions.state.problems) == set(wrong)
+    assert "it is locked" in versions.state.problems["failed"]
+    assert not versions.refresh()
+    (place / INDEX).write_text(json.dumps(index))
+    monkeypatch.setattr(state, "RETRY", 0)
+    assert versions.refresh()
+    assert not versions.state.problems
+
+
+def test_a_version_that_could_not_be_published_leaves_the_one_before_in_use(tmp_path: Path) -> None:
+    branch = served_branch("logistic_regression")
+    versions = Versions(tmp_path / "dev")
+    publish(branch, tmp_path / "dev")
+    versions.refresh()
+    branch.execute(f"alter table {NAME}_training rename to elsewhere")
+    publish(branch, tmp_path / "dev")
+    assert versions.refresh()
+    assert versions.state.served(NAME).version == 1
+    assert "could not publish version 1" in versions.state.problems[NAME]
+    branch.execute(f"alter table elsewhere rename to {NAME}_training")
+    publish(branch, tmp_path / "dev")
+    assert versions.refresh()
+    assert not versions.state.problems
+
+
+def test_what_is_retired_leaves_the_metrics(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "EVERY", 0.01)
+    publish(branch, tmp_path / "dev")
+    with client_of(tmp_path / "dev") as client:
+        assert "mlbridge_version{" in client.get("/metrics").text
+        publish(branch, tmp_path / "dev", version=None)
+        until(lambda: "mlbridge_version{" not in client.get("/metrics").text)
+
+
+def test_the_watch_outlives_what_nobody_has_foreseen(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EVERY", 0.01)
+    publish(branch, tmp_path / "dev")
+    refresh, failures = Versions.refresh, []
+
+    def fails_thrice(versions: Versions) -> bool:
+        if versions.state.place is not None and len(failures) < 3:
+            failures.append(1)
+            raise RuntimeError("unforeseen")
+        return refresh(versions)
+
+    monkeypatch.setattr(Versions, "refresh", fails_thrice)
+    with client_of(tmp_path / "dev") as client:
+        place = publish(branch, tmp_path / "dev")
+        facts = json.loads((place / "build.json").read_text())
+        (place / "build.json").write_text(json.dumps({**facts, "build": "the next"}))
+        until(lambda: client.get("/v2/health/ready").json()["build"] == "the next")
+    assert len(failures) == 3
+
+
+@pytest.mark.parametrize("error", [RecursionError("deep"), IndexError("odd"), AssertionError()])
+def test_where_the_translation_fails_scikit_learn_answers(
+    folder: Path, branch: Branch, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(scorer, "Program", broken)
+    with client_of(folder) as client:
+        assert predict(client, rows_of(branch)[:2]).status_code == 200
+        facts = client.get(f"/v2/models/{NAME}").json()["parameters"]
+    assert facts["scored_by"] == "scikit-learn"
+    assert type(error).__name__ in facts["serving_note"]
 
 
 def test_the_same_version_is_taken_over_from_the_build_before(branch: Branch, tmp_path: Path) -> None:
@@ -477,11 +657,85 @@ def test_rows_that_come_too_fast_are_dropped_and_counted(
         assert predict(client, rows).status_code == 200
         assert "mlbridge_requests_lost_total 3.0" in client.get("/metrics").text
     assert not list(tmp_path.glob("*.parquet"))
+    monkeypatch.setattr(recorder, "MOST_WAITING", 50)
+    monkeypatch.setattr(recorder, "MOST_BYTES", 100)
+    with client_of(folder, requests=tmp_path) as client:
+        assert predict(client, rows).status_code == 200
+        assert "mlbridge_requests_lost_total 3.0" in client.get("/metrics").text
+
+
+def test_a_request_that_cannot_be_written_takes_no_other_one_with_it(
+    folder: Path, branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, written = rows_of(branch)[:3], recorder.as_table
+
+    def broken(record: Any, made: Any) -> Any:
+        if any(each.request_id == "bad" for each in made):
+            raise TypeError("unforeseen")
+        return written(record, made)
+
+    monkeypatch.setattr(recorder, "as_table", broken)
+    monkeypatch.setattr(recorder, "EVERY", 0.3)
+    with client_of(folder, requests=tmp_path) as client:
+        for identity in ("first", "bad", "second"):
+            client.post(f"/predict/{NAME}", json={"rows": rows}, headers={"x-request-id": identity})
+        until(lambda: "mlbridge_requests_lost_total 3.0" in client.get("/metrics").text)
+        client.post(f"/predict/{NAME}", json={"rows": rows}, headers={"x-request-id": "third"})
+    found = branch.rows(f"select distinct request_id from '{tmp_path}/*.parquet' order by 1")
+    assert [each["request_id"] for each in found] == ["first", "second", "third"]
+    assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+
+
+def test_half_written_files_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    def full(_: Any, file: Any) -> None:
+        file.write(b"PAR1")
+        assert not list(tmp_path.rglob("*.parquet"))
+        raise OSError("no space")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    folder, lost = tmp_path / "requests", []
+    folder.mkdir()
+    left, other = folder / ".requests_1.parquet.tmp", folder / ".requests_2.parquet.tmp"
+    for each in (left, other):
+        each.touch()
+    os.utime(left, (0, 0))
+    made = recorder.Recorder(folder, (), lost.append)
+    prediction = {"prediction": 1.0, "probability": None}
+    made.add(recorder.Answered("a", NAME, 1, datetime(2024, 1, 1), 0.1, (), None, 9, [{"x": 1}], [prediction]))
+    made.close()
+    assert lost == [1]
+    assert list(folder.iterdir()) == [other]  # the one of a server that may still write it
+
+
+def test_a_name_to_redact_is_one_of_a_column(folder: Path, branch: Branch, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"no model that is served has a column 'carier'\. Did you mean 'carrier'"):
+        client_of(folder, requests=tmp_path, redacted=["carier"])
+    made = client_of(folder, requests=tmp_path / "made", redacted=["carrier", "id"])
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
+    with made as client:
+        predict(client, rows_of(branch)[:1])
+    ((key, features),) = [
+        (json.loads(each["key"]), json.loads(each["features"]))
+        for each in branch.rows(f"from '{tmp_path}/made/*.parquet'")
+    ]
+    assert (key["id"], features["carrier"]) == (None, None)
+
+
+def test_nothing_is_recorded_where_the_column_to_redact_is_not_known(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "EVERY", 0.01)
+    with client_of(tmp_path / "dev", requests=tmp_path / "requests", redacted=["carier"]) as client:
+        publish(branch, tmp_path / "dev")
+        until(lambda: client.get("/v2/health/ready").status_code == 200)
+        assert predict(client, rows_of(branch)[:2]).status_code == 200
+        assert "mlbridge_requests_lost_total 2.0" in client.get("/metrics").text
+    assert not list((tmp_path / "requests").iterdir())
 
 
 def until(condition: Any, seconds: float = 20.0) -> None:
-    import time
-
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
