@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -76,12 +77,17 @@ def create_app(
     `requests` is the folder to record requests in, without the values of the `redacted` columns; None: nowhere. Raises
     SetupError where there is no such folder and none can be made, and where no model that is served has such a column.
     """
-    server = _Server(versions, requests, redacted)
+    server = _Server(versions, bool(tokens), requests, redacted)
     return _Guarded(server.app, tokens, hosts, server.metrics)
 
 
 class _Server:
-    def __init__(self, versions: Versions, requests: Path | None, redacted: Sequence[str]) -> None:
+    def __init__(
+        self, versions: Versions, asks_for_tokens: bool, requests: Path | None, redacted: Sequence[str]
+    ) -> None:
+        self._asks_for_tokens = asks_for_tokens
+        # Not the pool that predictions and explanations run in: a newer version waits for none of them.
+        self._loader = ThreadPoolExecutor(1)
         self._versions, self.metrics, self._redacted = versions, Metrics(), tuple(redacted)
         self._unknown = self._unknown_columns()
         if self._unknown is not None:
@@ -125,6 +131,7 @@ class _Server:
                 with suppress(asyncio.CancelledError):
                     await watching
             finally:
+                self._loader.shutdown(wait=False)
                 if self._recorder is not None:
                     await asyncio.to_thread(self._recorder.close)
 
@@ -134,7 +141,7 @@ class _Server:
         while True:
             await asyncio.sleep(EVERY)
             try:
-                changed = await asyncio.to_thread(self._versions.refresh)
+                changed = await asyncio.get_running_loop().run_in_executor(self._loader, self._versions.refresh)
                 if changed or self._versions.problem != before:
                     before = self._versions.problem
                     self._tell()
@@ -267,10 +274,10 @@ class _Server:
         return Response(self.metrics.written(), media_type="text/plain; version=0.0.4")
 
     async def _openapi(self, _: Request) -> Response:
-        return Answer(document(self._versions.state.models))
+        return Answer(document(self._versions.state.models, self._asks_for_tokens))
 
     async def _page(self, _: Request) -> Response:
-        return HTMLResponse(page(document(self._versions.state.models)))
+        return HTMLResponse(page(document(self._versions.state.models, self._asks_for_tokens)))
 
 
 def _rows_of(body: Json) -> tuple[list[Json], bool]:

@@ -138,6 +138,8 @@ def test_the_description_has_every_feature(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()["paths"][f"/predict/{NAME}"]["post"]["requestBody"]
     row = schema["content"]["application/json"]["schema"]["properties"]["rows"]["items"]
     assert set(row["required"]) == {"x", "carrier", *TYPED}
+    assert set(row["properties"]) == {"id", "at", *row["required"]}
+    assert row["additionalProperties"] is False
     assert f"POST /predict/{NAME}" in client.get("/").text
 
 
@@ -288,6 +290,64 @@ def test_a_model_that_is_not_there_is_named(client: TestClient, name: str) -> No
     assert client.get(f"/v2/models/{NAME}/versions/2").status_code == 404
 
 
+def test_tensors_carry_the_key_and_what_is_odd_of_a_row(client: TestClient, branch: Branch) -> None:
+    rows = rows_of(branch)[:2]
+    rows[1]["carrier"] = "ZZ"
+    inputs = tensors(rows)
+    path = f"/v2/models/{NAME}/infer"
+    answer = client.post(path, json={"inputs": inputs, "outputs": [{"name": "unseen"}, {"name": "prediction"}]}).json()
+    assert [each["name"] for each in answer["outputs"]] == ["unseen", "prediction"]
+    assert answer["outputs"][0]["data"] == [None, "carrier"]
+    described = client.get(f"/v2/models/{NAME}").json()["outputs"]
+    every = client.post(path, json={"inputs": inputs}).json()["outputs"]
+    assert [(each["name"], each["datatype"]) for each in every] == [
+        (each["name"], each["datatype"]) for each in described
+    ]
+    assert {each["name"] for each in every} == {"prediction", "probability", "not_scored_because", "unseen"}
+    key = {"name": "id", "shape": [2], "datatype": "BYTES"}
+    for change, words in (
+        ({"outputs": [{"name": "nonsense"}]}, "`outputs` is a list"),
+        ({"outputs": 1}, "`outputs` is a list"),
+        ({"explain": True}, "the body has 'explain'"),
+        ({"inputs": [*inputs, {**key, "data": [[1, 2], "b"]}]}, "'id' is [1, 2]"),
+        ({"inputs": [*inputs, {**key, "data": ["a"]}]}, "'id' has 1 values"),
+        ({"inputs": [{**inputs[0], "dtype": 1}, *inputs[1:]]}, "`inputs` is missing"),
+    ):
+        found = client.post(path, json={"inputs": inputs, **change})
+        assert (found.status_code, words in found.json()["error"]) == (422, True), found.text
+
+
+def test_classes_have_an_output_and_numbers_a_value(tmp_path: Path) -> None:
+    branch = Branch(
+        {"is_late": None, "grade": "case when i < 400 then 2 + cast(x + noise > 0.5 as int) - cast(x + noise < -0.5 as int) end"},
+        candidates=["logistic_regression"], target="grade", metric="log_loss",
+    )  # fmt: skip
+    branch.train()
+    predictions = {each["entity"]: each for each in branch.predict()}
+    publish(branch, tmp_path / "dev")
+    names = ["id", "at", "x", "carrier"]
+    found = branch.rows(f'select id, "at", x, carrier from {NAME}_split order by id')
+    rows = [json.loads(json.dumps(each, default=str)) for each in found if each["id"] in predictions][:5]
+    types = {"x": "FP64"}
+    inputs = [
+        {"name": name, "shape": [5], "datatype": types.get(name, "BYTES"), "data": [row[name] for row in rows]}
+        for name in names
+    ]
+    with client_of(tmp_path / "dev", requests=tmp_path / "requests") as client:
+        answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": inputs}).json()
+        by_rows = predict(client, rows).json()["predictions"]
+    by_name = {each["name"]: each for each in answer["outputs"]}
+    assert by_name["probabilities"]["shape"] == [5, 3]
+    assert by_name["probabilities"]["data"] == [
+        each["probabilities"][name] for each in by_rows for name in ("1", "2", "3")
+    ]
+    recorded = branch.rows(f"from '{tmp_path}/requests/*.parquet' order by received_at, number")
+    assert [json.loads(each["key"])["id"] for each in recorded] == [row["id"] for row in rows] * 2
+    expected = [predictions[row["id"]]["prediction_value"] for row in rows]
+    assert [each["prediction_value"] for each in recorded] == expected * 2
+    assert None not in expected
+
+
 @pytest.mark.parametrize(
     "inputs",
     [
@@ -338,6 +398,9 @@ def test_what_fails_in_the_server_is_said_and_counted(
 def test_a_token_is_asked_for(folder: Path, branch: Branch) -> None:
     with client_of(folder, tokens=["first", "second"]) as client:
         assert client.get("/v2/health/live").status_code == 200
+        described = client.get("/openapi.json", headers={"authorization": "bearer first"}).json()
+        assert described["security"] == [{"token": []}]
+        assert described["paths"]["/v2/health/live"]["get"]["security"] == []
         for header in ({}, {"authorization": "Bearer third"}, {"authorization": "Basic first"}):
             answer = client.post(f"/predict/{NAME}", json={"rows": rows_of(branch)[:1]}, headers=header)
             assert answer.status_code == 401
@@ -567,38 +630,53 @@ def test_the_same_version_is_taken_over_from_the_build_before(branch: Branch, tm
     assert versions.state.served(NAME) is served
 
 
-def test_no_request_fails_while_versions_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_prediction_is_of_the_version_that_it_names_while_versions_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "EVERY", 0.001)
     branch = served_branch("logistic_regression")
+    branch.spec["candidates"] = ["random_forest"]
     branch.retrain()
     numbers = sorted({each["version"] for each in branch.logbook() if each["outcome"] in ("promoted", "rejected")})
     assert numbers == [1, 2]
     rows = rows_of(branch)[:2]
+    expected = {}
+    for version in numbers:
+        publish(branch, tmp_path / str(version) / "dev", version)
+        with client_of(tmp_path / str(version) / "dev") as client:
+            expected[version] = predict(client, rows).json()["predictions"]
+    assert expected[1] != expected[2]
     folder = tmp_path / "dev"
     publish(branch, folder, 1)
     done = threading.Event()
-    seen: list[tuple[int, int | None]] = []
+    wrong: list[tuple[int, Any]] = []
+    seen = dict.fromkeys(numbers, 0)
 
     with client_of(folder) as client:
 
         def ask() -> None:
             while not done.is_set():
                 answer = predict(client, rows)
-                seen.append((answer.status_code, answer.json().get("version")))
+                found = answer.json()
+                if answer.status_code != 200 or found["predictions"] != expected[found["version"]]:
+                    wrong.append((answer.status_code, found))
+                else:
+                    seen[found["version"]] += 1
 
-        askers = [threading.Thread(target=ask) for _ in range(3)]
+        askers = [threading.Thread(target=ask) for _ in range(2)]
         for each in askers:
             each.start()
-        for change in range(20):
-            version = numbers[(change + 1) % 2]
+        changes = 0
+        while changes < 30 or sum(seen.values()) < 2_000:
+            version = numbers[(changes + 1) % 2]
             publish(branch, folder, version)
             until(lambda version=version: client.get("/v2/health/ready").json()["models"] == {NAME: version})
+            changes += 1
         done.set()
         for each in askers:
             each.join()
-    assert {status for status, _ in seen} == {200}
-    assert {version for _, version in seen} == {1, 2}
-    assert len(seen) > 100
+    assert not wrong
+    assert min(seen.values()) > 200
 
 
 def test_scikit_learn_answers_what_is_not_covered(tmp_path: Path) -> None:
