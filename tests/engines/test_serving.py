@@ -318,8 +318,9 @@ def test_tensors_carry_the_key_and_what_is_odd_of_a_row(client: TestClient, bran
 
 
 def test_classes_have_an_output_and_numbers_a_value(tmp_path: Path) -> None:
+    grade = "2 + cast(x + noise > 0.5 as int) - cast(x + noise < -0.5 as int)"
     branch = Branch(
-        {"is_late": None, "grade": "case when i < 400 then 2 + cast(x + noise > 0.5 as int) - cast(x + noise < -0.5 as int) end"},
+        {"is_late": None, "grade": f"case when i < 400 then {grade} end"},
         candidates=["logistic_regression"], target="grade", metric="log_loss",
     )  # fmt: skip
     branch.train()
