@@ -89,9 +89,9 @@ class _Server:
         # Not the pool that predictions and explanations run in: a newer version waits for none of them.
         self._loader = ThreadPoolExecutor(1)
         self._versions, self.metrics, self._redacted = versions, Metrics(), tuple(redacted)
-        self._unknown = self._unknown_columns()
-        if self._unknown is not None:
-            raise SetupError(f"--redact: {self._unknown}")
+        unknown = self._unknown_columns()
+        if unknown is not None:
+            raise SetupError(f"--redact: {unknown}")
         # One at a time: an explanation scores thousands of rows.
         self._explaining = asyncio.Semaphore(1)
         self._recorder = None if requests is None else Recorder(requests, redacted, self.metrics.lost.inc)
@@ -151,16 +151,18 @@ class _Server:
     def _tell(self) -> None:
         self.metrics.state(self._versions)
         LOG.info("state", extra={"facts": self._versions.readiness})
-        self._unknown = self._unknown_columns()
-        if self._unknown is not None:
-            LOG.error("not_recorded", extra={"facts": {"redact": self._unknown}})
+        unknown = self._unknown_columns()
+        if unknown is not None:
+            LOG.error("not_recorded", extra={"facts": {"redact": unknown}})
 
     def _unknown_columns(self) -> str | None:
         """Say which redacted columns no model has: what was meant would be recorded. None where nothing is served."""
         models = self._versions.state.models.values()
+        if not models or not self._redacted:
+            return None
         known = {name for each in models for name in (*each.key, *(one.name for one in each.scorer.version.features))}
         unknown = [name for name in self._redacted if name not in known]
-        if not models or not unknown:
+        if not unknown:
             return None
         return f"no model that is served has a column {listed(unknown)}.{nearest(unknown[0], known)}"
 
@@ -173,7 +175,7 @@ class _Server:
             try:
                 found = await self._outcome(request, identity, answer)
             except Exception as error:
-                facts = {"id": identity, "path": request.url.path[:200], "error": str(error)}
+                facts = {"id": identity, "path": request.scope["path"][:200], "error": str(error)}
                 LOG.error("failed", extra={"facts": facts}, exc_info=not isinstance(error, MlbridgeError))
                 self.metrics.failed.inc()
                 known = isinstance(error, MlbridgeError)
@@ -198,7 +200,9 @@ class _Server:
 
     def _refused(self, request: Request, identity: str, refused: RefusedError) -> Response:
         self.metrics.refused.labels(refused.reason).inc()
-        facts = {"id": identity, "path": request.url.path[:200], "status": refused.status, "reason": refused.reason}
+        # Not `request.url`, which is made of the host's name too, and raises for one that is none.
+        path = request.scope["path"][:200]
+        facts = {"id": identity, "path": path, "status": refused.status, "reason": refused.reason}
         LOG.warning("refused", extra={"facts": facts})
         answer: Document = {"error": refused.message, "id": identity}
         if refused.problems:
@@ -247,7 +251,8 @@ class _Server:
         self.metrics.answered(served.model, served.version, len(rows), seconds)
         if self._recorder is None:
             return
-        if self._unknown is not None:
+        # Asked each time, because another version may have been taken over a moment ago.
+        if self._unknown_columns() is not None:
             self.metrics.lost.inc(len(rows))
             return
         received = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)

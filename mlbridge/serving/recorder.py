@@ -141,7 +141,7 @@ class Recorder:
         import pyarrow.parquet as pq
 
         name = f"requests_{datetime.now(UTC):%Y%m%dT%H%M%S}_{uuid4().hex[:8]}.parquet"
-        # No name that ends as those of whole files do: DuckDB's `*` finds hidden ones too.
+        # No name that ends as those of whole files do: a reader's `*` may find hidden ones too.
         half = self._folder / f".{name}.tmp"
         try:
             with os.fdopen(os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

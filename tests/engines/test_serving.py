@@ -267,6 +267,11 @@ def test_a_body_that_asks_for_nothing_is_refused(client: TestClient, body: bytes
     assert answer.json()["id"] == answer.headers["x-request-id"]
 
 
+def test_a_host_that_is_no_name_breaks_no_answer(client: TestClient) -> None:
+    answer = client.post(f"/predict/{NAME}", content=b"{}", headers={"host": "[::"})
+    assert (answer.status_code, answer.json()["id"]) == (422, answer.headers["x-request-id"])
+
+
 def test_too_much_at_a_time_is_refused(client: TestClient, branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     row = rows_of(branch)[0]
     monkeypatch.setattr(requests, "MOST_ROWS", 3)
