@@ -200,7 +200,7 @@ class _Server:
 
     def _refused(self, request: Request, identity: str, refused: RefusedError) -> Response:
         self.metrics.refused.labels(refused.reason).inc()
-        # Not `request.url`, which is made of the host's name too, and raises for one that is none.
+        # Not `request.url`: older Starlettes make it of the host's name too, and raise for one that is none.
         path = request.scope["path"][:200]
         facts = {"id": identity, "path": path, "status": refused.status, "reason": refused.reason}
         LOG.warning("refused", extra={"facts": facts})

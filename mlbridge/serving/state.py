@@ -40,8 +40,9 @@ class State:
                 raise NotServedError(
                     "no model is served yet: no build has published a version in use. Run `dbt build`."
                 )
+            short = model[:100]
             raise NotServedError(
-                f"there is no model '{model[:100]}'.{nearest(model, self.models)} Served: {listed(self.models)}."
+                f"there is no model '{short}'.{nearest(short, self.models)} Served: {listed(self.models)}."
             )
         if version is not None and version != str(found.version):
             raise NotServedError(f"version '{version[:20]}' of '{model}' is not in use; served is {found.version}.")
