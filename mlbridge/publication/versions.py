@@ -52,13 +52,19 @@ def publish_versions(
 ) -> None:
     """Write the versions in use into a build's new folder; `former` is that of the build before.
 
-    `champions` is where `ml_champions` is. Of a model whose version cannot be read only that is published, and logged.
+    `champions` is where `ml_champions` is; where that cannot be read nothing is written, and servers keep what they have.
+    Of a model whose version cannot be read only the number and the reason are published; both are logged.
     """
     warehouse = Warehouse(session)
     query = exp.select(column("model"), column("version")).from_(_table(champions))
     index: dict[str, Document] = {}
     before = _of_former(former)
-    for row in warehouse.rows(query):
+    try:
+        in_use = warehouse.rows(query)
+    except warehouse.error as error:  # it is not built yet, or a build failed before it came to it
+        info("publish", f"no versions are published for serving, because those in use cannot be read: {error}")
+        return
+    for row in in_use:
         branch = branches.get(row["model"])
         if branch is None or row["version"] is None:
             continue

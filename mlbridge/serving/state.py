@@ -12,6 +12,7 @@ from mlbridge.publication.folder import FORMAT, current_build, read_facts
 from mlbridge.publication.versions import INDEX, read_index
 from mlbridge.serving.served import Served, load
 from mlbridge.typing import Document
+from mlbridge.version import __version__
 
 # What could not be loaded is tried again after so many seconds.
 RETRY = 30.0
@@ -89,6 +90,8 @@ class Versions:
 
     def _read(self, place: Path) -> State:
         facts = read_facts(place)
+        if facts["format"] == FORMAT and not (place / INDEX).is_file() and facts.get("version") == __version__:
+            raise ValueError("it could not read which versions are in use; its log says why.")
         if facts["format"] != FORMAT or not (place / INDEX).is_file():
             raise ValueError(
                 f"it is of mlbridge {facts.get('version')}, which published no versions. Run `dbt build` or `mlbridge "

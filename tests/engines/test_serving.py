@@ -572,6 +572,10 @@ def test_a_version_that_could_not_be_published_leaves_the_one_before_in_use(tmp_
     assert versions.refresh()
     assert versions.state.served(NAME).version == 1
     assert "could not publish version 1" in versions.state.problems[NAME]
+    assert not (publish(branch, tmp_path / "dev", champions="select 1 as other") / INDEX).exists()
+    assert not versions.refresh()
+    assert "which versions are in use" in str(versions.problem)
+    assert versions.is_ready
     branch.execute(f"alter table elsewhere rename to {NAME}_training")
     publish(branch, tmp_path / "dev")
     assert versions.refresh()

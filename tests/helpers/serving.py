@@ -35,13 +35,14 @@ def served_branch(candidate: str = "hist_gradient_boosting", **spec: Any) -> Bra
     return branch
 
 
-def publish(branch: Branch, folder: Path, version: int | None = 1) -> Path:
-    """Publish a version as the one in use; returns the build's folder."""
+def publish(branch: Branch, folder: Path, version: int | None = 1, champions: str | None = None) -> Path:
+    """Publish a version as the one in use, or what a query gives as these; returns the build's folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     warehouse = folder.parent / "warehouse"
     warehouse.touch()
     champion = "null" if version is None else version
-    branch.execute(f"create or replace table champions as select '{NAME}' as model, cast({champion} as int) as version")
+    chosen = champions or f"select '{NAME}' as model, cast({champion} as int) as version"
+    branch.execute(f"create or replace table champions as {chosen}")
     there = "memory", "main"
     places = {NAME: Places((*there, f"{NAME}_split"), (*there, f"{NAME}_training"))}
     with new_build(folder, warehouse) as place:
