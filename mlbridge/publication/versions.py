@@ -52,7 +52,7 @@ def publish_versions(
 ) -> None:
     """Write the versions in use into a build's new folder; `former` is that of the build before.
 
-    `champions` is where `ml_champions` is; where that cannot be read nothing is written, and servers keep what they have.
+    `champions` is where `ml_champions` is; where it cannot be read nothing is written: servers keep what they have.
     Of a model whose version cannot be read only the number and the reason are published; both are logged.
     """
     warehouse = Warehouse(session)
