@@ -8,7 +8,12 @@
 
 {% macro default__joined(text, order) %}{{ return(dbt.listagg(text, "', '", 'order by ' ~ order)) }}{% endmacro %}
 
-{% macro default__publication(tables, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
+{% macro default__publication(tables, branches, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
+
+{% macro default__recorded_requests(folder) %}
+  {{ exceptions.raise_compiler_error('mlbridge.requests: this engine reads no Parquet files of this machine. Load the files in ' ~ folder
+    ~ ' into a table with what loads your other data, and name that as a source') }}
+{% endmacro %}
 
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 

@@ -9,13 +9,13 @@
 
 {% macro duckdb__inserts_by_contract() %}{{ return(config.get('materialized') == 'table') }}{% endmacro %}
 
-{% macro duckdb__publication(tables, facts) %}
+{% macro duckdb__publication(tables, branches, facts) %}
   {#-
     Python, because SQL can neither set the mode of a file nor make or remove a folder. What goes wrong in it is left in a variable of the
     session and said by SQL: of an error of Python in a hook dbt shows a traceback at most.
   -#}
   {%- set python -%}
-from mlbridge.publication.publish import publish
+from mlbridge.serving.publishing import publish_all
 
 class dbtObj:
     def __init__(self, load): pass
@@ -23,7 +23,7 @@ class dbtObj:
 def model(dbt, session):
     problem = None
     try:
-        publish(session, {{ tables }}, **{{ facts }})
+        publish_all(session, {{ tables }}, {{ branches }}, **{{ facts }})
     except Exception as error:
         problem = f"nothing was published: {error}"
     session.execute("set variable mlbridge_problem = ?", [problem])
@@ -32,6 +32,13 @@ def materialize(answer, session): pass
   {%- endset -%}
   {%- set problem = "cast(getvariable('mlbridge_problem') as varchar)" -%}
   {{ return({'python': python, 'sql': 'select error(' ~ problem ~ ') where ' ~ problem ~ ' is not null'}) }}
+{% endmacro %}
+
+{% macro duckdb__recorded_requests(folder) %}
+  {%- set literal = folder | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
+  {%- set files = mlbridge.text(literal ~ '/*.parquet') -%}
+  {%- set there = run_query('select count(*) from glob(' ~ files ~ ')').rows[0][0] if execute else 0 -%}
+  {{ return('read_parquet(' ~ files ~ ')' if there else none) }}
 {% endmacro %}
 
 {% macro duckdb__whole_number(hash) %}{{ return("cast('0x' || substring(" ~ hash ~ ', 1, 7) as int)') }}{% endmacro %}

@@ -229,12 +229,18 @@
   {{ return(adapter.dispatch('all_at_once', 'mlbridge')()) }}
 {% endmacro %}
 
-{% macro publication(tables, facts) %}
+{% macro publication(tables, branches, facts) %}
   {#-
     What publishes the package's tables for those who read while a build runs: `python`, code to be run first, and `sql`, statements; either
-    may be missing. `tables` gives database, schema and name of each; `facts` are the target, the build, its clock, and mlbridge's version.
+    may be missing. `tables` gives database, schema and name of each, `branches` what `mlbridge serve` needs of each model (as
+    `served_branches`); `facts` are the target, the build, its clock, and mlbridge's version.
   -#}
-  {{ return(adapter.dispatch('publication', 'mlbridge')(tables, facts)) }}
+  {{ return(adapter.dispatch('publication', 'mlbridge')(tables, branches, facts)) }}
+{% endmacro %}
+
+{% macro recorded_requests(folder) %}
+  {#- What to select from for the rows of the Parquet files in a folder on this machine; none while there is no file. -#}
+  {{ return(adapter.dispatch('recorded_requests', 'mlbridge')(folder)) }}
 {% endmacro %}
 
 {% macro published_schema(schema) %}

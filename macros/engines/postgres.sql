@@ -2,7 +2,7 @@
 
 {% macro postgres__published_schema(schema) %}{{ return(schema ~ '_published') }}{% endmacro %}
 
-{% macro postgres__publication(tables, facts) %}
+{% macro postgres__publication(tables, branches, facts) %}
   {#-
     Copies of the tables in the schema `<schema of ml_runs>_published`, filled anew in one transaction: a dashboard reads the newest whole
     build, and a build drops none of what it reads. Views would not do: dbt drops a view, with all that depends on it, for each new one.

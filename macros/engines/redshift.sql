@@ -31,7 +31,7 @@
   {{ return("'" ~ dbt.escape_single_quotes(value | replace('\\', '\\\\')) ~ "'") }}
 {% endmacro %}
 
-{% macro redshift__publication(tables, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}
+{% macro redshift__publication(tables, branches, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}
 
 {% macro redshift__observed_grants() %}{#- Nor its catalog. -#}{{ return(none) }}{% endmacro %}
 

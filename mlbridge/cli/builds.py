@@ -220,3 +220,47 @@ def monitor(
     host = f"[{address}]" if ":" in address else address
     click.echo(f"The monitor: http://{host}:{port}", err=True)
     os.execve(line[0], line, environment)  # noqa: S606 - the app takes this process's place, signals included
+
+
+@click.command()
+@click.option("--models", multiple=True, help="A model to serve; repeat it for more. All by default.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="The port to listen on.")
+@click.option("--allow-remote", is_flag=True, help="Listen on an address that other machines reach, without a token.")
+@click.option("--requests", type=click.Path(path_type=Path), help="A folder to record requests and answers in.")
+@click.option("--redact", multiple=True, help="A column whose values are not recorded; repeat it for more.")
+@click.option("--project-dir", type=FOLDER, default=".", show_default=True, help="The dbt project.")
+@click.option("--profiles-dir", type=FOLDER, envvar="DBT_PROFILES_DIR", help="The folder of profiles.yml.")
+@click.option("--target", envvar="DBT_TARGET", help="The profile's target; dbt's default otherwise.")
+def serve(  # noqa: PLR0913 - what the command line offers
+    models: tuple[str, ...],
+    host: str,
+    port: int,
+    allow_remote: bool,
+    requests: Path | None,
+    redact: tuple[str, ...],
+    project_dir: Path,
+    profiles_dir: Path | None,
+    target: str | None,
+) -> None:
+    """Answer requests for predictions by the versions in use, over HTTP.
+
+    It reads what the last build published, never the warehouse, and takes over what a later build publishes without an
+    interruption. POST rows of features to /predict/MODEL, or tensors to /v2/models/MODEL/infer. Ctrl-C or SIGTERM stops
+    it, once what was asked is answered. The environment variable MLBRIDGE_SERVE_TOKENS names tokens to ask for.
+
+    Example: mlbridge serve --project-dir dbt_project --models late_arrival
+    """
+    import os
+
+    from mlbridge.commands.serve import command
+    from mlbridge.project.project import Project
+
+    try:
+        with announced("looking for what is published"):
+            project = Project.at(project_dir, profiles_dir, target)
+            line, environment = command(project, models, host, port, allow_remote, requests, redact)
+    except MlbridgeError as error:
+        raise Misuse(str(error)) from error
+    click.echo(f"Serving at http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
+    os.execve(line[0], line, environment)  # noqa: S606 - the server takes this process's place, signals included

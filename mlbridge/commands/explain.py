@@ -30,9 +30,10 @@ from mlbridge.reference.profile import Bin, usual_value
 from mlbridge.registry.logbook import CandidateRow, with_deferred
 from mlbridge.registry.project_logbook import logbook_of
 from mlbridge.registry.versions import Version
-from mlbridge.scoring.contributions import BACKGROUND_ROWS, Contributions, contributions
+from mlbridge.scoring.background import BACKGROUND_ROWS, background_query
+from mlbridge.scoring.contributions import Contributions, contributions, explained_score
 from mlbridge.scoring.python import predicted
-from mlbridge.typing import Floats, Row, Value
+from mlbridge.typing import Row, Value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,13 +92,7 @@ def explain(project: Project, model: str, key: Sequence[str], time: datetime | N
     facts = _read(project, model, key, time, number)  # the warehouse is closed again before the work begins
     version, frame = facts.version, facts.frame
     scores = version.scores(frame.iloc[:1])
-    classes = version.classes or ()
-    best = None if not classes else 1 if len(classes) == 2 else int(scores[0].argmax())
-
-    def score(rows: pd.DataFrame) -> Floats:
-        each = version.scores(rows)
-        return each if best is None else each[:, best]
-
+    explained, score = explained_score(version, scores)
     made = contributions(score, frame)
     (prediction,) = predicted(scores, version.classes, version.numbers)["prediction"] or [None]
     return Explanation(
@@ -107,7 +102,7 @@ def explain(project: Project, model: str, key: Sequence[str], time: datetime | N
         version=version.number,
         candidate=facts.row.candidate,
         prediction=str(prediction),
-        explained="prediction" if best is None else f"probability of {classes[best]}",
+        explained=explained,
         value=made.value,
         base=made.base,
         background_rows=len(frame) - 1,
@@ -183,19 +178,11 @@ def _near(warehouse: Warehouse, split: exp.Table, entity: Sequence[str], key: Se
 
 
 def _frame(warehouse: Warehouse, split: exp.Table, version: Version, row: CandidateRow, found: Row) -> pd.DataFrame:
-    """Return the model's input of the row and, below it, of the background.
-
-    The background are training rows of the time that the version was trained on, chosen by the hash of their key.
-    """
+    """Return the model's input of the row and, below it, of the background."""
     import pyarrow as pa
 
     inputs = select(scoring_columns(version.features), split)
-    moment = exp.cast(column(version.spec.time), "timestamp")
-    background = inputs.where(column("ml_split").eq(exp.Literal.string("train")))
-    if row.train_from is not None and row.train_to is not None:
-        background = background.where(exp.Between(this=moment, low=_moment(row.train_from), high=_moment(row.train_to)))
-    keys = [as_text(version.spec.entity), exp.cast(moment.copy(), "text")]
-    background = background.order_by(*(exp.MD5(this=each) for each in keys)).limit(BACKGROUND_ROWS)
+    background = background_query(split, version.features, version.spec, row.train_from, row.train_to)
     queries = [_at(inputs, version, found), background]
     batches = [batch for query in queries for batch in non_empty_batches(warehouse.batches(query, BACKGROUND_ROWS))]
     table = pa.Table.from_batches(batches).combine_chunks()

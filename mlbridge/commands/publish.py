@@ -13,7 +13,7 @@ from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
 from mlbridge.publication.folder import CURRENT, file_of, read_facts
-from mlbridge.publication.publish import publish as publish_tables
+from mlbridge.serving.publishing import publish_all
 
 LAST = "select max_by(as_of, coalesce(started_at, as_of)) as as_of from ml_runs"
 
@@ -44,7 +44,8 @@ def publish(project: Project) -> Published:
     with chdir(project.start_folder), PYTHON_ENGINE.opened(project.credentials) as session:
         (last,) = query_tables(project, Warehouse(session), LAST)
         tables, target = project.published_tables, project.profile.target_name
-        folder = publish_tables(session, tables, target, str(uuid4()), str(last["as_of"]), version)
+        facts = {"target": target, "build": str(uuid4()), "as_of": str(last["as_of"]), "version": version}
+        folder = publish_all(session, tables, project.served_branches, **facts)
     if folder is None:
         raise SetupError(f"'{project.tables_file}' has no ml_* tables yet. Run `dbt build` first.")
     found = read_facts(folder / CURRENT)

@@ -73,6 +73,12 @@ def to_sql_with_reasons(
     return _written(pipeline, relation, engine, keep, header, outputs, len(rows.columns))
 
 
+def translated_columns(pipeline: Any, types: Mapping[str, str]) -> tuple[Table, Outcome]:
+    """Translate a pipeline over columns of the types given, and go no further: nothing is written."""
+    _, rows, outcome = _translated(pipeline, DIALECT, types, ())
+    return rows, outcome
+
+
 def _translated(
     pipeline: Any, dialect: str, types: Mapping[str, str], keep: Sequence[str]
 ) -> tuple[Dialect, Table, Outcome]:

@@ -296,7 +296,11 @@ class DuckDB(PythonEngine):
 
     def export(self, session: Session, table: Sequence[str], file: Path) -> None:
         """Copy a table to a new Parquet file."""
-        session.execute(f"copy ({_all_of(table).sql(NAME)}) to {_literal(file)} (format parquet, parquet_version v2)")
+        self.export_rows(session, _all_of(table), file)
+
+    def export_rows(self, session: Session, query: exp.Select, file: Path) -> None:
+        """Copy the rows of a query to a new Parquet file."""
+        session.execute(f"copy ({self.written(query)}) to {_literal(file)} (format parquet, parquet_version v2)")
 
     def write_views(self, file: Path, tables: Mapping[str, Path]) -> None:
         """Write a new database file that older clients read too: a view by name over each of some Parquet files."""

@@ -228,5 +228,9 @@ class PythonEngine(Engine, ABC):
         """Copy a table to a new Parquet file."""
 
     @abstractmethod
+    def export_rows(self, session: Session, query: exp.Select, file: Path) -> None:
+        """Copy the rows of a query to a new Parquet file."""
+
+    @abstractmethod
     def write_views(self, file: Path, tables: Mapping[str, Path]) -> None:
         """Write a new database file that older clients read too: a view by name over each of some Parquet files."""

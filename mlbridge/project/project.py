@@ -247,6 +247,17 @@ class Project:
         return {name: place for name, place in self.tables.items() if name != "ml_predictions_latest"} | scores
 
     @property
+    def served_branches(self) -> dict[str, Document]:
+        """Return what `mlbridge serve` needs of each model, as the macro of the same name does."""
+        nodes = {node["name"]: node for node in self.manifest["nodes"].values() if node["resource_type"] == "model"}
+        both = {name: (nodes.get(f"{name}_split"), nodes.get(f"{name}_training")) for name in self.models}
+        return {
+            name: {"split": place_of(split), "logbook": place_of(training)}
+            for name, (split, training) in both.items()
+            if split is not None and training is not None
+        }
+
+    @property
     def scores_nodes(self) -> list[Document]:
         """Return the nodes `ml_scores_<model>`, which the project has by a call of `mlbridge.scores`."""
         models = (node for node in self.manifest["nodes"].values() if node["resource_type"] == "model")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, Session
 from mlbridge.engines.warehouse import Warehouse, lowered
 from mlbridge.log import info
-from mlbridge.publication.folder import CURRENT, Facts, file_of, folder_of, new_build, new_views
+from mlbridge.publication.folder import CURRENT, Facts, current_build, file_of, folder_of, new_build, new_views
+
+# Writes more into a build's new folder; the second folder is that of the build before, if there is one.
+Beside = Callable[[Path, "Path | None"], None]
 
 
 def publish(
-    session: Session, tables: Mapping[str, Sequence[str]], target: str, build: str, as_of: str, version: str
+    session: Session,
+    tables: Mapping[str, Sequence[str]],
+    target: str,
+    build: str,
+    as_of: str,
+    version: str,
+    beside: Beside | None = None,
 ) -> Path | None:
-    """Copy tables to the folder of a target beside the file that they are in; returns that folder.
+    """Copy tables to the folder of a target beside the file that they are in, and what `beside` writes; returns it.
 
     `tables` gives database, schema and name of each; one that is not there is left out, and so is a view that does not
     fit what it reads any more, because a build failed before it came to it. None is returned where nothing is
@@ -32,6 +41,8 @@ def publish(
     with new_build(folder, warehouse) as place:
         for name in readable:
             PYTHON_ENGINE.export(session, tables[name], file_of(place, name))
+        if beside is not None:
+            beside(place, current_build(folder))
         Facts.now(build, as_of, version, tuple(readable)).write(place)
     with new_views(folder, warehouse) as views:
         PYTHON_ENGINE.write_views(views, {name: file_of(folder / CURRENT, name) for name in readable})

@@ -23,7 +23,8 @@ from mlbridge.typing import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-BACKGROUND_ROWS = 256
+    from mlbridge.registry.versions import Version
+
 SEED = 1
 # More rows are not scored at once, so that memory does not grow with the number of features.
 ROWS_AT_ONCE = 50_000
@@ -42,6 +43,18 @@ class Contributions:
     base: float
     by_feature: dict[str, float]
     errors: dict[str, float]
+
+
+def explained_score(version: Version, scores: Floats) -> tuple[str, Callable[[pd.DataFrame], Floats]]:
+    """Return what is explained of a row with these scores (1, classes), in words, and the function that gives it.
+
+    It is the number, or the probability that `ml_predictions` has: of the positive class, or of the predicted one.
+    """
+    classes = version.classes
+    if classes is None:
+        return "prediction", version.scores
+    best = 1 if len(classes) == 2 else int(scores[0].argmax())
+    return f"probability of {classes[best]}", lambda rows: version.scores(rows)[:, best]
 
 
 def contributions(score: Callable[[pd.DataFrame], Floats], frame: pd.DataFrame) -> Contributions:

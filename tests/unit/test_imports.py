@@ -18,14 +18,14 @@ PACKAGE = Path(mlbridge.__file__).parent
 # The lowest layer first: a folder may import those of earlier rows, and none of its own row.
 LAYERS = (
     ("errors", "log", "memory", "progress", "typing", "version"),
-    ("catalogue",),
+    ("catalogue", "listening"),
     ("evaluation", "spec", "engines"),
     ("publication",),
     ("features", "reference", "project", "compile"),
     ("split", "training", "lineage"),
     ("registry",),
     ("scoring",),
-    ("leaks",),
+    ("leaks", "serving"),
     ("lifecycle",),
     ("nodes", "backtesting", "monitor"),
     ("readiness", "model_card", "auditing"),
@@ -41,6 +41,7 @@ COMPILE = (
     ("transformers", "estimators"),
     ("catalogue",),
     ("select",),
+    ("arrays",),
 )
 # The modules behind each page of the monitor: none imports those behind another.
 PAGES = (

@@ -5,7 +5,7 @@
   {%- if mlbridge.is_running() and not flags.EMPTY -%}
     {%- do mlbridge.settle_session() -%}
     {%- set facts = {'target': target.name, 'build': invocation_id, 'as_of': mlbridge.as_of(), 'version': mlbridge.version()} -%}
-    {%- set publication = mlbridge.publication(mlbridge.published_tables(), facts) -%}
+    {%- set publication = mlbridge.publication(mlbridge.published_tables(), mlbridge.served_branches(), facts) -%}
     {%- do mlbridge.end_transaction() -%}
     {%- if publication.python -%}
       {%- call statement('publish', language='python') -%}{{ publication.python }}{%- endcall -%}
@@ -27,4 +27,19 @@
     {%- do tables.update({node.name: [node.database, node.schema, node.alias]}) -%}
   {%- endfor -%}
   {{ return(tables) }}
+{% endmacro %}
+
+{% macro served_branches() %}
+  {#-
+    What `mlbridge serve` needs of each model, as the fields of `Branch` in `mlbridge/publication/versions.py`; a model that lacks a node is
+    left out. `Project.served_branches` in Python gives the same.
+  -#}
+  {%- set places, branches = {}, {} -%}
+  {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+    {%- do places.update({node.name: [node.database, node.schema, node.alias]}) -%}
+  {%- endfor -%}
+  {%- for name in mlbridge.models() if name ~ '_split' in places and name ~ '_training' in places -%}
+    {%- do branches.update({name: {'split': places[name ~ '_split'], 'logbook': places[name ~ '_training']}}) -%}
+  {%- endfor -%}
+  {{ return(branches) }}
 {% endmacro %}

@@ -111,7 +111,7 @@ class _Inputs:
     def _among(self, index: int, codes: set[int], missing_left: bool, children: tuple[int, int]) -> Split:
         """Split by categories: a code that the fit has not seen goes where the missing ones go."""
         bits, known = self._inputs.bits(index), _codes(self._known[self._places[index]])
-        return Split(lambda: bits.test(lambda code: code in codes if code in known else missing_left), *children)
+        return bits.split(lambda code: code in codes if code in known else missing_left, children)
 
 
 def _codes(bitset: Any) -> set[int]:

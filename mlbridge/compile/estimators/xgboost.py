@@ -19,7 +19,7 @@ from mlbridge.compile.formulas.argmax import first_greatest
 from mlbridge.compile.formulas.categories import coded
 from mlbridge.compile.formulas.float32 import as_double, raised, sigmoid, single, softmax
 from mlbridge.compile.sql.columns import Column, Mapped, Table, equals, merged, number_of
-from mlbridge.compile.sql.expressions import Named, Node, above, at_most, both, case, double, ref
+from mlbridge.compile.sql.expressions import Named, Node, Walked, above, at_most, both, case, double, ref
 from mlbridge.compile.sql.number import FLOAT_OVERFLOW, computed
 from mlbridge.compile.sql.outcomes import Classification, Regression
 from mlbridge.compile.trees.category_splits import Inputs, runs
@@ -215,7 +215,8 @@ def _walked(tree: Mapping[str, Any], leaves: Singles, inputs: Inputs) -> Tree:
     # The shortest digits that are read as the same float.
     values = [float(str(leaf)) for leaf in leaves]
     shape = Grown(left, right, split)
-    return lambda after: (Named("tree", single(shape.expression(values, double)), kept=True, after=after),)
+    found = Walked(shape, np.asarray(leaves, dtype=np.float32))
+    return lambda after: (Named("tree", single(shape.expression(values, double)), kept=True, after=after, tree=found),)
 
 
 def _below(number: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp
 
@@ -16,14 +17,24 @@ LONGEST_SUM = 100
 
 
 @dataclass(frozen=True, eq=False)
+class Walked:
+    """A tree that has grown (`trees.tree.Grown`), and the number that each of its nodes gives as a leaf."""
+
+    grown: Any
+    numbers: Any
+
+
+@dataclass(frozen=True, eq=False)
 class Node:
     """Something computed from a row; `hint` is the preferred name of its column.
 
-    `within` are its least and its greatest value if its creator knows them; then it is never NULL.
+    `within` are its least and its greatest value if its creator knows them; then it is never NULL. `tree` says of what
+    a tree predicts how it is found, for those who can walk.
     """
 
     hint: str
     within: tuple[float, float] | None = field(default=None, kw_only=True)
+    tree: Walked | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from functools import cache, cached_property, partial
 from sqlglot import exp
 
 from mlbridge.compile.sql.columns import Floats
-from mlbridge.compile.sql.expressions import At, Either, Named, Node, Numbers, above, add, double, ref, whole
+from mlbridge.compile.sql.expressions import At, Either, Named, Node, Numbers, Walked, above, add, double, ref, whole
 from mlbridge.compile.sql.ranges import GREATEST
 from mlbridge.compile.trees.tree import Grown, Threshold, Tree, tree_values
 from mlbridge.errors import CompileError
@@ -93,6 +93,7 @@ class _Walks:
                 lambda: ref(compared()[column]),
                 lambda: At(this=ref(self._numbers["values"][column]), expression=ref(place())),
                 within=(float(values.min()), float(values.max())),
+                tree=Walked(tree, values[:, column].tolist()),
             )
 
         return tuple(number(column) for column in range(values.shape[1]))

@@ -31,14 +31,18 @@ class Bits:
             self._places.setdefault(_key(number), len(self._places))
         self._words: dict[int, Node] = {}
 
-    def test(self, holds: Callable[[float], bool]) -> exp.Expression:
-        """Build the test whether the row's number, NaN where it is missing, is one of those for which `holds`."""
+    def split(self, holds: Callable[[float], bool], children: tuple[int, int]) -> Split:
+        """Part the rows whose number, NaN where it is missing, is one of those for which `holds`, from the others."""
         masks: dict[int, int] = defaultdict(int)
         for number, index in self._places.items():
             if holds(math.nan if number is None else number):
                 masks[index // BITS] |= 1 << index % BITS
-        tests = [_any_bit(self._word(word), mask) for word, mask in sorted(masks.items())]
-        return either(tests) if tests else exp.false()
+        bits = tuple((self._word(word), mask) for word, mask in sorted(masks.items()))
+
+        def test() -> exp.Expression:
+            return either([_any_bit(word, mask) for word, mask in bits]) if bits else exp.false()
+
+        return Split(test, *children, bits=bits)
 
     def _word(self, word: int) -> Node:
         """Give the row's number as one bit among those of the word, 0 for those of other words."""
@@ -94,7 +98,7 @@ class Inputs:
         def inside(number: float) -> bool:
             return missing_inside if math.isnan(number) else any(low < number <= high for low, high in ranges)
 
-        return Split(lambda: bits.test(inside), *children)
+        return bits.split(inside, children)
 
 
 def _by_ranges(number: Number, ranges: Sequence[Range], children: tuple[int, int], missing_inside: bool) -> Split:

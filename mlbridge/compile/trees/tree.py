@@ -20,6 +20,7 @@ from mlbridge.compile.sql.expressions import (
     Named,
     Node,
     Pick,
+    Walked,
     above,
     add,
     at_most,
@@ -49,13 +50,15 @@ class Threshold:
 class Split:
     """A test: rows for which it is true go to the node `then`, the others, and those with NULL, to `other`.
 
-    `threshold` says the same of a numeric split.
+    `threshold` says the same of a numeric split. `bits` does of one whose test is whether any of these nodes, whole
+    numbers, shares a bit with the number beside it.
     """
 
     test: Callable[[], exp.Expression]
     then: int
     other: int
     threshold: Threshold | None = None
+    bits: tuple[tuple[Node, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,8 @@ def tree_values(tree: Grown, values: Floats, hint: str, after: Node | None) -> t
     """
     if values.shape[1] == 1:
         found = tree.expression(values[:, 0].tolist(), double)
-        return (Named(hint, found, kept=True, after=after, within=_ends(values)),)
+        walked = Walked(tree, values[:, 0].tolist())
+        return (Named(hint, found, kept=True, after=after, within=_ends(values), tree=walked),)
     codes = {row: index + 1 for index, row in enumerate(dict.fromkeys(map(tuple, values.tolist())))}
     if len(codes) == 1:
         return tuple(Named(hint, double(number)) for number in values[0])
@@ -175,7 +179,12 @@ def tree_values(tree: Grown, values: Floats, hint: str, after: Node | None) -> t
     rows = [row for row, code in codes.items() if code in renumbered]
     leaf = Named(hint, used, kept=True, after=after)
     return tuple(
-        Named(hint, Pick(this=ref(leaf), expressions=[double(row[index]) for row in rows]), within=_ends(values))
+        Named(
+            hint,
+            Pick(this=ref(leaf), expressions=[double(row[index]) for row in rows]),
+            within=_ends(values),
+            tree=Walked(tree, values[:, index].tolist()),
+        )
         for index in range(values.shape[1])
     )
 

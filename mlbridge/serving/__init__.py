@@ -1,0 +1,1 @@
+"""`mlbridge serve`: the versions in use over HTTP, from what builds publish."""

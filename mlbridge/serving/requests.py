@@ -1,0 +1,85 @@
+"""What a request asks for: its body, within limits, as JSON that holds nothing else than JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+
+from starlette.requests import ClientDisconnect, Request
+
+from mlbridge.serving.inputs import NoJson, Problem
+from mlbridge.typing import Json
+
+MOST_BYTES, MOST_ROWS, MOST_EXPLAINED = 16 * 2**20, 10_000, 20
+BODY_SECONDS = 30.0
+# Half of a pair of UTF-16 as an escape; only where there is one a lone half is looked for.
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass
+class RefusedError(Exception):
+    """A request that is not answered: the status, why in one word for the metrics, and in a sentence."""
+
+    status: int
+    reason: str
+    message: str
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def body_of(request: Request) -> bytes:
+    """Read a request's body; raises RefusedError where it is too large or too slow."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MOST_BYTES:
+        raise _too_large()
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise _too_large()
+                parts.append(part)
+    except TimeoutError:
+        raise RefusedError(408, "too_slow", f"the body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
+    except ClientDisconnect:
+        raise RefusedError(400, "disconnected", "the client went away.") from None
+    return b"".join(parts)
+
+
+def json_of(body: bytes) -> Json:
+    """Parse a body; raises RefusedError where it is no JSON in UTF-8, or has half a character or a name twice.
+
+    NaN and infinities, which Python's parser takes, are kept as `NoJson`, so that they are refused with their place.
+    """
+    try:
+        text = body.decode()
+        found = json.loads(text, parse_constant=NoJson, object_pairs_hook=_object)
+        if SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False, default=str).encode()
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, "no_json", f"the body is no JSON in UTF-8: {error}.") from None
+    return found
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RefusedError(422, "twice", "an object of the body has a name twice.")
+    return found
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(
+        413, "too_large", f"the body has more than {MOST_BYTES // 2**20} MiB. Send fewer rows at a time."
+    )
+
+
+def check_count(rows: int) -> None:
+    """Refuse a request without rows, or with too many."""
+    if rows == 0:
+        raise RefusedError(422, "no_rows", "there is no row.")
+    if rows > MOST_ROWS:
+        raise RefusedError(413, "too_many_rows", f"{rows:,} rows are more than {MOST_ROWS:,}. Send fewer at a time.")

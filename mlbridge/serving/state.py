@@ -1,0 +1,143 @@
+"""Which versions are served: those of the newest published build, which are looked for again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlbridge.errors import MlbridgeError, listed, nearest
+from mlbridge.publication.folder import FORMAT, current_build, read_facts
+from mlbridge.publication.versions import INDEX, read_index
+from mlbridge.serving.served import Served, load
+from mlbridge.typing import Document
+from mlbridge.version import __version__
+
+# What could not be loaded is tried again after so many seconds.
+RETRY = 30.0
+
+
+class NotServedError(MlbridgeError):
+    """There is no such model, or no version of it in use."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One published build; `models` are served, and `problems` say of which the build's own version is not, and why."""
+
+    place: Path | None = None
+    build: str | None = None
+    models: Mapping[str, Served] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def served(self, model: str, version: str | None = None) -> Served:
+        """Return a model's version in use; raises NotServedError for another one, with what there is."""
+        found = self.models.get(model)
+        if found is None:
+            if model in self.problems:
+                raise NotServedError(f"'{model}' is not served: {self.problems[model]}")
+            if not self.models:
+                raise NotServedError(
+                    "no model is served yet: no build has published a version in use. Run `dbt build`."
+                )
+            short = model[:100]
+            raise NotServedError(
+                f"there is no model '{short}'.{nearest(short, self.models)} Served: {listed(self.models)}."
+            )
+        if version is not None and version != str(found.version):
+            raise NotServedError(f"version '{version[:20]}' of '{model}' is not in use; served is {found.version}.")
+        return found
+
+
+class Versions:
+    """Keeps the state that is served. `refresh` may run in a thread: readers take `state` once and keep it."""
+
+    def __init__(
+        self, folder: Path, models: Sequence[str] = (), trusted: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Take the folder that builds publish to, the models to serve (none: all), and the types that specs trust.
+
+        What is trusted comes from the project, as in a build, and not from where the artifacts lie.
+        """
+        self._folder, self._models, self._trusted = folder, tuple(models), dict(trusted or {})
+        self.state, self._read_at = State(), 0.0
+        self.problem: str | None = f"nothing is published in {folder} yet. Run `dbt build`."
+
+    def refresh(self) -> bool:
+        """Take over a newer build, whole; what cannot be read leaves the state as it is. Returns whether it changed.
+
+        `problem` says afterwards why the newest build is not what is served, None where it is.
+        """
+        try:
+            place = current_build(self._folder)
+            if place is None:
+                self.problem = f"nothing is published in {self._folder} any more; the last versions go on."
+                if self.state.place is None:
+                    self.problem = f"nothing is published in {self._folder} yet. Run `dbt build`."
+                return False
+            is_new = place != self.state.place
+            if is_new or (self.state.problems and time.monotonic() - self._read_at >= RETRY):
+                found, self._read_at = self._read(place), time.monotonic()
+                changed, self.state = found != self.state, found
+            else:
+                changed = False
+        except Exception as error:
+            self.problem = f"the newest published build cannot be read: {error or type(error).__name__}"
+            return False
+        self.problem = None
+        return changed
+
+    def _read(self, place: Path) -> State:
+        facts = read_facts(place)
+        if facts["format"] == FORMAT and not (place / INDEX).is_file() and facts.get("version") == __version__:
+            raise ValueError("it could not read which versions are in use; its log says why.")
+        if facts["format"] != FORMAT or not (place / INDEX).is_file():
+            raise ValueError(
+                f"it is of mlbridge {facts.get('version')}, which published no versions. Run `dbt build` or `mlbridge "
+                "publish` with this mlbridge."
+            )
+        models: dict[str, Served] = {}
+        problems: dict[str, str] = {}
+        for model, entry in read_index(place).items():
+            if self._models and model not in self._models:
+                continue
+            before = self.state.models.get(model)
+            try:
+                same = before is not None and before.entry == entry
+                models[model] = before if before is not None and same else self._load(place, model, entry)
+            except Exception as error:
+                problems[model] = str(error) or type(error).__name__
+                if before is not None:
+                    models[model] = before
+        return State(place, str(facts["build"]), models, problems)
+
+    def _load(self, place: Path, model: str, entry: Document) -> Served:
+        if entry.get("failed") is not None:
+            raise NotServedError(f"the build could not publish version {entry['version']}: {entry['failed']}")
+        return load(place, model, entry, self._trusted.get(model, ()))
+
+    @property
+    def lacking(self) -> list[str]:
+        """Name the models that are wanted and neither served nor in use."""
+        return [name for name in self._models if name not in self.state.models and name not in self.state.problems]
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether every model that is wanted is served; without a list, whether one is."""
+        served = self.state.models
+        return all(model in served for model in self._models) if self._models else bool(served)
+
+    @property
+    def readiness(self) -> dict[str, object]:
+        """Say what is served and what is not."""
+        models, problems = self.state.models, self.state.problems
+        lacking = dict.fromkeys(self.lacking, "it has no version in use")
+        return {
+            "ready": self.is_ready,
+            "build": self.state.build,
+            "models": {name: each.version for name, each in models.items()},
+            "problem": self.problem,
+            "not_served": {**lacking, **{name: why for name, why in problems.items() if name not in models}},
+            "not_newest": {name: why for name, why in problems.items() if name in models},
+        }
