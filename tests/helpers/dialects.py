@@ -36,8 +36,8 @@ FUNCTIONS = {
     },
     "spark": {
         "add_months", "array", "array_join", "assert_true", "collect_list", "conv", "date", "date_add", "date_trunc",
-        "explode", "from_json", "get", "get_json_object", "nvl2", "sort_array", "to_json", "to_timestamp", "to_unix_timestamp",
-        "unix_micros",
+        "explode", "from_json", "get", "get_json_object", "nvl2", "sort_array", "to_json", "to_timestamp",
+        "to_unix_timestamp", "unix_micros",
     },
     "redshift": {
         "array", "date_trunc", "dateadd", "extract", "is_valid_json", "is_valid_json_array",
