@@ -448,6 +448,17 @@ HONEST_OF_OTHERS: dict[str, str] = {
         with s as (select id, who % 3 as part, began::date as day from trips), f as (select s.part, s.day,
             avg(p.v) as v from past p join s using (id) group by 1, 2) select s.id, f.v as x from s left join f
             on f.part = s.part and f.day = s.day - 1""",
+    "beside the driver's mean before": """
+        select t.id, any_value(t.v) - avg(h.v) as x from past t left join past h on h.who = t.who and h.began <
+            t.began group by t.id""",
+    "a month back in two steps": """
+        with a as (select t.id, t.began, h.began as past_at, h.v from trips t join past h on h.who = t.who and
+            h.began > t.began - interval 30 day) select id, avg(v) as x from a where past_at < began group by id""",
+    "the latest before by what is between": """
+        select t.id, h.v as x from trips t join past h on h.who = t.who and h.began < t.began left join past g on
+            g.who = t.who and g.began > h.began and g.began < t.began where g.id is null""",
+    "its own, which is no earlier": """
+        select t.id, h.v as x from trips t join past h on h.id = t.id and h.began >= t.began""",
 }
 # Leaks of rows that are certainly later ones; where they are only rows of any time, a warning says so.
 CERTAIN = {
