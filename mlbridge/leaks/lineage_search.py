@@ -12,7 +12,7 @@ from mlbridge.leaks.column_sets import Place, ancestors, copies
 from mlbridge.leaks.declared import Declared, personal
 from mlbridge.leaks.lineage_queries import RowQueries
 from mlbridge.leaks.open_ways import OpenWay, in_words, later_rows, open_ways
-from mlbridge.leaks.time_conditions import ANYTHING, Clock, Late
+from mlbridge.leaks.time_conditions import ANYTHING, EARLIER, Clock, Late
 from mlbridge.lineage.graph import AGGREGATED, EVERY, FILTERED, JOINED, Lineage, text_of
 from mlbridge.spec.specification import Spec
 
@@ -161,16 +161,15 @@ def _known_later(context: LineageContext) -> Iterator[Suspicion]:
 def _by_rows(context: LineageContext, check: str, feature: str, found: OpenWay, start: str) -> Suspicion:
     """Judge a feature by the rows: whether what comes into it is known only after the prediction."""
     start = f"{start}: {in_words(found.edges, context.titles)}"
-    if found.lets_in != ANYTHING:
-        return Suspicion(feature, check, WARN, f"{start}; {_lacking(found)}")
-    if found.is_aggregated and not _by_entity(context, found):
-        return Suspicion(feature, check, WITHHOLD, f"{start}; {_lacking(found)}")
+    worst = WITHHOLD if found.lets_in == ANYTHING else WARN
+    if found.lets_in == EARLIER or (found.is_aggregated and not _by_entity(context, found)):
+        return Suspicion(feature, check, worst, f"{start}; {_lacking(found)}")
     by_time = f"'{context.spec.time}'"
     for moment in sorted(found.late.moments):
         share = context.queries.share_later(moment, of_entity=found.is_aggregated)
         if share is not None:
             lies = f"'{moment[1]}' lies after {by_time} in {percent(share)} of the rows"
-            return Suspicion(feature, check, WITHHOLD if share > MAX_LATER_SHARE else NONE, f"{start}; {lies}")
+            return Suspicion(feature, check, worst if share > MAX_LATER_SHARE else NONE, f"{start}; {lies}")
     if context.clock.at_prediction(found.late.moments):
         return Suspicion(feature, check, NONE, f"{start}; that is not later than {by_time}")
     asked = "no table has both that moment and the key, so it cannot be compared with the prediction's row by row"
@@ -216,11 +215,13 @@ def _ways(context: LineageContext, late: Iterable[Late]) -> Mapping[Place, Seque
 
 def _lacking(found: OpenWay) -> str:
     """Say what is missing on a way."""
-    if found.lets_in != ANYTHING:
+    if found.lets_in == EARLIER:
         return (
             "only earlier rows come in, but what they hold may not be known yet: order or compare by the moment at "
             "which it is known, or leave a gap"
         )
+    if found.of_other_row and found.lets_in == ANYTHING:
+        return "it was known only when a later row was predicted: take it from earlier rows, or from the row itself"
     if found.of_other_row:
         return (
             "it was known when another row was predicted, and nothing says that this was not later: take it from rows "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -23,10 +23,12 @@ from mlbridge.leaks.time_conditions import (
 from mlbridge.lineage.graph import (
     AFTER,
     AGGREGATED,
+    AHEAD,
     BEFORE,
     BESIDE,
     GAP,
     MOVES,
+    OTHER,
     UNTIL,
     Condition,
     Edge,
@@ -45,8 +47,9 @@ Step: TypeAlias = "Callable[[Edge, Passed], Passed | None]"
 class OpenWay:
     """A shortest way on which a column that is known later comes into another, the nearest edge first.
 
-    `lets_in` is `anything` where no condition on the way keeps later rows out, or `earlier` where they are kept out,
-    but what comes in may not be known yet. `of_other_row`: what comes in was known when another row was predicted.
+    `lets_in` is `anything` where no condition on the way keeps later rows out, `other` where one does, but is about a
+    row that nothing says to be the row of the prediction or an earlier one, or `earlier` where they are kept out, but
+    what comes in may not be known yet. `of_other_row`: what comes in was known when another row was predicted.
     """
 
     late: Late
@@ -64,32 +67,36 @@ def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Cloc
     """Return for each column the way on which a column that is known later comes into it, if there is one."""
     moments = frozenset(copy for moment in late.moments for copy in copies(lineage, moment))
     below = descendants(lineage, [late.place])
-    search = _Search(lineage, Knowledge(telling(lineage, {late.place} | moments, below), moments, clock))
+    knowledge = Knowledge(telling(lineage, {late.place} | moments, below), moments, clock)
+    certain, every = _Search(lineage, knowledge, (AHEAD,)), _Search(lineage, knowledge, MOVES)
+    tries = [(certain, ANYTHING, ANYTHING), (every, ANYTHING, OTHER)]
+    if clock.delayed or late.moments:
+        tries.append((every, EARLIER, EARLIER))
     found = {}
     for start in starts:
-        way = _shortest(lineage, start, late.place, below, search.step(ANYTHING))
-        if way is not None:
-            found[start] = OpenWay(late, ANYTHING, search.opened(way), search.is_of_other_row(way))
-        elif clock.delayed or late.moments:
-            way = _shortest(lineage, start, late.place, below, search.step(EARLIER))
+        for search, least, lets_in in tries:
+            way = _shortest(lineage, start, late.place, below, search.step(least))
             if way is not None:
-                found[start] = OpenWay(late, EARLIER, search.opened(way))
+                of_other_row = lets_in != EARLIER and search.is_of_other_row(way)
+                found[start] = OpenWay(late, lets_in, search.opened(way), of_other_row)
+                break
     return found
 
 
 class _Search:
     """Tells which edges a late column comes along, given what is known of the rows that receive it.
 
+    `leaving` are the kinds of moves that are taken to lead away from the row of the prediction, to a later one.
     A value that comes in until the moment of another row, such as a day of a calendar, is known at the prediction if
     that row is let in by that moment only before it. Conditions stand in the order in which values meet them, and one
     is noted only where its moment is of the value's row: so a later one is about the row that the one before let in.
     """
 
-    def __init__(self, lineage: Lineage, knowledge: Knowledge) -> None:
+    def __init__(self, lineage: Lineage, knowledge: Knowledge, leaving: Sequence[str]) -> None:
         self._lineage, self._knowledge = lineage, knowledge
         self._ranks = Ranks(
             lambda each, here: STRICTNESS.index(let_in(each, knowledge, here=here)),
-            lambda each: not knowledge.is_kept(each),
+            lambda each: each.kind in leaving and not knowledge.is_kept(each),
         )
 
     def step(self, least: str) -> Step:

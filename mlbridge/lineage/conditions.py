@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import isinf
 from typing import TypeAlias
 
 from sqlglot import exp
@@ -67,10 +68,14 @@ def _found(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Cond
 
 
 def _placed(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie]]:
-    """Yield which sources' rows lie before another one's, or after it, and which of two moments of a row does."""
+    """Yield which sources' rows lie before another one's, or after it, and which of two moments of a row does.
+
+    The earliest or latest of several rows' moments is no moment of the row that has it: none lies after that row by it.
+    """
     for each in every:
         first, second = (scope.holder(column.parts) for column in (each.first, each.second))
-        unread = UNKNOWN in (scope.shift_of(each.first), scope.shift_of(each.second))
+        shifts = scope.shift_of(each.first), scope.shift_of(each.second)
+        unread = UNKNOWN in shifts
         kind = each.plain if unread else each.kind
         if first is None or second is None or not {kind, each.plain} & PLACING:
             continue
@@ -83,7 +88,8 @@ def _placed(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie
             yield first, partial(Source.note, condition=beside)
         else:
             yield first, Source.place
-            yield second, partial(Source.place, ahead=True)
+            if unread or not any(isinf(end) for shift in shifts for end in shift[:2]):
+                yield second, partial(Source.place, ahead=True)
 
 
 def _until(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Moment]]:

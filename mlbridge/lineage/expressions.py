@@ -25,8 +25,15 @@ from mlbridge.lineage.flows import (
     places,
     transformed,
 )
-from mlbridge.lineage.frames import kind_in_order, kind_of_moments, window_function, window_kind, window_span
-from mlbridge.lineage.graph import AFTER, AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
+from mlbridge.lineage.frames import (
+    kind_in_order,
+    kind_of_moments,
+    looks_ahead,
+    window_function,
+    window_kind,
+    window_span,
+)
+from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
 
@@ -223,7 +230,8 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     is_rank = isinstance(window_function(node), RANKS)
     looks_back = kind in (GAP, BEFORE, UNTIL)
     same = [pair for each in partition for pair in alike(*[value(each, scope)] * 2)]
-    moves = [] if looks_back and not is_rank else [moved(AHEAD if kind == AFTER else OTHER, text, same)]
+    is_ahead = looks_ahead(kind, order, parts.get("spec"))
+    moves = [] if looks_back and not is_rank else [moved(AHEAD if is_ahead else OTHER, text, same)]
     giving, deciding = [], []
     for branch in scope.each_branch(None if order is None else order.expressions[0].this):
         argument = aggregated(value(node.this, scope))

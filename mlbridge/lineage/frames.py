@@ -10,6 +10,8 @@ from mlbridge.lineage.graph import AFTER, ANY, BEFORE, GAP, UNTIL
 from mlbridge.lineage.moments import UNKNOWN, Shift, common, grid_of
 from mlbridge.lineage.spans import constant
 
+ENDS = ("start", "end")
+
 
 def window_kind(window: exp.Expr, order: exp.Expr | None, spec: exp.Expr | None) -> str:
     """Return the `kind` of a window's condition: where the rows lie that its frame, or its offset, lets in.
@@ -25,6 +27,20 @@ def window_kind(window: exp.Expr, order: exp.Expr | None, spec: exp.Expr | None)
     end = _end(spec, backwards)
     excluded = str((spec.args.get("exclude") if spec is not None else None) or "").upper()
     return BEFORE if end == UNTIL and excluded in ("CURRENT ROW", "GROUP") else end
+
+
+def looks_ahead(kind: str, order: exp.Expr | None, spec: exp.Expr | None) -> bool:
+    """Return whether a window of some `kind` lets later rows in because of its order.
+
+    A frame of all rows does not: in whatever order, it is the whole partition.
+    """
+    if kind == AFTER or order is None or spec is None:
+        return kind == AFTER
+    backwards = bool(order.expressions[0].args.get("desc"))
+    start, end = ((str(spec.args.get(part)).upper(), str(spec.args.get(f"{part}_side")).upper()) for part in ENDS)
+    if (start[0], end[0]) == ("UNBOUNDED", "UNBOUNDED"):
+        return False
+    return start[1] == "PRECEDING" if backwards else end[1] == "FOLLOWING"
 
 
 def window_span(order: exp.Expr | None, spec: exp.Expr | None) -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import cycle, product
 
+from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
+
 # What was known of a driver's trips when each trip began, in several spellings; `past` has a row for each trip.
 HISTORIES = {
     "joined": """
@@ -435,11 +437,78 @@ HONEST_OF_OTHERS: dict[str, str] = {
     "range join on numbers": """
         select t.id, max(h.v) as x from trips t left join past h on h.who = t.who and epoch(h.began) <
             epoch(t.began) group by 1""",
+    "grouped by a number that is the trip's": """
+        with b as (select id as trip_id, who as k from trips) select t.id, p.v as x from b join trips t on t.id =
+            b.trip_id left join past p on p.id = b.trip_id""",
+    "a table of days between": """
+        with days as (select distinct began::date as day from trips), f as (select began::date + 1 as day, who,
+            max(v) as v from past group by 1, 2) select t.id, f.v as x from trips t join days on days.day =
+            t.began::date left join f on f.day = days.day and f.who = t.who""",
+    "the means of a segment's day before": """
+        with s as (select id, who % 3 as part, began::date as day from trips), f as (select s.part, s.day,
+            avg(p.v) as v from past p join s using (id) group by 1, 2) select s.id, f.v as x from s left join f
+            on f.part = s.part and f.day = s.day - 1""",
+    "beside the driver's mean before": """
+        select t.id, any_value(t.v) - avg(h.v) as x from past t left join past h on h.who = t.who and h.began <
+            t.began group by t.id""",
+    "a month back in two steps": """
+        with a as (select t.id, t.began, h.began as past_at, h.v from trips t join past h on h.who = t.who and
+            h.began > t.began - interval 30 day) select id, avg(v) as x from a where past_at < began group by id""",
+    "the latest before by what is between": """
+        select t.id, h.v as x from trips t join past h on h.who = t.who and h.began < t.began left join past g on
+            g.who = t.who and g.began > h.began and g.began < t.began where g.id is null""",
+    "its own, which is no earlier": """
+        select t.id, h.v as x from trips t join past h on h.id = t.id and h.began >= t.began""",
+}
+# Leaks of rows that are certainly later ones; where they are only rows of any time, a warning says so.
+CERTAIN = {
+    "the next: ahead", "the next but one: ahead", "a lag backwards: ahead", "a lag by less than nothing: ahead",
+    "the next rows: ahead", "around the row: ahead", "the next week: ahead", "a named window: ahead",
+    "joined later ones: ahead", "joined from then on: ahead", "joined a week ahead: ahead", "joined between: ahead",
+    "joined by a difference: ahead", "joined and filtered: ahead", "joined over two tables: ahead",
+    "summed where it is later: ahead", "summed by case: ahead", "asof the next: ahead", "asof after: ahead",
+    "a subquery of later ones: ahead", "a lateral of later ones: ahead", "the means of its day: ahead",
+    "a union with what is next: ahead", "two steps: ahead", "how it changes: ahead",
+    "from the history's side: ahead", "lead joined by id", "by id plus one", "valid_to only", "lead default",
+    "self join twice",
+}  # fmt: skip
+# Honest ones of which the SQL does not say that the rows are the trip's own or earlier: they are never withheld.
+_NUMBERS = "b as (select r.id as trip_id, i.i as line from range(0, 100) as r(id), range(0, 3) as i(i))"
+UNSAID: dict[str, str] = {
+    "through a table of numbers": f"""
+        with {_NUMBERS} select t.id, max(p.v) as x from trips t join b on t.id = b.trip_id left join past p
+            on p.id = b.trip_id group by t.id""",
+    "from a table of numbers": f"""
+        with {_NUMBERS} select t.id, max(p.v) as x from b join trips t on t.id = b.trip_id left join past p
+            on p.id = b.trip_id group by t.id""",
+    "grouped lines": f"""
+        with {_NUMBERS}, g as (select b.trip_id, sum(p.v) as v from b join past p on p.id = b.trip_id group by 1)
+            select t.id, g.v as x from trips t left join g on g.trip_id = t.id""",
+    "the last of its lines": f"""
+        with {_NUMBERS}, g as (select b.trip_id, b.line, last_value(p.v) over (partition by b.trip_id order by b.line
+            rows between unbounded preceding and unbounded following) as v from b join past p on p.id = b.trip_id)
+            select t.id, max(g.v) as x from trips t left join g on g.trip_id = t.id group by 1""",
+    "the first by its number": """
+        with g as (select who, v from past qualify row_number() over (partition by who order by began) = 1)
+            select t.id, g.v as x from trips t left join g using (who)""",
+    "the first by arg_min": """
+        with g as (select who, arg_min(v, began) as v from past group by who) select t.id, g.v as x from trips t
+            left join g using (who)""",
+    "the first by distinct on": """
+        with g as (select distinct on (who) who, v from past order by who, began) select t.id, g.v as x from trips t
+            left join g using (who)""",
+    "asof in two steps": """
+        with mx as (select t.id, t.who, max(h.began) as mb from trips t join past h on h.who = t.who and h.began <
+            t.began group by t.id, t.who) select t.id, h.v as x from trips t left join mx using (id) left join past h
+            on h.who = mx.who and h.began = mx.mb""",
+    "joined by the moment before": """
+        with l as (select id, who, lag(began) over (partition by who order by began) as pb from trips) select t.id,
+            h.v as x from trips t left join l using (id) left join past h on h.who = l.who and h.began = l.pb""",
 }
 
 
-def cases() -> Iterator[tuple[str, str, bool, bool]]:
-    """Give a name, the SQL, whether it leaks and whether each step is a model, over one of the histories in turn."""
+def cases() -> Iterator[tuple[str, str, str, bool]]:
+    """Give a name, the SQL, the level that it gets and whether each step is a model, over each history in turn."""
     every = [
         (f"{name}: {word}", sql, is_leak)
         for name, pair in PAIRS.items()
@@ -449,6 +518,12 @@ def cases() -> Iterator[tuple[str, str, bool, bool]]:
     every += [(name, sql, False) for name, sql in HONEST_OF_OTHERS.items()]
     turns = cycle(product((False, True), HISTORIES.items()))
     for (name, sql, is_leak), (apart, (kind, history)) in zip(every, turns, strict=False):
-        text = " ".join(sql.split())
-        rest = f", {text[5:]}" if text.startswith("with ") else f" {text}"
-        yield f"{name}, {kind}", f"with {history}{rest}", is_leak, apart
+        level = NONE if not is_leak else WITHHOLD if name in CERTAIN else WARN
+        yield f"{name}, {kind}", over(history, sql), level, apart
+
+
+def over(history: str, sql: str) -> str:
+    """Write a step after the steps of a history."""
+    text = " ".join(sql.split())
+    rest = f", {text[5:]}" if text.startswith("with ") else f" {text}"
+    return f"with {history}{rest}"
