@@ -126,7 +126,7 @@
     be entered for each item, and VALUES prepared anew for each row. Without `offset 0` the server would put what the relation
     computes into the place of its names, again for each of them.
   -#}
-  {%- set unfolded = ['unnest(cast(array[' ~ range(count) | join(', ') ~ '] as int[])) as item_no'] -%}
+  {%- set unfolded = ['unnest(cast(array[' ~ range(count) | join(', ') ~ '] as ' ~ dbt.type_int() ~ '[])) as item_no'] -%}
   {%- for name, column in columns.items() -%}
     {%- set items = [] -%}
     {%- for item_no in range(count) -%}{%- do items.append(column.cases.get(item_no, 'null')) -%}{%- endfor -%}

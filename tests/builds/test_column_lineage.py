@@ -60,7 +60,7 @@ def test_a_feature_back_and_a_source_forward(lineage: ProjectLineage) -> None:
     ways = {step.column: step for step in back.comes_from}
     assert ways["raw.flights.arr_delay"].how == "aggregated"
     assert "late_arrival_flights.is_late" in ways["raw.flights.arr_delay"].way
-    assert "OVER (PARTITION BY carrier ORDER BY moment" in ways["raw.flights.arr_delay"].conditions[0]
+    assert "OVER (PARTITION BY ml_key_1 ORDER BY ml_moment" in ways["raw.flights.arr_delay"].conditions[0]
     assert ways["raw.flights.carrier"].how == "filtered by"
     forward = answer(lineage, "raw.planes.seats", rows=False)
     assert forward.models == {"late_arrival": ("seats",), "arrival_delay": ("seats",)}

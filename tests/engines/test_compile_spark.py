@@ -77,11 +77,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.delenv("SPARK_CONNECT_MODE_ENABLED", raising=False)  # where this process was a client of a server before
         session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    gateway = session.sparkContext._gateway
-    yield session
-    session.stop()
+        session.sparkContext.setLogLevel("OFF")
+        gateway = session.sparkContext._gateway
+        yield session
+        session.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()  # at which it ends
     gateway.proc.wait(60)
