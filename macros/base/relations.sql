@@ -10,8 +10,8 @@
 
 {% macro names_in(relation) %}
   {#-
-    The names of the columns of a relation that is there, by a query that gives no row: dbt builds the names of all macros anew for each question that an
-    adapter answers by a macro, such as `get_columns_in_relation`.
+    The names of the columns of a relation that is there, by a query that gives no row: dbt builds the names of all macros anew
+    for each question that an adapter answers by a macro, such as `get_columns_in_relation`.
   -#}
   {{ return(run_query('select * from ' ~ relation ~ ' where 1 = 0').column_names | list) }}
 {% endmacro %}

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from both_engines import load_both
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postgres import Postgres
@@ -91,15 +92,9 @@ def answers(
     tables = {"spine": (SPINE, numbered), "events": (EVENTS, events)}
     found = {}
     with duckdb.connect() as connection:
-        for name, (columns, rows) in tables.items():
-            connection.execute(f"create table {name} ({', '.join(f'{key} {type_}' for key, type_ in columns.items())})")
-            if rows:
-                connection.executemany(f"insert into {name} values ({', '.join('?' * len(columns))})", rows)
+        load_both(connection, server, "told_events", tables)
         sql = f"select * from ({written('duckdb', macro, ask, features)}) as found order by row_id"
         found["duckdb"] = connection.execute(sql).fetchall()
-    for name, (columns, rows) in tables.items():
-        server.load("told_events", name, columns, rows)
-    server.connection.cursor().execute("set search_path = told_events")
     sql = f"select * from ({written('postgres', macro, ask, features)}) as found order by row_id"
     found["postgres"] = server.rows(sql)
     assert all([row[: len(SPINE)] for row in rows] == numbered for rows in found.values())

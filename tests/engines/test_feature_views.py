@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from both_engines import load_both
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postgres import Postgres
@@ -85,16 +86,10 @@ def answers(server: Postgres, spine: Rows, view: Rows, ask: Sequence[Any], meta:
     tables = {"spine": (SPINE, numbered), "weather": (VIEW, view)}
     found = {}
     with duckdb.connect() as connection:
-        for name, (columns, rows) in tables.items():
-            connection.execute(f"create table {name} ({', '.join(f'{key} {type_}' for key, type_ in columns.items())})")
-            if rows:
-                connection.executemany(f"insert into {name} values ({', '.join('?' * len(columns))})", rows)
+        load_both(connection, server, "asof", tables)
         for name, engine in (("duckdb", "duckdb"), ("numbered", "postgres")):
             sql = written(engine, ask, meta)
             found[name] = connection.execute(f"select * from ({sql}) as found order by row_id").fetchall()
-    for name, (columns, rows) in tables.items():
-        server.load("asof", name, columns, rows)
-    server.connection.cursor().execute("set search_path = asof")
     found["postgres"] = server.rows(f"select * from ({written('postgres', ask, meta)}) as found order by row_id")
     return found
 
