@@ -1,10 +1,10 @@
 # Two commands do all the set-up: `make demo` builds the example, `make test` runs every test.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-# What the tests drive for real, where it is not there yet: a server, a browser, and Java for Spark.
+# What the tests drive for real, where it is not there yet: a server, a browser, Java for Spark, and a proxy.
 INITDB := $(wildcard /usr/lib/postgresql/*/bin/initdb) $(shell command -v initdb)
 LACKING := $(if $(strip $(INITDB)),,postgresql) $(if $(wildcard /usr/bin/chromium),,chromium) \
-	$(if $(wildcard /usr/bin/java),,default-jre-headless)
+	$(if $(wildcard /usr/bin/java),,default-jre-headless) $(if $(wildcard /usr/sbin/haproxy),,haproxy)
 # Where the demo builds: `dev` is a DuckDB file, `postgres` a server of its own.
 TARGET := dev
 # The package as it is installed, with the app in it: mypy finds modules by their folders only.
@@ -127,6 +127,7 @@ lint: .venv/dev  ## Format, lint and types
 	ln -s $(CURDIR)/mlbridge/* $(TYPED) && ln -s $(CURDIR)/streamlit_app $(TYPED)/app
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/sqlfluff lint --nocolor dbt_project/models dbt_project/tests models
+	$(BIN)/hadolint deploy/Dockerfile
 
 audit: .venv/dev  ## Look up the pinned versions in PyPI's database of known vulnerabilities
 	$(BIN)/uv tool run pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement constraints.txt
