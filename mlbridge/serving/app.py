@@ -31,7 +31,7 @@ from mlbridge.serving.metrics import Metrics
 from mlbridge.serving.openapi import document, page
 from mlbridge.serving.protocol import columns_of_tensors, model_metadata, outputs_of, server_metadata, tensors
 from mlbridge.serving.recorder import Answered, Recorder
-from mlbridge.serving.requests import MOST_EXPLAINED, RefusedError, body_of, check_count, json_of
+from mlbridge.serving.requests import MOST_EXPLAINED, RefusedError, body_of, check_count, json_of, refuse_binary
 from mlbridge.serving.served import Served
 from mlbridge.serving.state import NotServedError, Versions
 from mlbridge.typing import Document, Json
@@ -230,6 +230,7 @@ class _Server:
     async def _infer(self, request: Request) -> Response:
         began = time.perf_counter()
         served = self._served(request)
+        refuse_binary(request)
         body = await body_of(request)
         asked = await _threaded(len(body) > INLINE_BYTES, _read_tensors, body, served)
         predictions = await _scored(served, asked.columns, len(asked.rows))

@@ -25,7 +25,7 @@ from mlbridge.compile.arrays.program import Columns
 from mlbridge.engines.warehouse import parse_type
 from mlbridge.errors import MlbridgeError, nearest
 from mlbridge.features.columns import TEMPORAL, WITH_ZONE, Feature
-from mlbridge.typing import Floats, Json
+from mlbridge.typing import Document, Floats, Json
 
 # So many problems are named.
 NAMED = 10
@@ -39,6 +39,7 @@ Type = exp.DataType.Type
 # How many bits of a number count in each signed type; an unsigned one begins at 0.
 SIGNED = {Type.TINYINT: 7, Type.SMALLINT: 15, Type.INT: 31, Type.BIGINT: 63, Type.INT128: 127}
 UNSIGNED = {Type.UTINYINT: 8, Type.USMALLINT: 16, Type.UINT: 32, Type.UBIGINT: 64, Type.UINT128: 128}
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # Above it doubles are further apart than whole numbers.
 EXACT = 2.0**53
 
@@ -229,7 +230,7 @@ def _whole_numbers(values: Sequence[Json], name: str, type_: exp.DataType) -> Fl
     found = _numbers(values)
     kind = type_.this
     if kind in SIGNED or kind in UNSIGNED:
-        low, high = (-(2.0 ** SIGNED[kind]), 2.0 ** SIGNED[kind]) if kind in SIGNED else (0.0, 2.0 ** UNSIGNED[kind])
+        low, high = (-(2.0 ** SIGNED[kind]) if kind in SIGNED else 0.0), 2.0 ** (SIGNED | UNSIGNED)[kind]
         # As a double the largest number of more than 53 bits is the power of 2 above it.
         is_wrong = (found < low) | ((found >= high) if high <= EXACT else (found > high))
         if is_wrong.any():
@@ -286,11 +287,30 @@ def unseen_texts(columns: Columns, known: Mapping[str, frozenset[str]], rows: in
 
 def described_input(feature: Feature) -> str:
     """Say what JSON gives for a feature, in the word that OpenAPI has."""
-    if feature.kind == "category":
-        return "string"
+    return str(value_schema(feature)["type"][0])
+
+
+def value_schema(feature: Feature) -> Document:
+    """Return the JSON schema of a feature's value in a row: what it allows is taken, but for digits of a DECIMAL."""
     type_ = parse_type(feature.type)
+    if feature.kind == "category":
+        return _schema("string")
     if type_.is_type(Type.BOOLEAN):
-        return "boolean"
+        return _schema("boolean")
     if type_.is_type(*TEMPORAL):
-        return "string"
-    return "integer" if type_.is_type(*exp.DataType.INTEGER_TYPES) else "number"
+        return _schema("string", format="date" if type_.is_type(Type.DATE, Type.DATE32) else "date-time")
+    if type_.is_type(*exp.DataType.INTEGER_TYPES):
+        bits = (SIGNED | UNSIGNED).get(type_.this)
+        if bits is None:
+            return _schema("integer")
+        return _schema("integer", minimum=-(2**bits) if type_.this in SIGNED else 0, maximum=2**bits - 1)
+    if type_.is_type(Type.FLOAT):
+        return _schema("number", minimum=-LARGEST_FLOAT, maximum=LARGEST_FLOAT)
+    if type_.is_type(Type.DECIMAL) and len(type_.expressions) == 2:
+        digits, scale = (int(each.name) for each in type_.expressions)
+        return _schema("number", exclusiveMinimum=-(10 ** (digits - scale)), exclusiveMaximum=10 ** (digits - scale))
+    return _schema("number")
+
+
+def _schema(type_: str, **limits: Json) -> Document:
+    return {"type": [type_, "null"], **limits}

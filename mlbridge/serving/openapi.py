@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from mlbridge.serving.inputs import LONGEST_KEY, described_input
+from mlbridge.serving.inputs import LONGEST_KEY, value_schema
 from mlbridge.serving.protocol import INPUT_KEYS, OUTPUT_KEYS
+from mlbridge.serving.requests import MOST_ROWS
 from mlbridge.serving.served import Served
 from mlbridge.typing import Document
 from mlbridge.version import __version__
@@ -22,6 +23,67 @@ ERRORS = {
     "500": "the server failed",
     "503": "no model is served yet, or too many requests at a time",
 }
+TEXT = {"type": "string"}
+NUMBER_OR_NULL = {"type": ["number", "null"]}
+# What of an answer is there for each row: what does not apply is left out.
+PREDICTION: Document = {
+    "type": "object",
+    "required": ["prediction"],
+    "properties": {
+        "prediction": {"type": ["string", "number", "null"]},
+        "probability": NUMBER_OR_NULL,
+        "probabilities": {"type": ["object", "null"], "additionalProperties": {"type": "number"}},
+        "not_scored_because": TEXT,
+        "unseen": {"type": "array", "items": TEXT},
+        "explanation": {"type": ["object", "null"]},
+    },
+}
+PREDICTIONS: Document = {
+    "type": "object",
+    "required": ["model", "version", "predictions"],
+    "properties": {
+        "model": TEXT,
+        "version": {"type": "integer"},
+        "predictions": {"type": "array", "items": PREDICTION},
+    },
+}
+TENSORS: Document = {
+    "type": "object",
+    "required": ["model_name", "model_version", "outputs"],
+    "properties": {
+        "id": TEXT,
+        "model_name": TEXT,
+        "model_version": TEXT,
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "shape", "datatype", "data"],
+                "properties": {
+                    "name": TEXT,
+                    "shape": {"type": "array", "items": {"type": "integer"}},
+                    "datatype": {"enum": ["BYTES", "FP64"]},
+                    "data": {"type": "array", "items": {"type": ["string", "number", "null"]}},
+                },
+            },
+        },
+    },
+}
+REFUSAL: Document = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": TEXT,
+        "id": TEXT,
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"row": {"type": ["integer", "null"]}, "feature": TEXT, "problem": TEXT},
+            },
+        },
+    },
+}
 STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "pre{background:#f4f4f4;padding:1rem;overflow:auto}"
@@ -34,7 +96,7 @@ def document(models: Mapping[str, Served], asks_for_tokens: bool) -> Document:
         "/v2": _get("The server's name and version."),
         "/v2/health/live": _open("Whether the server runs."),
         "/v2/health/ready": _open("What is served; 503 where a model that is wanted is not."),
-        "/metrics": _get("Counts and times for Prometheus."),
+        "/metrics": _get("Counts and times for Prometheus.", kind="text/plain"),
     }
     for name, served in models.items():
         paths |= _of_model(name, served)
@@ -53,29 +115,25 @@ def _of_model(model: str, served: Served) -> Document:
     row = {
         "type": "object",
         "additionalProperties": False,
-        "properties": key | {each.name: _value(described_input(each)) for each in served.scorer.version.features},
+        "properties": key | {each.name: value_schema(each) for each in served.scorer.version.features},
         "required": [each.name for each in served.scorer.version.features],
     }
     body = {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {
-        "rows": {"type": "array", "items": row, "minItems": 1}, "explain": {"type": "boolean"},
+        "rows": {"type": "array", "items": row, "minItems": 1, "maxItems": MOST_ROWS}, "explain": {"type": "boolean"},
     }}  # fmt: skip
     return {
-        f"/predict/{model}": _post(f"Predictions of version {served.version} for rows of features.", body),
-        base: _get("The version in use, its features and where it comes from."),
-        f"{base}/versions/{served.version}": _get("The same of the version by its number."),
-        f"{base}/ready": _get("Whether it is served."),
+        f"/predict/{model}": _post(f"Predictions of version {served.version} for rows of features.", body, PREDICTIONS),
+        base: _get("The version in use, its features and where it comes from.", "404", "503"),
+        f"{base}/versions/{served.version}": _get("The same of the version by its number.", "404", "503"),
+        f"{base}/ready": _get("Whether it is served.", "404", "503"),
         f"{base}/infer": _post("Predictions by the Open Inference Protocol V2.", {
             "type": "object", "required": ["inputs"], "additionalProperties": False,
             "properties": {
                 "id": {"type": "string"}, "parameters": {"type": "object"},
                 "inputs": _named(INPUT_KEYS), "outputs": _named(OUTPUT_KEYS),
             },
-        }),
+        }, TENSORS),
     }  # fmt: skip
-
-
-def _value(kind: str) -> Document:
-    return {"type": [kind, "null"]}
 
 
 def _named(keys: Sequence[str]) -> Document:
@@ -90,17 +148,24 @@ def _named(keys: Sequence[str]) -> Document:
 
 
 def _open(summary: str) -> Document:
-    return {"get": {**_get(summary)["get"], "security": []}}
+    return {"get": {**_get(summary, "503")["get"], "security": []}}
 
 
-def _get(summary: str) -> Document:
-    return {"get": {"summary": summary, "responses": {"200": {"description": "the answer"}}}}
+def _get(summary: str, *refusals: str, kind: str = "application/json") -> Document:
+    """Describe what is asked for without a body; anything may need a token."""
+    answer = {"200": {"description": "the answer", "content": {kind: {}}}}
+    return {"get": {"summary": summary, "responses": answer | _refused("401", "500", *refusals)}}
 
 
-def _post(summary: str, schema: Document) -> Document:
-    responses = {"200": {"description": "the answer"}} | {code: {"description": text} for code, text in ERRORS.items()}
-    content = {"application/json": {"schema": schema}}
-    return {"post": {"summary": summary, "requestBody": {"required": True, "content": content}, "responses": responses}}
+def _post(summary: str, asked: Document, answered: Document) -> Document:
+    answer = {"200": {"description": "the answer", "content": {"application/json": {"schema": answered}}}}
+    body = {"required": True, "content": {"application/json": {"schema": asked}}}
+    return {"post": {"summary": summary, "requestBody": body, "responses": answer | _refused(*ERRORS)}}
+
+
+def _refused(*statuses: str) -> Document:
+    content = {"application/json": {"schema": REFUSAL}}
+    return {status: {"description": ERRORS[status], "content": content} for status in statuses}
 
 
 def page(described: Document) -> str:

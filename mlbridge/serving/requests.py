@@ -49,6 +49,12 @@ async def body_of(request: Request) -> bytes:
     return b"".join(parts)
 
 
+def refuse_binary(request: Request) -> None:
+    """Refuse tensors as bytes behind the JSON, an extension of the protocol which clients can do without."""
+    if "inference-header-content-length" in request.headers:
+        raise RefusedError(400, "binary", "binary tensors are not taken: send each tensor's `data` in the JSON.")
+
+
 def json_of(body: bytes) -> Json:
     """Parse a body; raises RefusedError where it is no JSON in UTF-8, or has half a character or a name twice.
 

@@ -54,7 +54,8 @@ def publish(branch: Branch, folder: Path, version: int | None = 1, champions: st
 
 def rows_of(branch: Branch, where: str = "true") -> list[dict[str, Any]]:
     """Give rows of the split as JSON has them: features, entity and time."""
-    names = ["id", "at", "x", "carrier", *TYPED]
+    there = branch.rows(f"from {NAME}_split limit 1")[0]
+    names = [each for each in ("id", "at", "x", "carrier", *TYPED) if each in there]
     listed = ", ".join(f'"{name}"' for name in names)
     found = branch.rows(f"select {listed} from {NAME}_split where {where} order by id")
     return list(json.loads(json.dumps(found, default=_as_json)))
