@@ -1,14 +1,15 @@
-"""What a request for predictions takes: `mlbridge serve`, and the same pipeline by scikit-learn over the same server.
+"""What a request for predictions takes: `mlbridge serve`, scikit-learn over the same server, and MLflow's server.
 
     make demo
     .venv/bin/python benchmarks/serving.py dbt_project/flights.duckdb.published/dev late_arrival
 
 The load comes from this process, beside the server on the same machine: requests are sent at a fixed rate, whether or
 not those before are answered, each for one row, and their time counts from when they were due. Then 1,000 rows are
-asked for in one request, one request after the other. A request of either server has a row of the training, and both
-give the same predictions. Ratios of one run say more than its milliseconds. Where a server is slower than the rate, its
-requests queue, and their time says no more than that; scikit-learn is asked for a shorter time for that reason. All of
-it takes about a minute.
+asked for in one request, one request after the other. All get the same rows of the training, and give the same
+predictions. MLflow (`uvicorn` over its scoring server, one process, as here) is installed into an environment that is
+thrown away, and serves the same fitted pipeline. Ratios of one run say more than its milliseconds. Where a server is
+slower than the rate, its requests queue, and their time says no more than that; such servers are asked for a shorter
+time for that reason. All of it takes some three minutes.
 """
 
 from __future__ import annotations
@@ -16,21 +17,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pyarrow.parquet as pq
+import sklearn
+
+from mlbridge.serving.protocol import model_metadata
+from mlbridge.serving.state import Versions
 
 PORT, CONNECTIONS, RATES, MANY = 8931, 32, (200, 500), 1_000
-# For so many seconds requests are sent at each rate, and so often many rows are asked for.
-SECONDS, TIMES = {"numpy": 10, "scikit-learn": 2}, {"numpy": 20, "scikit-learn": 10}
+# For so many seconds requests are sent at each rate, also to a server that is slower; so often many rows are asked for.
+SECONDS, SECONDS_OF_SLOW, TIMES = 10, 2, 20
 # The same server, where scikit-learn answers.
 BY_SCIKIT_LEARN = """
 import sys
@@ -46,12 +55,76 @@ server.main()
 """
 
 
-def bodies(folder: Path, model: str, features: list[Any], rows: int) -> list[bytes]:
-    """Give bodies of requests of so many rows each, from the training rows that are published."""
-    found = pq.read_table(folder / "current" / f"{model}.background").to_pylist()
-    plain = [{each["name"]: _as_json(row[each["name"]], each) for each in features} for row in found]
-    starts = range(len(plain)) if rows == 1 else (0,)
-    return [json.dumps({"rows": [plain[(at + each) % len(plain)] for each in range(rows)]}).encode() for at in starts]
+# Writes a fitted pipeline as MLflow has models; then its predictions are probabilities.
+AS_MLFLOW = """
+import sys, joblib, mlflow.sklearn
+pipeline = joblib.load(sys.argv[1])
+mlflow.sklearn.save_model(pipeline, sys.argv[2], pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle")
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server to measure: how it is started, and what a request for rows and the answer to it are."""
+
+    name: str
+    line: Sequence[str]
+    path: str
+    ready: str
+    body: Callable[[int, int], bytes]
+    probabilities: Callable[[Any], list[float]]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    keeps_up: bool = False
+
+
+def servers(folder: Path, model: str, scratch: Path) -> list[Server]:
+    """Prepare the servers over the version in use, which must be of a classification into two classes."""
+    versions = Versions(folder, [model])
+    versions.refresh()
+    served = versions.state.served(model)
+    features = model_metadata(served)["parameters"]["features"]
+    rows = pq.read_table(folder / "current" / f"{model}.background").to_pylist()
+    names = [each["name"] for each in features]
+    plain = [{each["name"]: _as_json(row[each["name"]], each) for each in features} for row in rows]
+    inputs = [[None if row[name] != row[name] else row[name] for name in names] for row in rows]
+
+    def ours(start: int, count: int) -> bytes:
+        return json.dumps({"rows": [plain[(start + each) % len(plain)] for each in range(count)]}).encode()
+
+    def mlflows(start: int, count: int) -> bytes:
+        data = [inputs[(start + each) % len(inputs)] for each in range(count)]
+        return json.dumps({"dataframe_split": {"columns": names, "data": data}}).encode()
+
+    def probability(answer: Any) -> list[float]:
+        return [each["probability"] for each in answer["predictions"]]
+
+    def of_second_class(answer: Any) -> list[float]:
+        return [each[1] for each in answer["predictions"]]
+
+    options = [str(folder), "--host", "127.0.0.1", "--port", str(PORT), "--model", model]
+    by, ready = (f"/predict/{model}", "/v2/health/ready"), "/version"
+    python, saved = installed_mlflow(scratch), scratch / "model"
+    joblib.dump(served.scorer.version.estimator, scratch / "pipeline.joblib")
+    subprocess.run([python, "-c", AS_MLFLOW, scratch / "pipeline.joblib", saved], check=True, capture_output=True)
+    line = [str(python), "-m", "uvicorn", "mlflow.pyfunc.scoring_server.app:app", "--port", str(PORT)]
+    quiet = ["--log-level", "error", "--no-access-log"]
+    return [
+        Server("numpy", [sys.executable, "-m", "mlbridge.serving", *options], *by, ours, probability, keeps_up=True),
+        Server("scikit-learn", [sys.executable, "-c", BY_SCIKIT_LEARN, *options], *by, ours, probability),
+        Server("MLflow", [*line, *quiet], "/invocations", ready, mlflows, of_second_class, {
+            "__pyfunc_model_path__": str(saved),
+        }),
+    ]  # fmt: skip
+
+
+def installed_mlflow(scratch: Path) -> Path:
+    """Install MLflow beside the scikit-learn of this environment; returns its Python."""
+    uv = Path(sys.executable).with_name("uv")
+    python = scratch / "mlflow" / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, scratch / "mlflow"], check=True)
+    needed = ["mlflow", f"scikit-learn=={sklearn.__version__}"]
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *needed], check=True)
+    return python
 
 
 def _as_json(value: Any, feature: Any) -> Any:
@@ -65,20 +138,19 @@ def _as_json(value: Any, feature: Any) -> Any:
 
 
 @contextmanager
-def server(folder: Path, model: str, by: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(server: Server) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; prints what starting took."""
-    code = ["-m", "mlbridge.serving"] if by == "numpy" else ["-c", BY_SCIKIT_LEARN]
-    line = [sys.executable, *code, str(folder), "--host", "127.0.0.1", "--port", str(PORT), "--model", model]
     begun = time.monotonic()
-    process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(server.line, stderr=subprocess.DEVNULL, env={**os.environ, **server.environment})
     try:
         while True:
             try:
-                asyncio.run(one(b"", model, "GET /v2/health/ready"))
+                asyncio.run(one(b"", f"GET {server.ready}"))
                 break
             except OSError:
                 time.sleep(0.02)
-        print(f"{by}: ready after {time.monotonic() - begun:.1f} s, of which {cpu(process):.1f} s of processor time")
+        taken = time.monotonic() - begun
+        print(f"{server.name}: ready after {taken:.1f} s, of which {cpu(process):.1f} s of processor time")
         yield process
     finally:
         process.terminate()
@@ -96,9 +168,11 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 / 2**20
 
 
-def asked(body: bytes, model: str, what: str) -> bytes:
-    """Write a request: for predictions, where nothing else is said."""
-    head = f"{what or f'POST /predict/{model}'} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n\r\n"
+def asked(body: bytes, what: str) -> bytes:
+    """Write a request."""
+    head = (
+        f"{what} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
@@ -109,16 +183,16 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(head[9:12]), await reader.readexactly(length)
 
 
-async def one(body: bytes, model: str, what: str = "") -> tuple[int, bytes]:
+async def one(body: bytes, what: str) -> tuple[int, bytes]:
     """Send one request on a connection of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-    writer.write(asked(body, model, what))
+    writer.write(asked(body, what))
     found = await answer(reader)
     writer.close()
     return found
 
 
-async def at_a_rate(requests: list[bytes], model: str, rate: int, seconds: int) -> tuple[list[float], int]:
+async def at_a_rate(requests: list[bytes], what: str, rate: int, seconds: int) -> tuple[list[float], int]:
     """Send requests at a rate; return the seconds that each took from when it was due, and how many failed."""
     free: asyncio.Queue[Any] = asyncio.Queue()
     for _ in range(CONNECTIONS):
@@ -129,7 +203,7 @@ async def at_a_rate(requests: list[bytes], model: str, rate: int, seconds: int) 
     async def send(due: float, body: bytes) -> None:
         nonlocal failed
         reader, writer = await free.get()
-        writer.write(asked(body, model, ""))
+        writer.write(asked(body, what))
         status, _ = await answer(reader)
         took.append(time.perf_counter() - due)
         failed += status != 200
@@ -144,52 +218,59 @@ async def at_a_rate(requests: list[bytes], model: str, rate: int, seconds: int) 
     return took, failed
 
 
-async def in_turn(body: bytes, model: str, times: int) -> list[float]:
+async def in_turn(body: bytes, what: str, times: int) -> list[float]:
     """Send the same request again and again; return the seconds that each took."""
     took = []
     for _ in range(times):
         begun = time.perf_counter()
-        status, _ = await one(body, model)
+        status, _ = await one(body, what)
         assert status == 200
         took.append(time.perf_counter() - begun)
     return took
 
 
-def measured(folder: Path, model: str, by: str) -> list[Any]:
-    """Print what a server takes; return its predictions of the rows."""
-    with server(folder, model, by) as process:
-        features = json.loads(asyncio.run(one(b"", model, f"GET /v2/models/{model}"))[1])["parameters"]["features"]
-        single, (many,) = bodies(folder, model, features, 1), bodies(folder, model, features, MANY)
-        asyncio.run(in_turn(single[0], model, 50))
+def measured(server: Server) -> list[float]:
+    """Print what a server takes; return its probabilities of the rows."""
+    with running(server) as process:
+        what, name = f"POST {server.path}", server.name
+        single, many = [server.body(start, 1) for start in range(256)], server.body(0, MANY)
+        asyncio.run(in_turn(single[0], what, 50))
         for rate in RATES:
             before = cpu(process)
-            took, failed = asyncio.run(at_a_rate(single, model, rate, SECONDS[by]))
+            took, failed = asyncio.run(at_a_rate(single, what, rate, SECONDS if server.keeps_up else SECONDS_OF_SLOW))
             p50, p95, p99 = np.quantile(took, [0.5, 0.95, 0.99]) * 1e3
             each = (cpu(process) - before) / len(took) * 1e3
             print(
-                f"{by}: one row, {rate} requests/s: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, "
+                f"{name}: one row, {rate} requests/s: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, "
                 f"{failed} of {len(took):,} failed; {each:.2f} ms of processor time each"
             )
         before = cpu(process)
-        took = asyncio.run(in_turn(many, model, TIMES[by]))
+        took = asyncio.run(in_turn(single[0], what, 200))
+        each = (cpu(process) - before) / len(took) * 1e3
+        p50, p99 = np.quantile(took, [0.5, 0.99]) * 1e3
+        print(f"{name}: one row in turn: p50 {p50:.1f} ms, p99 {p99:.1f} ms; {each:.2f} ms of processor time each")
+        before = cpu(process)
+        took = asyncio.run(in_turn(many, what, TIMES))
         each = (cpu(process) - before) / len(took) * 1e3
         p50, p95, p99 = np.quantile(took, [0.5, 0.95, 0.99]) * 1e3
         print(
-            f"{by}: {MANY:,} rows: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms; "
+            f"{name}: {MANY:,} rows: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms; "
             f"{each:.1f} ms of processor time each"
         )
-        print(f"{by}: {memory(process):.0f} MiB")
-        return list(json.loads(asyncio.run(one(many, model))[1])["predictions"])
+        print(f"{name}: {memory(process):.0f} MiB")
+        return server.probabilities(json.loads(asyncio.run(one(many, what))[1]))
 
 
 def main() -> None:
-    """Measure both servers, and compare what they answer."""
+    """Measure the servers, and compare what they answer."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path, help="the folder that builds publish to")
-    options.add_argument("model")
+    options.add_argument("model", help="a classification into two classes")
     chosen = options.parse_args()
-    found = [measured(chosen.folder, chosen.model, by) for by in ("numpy", "scikit-learn")]
-    print("the same predictions" if found[0] == found[1] else "DIFFERENT PREDICTIONS")
+    with tempfile.TemporaryDirectory() as scratch:
+        first, *others = [measured(each) for each in servers(chosen.folder, chosen.model, Path(scratch))]
+    same = all(np.array_equal(first, other) for other in others)
+    print("the same predictions" if same else "DIFFERENT PREDICTIONS")
 
 
 if __name__ == "__main__":
