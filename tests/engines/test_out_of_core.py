@@ -139,12 +139,14 @@ def test_it_stops_by_the_loss_that_scoring_has_where_texts_are_unseen() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_version_scores_as_sql_what_it_scores_in_python_and_the_gate_had_the_sampled_rows(name: str) -> None:
-    branch = _branch(candidates=[name], sample=SAMPLE)
+    branch = _branch("many", candidates=[name], sample=SAMPLE)
     row = branch.train()
     assert (row["outcome"], row["scoring_sql_note"]) == ("promoted", None)
     figures = [each for each in json.loads(row["metrics"]) if each["split"] == "test" and each["slice"] == "all"]
     assert {each["n"] for each in figures} == {row["rows_test"]} != {300}
-    assert len(branch.predict()) == 300
+    rows = branch.predict()
+    assert len(rows) == 300
+    assert {each["prediction"] for each in rows} == {"late", "fair", "early"}
 
 
 def test_a_candidate_that_needs_the_frame_is_fitted_on_the_sample() -> None:
