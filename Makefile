@@ -24,6 +24,10 @@ COMING := select flight_id as flight, carrier, origin, destination, cast(100 * p
 # compiles its libraries again, which takes longer than what most tests do with them.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Other releases of dbt that the package is built with, each in an environment of its own.
+DBT_1_12 := dbt-core==1.12.6
+DBT_2 := dbt==2.0.0rc196
+
 # Old releases warn of what new ones have mended.
 LOWEST := OMP_NUM_THREADS=1 .venv/lowest/bin/pytest -n auto --quiet -W default
 
@@ -48,6 +52,17 @@ help:  ## Say what can be made
 
 .venv/dev: .venv/demo
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev
+	touch $@
+
+.venv/dbt-1.12/made: .venv/uv pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	grep -v '^dbt-core==' constraints.txt > $(@D)/constraints.txt
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python -c $(@D)/constraints.txt -e . $(DBT_1_12)
+	touch $@
+
+.venv/dbt-2/made: .venv/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python $(DBT_2)
 	touch $@
 
 .venv/docs: .venv/uv pyproject.toml
@@ -101,7 +116,7 @@ ifneq ($(strip $(LACKING)),)
 	$(APT) install --yes --quiet --no-install-recommends $(LACKING)
 endif
 
-test: .venv/dev servers  ## Run every test
+test: .venv/dev .venv/dbt-1.12/made .venv/dbt-2/made servers  ## Run every test
 	$(WORKERS) -m '' --durations=50 tests
 
 change: .venv/dev servers  ## Run what a change must pass: every test but the slow ones

@@ -1,11 +1,12 @@
-"""Peak memory of a training by rows: of the frame alone, of stock candidates, of `xgboost` out of core, and by hand.
+"""Peak memory of a training by rows: of the frame alone, of stock candidates, some of them out of core, and by hand.
 
-25 features: 10 whole numbers of 0 to 99, 11 with decimals, 2 truth values and 2 texts of 30 values. `xgboost` holds a
-sample of 200,000 rows and reads the others batch by batch; `by hand` is a pandas frame of the same rows, its texts as
-categories, and `XGBClassifier.fit`. Each figure is of a process of its own: seconds, the highest resident memory in
-MiB, and by how much that is more than what the process has before it reads (the imports, the warehouse). The warehouse
-may take 500 MB, and XGBoost makes 20 trees. What is by hand is ended where it would take more than 8,000 MiB.
-Run: .venv/bin/python benchmarks/training_memory.py [rows ...] [frame|logistic_regression|...|xgboost|by_hand ...]
+25 features: 10 whole numbers of 0 to 99, 11 with decimals, 2 truth values and 2 texts of 30 values. Out of core a
+sample of 200,000 rows is held and the others are read batch by batch; `by hand` is a pandas frame of the same rows,
+its texts as categories, and `XGBClassifier.fit`. Each figure is of a process of its own: seconds, the highest
+resident memory in MiB, and by how much that is more than what the process has before it reads (the imports, the
+warehouse). The warehouse may take 500 MB, and 20 trees are made. What is by hand is ended where it would take more
+than 8,000 MiB.
+Run: .venv/bin/python benchmarks/training_memory.py [rows ...] [frame|logistic_regression|...|by_hand ...]
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from typing import Any
 import duckdb
 
 import mlbridge
+from mlbridge.catalogue.candidates import is_out_of_core
 
 SPEC = {"task": "classification", "target": "y", "entity": "id", "time": "at"}
-WAYS = ("frame", "logistic_regression", "random_forest", "hist_gradient_boosting", "xgboost", "by_hand")
+WAYS = ("frame", "logistic_regression", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm", "by_hand")
 HELD = 200_000
-# Of XGBoost's; memory does not depend on how many there are, and time does.
+# Out of core; memory does not depend on how many there are, and time does.
 TREES = 20
 MOST_MIB = 8_000
 
@@ -77,7 +79,7 @@ def train(how: str, warehouse: duckdb.DuckDBPyConnection) -> None:
         mlbridge.nodes.new_version.challenge = lambda training, *_: training.frame.part("train").shape and []
     mlbridge.training.candidates.MOST_TREES = TREES
     spec = {**SPEC, "candidates": ["hist_gradient_boosting" if how == "frame" else how]}
-    if how == "xgboost":
+    if is_out_of_core(how):
         spec["sample"] = {"rows": HELD}
     mlbridge.train(node(spec), warehouse, warehouse.sql("select * from split"), spec)
 
@@ -100,6 +102,7 @@ def by_hand(warehouse: duckdb.DuckDBPyConnection) -> None:
 def measure(how: str, path: str) -> None:
     """Train in one way, and print seconds and MiB, above what there was and in all."""
     # What is imported counts as what the process has before.
+    import lightgbm  # noqa: F401
     import xgboost  # noqa: F401
 
     import mlbridge.nodes.new_version  # noqa: F401

@@ -9,7 +9,7 @@
   {#- The same of many, in one call: the call of a macro takes dbt longer than what this one does. -#}
   {%- set literals = [] -%}
   {%- for value in values -%}
-    {%- set digits = 'null' if value is none else '%r' % (value | float) -%}
+    {%- set digits = 'null' if value is none else (value | float | string) -%}
     {%- do literals.append(digits if value is none or 'e' in digits else digits ~ 'e0') -%}
   {%- endfor -%}
   {{ return(literals) }}

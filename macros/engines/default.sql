@@ -17,6 +17,10 @@
 
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 
+{% macro default__rows_of_seed(model, agate_table) %}
+  {{ return(adapter.dispatch('load_csv_rows', 'dbt')(model, agate_table)) }}
+{% endmacro %}
+
 {% macro default__inserts_by_contract() %}{{ return(false) }}{% endmacro %}
 
 {% macro default__column_names(relations) %}

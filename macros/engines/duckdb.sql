@@ -9,11 +9,23 @@
 
 {% macro duckdb__inserts_by_contract() %}{{ return(config.get('materialized') == 'table') }}{% endmacro %}
 
+{% macro duckdb__rows_of_seed(model, agate_table) %}
+  {#- As texts, which DuckDB casts: dbt 2 looks for the file of a package's seed in another folder, and binds no values. -#}
+  {%- set rows = [] -%}
+  {%- for row in agate_table.rows -%}{%- do rows.append('(' ~ mlbridge.texts(row) | join(', ') ~ ')') -%}{%- endfor -%}
+  {%- set names = agate_table.column_names | join(', ') -%}
+  {%- do run_query('insert into ' ~ this ~ ' (' ~ names ~ ') values ' ~ rows | join(', ')) -%}
+{% endmacro %}
+
 {% macro duckdb__publication(tables, branches, facts) %}
   {#-
     Python, because SQL can neither set the mode of a file nor make or remove a folder. What goes wrong in it is left in a variable of the
-    session and said by SQL: of an error of Python in a hook dbt shows a traceback at most.
+    session and said by SQL: of an error of Python in a hook dbt shows a traceback at most. dbt 2 runs no Python here.
   -#}
+  {%- if dbt_version.startswith('2.') -%}
+    {%- do log('Nothing is published, because dbt 2 runs no Python on DuckDB: `mlbridge publish` does it.', info=true) -%}
+    {{ return({}) }}
+  {%- endif -%}
   {%- set python -%}
 from mlbridge.serving.publishing import publish_all
 

@@ -52,6 +52,18 @@
   {%- if not adapter.dispatch('inserts_by_contract', 'mlbridge')() -%}{{ return(dbt.get_assert_columns_equivalent(sql)) }}{%- endif -%}
 {% endmacro %}
 
+{% macro get_column_names() %}
+  {#- In the place of dbt's own macro for the nodes of this package on DuckDB: that of dbt 2 leaves out the quotes. -#}
+  {%- set names = [] -%}
+  {%- for name in model.columns -%}{%- do names.append(mlbridge.quoted(name)) -%}{%- endfor -%}
+  {{ return('(' ~ names | join(', ') ~ ')') }}
+{% endmacro %}
+
+{% macro load_csv_rows(model, agate_table) %}
+  {#- In the place of dbt's own macro for the seed of this package. -#}
+  {{ return(adapter.dispatch('rows_of_seed', 'mlbridge')(model, agate_table)) }}
+{% endmacro %}
+
 {% macro type_double() %}
   {#- A 64-bit float, which `dbt.type_float` is not everywhere. -#}
   {{ return(adapter.dispatch('type_double', 'mlbridge')()) }}

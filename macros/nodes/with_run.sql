@@ -12,7 +12,7 @@
     'node': model.name,
     'invocation_id': invocation_id,
     'as_of': mlbridge.as_of(),
-    'started_at': run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f'),
+    'started_at': mlbridge.build_started_at(),
     'retrain': mlbridge.retrain_mode(),
     'exists': exists,
     'empty': flags.EMPTY | default(false),

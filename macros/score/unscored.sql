@@ -41,11 +41,11 @@
   {%- set found, parts, rows = {}, [], run_query(query).rows -%}
   {%- for row in rows -%}{%- do found.setdefault(row[0], []).append(row[1]) -%}{%- endfor -%}
   {%- for why, entities in found | dictsort -%}
-    {%- set more = ' and ' ~ '{:,}'.format(entities | length - 3) ~ ' more' if entities | length > 3 else '' -%}
+    {%- set more = ' and ' ~ mlbridge.grouped(entities | length - 3) ~ ' more' if entities | length > 3 else '' -%}
     {%- do parts.append(why ~ ' (' ~ entities[:3] | join(', ') ~ more ~ ')') -%}
   {%- endfor -%}
   {%- if parts -%}
-    {%- do exceptions.warn(model.name ~ ': version ' ~ version.number ~ ' gives no prediction for ' ~ '{:,}'.format(rows | length)
+    {%- do exceptions.warn(model.name ~ ': version ' ~ version.number ~ ' gives no prediction for ' ~ mlbridge.grouped(rows | length)
       ~ ' row(s): ' ~ parts | join('; ') ~ '. Correct these values in the features node; a later build then scores the rows.') -%}
   {%- endif -%}
 {% endmacro %}

@@ -84,14 +84,15 @@
 
 {% macro all_finite(node, spec) %}
   {#- Refuses .nan and .inf at any depth: dbt writes the spec into Python code, which has no words for them. -#}
-  {%- set ahead = [['', spec]] -%}
-  {%- for path, found in ahead -%}{#- the list grows during the loop: a traversal downwards -#}
+  {%- for path, found in [['', spec]] recursive -%}{#- downwards -#}
+    {%- set parts = [] -%}
     {%- if found is mapping -%}
-      {%- for key, value in found.items() -%}{%- do ahead.append([path ~ '.' ~ key if path else key, value]) -%}{%- endfor -%}
+      {%- for key, value in found.items() -%}{%- do parts.append([path ~ '.' ~ key if path else key, value]) -%}{%- endfor -%}
     {%- elif found is iterable and found is not string -%}
-      {%- for value in found -%}{%- do ahead.append([path, value]) -%}{%- endfor -%}
+      {%- for value in found -%}{%- do parts.append([path, value]) -%}{%- endfor -%}
     {%- elif found is float and not -1.7976931348623157e308 <= found <= 1.7976931348623157e308 -%}
       {{ mlbridge.refuse_key(node, path, 'expected a finite number, found ' ~ mlbridge.shown(found) ~ '.') }}
     {%- endif -%}
+    {{- loop(parts) -}}
   {%- endfor -%}
 {% endmacro %}

@@ -3,7 +3,7 @@
 {% macro as_of() %}
   {#- The moment (UTC) up to which this build may use knowledge: the var `mlbridge_as_of`, else the build's start. -#}
   {%- set value = var('mlbridge_as_of', none) -%}
-  {%- if value in [none, ''] -%}{%- set value = run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') -%}{%- endif -%}
+  {%- if value in [none, ''] -%}{%- set value = mlbridge.build_started_at() -%}{%- endif -%}
   {%- set day = '([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))' -%}
   {%- set time = '(([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?)' -%}
   {%- set moment = modules.re.match('^' ~ day ~ '([ T]' ~ time ~ ')?$', value | string) -%}
@@ -11,7 +11,7 @@
     {{ mlbridge.refuse_var('mlbridge_as_of', "a moment in UTC such as '2013-07-01' or '2013-07-01 12:00:00'", value) }}
   {%- endif -%}
   {%- set as_of = moment.group(1) ~ ' ' ~ (moment.group(5) or '00:00:00') -%}
-  {%- set now = run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') -%}
+  {%- set now = mlbridge.build_started_at() -%}
   {%- if execute and mlbridge.as_datetime(as_of) > mlbridge.as_datetime(now) -%}
     {{ exceptions.raise_compiler_error(
       "mlbridge_as_of: '" ~ value ~ "' lies in the future: it is " ~ now[:19] ~ " in UTC. What will be known then is not known yet; "
@@ -19,6 +19,11 @@
     ) }}
   {%- endif -%}
   {{ return(as_of) }}
+{% endmacro %}
+
+{% macro build_started_at() %}
+  {#- The moment (UTC) at which dbt has started, to the microsecond: dbt 2 counts nanoseconds. -#}
+  {{ return(run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')[:26]) }}
 {% endmacro %}
 
 {% macro is_known(moment) %}

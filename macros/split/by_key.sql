@@ -5,8 +5,7 @@
   {%- set hashes = [] -%}
   {%- for name in key -%}{%- do hashes.append(dbt.hash(mlbridge.quoted(name))) -%}{%- endfor -%}
   {%- set hash = hashes[0] if hashes | length == 1 else dbt.hash(dbt.concat(hashes)) -%}
-  {%- set validation = '%08x' % ((split.validation * 4294967296) | int) -%}
-  {%- set test = '%08x' % (((split.validation + split.test) * 4294967296) | int) -%}
+  {%- set validation, test = mlbridge.hexadecimal(split.validation), mlbridge.hexadecimal(split.validation + split.test) -%}
   final as (
     select
       known.*,
@@ -18,6 +17,13 @@
       end as ml_split
     from known
   )
+{% endmacro %}
+
+{% macro hexadecimal(share) %}
+  {#- The first eight hexadecimal digits of a share below 1. -#}
+  {%- set digits = [] -%}
+  {%- for place in range(1, 9) -%}{%- do digits.append('0123456789abcdef'[(share * 16 ** place) | int % 16]) -%}{%- endfor -%}
+  {{ return(digits | join) }}
 {% endmacro %}
 
 {% macro split_by_column(column, target) %}

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import chdir
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
 
+from mlbridge.commands.publish import publish
 from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, train, trained_in_sql
 from mlbridge.engines.adapters import engine_of
 from mlbridge.errors import SetupError
+from mlbridge.project.dbt_commands import Done, dbt_2, run
 from mlbridge.project.project import Project
-
-if TYPE_CHECKING:
-    from dbt.cli.main import dbtRunnerResult
-    from dbt.contracts.graph.manifest import Manifest
 
 SELECT = ("--select", "-s", "--models", "--model", "-m")
 # What the trainings between the two runs of dbt would not know.
@@ -40,18 +37,22 @@ Tell = Callable[[Sequence[Answer]], None]
 
 
 def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
-    """Run the three commands; returns dbt's exit code, 1 also where a training was refused.
+    """Run the three commands by the dbt that is on the PATH; returns its exit code, 1 if one was refused.
 
     `arguments` are those of `dbt build` but for folders and target. Where the first command fails, nothing is trained,
     and what comes after is not built. What depends on a refused training is not built either. `tell` gets what became
-    of the trainings. Raises SetupError for a selection by a selector or another
-    profile, if no training node is SQL, or the warehouse does not answer.
+    of the trainings. Where dbt cannot publish the tables itself, this does it. Raises SetupError for a selection by a
+    selector or another profile, if no training node is SQL, or the warehouse does not answer.
     """
     chosen = Selection.of(arguments)
     engine = engine_of(project.credentials.type)
     engine.check(project.credentials)
     project = replace(project)  # one that has not read the manifest of an earlier parse
-    parsed = _dbt(project, ["--quiet", "parse"], chosen.of_a_parse)
+    program = dbt_2()
+    dbt = partial(run, project, program=program)
+    parsed = dbt(["--quiet", "parse"], chosen.of_a_parse, manifest=None)
+    if not parsed.success:
+        return FAILED
     manifest = project.manifest
     if not chosen.items and any(each.get("default") for each in manifest.get("selectors", {}).values()):
         raise SetupError(f"the project has a default selector. {REFUSED_OPTIONS['--selector']}")
@@ -65,16 +66,16 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     }
     after = [".".join(manifest["nodes"][child]["fqn"]) for child in sorted(children & set(manifest["nodes"]))]
     up_to_them = [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))]
-    known = None if chosen.refreshes else parsed.result
-    first = _dbt(project, ["build"], up_to_them, known)  # type: ignore[arg-type] # of a parse, it is the manifest
+    first = dbt(["build"], up_to_them, manifest=None if chosen.refreshes else parsed.manifest)
     if not first.success:
         return _code(first)
-    results = getattr(first.result, "results", [])
-    asking = [nodes[each.node.name] for each in results if each.node.name in nodes]
+    asking = [nodes[name] for name in first.nodes if name in nodes]
     engine.rest(project.credentials)
     answers = train(project, asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
-    last = _dbt(project, ["build"], [*chosen.others, *_rest(chosen, nodes, answers)])
+    last = dbt(["build"], [*chosen.others, *_rest(chosen, nodes, answers)], manifest=None)
+    if program is not None and project.published_folder is not None and "--empty" not in chosen.others:
+        publish(project)
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
 
 
@@ -138,25 +139,5 @@ def _option(name: str, values: Sequence[str]) -> list[str]:
     return [name, *values] if values else []
 
 
-def _dbt(
-    project: Project, command: Sequence[str], arguments: Sequence[str], manifest: Manifest | None = None
-) -> dbtRunnerResult:
-    """Run dbt in this process, which has imported it already; its output is shown as it comes.
-
-    `manifest` is of a parse with the same options, so that dbt need not parse again.
-    """
-    from dbt.cli.main import dbtRunner
-
-    places = ["--project-dir", str(project.path), "--profiles-dir", str(project.profiles)]
-    target = [] if project.target is None else ["--target", project.target]
-    with chdir(project.start_folder):
-        done = dbtRunner(manifest=manifest).invoke([*command, *places, *target, *arguments])
-    if isinstance(done.exception, KeyboardInterrupt):
-        raise done.exception
-    if done.exception is not None:
-        raise SetupError(f"dbt {command[-1]}: {done.exception}")
-    return done
-
-
-def _code(done: dbtRunnerResult) -> int:
+def _code(done: Done) -> int:
     return 0 if done.success else FAILED

@@ -15,6 +15,7 @@ from mlbridge.commands.versions import models_without_training, suspected
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, engine_of
 from mlbridge.engines.warehouse import DIALECT, lowered
 from mlbridge.errors import SetupError, listed
+from mlbridge.project.dbt_commands import dbt_2
 from mlbridge.project.project import Project, is_built, place_of
 from mlbridge.registry.champions import trained
 from mlbridge.registry.logbook import history, with_deferred
@@ -97,11 +98,15 @@ def _applies(need: Requirement, extra: str) -> bool:
 
 
 def _dbt_packages(project: Project) -> str:
-    """Compare dbt with `require-dbt-version` of each package that `dbt deps` installed, mlbridge among them."""
+    """Compare dbt with `require-dbt-version` of each package that `dbt deps` installed, mlbridge among them.
+
+    It is the dbt that builds: dbt 2 where that is on the PATH.
+    """
     from dbt.version import get_installed_version
     from dbt_common.semver import VersionSpecifier, versions_compatible
 
-    installed, needs = get_installed_version(), project.dbt_versions_needed()
+    program, needs = dbt_2(), project.dbt_versions_needed()
+    installed = VersionSpecifier.from_version_string(program.version) if program else get_installed_version()
     wrong = [
         f"{name} needs dbt {', '.join(texts)}"
         for name, texts in needs.items()

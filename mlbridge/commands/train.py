@@ -10,6 +10,7 @@ from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.reader import message_of
 from mlbridge.engines.warehouse import Place, Warehouse, opened
 from mlbridge.errors import MlbridgeError, SetupError, listed
+from mlbridge.lineage.upstream import COMPILED
 from mlbridge.nodes.training import LOGBOOK, new_rows
 from mlbridge.project.project import Project, place_of
 from mlbridge.registry.inbox import Request, answer, is_waiting, read_request
@@ -89,7 +90,8 @@ def _answer(project: Project, warehouse: Warehouse, model: str, logbook: Place) 
 
 def _rows(project: Project, warehouse: Warehouse, logbook: Place, request: Request) -> Sequence[LogbookRow]:
     run = Run.read(request.run)
-    if run.compiled_path is not None:
-        run = replace(run, compiled_path=str(project.path / run.compiled_path))
+    # dbt 2 does not tell a node where its code is.
+    compiled = run.compiled_path or project.target_folder / COMPILED / f"{run.node}.sql"
+    run = replace(run, compiled_path=str(project.path / compiled))
     table = warehouse.table(warehouse.relation(logbook), LOGBOOK)
     return new_rows(run, read_spec(run.node, run.spec), {}, warehouse, warehouse.relation(request.split), table)

@@ -193,6 +193,8 @@ class Project:
             found: Document = json.loads(file.read_text())
         except ValueError as error:
             raise SetupError(f"'{file}' cannot be read: {error}. Run `dbt parse`, which writes it anew.") from error
+        for node in found["nodes"].values():  # dbt 2 leaves these out for seeds and hooks
+            node.setdefault("config", {}).setdefault("materialized", node["resource_type"])
         return found
 
     @property

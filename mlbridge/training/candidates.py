@@ -24,9 +24,9 @@ SEED = 0
 MAX_CARDINALITY = 50
 # More rows per tree cost time and do not make a forest better (on the flights, 23,000 are as good as 115,000).
 MOST_ROWS_A_TREE = 30_000
-# XGBoost's texts: with those that are rarer, together, and missing ones a feature has the 256 bins of its numbers.
+# Texts out of core: with those that are rarer, together, and missing ones a feature has the 256 bins of its numbers.
 MOST_TEXTS = 254
-# XGBoost's trees, of up to 32 leaves each; they are fewer if the validation rows get no better.
+# Trees out of core, of up to 32 leaves each; they are fewer if the validation rows get no better.
 MOST_TREES = 200
 
 
@@ -161,17 +161,8 @@ def _hist_gradient_boosting(inputs: Inputs) -> Pipeline:
 
 
 def _xgboost(inputs: Inputs) -> Pipeline:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import make_pipeline
     from xgboost import XGBClassifier, XGBRegressor
 
-    names = [*inputs.low_cardinality, *inputs.high_cardinality]
-    whole = [name for name in names if name not in inputs.cut]
-    # A code that no training row has would be binned as another category; where texts were cut off, some rows have it.
-    codes, frequent = (
-        _codes(unknown, [inputs.texts[name] for name in some])
-        for unknown, some in ((np.nan, whole), (MOST_TEXTS, inputs.cut))
-    )
     booster = XGBClassifier if inputs.task == "classification" else XGBRegressor
     model = booster(
         n_estimators=MOST_TREES,
@@ -182,9 +173,42 @@ def _xgboost(inputs: Inputs) -> Pipeline:
         tree_method="hist",
         max_bin=256,
         enable_categorical=True,
-        feature_types=["q"] * len(inputs.numeric) + ["c"] * len(names),
+        feature_types=["q"] * len(inputs.numeric) + ["c"] * len(inputs.low_cardinality + inputs.high_cardinality),
         n_jobs=-1,
         random_state=SEED,
+    )
+    return _streamed(inputs, model)
+
+
+def _lightgbm(inputs: Inputs) -> Pipeline:
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    booster = LGBMClassifier if inputs.task == "classification" else LGBMRegressor
+    model = booster(
+        n_estimators=MOST_TREES,
+        learning_rate=0.1,
+        num_leaves=31,
+        min_child_samples=20,
+        # A thread sums whole features, so that the number of threads does not matter, and no second copy is made.
+        deterministic=True,
+        force_col_wise=True,
+        n_jobs=-1,
+        random_state=SEED,
+        verbosity=-1,
+    )
+    return _streamed(inputs, model)
+
+
+def _streamed(inputs: Inputs, model: BaseEstimator) -> Pipeline:
+    """Return a model that is fitted out of core after a preparation that does not depend on the rows."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+
+    whole = [name for name in inputs.low_cardinality + inputs.high_cardinality if name not in inputs.cut]
+    # A code that no training row has would be binned as another category; where texts were cut off, some rows have it.
+    codes, frequent = (
+        _codes(unknown, [inputs.texts[name] for name in some])
+        for unknown, some in ((np.nan, whole), (MOST_TEXTS, inputs.cut))
     )
     prepared = ColumnTransformer(
         [
@@ -202,6 +226,7 @@ _BUILD: dict[str, Callable[[Inputs], Pipeline]] = {
     "random_forest": _random_forest,
     "hist_gradient_boosting": _hist_gradient_boosting,
     "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
 }
 
 

@@ -81,7 +81,8 @@ def _remedy(fitting: int, candidates: Sequence[str]) -> str:
     if rows < LEAST_SAMPLE:
         return "That is too little for a sample, too: take a machine with more, or fewer features."
     streamed = [name for name in candidates if is_out_of_core(name)]
-    every = f"{listed(streamed)} is fitted on all rows nevertheless" if streamed else "`xgboost` would have all rows"
+    would = "`xgboost` or `lightgbm` would have all rows"
+    every = f"{listed(streamed)} is fitted on all rows nevertheless" if streamed else would
     return f"Hold a sample of them, `sample: {{rows: {rows}}}`; {every}."
 
 

@@ -70,6 +70,9 @@ def relation(rows: str) -> exp.Select:
         ("xgboost", 2, 0.0),
         ("xgboost", 3, 0.0),
         ("xgboost", 0, 0.0),
+        ("lightgbm", 2, 0.0),
+        ("lightgbm", 3, 0.0),
+        ("lightgbm", 0, 0.0),
     ],
 )
 def test_parity(name: str, classes: int, tolerance: float, warehouse: duckdb.DuckDBPyConnection) -> None:

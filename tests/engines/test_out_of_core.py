@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from branch import Branch
 from estimators import Steady
+from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
 from xgboost import XGBClassifier, XGBRegressor
 
+from mlbridge.catalogue.candidates import trusted_with
 from mlbridge.errors import TrainingError
 from mlbridge.features import frame
 from mlbridge.features.columns import Feature, FetchedFeature
 from mlbridge.registry import artifacts
-from mlbridge.training import candidates, out_of_core, room
+from mlbridge.training import candidates, out_of_core, room, rows_file
 
 SPLITS = "case when i < 1400 then 'train' when i < 1700 then 'validation' else 'test' end"
 # 300 planes are more than XGBoost is given; each is there five times or so.
@@ -27,7 +29,8 @@ TARGETS = {
     "many": "case when x + noise > 0.5 then 'late' when x + noise > -0.5 then 'fair' else 'early' end",
     "number": "x + noise",
 }
-TRUSTED = ["xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"]
+NAMES = ("xgboost", "lightgbm")
+TRUSTED = trusted_with(NAMES)
 SAMPLE = {"rows": 1000, "by": "row"}
 
 
@@ -41,16 +44,25 @@ def _branch(target: str = "two", **spec: Any) -> Branch:
 
 def _trees(row: dict[str, Any]) -> list[str]:
     read = artifacts.load("it", row["artifact"], TRUSTED)
-    found: list[str] = read[-1].get_booster().get_dump(dump_format="json", with_stats=True)
+    return _dump(read[-1])
+
+
+def _dump(model: Any) -> list[str]:
+    if isinstance(model, LGBMClassifier | LGBMRegressor):
+        trees = model.booster_.model_to_string(num_iteration=model.best_iteration_).partition("end of trees")[0]
+        # Up to the first tree stand the sizes of their texts, and facts of the features.
+        return [each.partition("\nshrinkage=")[0] for each in trees.split("\nTree=")[1:]]
+    found: list[str] = model.get_booster().get_dump(dump_format="json", with_stats=True)
     return found
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_fit_on_batches_is_the_fit_from_a_frame(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(out_of_core, "BATCH_CELLS", 3000)
-    whole = _branch(target).train()
+def test_a_fit_on_batches_is_the_fit_from_a_frame(target: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_file, "BATCH_CELLS", 3000)
+    whole = _branch(target, candidates=[name]).train()
     monkeypatch.setattr(frame, "FETCH_BATCH_CELLS", 485)
-    sampled = _branch(target).train(sample=SAMPLE)
+    sampled = _branch(target, candidates=[name]).train(sample=SAMPLE)
     assert sampled["artifact"] == whole["artifact"]
     assert sampled["rows_train"] == whole["rows_train"] == 1400
     assert (whole["rows_validation"], whole["rows_test"]) == (300, 300)
@@ -65,9 +77,10 @@ def test_a_fit_on_batches_is_the_fit_from_a_frame(target: str, monkeypatch: pyte
     assert sampled["data_hash"] != whole["data_hash"]
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("target", TARGETS)
-def test_in_one_batch_it_is_the_fit_of_xgboost_itself(target: str) -> None:
-    branch = _branch(target)
+def test_in_one_batch_it_is_the_fit_of_the_library_itself(target: str, name: str) -> None:
+    branch = _branch(target, candidates=[name])
     row = branch.train()
     read = artifacts.load("it", row["artifact"], TRUSTED)
     rows = branch.rows("from late_split order by id[2:]::int")
@@ -78,17 +91,35 @@ def test_in_one_batch_it_is_the_fit_of_xgboost_itself(target: str) -> None:
                         carriers[each["carrier"]], known.get(each["plane"], 254)] for each in rows])  # fmt: skip
     labels = sorted({each["is_late"] for each in rows}) if target != "number" else []
     outcome = np.array([labels.index(each["is_late"]) if labels else each["is_late"] for each in rows])
+    params = json.loads(row["params"])["estimator"]["steps"][-1][-1]
+    parts = [(inputs[begin:end], outcome[begin:end]) for begin, end in ((0, 1400), (1400, 1700))]
+    assert _trees(row) == BY_HAND[name](target, params, *parts)
+    assert len(texts) == 255
+
+
+def _xgboost_by_hand(target: str, params: dict[str, Any], train: Any, validation: Any) -> list[str]:
     booster = XGBRegressor if target == "number" else XGBClassifier
     chosen = ("n_estimators", "early_stopping_rounds", "learning_rate", "max_depth",
               "min_child_weight", "tree_method", "max_bin", "random_state")  # fmt: skip
-    params = json.loads(row["params"])["estimator"]["steps"][-1][-1]
     by_hand = booster(
         **{name: params[name] for name in chosen}, enable_categorical=True, feature_types=["q", "q", "q", "c", "c"]
     )
-    by_hand.fit(inputs[:1400], outcome[:1400], eval_set=[(inputs[1400:1700], outcome[1400:1700])], verbose=False)
-    best = by_hand.get_booster()[: by_hand.best_iteration + 1]
-    assert _trees(row) == best.get_dump(dump_format="json", with_stats=True)
-    assert len(texts) == 255
+    by_hand.fit(*train, eval_set=[validation], verbose=False)
+    found: list[str] = by_hand.get_booster()[: by_hand.best_iteration + 1].get_dump(dump_format="json", with_stats=True)
+    return found
+
+
+def _lightgbm_by_hand(target: str, params: dict[str, Any], train: Any, validation: Any) -> list[str]:
+    booster = LGBMRegressor if target == "number" else LGBMClassifier
+    chosen = ("n_estimators", "learning_rate", "num_leaves", "min_child_samples", "deterministic",
+              "force_col_wise", "random_state", "verbosity")  # fmt: skip
+    by_hand = booster(**{name: params[name] for name in chosen})
+    stop = early_stopping(20, verbose=False)
+    by_hand.fit(*train, eval_X=validation[0], eval_y=validation[1], categorical_feature=[3, 4], callbacks=[stop])
+    return _dump(by_hand)
+
+
+BY_HAND = {"xgboost": _xgboost_by_hand, "lightgbm": _lightgbm_by_hand}
 
 
 def test_it_stops_by_the_loss_that_scoring_has_where_texts_are_unseen() -> None:
@@ -106,13 +137,16 @@ def test_it_stops_by_the_loss_that_scoring_has_where_texts_are_unseen() -> None:
     assert row["scoring_sql_note"] is None  # SQL gives for these rows what Python does
 
 
-def test_a_version_scores_as_sql_what_it_scores_in_python_and_the_gate_had_the_sampled_rows() -> None:
-    branch = _branch(sample=SAMPLE)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_version_scores_as_sql_what_it_scores_in_python_and_the_gate_had_the_sampled_rows(name: str) -> None:
+    branch = _branch("many", candidates=[name], sample=SAMPLE)
     row = branch.train()
     assert (row["outcome"], row["scoring_sql_note"]) == ("promoted", None)
     figures = [each for each in json.loads(row["metrics"]) if each["split"] == "test" and each["slice"] == "all"]
     assert {each["n"] for each in figures} == {row["rows_test"]} != {300}
-    assert len(branch.predict()) == 300
+    rows = branch.predict()
+    assert len(rows) == 300
+    assert {each["prediction"] for each in rows} == {"late", "fair", "early"}
 
 
 def test_a_candidate_that_needs_the_frame_is_fitted_on_the_sample() -> None:
@@ -204,22 +238,30 @@ def test_a_disk_without_room_is_said_before_anything_is_written(monkeypatch: pyt
     _branch().refuses(TrainingError, "'xgboost' needs about 0.0 GiB for temporary files", "Set TMPDIR", own=None)
 
 
-def test_the_number_of_threads_does_not_move_the_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    built, found = candidates._xgboost, []
+@pytest.mark.parametrize("name", NAMES)
+def test_the_number_of_threads_does_not_move_the_trees(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, found = candidates._BUILD[name], []
     for threads in (1, 2):
         with monkeypatch.context() as patch:
             patch.setitem(
                 candidates._BUILD,
-                "xgboost",
-                lambda inputs, threads=threads: built(inputs).set_params(xgbclassifier__n_jobs=threads),
+                name,
+                lambda inputs, threads=threads: _with_threads(built(inputs), threads),
             )
-            found.append(_trees(_branch().train()))
+            found.append(_trees(_branch(candidates=[name]).train()))
     assert found[0] == found[1]
 
 
-def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "xgboost", None)
-    _branch().refuses(TrainingError, "the candidate 'xgboost' needs a package", "Install `mlbridge[xgboost]`", own=None)
+def _with_threads(pipeline: Any, threads: int) -> Any:
+    pipeline[-1].set_params(n_jobs=threads)
+    return pipeline
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_package_that_is_not_installed_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    needs, remedy = f"the candidate '{name}' needs a package", f"Install `mlbridge[{name}]`"
+    _branch(candidates=[name]).refuses(TrainingError, needs, remedy, own=None)
 
 
 def test_a_number_beyond_32_bits_is_named() -> None:
@@ -237,7 +279,7 @@ def test_a_training_that_memory_does_not_hold_is_refused_before_it_reads(monkeyp
     monkeypatch.setattr(room, "free_bytes", lambda: 300_000)
     _branch(candidates=["hist_gradient_boosting"]).refuses(
         TrainingError, "for 2,000 rows x 5 features in memory, and 0.0 GiB are free",
-        "Hold a sample of them, `sample: {rows: 1", "; `xgboost` would have all rows.",
+        "Hold a sample of them, `sample: {rows: 1", "; `xgboost` or `lightgbm` would have all rows.",
     )  # fmt: skip
     monkeypatch.setattr(room, "free_bytes", lambda: 20_000)
     _branch().refuses(TrainingError, "take a machine with more, or fewer features", f"{room.OVERRULE}: false", own=None)

@@ -19,7 +19,7 @@ from mlbridge.catalogue.drift import DRIFT_METRICS
 from mlbridge.catalogue.metrics import METRICS
 from mlbridge.readiness.catalogue import GROUPS, REQUIREMENTS
 
-DEVIATIONS = 3  # that are still usual
+DEVIATIONS = 3.0  # that are still usual
 
 
 def candidates() -> str:

@@ -194,4 +194,4 @@ def test_what_the_docs_say_is_needed_is_what_the_metadata_says() -> None:
     for name, least in rows.items():
         assert f">={least}" in needs[name].split(","), name
     package = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
-    assert package["require-dbt-version"] == [f">={rows['dbt-core']}", "<2.0.0"]
+    assert package["require-dbt-version"] == [f">={rows['dbt-core']}", "<3.0.0"]

@@ -35,12 +35,12 @@
   {#- By the unique id of each node of the branch, those of the host's nodes and sources from which a path within the branch leads to it. -#}
   {%- set found = {} -%}
   {%- for id, node in lineage.items() if node.stage not in ['source', 'host'] -%}
-    {%- set ahead, inputs = [id], [] -%}
-    {%- for each in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
-      {%- for parent in lineage[each].parents -%}
-        {%- set list = inputs if lineage[parent].stage in ['source', 'host'] else ahead -%}
-        {%- if parent not in list -%}{%- do list.append(parent) -%}{%- endif -%}
-      {%- endfor -%}
+    {%- set seen, inputs = [], [] -%}
+    {%- for each in [id] recursive -%}{#- upstream -#}
+      {%- if each not in seen -%}
+        {%- do seen.append(each) -%}
+        {%- if lineage[each].stage in ['source', 'host'] -%}{%- do inputs.append(each) -%}{%- else -%}{{ loop(lineage[each].parents) }}{%- endif -%}
+      {%- endif -%}
     {%- endfor -%}
     {%- do found.update({id: inputs}) -%}
   {%- endfor -%}

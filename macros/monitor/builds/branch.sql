@@ -20,14 +20,14 @@
   {%- for id, node in mlbridge.scores_nodes().items() -%}
     {%- do found.update({id: [node.name[10:], 'score']}) -%}
   {%- endfor -%}
-  {%- set ahead = found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list -%}
-  {%- for id in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
-    {%- set name = found[id][0] -%}
+  {%- for id in found.items() | selectattr('1.1', 'equalto', 'features') | map('first') | list recursive -%}{#- upstream -#}
+    {%- set name, before = found[id][0], [] -%}
     {%- for parent in graph.nodes[id].depends_on.nodes if parent.startswith('model.') and parent not in found
         and graph.nodes[parent].name.startswith(name ~ '_') -%}
       {%- do found.update({parent: [name, 'features']}) -%}
-      {%- do ahead.append(parent) -%}
+      {%- do before.append(parent) -%}
     {%- endfor -%}
+    {{- loop(before) -}}
   {%- endfor -%}
   {{ return(found) }}
 {% endmacro %}

@@ -7,8 +7,9 @@
   -#}
   {%- set every = dict(graph.nodes, **graph.sources) -%}
   {%- set branch, written_into = mlbridge.branch(), mlbridge.written_into() -%}
-  {%- set ahead, found = branch | reject('in', written_into) | list, {} -%}
-  {%- for id in ahead if id not in found -%}{#- the list grows during the loop: a traversal upstream -#}
+  {%- set found = {} -%}
+  {%- for id in branch | reject('in', written_into) recursive -%}{#- upstream -#}
+    {%- if id not in found -%}
     {%- set node, parents = every[id], mlbridge.read_by(id, every, written_into) -%}
     {%- set kind = id.split('.')[0] -%}
     {%- set model, stage = branch.get(id, [none, 'source' if kind == 'source' else 'host']) -%}
@@ -17,20 +18,24 @@
       'stage': 'monitor' if node.package_name == 'mlbridge' and id not in branch else stage,
       'materialized': node.config.get('materialized'), 'description': node.description or none, 'parents': parents,
     }}) -%}
-    {%- do ahead.extend(parents) -%}
+    {{- loop(parents) -}}
+    {%- endif -%}
   {%- endfor -%}
   {{ return(found) }}
 {% endmacro %}
 
 {% macro read_by(id, every, written_into) %}
   {#- The unique ids of the sources, seeds, snapshots and models in the warehouse that a node reads; `written_into` as the macro gives it. -#}
-  {%- set ahead, found = [id], [] -%}
-  {%- for each in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
-    {%- for parent in every[each].get('depends_on', {}).get('nodes', [])
-        if parent in every and parent.split('.')[0] in ['source', 'seed', 'snapshot', 'model'] -%}
-      {%- set list = ahead if parent in written_into else found -%}
-      {%- if parent not in list -%}{%- do list.append(parent) -%}{%- endif -%}
-    {%- endfor -%}
+  {%- set seen, found = [], [] -%}
+  {%- for each in every[id].get('depends_on', {}).get('nodes', []) recursive -%}{#- upstream -#}
+    {%- if each in every and each.split('.')[0] in ['source', 'seed', 'snapshot', 'model'] and each not in seen -%}
+      {%- do seen.append(each) -%}
+      {%- if each in written_into -%}
+        {{- loop(every[each].get('depends_on', {}).get('nodes', [])) -}}
+      {%- else -%}
+        {%- do found.append(each) -%}
+      {%- endif -%}
+    {%- endif -%}
   {%- endfor -%}
   {{ return(found) }}
 {% endmacro %}

@@ -22,10 +22,13 @@
   {#- The unique ids of the nodes without parents from which a path leads to a model's split, by model. -#}
   {%- set found = {} -%}
   {%- for id, node in lineage.items() if node.model is not none and node.stage == 'split' -%}
-    {%- set ahead, sources = [id], [] -%}
-    {%- for each in ahead -%}{#- the list grows during the loop: a traversal upstream -#}
-      {%- if not lineage[each].parents -%}{%- do sources.append(each) -%}{%- endif -%}
-      {%- for parent in lineage[each].parents if parent not in ahead -%}{%- do ahead.append(parent) -%}{%- endfor -%}
+    {%- set seen, sources = [], [] -%}
+    {%- for each in [id] recursive -%}{#- upstream -#}
+      {%- if each not in seen -%}
+        {%- do seen.append(each) -%}
+        {%- if not lineage[each].parents -%}{%- do sources.append(each) -%}{%- endif -%}
+        {{- loop(lineage[each].parents) -}}
+      {%- endif -%}
     {%- endfor -%}
     {%- do found.update({node.model: sources}) -%}
   {%- endfor -%}

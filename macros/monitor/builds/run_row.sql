@@ -36,7 +36,8 @@
   {%- set counts, rows = [], {} -%}
   {%- for result in results if result.status | string == 'success' -%}
     {%- set node, affected = result.node, (result.adapter_response or {}).get('rows_affected') -%}
-    {%- if affected is not none -%}
+    {#- Of tables and views dbt 2 says 0. -#}
+    {%- if affected or affected == 0 and node.config.materialized not in ['table', 'view'] -%}
       {%- do rows.update({node.unique_id: affected}) -%}
     {%- elif node.config.materialized == 'table' -%}
       {%- set built = adapter.get_relation(node.database, node.schema, node.alias) -%}
@@ -56,6 +57,8 @@
   -#}
   {%- set done = result.status | string == 'success' -%}
   {%- set started = (result.timing | selectattr('name', 'equalto', 'execute') | map(attribute='started_at') | list + [none])[0] -%}
+  {#- dbt 2 gives a text in the format of ISO 8601. -#}
+  {%- set started = none if started is none else started | string | replace('T', ' ') -%}
   {%- set seconds = result.execution_time -%}
   {%- set message = result.message if not done else tests['messages'] | join('\n') if 'messages' in tests else none -%}
   {%- set texts = mlbridge.texts([invocation_id, entry.name, entry.model, entry.stage, result.status, message]) -%}
@@ -65,7 +68,7 @@
     'model': texts[2],
     'stage': texts[3],
     'status': texts[4],
-    'started_at': 'null' if started is none else "cast('" ~ started.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as timestamp)",
+    'started_at': 'null' if started is none else "cast('" ~ started[:26] ~ "' as timestamp)",
     'seconds': seconds,
     'rows': 'null' if rows is none else rows,
     'rows_per_second': 'null' if rows is none or not seconds else rows / seconds,

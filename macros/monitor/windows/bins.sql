@@ -60,7 +60,7 @@
     The mid-rank of a bin among the training values, 0 to 1: the share below it and half its own share. 0 below the least
     value of training (-2), 1 above its greatest, NULL for NULL (-1).
   -#}
-  {%- set known = bins | sum(attribute='rows') -%}
+  {%- set known = bins | map(attribute='rows') | sum -%}
   {%- if not known -%}{{ return('null') }}{%- endif -%}
   {%- set below, by_bin, ranks = namespace(rows=0), {-2: 0, bins[-1].bin + 1: 1}, [] -%}
   {%- for each in bins -%}
