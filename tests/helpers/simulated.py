@@ -129,11 +129,13 @@ def judged(
             '{unit}' as block, cast(block_count as bigint) as blocks, cast({freedom} as bigint) as df,
             optimism, skewness
         from seen;
-        create or replace view int_ml_estimation_bins as
+        create or replace view estimation_bins as
         select 'a' as model, {version} as version, 'month' as window_size, window_start,
             steps.* exclude (window_start, slice) replace (cast(class_no as int) as class_no), {name} as slice
         from steps;
-        create or replace view int_ml_estimated_metrics as {package().file(STEPS / "int_ml_estimated_metrics.sql")};
+        create or replace view int_ml_estimated_metrics as
+        with {package().sql("estimated_metrics", "estimation_bins")}
+        select * from final;
         create or replace view int_ml_block_effects as
         select 'a' as model, 1 as version, '' as metric, '' as block, 1.0 as design_effect where false;
         create or replace view ml_versions as
@@ -157,7 +159,7 @@ LEARNT = ("loss_leaf", *ERRORS, "score_sum", "score_square_sum")
 
 
 def expected_classes(watched: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows of `int_ml_estimation_bins`: of each slice the scores, calibrated on its validation rows."""
+    """Give the rows that `estimated_metrics` takes: of each slice the scores, calibrated on its validation rows."""
     parts = []
     for world, rows in watched.groupby("slice"):
         known = validation[validation["slice"] == world]
@@ -176,7 +178,7 @@ def expected_classes(watched: pd.DataFrame, validation: pd.DataFrame) -> pd.Data
 
 
 def expected_numbers(watched: pd.DataFrame, validation: pd.DataFrame, leaves: int = 8) -> pd.DataFrame:
-    """Give the rows of `int_ml_estimation_bins` of a regression: the losses on the validation rows, by prediction."""
+    """Give the same of a regression: the losses on the validation rows, by prediction."""
     parts = []
     for world, rows in watched.groupby("slice"):
         known = validation[validation["slice"] == world]

@@ -224,10 +224,6 @@ def long_form(relation: str, key: str, _metrics: object) -> str:
     return f"select {key}, metric, value, se, n from {relation}"
 
 
-def mean_variance(_total: str, _squares: str) -> str:
-    return "se"
-
-
 def freedom(_blocks: str, n: str, _known: object) -> str:
     return f"{n} - 1"
 
@@ -252,8 +248,8 @@ def bounded(rows: str) -> str:
     return f"bounded as (\n    select * from {rows}\n)"
 
 
-def classification_metrics(groups: str, _keys: object, _losses: object) -> str:
-    return f"measured as (\n    select * from {groups}\n)"
+def estimated_metrics(bins: str) -> str:
+    return f"final as (\n    select * from {bins}\n)"
 
 
 def spec(_model: str) -> dict[str, Any]:

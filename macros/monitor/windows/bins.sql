@@ -73,7 +73,7 @@
 
 {% macro step_bin(score, predicted, steps) %}
   {#-
-    One number for the calibration step of a class's score and whether the class was predicted; `int_ml_estimation_bins`
+    One number for the calibration step of a class's score and whether the class was predicted; `int_ml_estimated_metrics`
     splits it again.
   -#}
   {%- set bounded = steps | rejectattr('upper', 'none') | list -%}

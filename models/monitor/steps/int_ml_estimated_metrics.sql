@@ -1,57 +1,60 @@
 {{ config(materialized=mlbridge.step(), access='private', contract={'enforced': false}) }}
--- The metrics that are expected of the scored rows, without their outcomes. They are right while outcomes depend on the
--- features as they did on the validation rows.
-{%- set keys = ['model', 'version', 'window_size', 'window_start', 'slice'] %}
-{%- set key = keys | join(', ') %}
-with grouped as (
+-- From the scored rows of each window by bin, beside what the validation rows of the same bin showed: for a class the
+-- step of its calibration curve, for a regression the leaf of a regression tree that predicts the errors.
+{%- set fields = {
+    'class_no': 'count', 'step': 'count', 'value': 'number', 'leaf': 'count', 'absolute': 'number', 'squared': 'number',
+    'fourth': 'number',
+} %}
+with counted as (
     select
-        {{ key }},
-        class_no,
-        0 as block,
-        calibration_step as score,
-        sum(n * probability) as pos,
-        sum(n * (1 - probability)) as neg,
-        sum(is_predicted * n * probability) as tp,
-        sum(is_predicted * n * (1 - probability)) as fp,
-        sum(score_square_sum - 2 * probability * score_sum + probability * n) as brier,
-        -- the outcome of each row varies by chance within a step: probability (1 - probability) (1 - 2 score)^2
-        power(sum(score_square_sum - 2 * probability * score_sum + probability * n), 2) / sum(n)
-        + sum(probability * (1 - probability) * (n - 4 * score_sum + 4 * score_square_sum)) as brier_square,
-        sum(probability * (n - 2 * score_sum + score_square_sum)) as brier_pos
-    from {{ ref('int_ml_estimation_bins') }}
-    where calibration_step is not null
-    group by {{ key }}, class_no, calibration_step
+        model,
+        version,
+        window_size,
+        window_start,
+        slice,
+        bin,
+        cast(n as {{ mlbridge.type_double() }}) as n,
+        companion_sum as score_sum,
+        companion_square as score_square_sum
+    from {{ ref('ml_distributions') }}
+    where feature = 'ml_estimate' and period = 'scored' and bin >= 0
 ),
 
-{%- set losses = {'brier': 'brier', 'brier_square': 'brier_square', 'brier_pos': 'brier_pos'} %}
-{{ mlbridge.classification_metrics('grouped', keys, losses) }},
-
-losses as (
+known as (
     select
-        {{ key }},
-        sum(n) as n,
-        sum(n) as events,
-        sum(n * absolute_error_mean) as absolute,
-        sum(n * squared_error_mean) as squared,
-        sum(n * fourth_power_mean) as fourth,
-        sum(n * squared_error_mean) / sum(n) as mean_squared
-    from {{ ref('int_ml_estimation_bins') }}
-    where loss_leaf is not null
-    group by {{ key }}
+        item.model,
+        item.version,
+        item.class_no,
+        item.step as calibration_step,
+        item.value as probability,
+        item.leaf as loss_leaf,
+        item.absolute as absolute_error_mean,
+        item.squared as squared_error_mean,
+        item.fourth as fourth_power_mean
+    from {{ mlbridge.unfold(mlbridge.rows_of(ref('ml_versions')), 'estimation', ['model', 'version'], fields) }} as item
 ),
 
-{% set unknown = {'baseline': 'null', 'skill_se': 'null', 'support': 'n', 'low': 'null', 'high': 'null',
-    'optimism': 'null', 'skewness': 'null'} -%}
-final as (
-    select *
-    from measured
-    where metric <> 'log_loss'
-    union all
-    {{ mlbridge.long_form('losses', key ~ ', n, events', {
-        'rmse': dict({'value': 'sqrt(mean_squared)',
-            'se': 'sqrt(' ~ mlbridge.mean_variance('squared', 'fourth') ~ ') / nullif(2 * sqrt(mean_squared), 0)'}, **unknown),
-        'mae': dict({'value': 'absolute / n', 'se': 'sqrt(' ~ mlbridge.mean_variance('absolute', 'squared') ~ ')'}, **unknown),
-    }) }}
-)
+bins as (
+    select
+        counted.*,
+        known.class_no,
+        known.calibration_step,
+        known.probability,
+        known.loss_leaf,
+        known.absolute_error_mean,
+        known.squared_error_mean,
+        known.fourth_power_mean,
+        mod(counted.bin, 2) as is_predicted
+    from counted
+    inner join known
+        on
+            {{ mlbridge.same('counted', 'known', 'model, version') }}
+            -- the numbering of the macro step_bin
+            and counted.bin = coalesce(
+                known.loss_leaf, 1000 * known.class_no + 2 * known.calibration_step + mod(counted.bin, 2)
+            )
+),
+
+{{ mlbridge.estimated_metrics('bins') }}
 
 select * from final
