@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from mlbridge.lineage.upstream import Upstream
 from mlbridge.publication.online import OnlineFeatures
 from mlbridge.typing import Document
 
+# The name that the macro gives the rows to be completed.
+SPINE = "ml_spine"
 CALL = re.compile(r"\s*mlbridge\.point_in_time (\{.*\})\s*", re.DOTALL)
 
 
@@ -56,27 +59,23 @@ def online_features(
     origins = tracer.origins(split)
     if not tracer.without_code.isdisjoint(above.unread):
         return None
-    found = []
+    found: list[OnlineFeatures] = []
+    # Names of keys that are no columns of the split, and so say nothing of what they are.
+    bare: list[set[str]] = []
     for row, call in tracer.calls.items():
-        copies = {
-            each.column: name for name, each in reversed(origins.items()) if each.row == row and each.view is None
-        }
+        here = {name: each for name, every in origins.items() for each in every if each.row == row}
+        copies = {each.column: name for name, each in here.items() if each.view is None}
         if copies.get(str(call["time"]).lower(), "").lower() != time.lower():
             continue
         for number, view in enumerate(call["views"]):
-            columns = {name: each.column for name, each in origins.items() if each.row == row and each.view == number}
+            columns = {name: each.column for name, each in here.items() if each.view == number}
             if view["view"] in views and columns:
                 key = {mine: copies.get(of_spine.lower(), of_spine) for mine, of_spine in view["entity"].items()}
                 limits = {name: view[name] for name in ("embargo", "max_staleness", "look_back")}
                 found.append(OnlineFeatures(view["view"], key, columns, **limits))
-    return [each for each in found if not _is_unclear(each, found, origins)]
-
-
-def _is_unclear(one: OnlineFeatures, every: Sequence[OnlineFeatures], origins: Mapping[str, _Origin]) -> bool:
-    """Return whether a name of its key that is no column of the split may mean something else elsewhere."""
-    others = {name.lower() for each in every if each is not one for name in each.key.values()}
-    named = {name.lower() for name in origins}
-    return any(name.lower() not in named and name.lower() in others for name in one.key.values())
+                bare.append({name.lower() for name in view["entity"].values() if name.lower() not in copies})
+    taken = Counter([*(name.lower() for name in origins), *(name for names in bare for name in names)])
+    return [each for each, names in zip(found, bare, strict=True) if all(taken[name] == 1 for name in names)]
 
 
 class _Tracer:
@@ -88,13 +87,10 @@ class _Tracer:
         # The calls that were met, by their code and the way to them.
         self.calls: dict[tuple[str, tuple[str, ...]], Document] = {}
 
-    def origins(self, node: str) -> dict[str, _Origin]:
-        """Return the origins of a node's columns, of those that have one."""
+    def origins(self, node: str) -> dict[str, tuple[_Origin, ...]]:
+        """Return for each column of a node the calls that it comes from as it is, the last one first."""
         scope, columns = self._scope(node), self._columns(self._manifest["nodes"][node]) or ()
-        if scope is None:
-            return {}
-        found = {name: self._origin(scope, name, ()) for name in columns}
-        return {name: each for name, each in found.items() if each is not None}
+        return {name: () if scope is None else self._origins(scope, name, ()) for name in columns}
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, str], str]:
@@ -117,44 +113,48 @@ class _Tracer:
         key = tuple(str(node.get(each) or "").lower() for each in ("database", "schema"))
         return self._stored.get((*key, str(node.get("alias") or node["name"]).lower()))  # type: ignore[arg-type]
 
-    def _origin(self, scope: Scope, name: str, way: tuple[str, ...]) -> _Origin | None:
-        """Return where a column of a query comes from as it is; None where that is no call, or not sure."""
+    def _origins(self, scope: Scope, name: str, way: tuple[str, ...]) -> tuple[_Origin, ...]:
+        """Return the calls that a column of a query comes from; none where it is computed, or that is not sure.
+
+        What a call takes over from its spine may come from another one, whose result the spine is.
+        """
         query = scope.expression
         if not isinstance(query, exp.Select):
-            return None
+            return ()
         call = _call(query)
         if call is not None:
-            code = query.sql(dialect=self._dialect, comments=False)
-            self.calls[code, way] = call
-            for number, view in enumerate(call["views"]):
-                for column, output in view["columns"].items():
-                    if output.lower() == name.lower():
-                        return _Origin(code, way, number, column)
-            return _Origin(code, way, None, name.lower())
+            return self._of_call(call, scope, name, way)
         for each in query.selects:
             if each.alias_or_name.lower() == name.lower() and not each.is_star:
-                plain = each.unalias().unnest() if isinstance(each, exp.Alias) else each.unnest()
+                plain = each.unalias().unnest()
                 if not isinstance(plain, exp.Column):
-                    return None
-                return self._follow(
-                    scope, [plain.table] if plain.table else list(scope.selected_sources), name=plain.name, way=way
-                )
+                    return ()
+                sources = [plain.table] if plain.table else list(scope.selected_sources)
+                return self._follow(scope, sources, plain.name, way)
         return self._follow(scope, list(_starred(scope, name)), name, way)
 
-    def _follow(self, scope: Scope, sources: Sequence[str], name: str, way: tuple[str, ...]) -> _Origin | None:
-        """Go on in the one of some sources that has a column; None where it is not sure which one has."""
+    def _of_call(self, call: Document, scope: Scope, name: str, way: tuple[str, ...]) -> tuple[_Origin, ...]:
+        code = scope.expression.sql(dialect=self._dialect, comments=False)
+        self.calls[code, way] = call
+        for number, view in enumerate(call["views"]):
+            for column, output in view["columns"].items():
+                if output.lower() == name.lower():
+                    return (_Origin(code, way, number, column),)
+        return (_Origin(code, way, None, name.lower()), *self._follow(scope, [SPINE], name, way))
+
+    def _follow(self, scope: Scope, sources: Sequence[str], name: str, way: tuple[str, ...]) -> tuple[_Origin, ...]:
+        """Go on in the one of some sources that has a column; none where it is not sure which one has."""
         known = {alias.lower(): (alias, found) for alias, (_, found) in scope.selected_sources.items()}
         there = [known[each.lower()] for each in sources if each.lower() in known]
         has = [self._has(found, name) for _, found in there]
         if len(there) != 1 and (None in has or has.count(True) != 1):
-            return None
+            return ()
         alias, source = there[0] if len(there) == 1 else there[has.index(True)]
+        inner = source if isinstance(source, Scope) else None
         if isinstance(source, exp.Table):
             node = self._by_place.get((source.db.lower(), source.name.lower()))
             inner = None if node is None else self._scope(node)
-        else:
-            inner = source
-        return None if inner is None else self._origin(inner, name, (*way, alias))
+        return () if inner is None else self._origins(inner, name, (*way, alias))
 
     def _has(self, source: Any, name: str) -> bool | None:
         """Return whether a source has a column; None where that is not known."""

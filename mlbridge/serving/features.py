@@ -85,7 +85,7 @@ def completed(
 
 def _unknown(number: int, key: Json, online: ModelOnline, beside: Sequence[str]) -> list[Problem]:
     """Return what is wrong with the names of a key; no more of very many are looked at than are shown."""
-    allowed = [*online.keys, *beside]
+    allowed = list(dict.fromkeys([*online.keys, *beside]))
     if not isinstance(key, dict):
         return [Problem(number, "keys", f"is {shown(key)}; a key is an object of values by column: {listed(allowed)}")]
     others = islice((name for name in key if name not in allowed), NAMED + 1)

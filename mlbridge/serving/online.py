@@ -24,6 +24,11 @@ MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
 EPOCH = datetime(1970, 1, 1)
 
 
+def hash_of(key: str) -> int:
+    """Return the hash that a table is sorted by; `text_hash` of the engine is the same in SQL."""
+    return int.from_bytes(md5(key.encode(), usedforsecurity=False).digest()[:8], "little")
+
+
 class OnlineTable:
     """A published online table, mapped into memory: what it holds is read when it is asked for."""
 
@@ -41,9 +46,9 @@ class OnlineTable:
         self._first = [int(each[0]) for each in self._hashes]
 
     def rows(self, keys: Sequence[str], columns: Sequence[str]) -> list[Document | None]:
-        """Return moments and some columns, as JSON, of the row of each key as `key_text` writes it; None without one."""
+        """Return moments and some columns, as JSON, of the row of each key, as `key_text` writes it, or None."""
         wanted: defaultdict[int, list[int]] = defaultdict(list)
-        hashes = [int.from_bytes(md5(key.encode(), usedforsecurity=False).digest()[:8], "little") for key in keys]
+        hashes = [hash_of(key) for key in keys]
         for number, each in enumerate(hashes):
             # Equal hashes may go on from one piece to the next.
             piece = max(bisect_right(self._first, each) - 1, 0)

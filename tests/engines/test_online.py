@@ -103,7 +103,8 @@ def by_pandas(view: list[tuple[Any, ...]], clock: datetime, two_clocks: bool) ->
     frame = frame.dropna(subset=["airport", "gate", "seen", known])
     frame = frame[(frame["seen"] <= clock) & (frame[known] <= clock)]
     # In the order of the view's columns; a NaN, which is greater than any number on both engines, is not a NULL.
-    order = {number: (_rank(row[0]), _rank(row[5])) for number, row in enumerate(view)}
+    others = (0, 5) if two_clocks else (0, 4, 5)
+    order = {number: tuple(_rank(row[place]) for place in others) for number, row in enumerate(view)}
     frame = frame.assign(ties=[order[number] for number in frame.index]).sort_values(["seen", known, "ties"])
     newest = frame.groupby(["airport", "gate"]).tail(1).index
     return sorted((view[number] for number in newest), key=repr)
@@ -194,7 +195,7 @@ def test_what_is_wrong_is_said(meta: dict[str, Any], view: dict[str, str], messa
 
 def test_a_view_that_says_so_needs_an_entity_and_a_model() -> None:
     node = Node("duckdb", {"time": "seen", "online": True})
-    with pytest.raises(AssertionError, match="weather: `mlbridge.online`: an online table has a row of each entity"):
+    with pytest.raises(AssertionError, match=r"weather: `mlbridge\.online`: an online table has a row of each entity"):
         node.package.sql("check_online")
     node = Node("duckdb", META)
     with pytest.raises(AssertionError, match=r"no model keeps the online table. Add models/weather_online.sql"):

@@ -45,8 +45,8 @@ with known as (
 )
 
 select
-    flight, due_at, delayed, origin, crew, load, sky_wind as wind, sky_sky as sky, sky_rain, sky_gusts, sky_mown_on, rating,
-    sky_wind * 2 as wind_twice
+    flight, due_at, delayed, origin, crew, load, rating,
+    sky_wind as wind, sky_sky as sky, sky_rain, sky_gusts, sky_mown_on, sky_wind * 2 as wind_twice
 from known
 """
 YAML = """models:
