@@ -139,10 +139,6 @@ class DuckDB(PythonEngine):
         """Turn a date or timestamp into microseconds since 1970 (UTC) as a whole number."""
         return exp.Anonymous(this="epoch_us", expressions=[moment])
 
-    def text_hash(self, text: exp.Expression) -> exp.Expression:
-        """Turn a text into the first 8 bytes of the MD5 of its UTF-8, the first one the lowest, as a whole number."""
-        return exp.Anonymous(this="md5_number_upper", expressions=[text])
-
     def digest(self, session: Session, query: exp.Query) -> str:
         """Return a text that is the same for the same rows of a query in any order, and another one for others."""
         sums = "count(*) || ' ' || bit_xor(hash(digested)) || ' ' || sum(cast(hash(digested) as hugeint))"

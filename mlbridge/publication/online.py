@@ -1,7 +1,7 @@
 """Online tables, published for `mlbridge serve` in a build's folder: the values of a key, found without a database.
 
     online.json        what is there: the tables by view, and which features of each model they give
-    <view>.online      a table as an Arrow file, sorted by a hash of its key: mapped into memory and searched by halves
+    <view>.online      a table as a file of SQLite, by its key as text
 
 A table that has not changed since the build before is taken over from there. Moments are microseconds since 1970 (UTC).
 """
@@ -9,8 +9,11 @@ A table that has not changed since the build before is taken over from there. Mo
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from sqlglot import exp
@@ -22,12 +25,11 @@ from mlbridge.publication.versions import taken_over
 from mlbridge.typing import Document
 
 INDEX, FORMAT = "online.json", 1
-# The columns of a file before those of the view.
-HASH, KEY, HAPPENED, KNOWN = "ml_hash", "ml_key", "ml_happened_at", "ml_known_at"
-# So many rows are written at a time, and searched as one piece.
-PIECE = 131_072
+# The table in a file, its columns before those of the view, and how many rows are written at a time.
+TABLE, KEY, HAPPENED, KNOWN, ROWS = "online", "ml_key", "ml_happened_at", "ml_known_at", 20_000
 Type = exp.DataType.Type
-WHOLE = (Type.TINYINT, Type.SMALLINT, Type.INT, Type.BIGINT, Type.UTINYINT, Type.USMALLINT, Type.UINT, Type.UBIGINT)
+# Whole numbers that SQLite has, too; others become doubles, as which every feature is read.
+WHOLE = (Type.TINYINT, Type.SMALLINT, Type.INT, Type.BIGINT, Type.UTINYINT, Type.USMALLINT, Type.UINT)
 MOMENTS = tuple(exp.DataType.TEMPORAL_TYPES - {Type.TIME, Type.TIMETZ, Type.DATE, Type.DATE32})
 
 
@@ -137,10 +139,8 @@ def _published(
         raise LookupError(f"its table has no column '{missing[0]}'; build it again" if types else "it is not built yet")
     table = exp.table_(name, db=schema, catalog=database, quoted=True)
     known_at = view.known_at or view.time
-    key = _key(view.entity)
     columns = {
-        HASH: PYTHON_ENGINE.text_hash(key),
-        KEY: key.copy(),
+        KEY: _key(view.entity),
         HAPPENED: _microseconds(column(view.time)),
         KNOWN: _microseconds(column(known_at)),
     } | {each: _value(each, types[each]) for each in wanted}
@@ -158,7 +158,7 @@ def _published(
     if former is not None and before == entry and file_of(former, id_).is_file():
         taken_over(file_of(former, id_), file)
     else:
-        _write(session, query.order_by(column(HASH)), file)
+        _write(session, query.order_by(column(KEY)), list(columns), file)
     return entry
 
 
@@ -175,10 +175,12 @@ def _microseconds(moment: exp.Expression) -> exp.Expression:
 
 
 def _value(name: str, type_: str) -> exp.Expression:
-    """Return a column of a view as it is kept: what JSON has a word for, moments as microseconds, NaN as NULL."""
+    """Return a column of a view as it is kept: numbers, texts, moments as microseconds, and NaN as NULL."""
     parsed = parse_type(type_)
-    if parsed.is_type(Type.BOOLEAN, Type.DATE, Type.DATE32, *WHOLE):
+    if parsed.is_type(*WHOLE):
         return column(name)
+    if parsed.is_type(Type.BOOLEAN):
+        return exp.cast(column(name), "tinyint")
     if parsed.is_type(*MOMENTS):
         return _microseconds(column(name))
     if parsed.is_type(*(exp.DataType.NUMERIC_TYPES - {Type.BIT})):
@@ -187,11 +189,26 @@ def _value(name: str, type_: str) -> exp.Expression:
     return exp.cast(column(name), "text")
 
 
-def _write(session: Session, query: exp.Select, file: Path) -> None:
-    """Write a sorted table piece by piece; it is never held in memory as a whole by this process's Python."""
-    import pyarrow as pa
-
-    reader = PYTHON_ENGINE.stream(session, query.sql(dialect=PYTHON_ENGINE.name), PIECE)
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
+def _write(session: Session, query: exp.Select, names: Sequence[str], file: Path) -> None:
+    """Write a table in the order of its keys, some rows at a time, without a journal: nobody reads it yet."""
+    listed = ", ".join(map(_quoted, names))
+    reader = PYTHON_ENGINE.stream(session, query.sql(dialect=PYTHON_ENGINE.name), ROWS)
+    with closing(sqlite3.connect(file, isolation_level=None)) as table:
+        table.execute("pragma journal_mode = off")
+        table.execute("pragma synchronous = off")
+        table.execute("begin")
+        table.execute(f"create table {TABLE} ({listed}, primary key ({KEY})) without rowid")
+        insert = f"insert into {TABLE} values ({', '.join('?' * len(names))})"  # noqa: S608
         for batch in reader:
-            writer.write_batch(batch)
+            table.executemany(insert, zip(*(each.to_pylist() for each in batch.columns), strict=True))
+        table.execute("commit")
+
+
+@cache
+def selecting(columns: tuple[str, ...]) -> str:
+    """Write the query of SQLite for some columns of a key."""
+    return f"select {', '.join(map(_quoted, columns))} from {TABLE} where {KEY} = ?"  # noqa: S608
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql(dialect="sqlite")

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from sqlglot import exp
 
-from mlbridge.engines.warehouse import parse_type
 from mlbridge.errors import listed
 from mlbridge.features.columns import Feature
 from mlbridge.publication.online import HAPPENED, KNOWN, key_text
@@ -160,13 +159,12 @@ def _why_not(view: OnlineView, found: Document | None, moment: int) -> str | Non
     return None
 
 
-def _part(key: Document, name: str, type_: str) -> str | Problem:
+def _part(key: Document, name: str, type_: exp.DataType) -> str | Problem:
     """Return a column of a key as the text that the table has of it, or what is wrong with it."""
     value = key.get(name)
     if value is None:
         return Problem(None, name, "is null; a key needs a value" if name in key else "is missing in the key")
-    parsed = parse_type(type_)
-    wanted, as_text = next(((name, read) for types, name, read in KEYS if parsed.is_type(*types)), TEXT)
+    wanted, as_text = next(((name, read) for types, name, read in KEYS if type_.is_type(*types)), TEXT)
     text = as_text(value)
     return Problem(None, name, f"is {shown(value)}; expected {wanted}") if text is None else text
 

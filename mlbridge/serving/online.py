@@ -1,22 +1,19 @@
-"""Published online tables as the server reads them: mapped into memory, and what each model reads of them."""
+"""Published online tables as the server reads them: opened, and what each model reads of them."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import md5
 from pathlib import Path
 
-import numpy as np
 from sqlglot import exp
 
 from mlbridge.engines.warehouse import parse_type
 from mlbridge.features.columns import WITH_ZONE
-from mlbridge.publication.online import HAPPENED, HASH, KEY, KNOWN, MOMENTS, OnlineFeatures, file_of, read_index
+from mlbridge.publication.online import HAPPENED, KEY, KNOWN, MOMENTS, OnlineFeatures, file_of, read_index, selecting
 from mlbridge.typing import Document, Json
 
 Type = exp.DataType.Type
@@ -24,82 +21,45 @@ MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
 EPOCH = datetime(1970, 1, 1)
 
 
-def hash_of(key: str) -> int:
-    """Return the hash that a table is sorted by; `text_hash` of the engine is the same in SQL."""
-    return int.from_bytes(md5(key.encode(), usedforsecurity=False).digest()[:8], "little")
-
-
 class OnlineTable:
-    """A published online table, mapped into memory: what it holds is read when it is asked for."""
+    """A published online table, opened to be read: by any thread, one at a time."""
 
     def __init__(self, file: Path, entry: Document) -> None:
-        """Map the file; `entry` is what the index has of it. Raises OSError or ValueError for a damaged one."""
-        import pyarrow as pa
-
+        """Open the file; `entry` is what the index has of it. Raises an OSError, ValueError or sqlite3.Error."""
         self.name, self.known_at = str(entry["name"]), entry["known_at"]
-        self.entity: Mapping[str, str] = entry["entity"]
-        self.types: Mapping[str, str] = entry["columns"]
-        with pa.memory_map(str(file)) as source:
-            reader = pa.ipc.open_file(source)
-            self._pieces = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        self._hashes = [piece.column(HASH).to_numpy() for piece in self._pieces]
-        self._first = [int(each[0]) for each in self._hashes]
+        self.entity = {name: parse_type(type_) for name, type_ in entry["entity"].items()}
+        self._as_json = {name: _reader(parse_type(type_)) for name, type_ in entry["columns"].items()}
+        # The file is never written again, so SQLite need not look for locks and changes.
+        self._file = sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+        self._file.execute(selecting((KEY,)), [""])
+        ((pages,),), ((size,),) = (self._file.execute(f"pragma page_{each}") for each in ("count", "size"))
+        if pages * size != file.stat().st_size:
+            raise ValueError(f"the online table of '{self.name}' is not whole.")
 
     def rows(self, keys: Sequence[str], columns: Sequence[str]) -> list[Document | None]:
         """Return moments and some columns, as JSON, of the row of each key, as `key_text` writes it, or None."""
-        wanted: defaultdict[int, list[int]] = defaultdict(list)
-        hashes = [hash_of(key) for key in keys]
-        for number, each in enumerate(hashes):
-            # Equal hashes may go on from one piece to the next.
-            piece = max(bisect_right(self._first, each) - 1, 0)
-            wanted[piece].append(number)
-            while piece > 0 and self._first[piece] == each:
-                piece -= 1
-                wanted[piece].append(number)
-        found: list[Document | None] = [None] * len(keys)
-        for piece, numbers in wanted.items():
-            if piece < len(self._pieces):
-                self._look(piece, numbers, keys, hashes, columns, found)
+        names = (HAPPENED, KNOWN, *columns)
+        query = selecting(names)
+        changed = {name: read for name in columns if (read := self._as_json[name]) is not None}
+        found: list[Document | None] = []
+        for key in keys:
+            values = self._file.execute(query, [key]).fetchone()
+            row = None if values is None else dict(zip(names, values, strict=True))
+            if row is not None:
+                row |= {name: read(row[name]) for name, read in changed.items() if row[name] is not None}
+            found.append(row)
         return found
 
-    def _look(
-        self,
-        piece: int,
-        numbers: Sequence[int],
-        keys: Sequence[str],
-        hashes: Sequence[int],
-        columns: Sequence[str],
-        found: list[Document | None],
-    ) -> None:
-        import pyarrow as pa
 
-        there, batch = self._hashes[piece], self._pieces[piece]
-        asked = np.array([hashes[number] for number in numbers], dtype=np.uint64)
-        first, end = np.searchsorted(there, asked), np.searchsorted(there, asked, side="right")
-        texts, places, of = batch.column(KEY), [], []
-        for number, low, high in zip(numbers, first.tolist(), end.tolist(), strict=True):
-            for place in range(low, high):
-                if texts[place].as_py() == keys[number]:
-                    places.append(place)
-                    of.append(number)
-        if not places:
-            return
-        names, indices = [HAPPENED, KNOWN, *columns], pa.array(places, pa.int64())
-        taken = [batch.column(name).take(indices).to_pylist() for name in names]
-        for name, values in zip(names[2:], taken[2:], strict=True):
-            _as_json(values, self.types[name])
-        for number, *values in zip(of, *taken, strict=True):
-            found[number] = dict(zip(names, values, strict=True))
-
-
-def _as_json(values: list[Json], type_: str) -> None:
-    """Turn values that are kept otherwise, dates and moments, into what JSON has for them."""
-    parsed = parse_type(type_)
-    if parsed.is_type(Type.DATE, Type.DATE32):
-        values[:] = [None if each is None else each.isoformat() for each in values]
-    elif parsed.is_type(*MOMENTS):
-        end = "Z" if parsed.is_type(*WITH_ZONE) else ""
-        values[:] = [None if each is None else written(each) + end for each in values]
+def _reader(type_: exp.DataType) -> Callable[[Json], Json] | None:
+    """Return what turns a kept value into what JSON has for its type; None where they are the same."""
+    if type_.is_type(Type.BOOLEAN):
+        return bool
+    if type_.is_type(*WITH_ZONE):
+        return lambda value: f"{written(value)}Z"
+    return written if type_.is_type(*MOMENTS) else None
 
 
 def written(microseconds: int) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from branch import NAME, Branch
@@ -223,10 +224,13 @@ def test_a_damaged_table_leaves_the_last_state(branch: Branch, tmp_path: Path) -
     versions.refresh()
     before = versions.state
     place = publish_facts(branch, folder, ask(embargo="1 hour"))
-    published.file_of(place, FACTS).write_bytes(b"ARROW1")
-    assert not versions.refresh()
-    assert versions.problem is not None
-    assert versions.state is before
+    file = published.file_of(place, FACTS)
+    whole = file.read_bytes()
+    for damaged in (b"", b"no table", whole[: len(whole) // 2]):
+        file.write_bytes(damaged)
+        assert not versions.refresh()
+        assert versions.problem is not None
+        assert versions.state is before
 
 
 def test_what_has_not_changed_is_not_written_again(branch: Branch, tmp_path: Path) -> None:
@@ -269,33 +273,54 @@ def test_the_document_says_what_a_key_is(client: TestClient) -> None:
 
 
 def test_every_key_is_found_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts of every kind, in pieces of a few rows, with hashes that are equal."""
-    import duckdb
-
-    monkeypatch.setattr(published, "PIECE", 2_048)
+    """Texts of every kind, written in pieces of a few rows."""
+    monkeypatch.setattr(published, "ROWS", 2_048)
     texts = ["", "a", "1:a", "ä" * 400, "\x00", "'; drop table t; --", *(f"k{number}" for number in range(6_000))]
     with duckdb.connect() as connection:
-        connection.execute("create table shops as select unnest(?) as shop, timestamp '2024-01-01' as at", [texts])
-        connection.execute("alter table shops add column place bigint")
-        connection.execute("update shops set place = rowid")
-        view = View("shops", ("memory", "main", "shops"), ["shop"], "at", None)
-        wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"place": "place"})
+        connection.execute("create table shops as select unnest(?) as shop, timestamp '2024-01-01' as seen", [texts])
+        connection.execute('alter table shops add column "the ""place""" bigint')
+        connection.execute('update shops set "the ""place""" = rowid')
+        view = View("shops", ("memory", "main", "shops"), ["shop"], "seen", None)
+        wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"place": 'the "place"'})
         publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
-    entry = read_index(tmp_path)[0][SHOPS]
-    table = OnlineTable(published.file_of(tmp_path, SHOPS), entry)
-    assert len(table._pieces) > 1
+    table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     mixed = [each for text in texts for each in (text, f"{text}!")]
-    found = table.rows([key_text([text]) for text in mixed], ["place"])
-    assert [None if each is None else texts[each["place"]] for each in found] == [
+    found = table.rows([key_text([text]) for text in mixed], ['the "place"'])
+    assert [None if each is None else texts[each['the "place"']] for each in found] == [
         text if text in set(texts) else None for text in mixed
     ]
-    # Two keys of one hash, at the end of one piece and the beginning of the next.
-    last = int(table._hashes[0][-1])
-    table._hashes = [each.copy() for each in table._hashes]
-    table._hashes[1][0], table._first[1] = np.uint64(last), last
-    keys = [table._pieces[number].column("ml_key")[place].as_py() for number, place in ((0, -1), (1, 0))]
-    monkeypatch.setattr("mlbridge.serving.online.hash_of", lambda _: last)
-    assert None not in table.rows(keys, ["place"])
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        ("ubigint", ["0", str(2**64 - 1)], [0, float(2**64)]),
+        ("hugeint", [str(-(2**70))], [-(2.0**70)]),
+        ("bigint", [str(2**63 - 1), None], [2**63 - 1, None]),
+        ("double", ["nan", "0.1", None], [None, 0.1, None]),
+        ("float", ["0.1"], [float(np.float32(0.1))]),
+        ("decimal(9, 3)", ["12.345"], [12.345]),
+        ("boolean", ["true", "false", None], [True, False, None]),
+        ("date", ["2024-02-29", None], ["2024-02-29", None]),
+        ("timestamp", ["2024-02-29 12:00:00.25", None], ["2024-02-29T12:00:00.250000", None]),
+        ("timestamptz", ["2024-02-29 12:00:00+02"], ["2024-02-29T10:00:00Z"]),
+        ("varchar", ["", "ä\x00"], ["", "ä\x00"]),
+    ],
+)
+def test_values_are_those_that_a_client_would_give(
+    tmp_path: Path, type_: str, values: list[Any], expected: list[Any]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table shops (shop bigint, seen timestamp, v varchar)")
+        rows = [(number, NOON.replace(tzinfo=None), value) for number, value in enumerate(values)]
+        connection.executemany("insert into shops values (?, ?, ?)", rows)
+        connection.execute(f"alter table shops alter v type {type_}")
+        view = View("shops", ("memory", "main", "shops"), ["shop"], "seen", None)
+        wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"v": "v"})
+        publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
+    table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
+    found = table.rows([key_text([str(number)]) for number in range(len(values))], ["v"])
+    assert [each and each["v"] for each in found] == expected
 
 
 def test_the_pointer_leads_to_the_tables(folder: Path) -> None:
