@@ -11,14 +11,16 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from itertools import islice
 from uuid import UUID
 
 from sqlglot import exp
 
+from mlbridge.engines.warehouse import parse_type
 from mlbridge.errors import listed
 from mlbridge.features.columns import Feature
-from mlbridge.publication.online import HAPPENED, KNOWN, key_text
+from mlbridge.publication.online import key_text
 from mlbridge.serving.inputs import DATES, NAMED, InputError, Problem, moment_of, no_feature, shown
 from mlbridge.serving.online import ModelOnline, OnlineView, written
 from mlbridge.serving.requests import RefusedError
@@ -105,7 +107,7 @@ def _moment(number: int, row: Document, name: str, clock: int) -> int | Problem:
 
 
 def _add(
-    view: OnlineView, keys: Sequence[Document], moments: Sequence[int], rows: Sequence[Document], used: set[str]
+    view: OnlineView, keys: Sequence[Document], moments: Sequence[int], rows: list[Document], used: set[str]
 ) -> list[Problem]:
     """Add the features of one view to the rows that lack some of them; returns what is wrong with their keys."""
     wanted = {name: column for name, column in view.asked.columns.items() if name in used}
@@ -128,8 +130,8 @@ def _add(
             problems.append(Problem(number, each.feature, why))
         if not wrong:
             asked[number] = key_text([str(each) for each in parts])
-    columns = list(dict.fromkeys(wanted.values()))
-    for number, found in zip(asked, view.table.rows(list(asked.values()), columns), strict=True):
+    answers = view.table.rows(list(asked.values()), list(wanted.values()))
+    for number, found in zip(asked, answers, strict=True):
         why_not = _why_not(view, found, moments[number])
         if found is None or why_not is not None:
             names = list(view.asked.key.values())
@@ -137,16 +139,15 @@ def _add(
             why = f"is {key}, for which '{view.name}' {why_not}; so {listed(wanted)} are not known"
             problems.append(Problem(number, names[0], why))
             continue
-        for name, column in wanted.items():
-            rows[number].setdefault(name, found[column])
+        rows[number] = {**dict(zip(wanted, found[2:], strict=True)), **rows[number]}
     return problems
 
 
-def _why_not(view: OnlineView, found: Document | None, moment: int) -> str | None:
+def _why_not(view: OnlineView, found: Sequence[Json] | None, moment: int) -> str | None:
     """Say why a row does not count at a moment; None where it does. `point_in_time` says the same in SQL."""
     if found is None:
         return "has no row"
-    happened, known = found[HAPPENED], found[KNOWN]
+    happened, known = found[:2]
     counts_from = max(known + (view.embargo or 0), happened)
     if moment < counts_from:
         return f"has only a row that counts from {written(counts_from)} on"
@@ -159,14 +160,21 @@ def _why_not(view: OnlineView, found: Document | None, moment: int) -> str | Non
     return None
 
 
-def _part(key: Document, name: str, type_: exp.DataType) -> str | Problem:
+def _part(key: Document, name: str, type_: str) -> str | Problem:
     """Return a column of a key as the text that the table has of it, or what is wrong with it."""
     value = key.get(name)
     if value is None:
         return Problem(None, name, "is null; a key needs a value" if name in key else "is missing in the key")
-    wanted, as_text = next(((name, read) for types, name, read in KEYS if type_.is_type(*types)), TEXT)
+    wanted, as_text = _written_as(type_)
     text = as_text(value)
     return Problem(None, name, f"is {shown(value)}; expected {wanted}") if text is None else text
+
+
+@cache
+def _written_as(type_: str) -> tuple[str, Callable[[Json], str | None]]:
+    """Say what a request gives for a column of a key, and how it becomes the table's text; None for anything else."""
+    parsed = parse_type(type_)
+    return next(((wanted, as_text) for types, wanted, as_text in KEYS if parsed.is_type(*types)), TEXT)
 
 
 def _whole(value: Json) -> str | None:

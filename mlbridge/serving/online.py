@@ -27,7 +27,7 @@ class OnlineTable:
     def __init__(self, file: Path, entry: Document) -> None:
         """Open the file; `entry` is what the index has of it. Raises an OSError, ValueError or sqlite3.Error."""
         self.name, self.known_at = str(entry["name"]), entry["known_at"]
-        self.entity = {name: parse_type(type_) for name, type_ in entry["entity"].items()}
+        self.entity: Mapping[str, str] = entry["entity"]
         self._as_json = {name: _reader(parse_type(type_)) for name, type_ in entry["columns"].items()}
         # The file is never written again, so SQLite need not look for locks and changes.
         self._file = sqlite3.connect(
@@ -38,17 +38,19 @@ class OnlineTable:
         if pages * size != file.stat().st_size:
             raise ValueError(f"the online table of '{self.name}' is not whole.")
 
-    def rows(self, keys: Sequence[str], columns: Sequence[str]) -> list[Document | None]:
-        """Return moments and some columns, as JSON, of the row of each key, as `key_text` writes it, or None."""
-        names = (HAPPENED, KNOWN, *columns)
-        query = selecting(names)
-        changed = {name: read for name in columns if (read := self._as_json[name]) is not None}
-        found: list[Document | None] = []
+    def rows(self, keys: Sequence[str], columns: Sequence[str]) -> list[tuple[Json, ...] | None]:
+        """Return of the row of each key, as `key_text` writes it, both moments and some columns, as JSON; else None."""
+        query = selecting((HAPPENED, KNOWN, *columns))
+        reads = [self._as_json[name] for name in columns]
+        changed = [(place, read) for place, read in enumerate(reads, 2) if read is not None]
+        found: list[tuple[Json, ...] | None] = []
         for key in keys:
-            values = self._file.execute(query, [key]).fetchone()
-            row = None if values is None else dict(zip(names, values, strict=True))
-            if row is not None:
-                row |= {name: read(row[name]) for name, read in changed.items() if row[name] is not None}
+            row = self._file.execute(query, (key,)).fetchone()
+            if row is not None and changed:
+                values = list(row)
+                for place, read in changed:
+                    values[place] = None if row[place] is None else read(row[place])
+                row = tuple(values)
             found.append(row)
         return found
 

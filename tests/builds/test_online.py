@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,11 +15,12 @@ from warm import Warm
 from mlbridge.publication.online import file_of, read_index
 from mlbridge.serving import features
 from mlbridge.serving.app import create_app
+from mlbridge.serving.online import EPOCH
 from mlbridge.serving.state import Versions
 
 WEATHER, CREWS = "model.small.weather", "model.small.crews"
-# The last prediction is made in the clear of the last observation.
-AS_OF = "2024-03-17 08:30:00"
+# Three departures are predicted at this moment.
+AS_OF = "2024-03-15 08:00:00"
 VARS = ("--vars", json.dumps({"mlbridge_as_of": AS_OF}))
 
 
@@ -50,12 +50,11 @@ def test_a_key_is_answered_as_the_build_predicted(built: Host, monkeypatch: pyte
         "join weather_online w on w.airport = s.origin and w.wind is not distinct from s.wind "
         "and s.due_at >= w.told_at"
     )
-    assert rows
+    assert len(rows) == 3
     with client_of(built) as client:
         for _, origin, crew, load, twice, due_at, prediction, probability in rows:
-            monkeypatch.setattr(
-                features, "now", lambda due_at=due_at: (due_at - features_epoch()).total_seconds() * 1e6
-            )
+            moment = round((due_at - EPOCH).total_seconds() * 1e6)
+            monkeypatch.setattr(features, "now", lambda moment=moment: moment)
             body = {"keys": [{"origin": origin, "crew": crew}], "rows": [{"load": load, "wind_twice": twice}]}
             answer = client.post(f"/predict/{NAME}", json=body)
             assert answer.status_code == 200, answer.text
@@ -64,12 +63,6 @@ def test_a_key_is_answered_as_the_build_predicted(built: Host, monkeypatch: pyte
             assert found["probability"] == pytest.approx(probability, rel=1e-12)
         late = client.post(f"/predict/{NAME}", json={"keys": [{"origin": "JFK", "crew": 1, "due_at": "2024-06-01"}]})
     assert "beyond max_staleness (3 hours)" in late.json()["error"]
-
-
-def features_epoch() -> Any:
-    from mlbridge.serving.online import EPOCH
-
-    return EPOCH
 
 
 def test_what_is_published_and_from_where(built: Host) -> None:

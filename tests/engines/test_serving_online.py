@@ -286,7 +286,7 @@ def test_every_key_is_found_and_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     mixed = [each for text in texts for each in (text, f"{text}!")]
     found = table.rows([key_text([text]) for text in mixed], ['the "place"'])
-    assert [None if each is None else texts[each['the "place"']] for each in found] == [
+    assert [None if each is None else texts[each[2]] for each in found] == [
         text if text in set(texts) else None for text in mixed
     ]
 
@@ -320,7 +320,7 @@ def test_values_are_those_that_a_client_would_give(
         publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
     table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     found = table.rows([key_text([str(number)]) for number in range(len(values))], ["v"])
-    assert [each and each["v"] for each in found] == expected
+    assert [each and each[2] for each in found] == expected
 
 
 def test_the_pointer_leads_to_the_tables(folder: Path) -> None:

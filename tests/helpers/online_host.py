@@ -31,10 +31,10 @@ select
     'f' || i as flight,
     ['JFK', 'LGA', 'EWR'][1 + i % 3] as origin,
     i % 40 as crew,
-    timestamp '2024-01-02' + to_hours(i) as due_at,
+    timestamp '2024-01-02' + to_hours(i // 3) as due_at,
     (hash(i) % 1000) / 1000.0 as load,
-    case when i < 1600 then (hash(i) % 1000) / 1000.0 + (hash('noise' || i) % 1000) / 900.0 > 1.1 end as delayed
-from range(1800) as t(i)
+    case when i < 4800 then (hash(i) % 1000) / 1000.0 + (hash('noise' || i) % 1000) / 900.0 > 1.1 end as delayed
+from range(5400) as t(i)
 """
 FEATURES = """
 with known as (
