@@ -8,7 +8,7 @@
 
 {% macro default__joined(text, order) %}{{ return(dbt.listagg(text, "', '", 'order by ' ~ order)) }}{% endmacro %}
 
-{% macro default__publication(tables, branches, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
+{% macro default__publication(tables, branches, online, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
 
 {% macro default__recorded_requests(folder) %}
   {{ exceptions.raise_compiler_error('mlbridge.requests: this engine reads no Parquet files of this machine. Load the files in ' ~ folder
@@ -225,3 +225,5 @@
   {%- set begin = 'unbounded' if duration is none else "interval '" ~ duration ~ "'" -%}
   {{ return('order by ' ~ moment ~ ' range between ' ~ begin ~ ' preceding and current row') }}
 {% endmacro %}
+
+{% macro default__online_materialization(hook) %}{{ return({'materialized': 'table'}) }}{% endmacro %}

@@ -17,7 +17,7 @@
   {%- do run_query('insert into ' ~ this ~ ' (' ~ names ~ ') values ' ~ rows | join(', ')) -%}
 {% endmacro %}
 
-{% macro duckdb__publication(tables, branches, facts) %}
+{% macro duckdb__publication(tables, branches, online, facts) %}
   {#-
     Python, because SQL can neither set the mode of a file nor make or remove a folder. What goes wrong in it is left in a variable of the
     session and said by SQL: of an error of Python in a hook dbt shows a traceback at most. dbt 2 runs no Python here.
@@ -35,7 +35,7 @@ class dbtObj:
 def model(dbt, session):
     problem = None
     try:
-        publish_all(session, {{ tables }}, {{ branches }}, **{{ facts }})
+        publish_all(session, {{ tables }}, {{ branches }}, {{ online }}, **{{ facts }})
     except Exception as error:
         problem = f"nothing was published: {error}"
     session.execute("set variable mlbridge_problem = ?", [problem])
@@ -89,4 +89,8 @@ model, materialize = answering_refusals(model, materialize)
     'steps': '',
     'join': 'asof left join ' ~ known ~ ' on ' ~ equal | join(' and ') ~ ' and ' ~ at ~ ' >= ' ~ known ~ '.ml_known_from',
   }) }}
+{% endmacro %}
+
+{% macro duckdb__online_materialization(hook) %}
+  {{ return({'materialized': 'incremental', 'incremental_strategy': 'append', 'on_schema_change': 'sync_all_columns', 'pre_hook': hook}) }}
 {% endmacro %}

@@ -241,13 +241,13 @@
   {{ return(adapter.dispatch('all_at_once', 'mlbridge')()) }}
 {% endmacro %}
 
-{% macro publication(tables, branches, facts) %}
+{% macro publication(tables, branches, online, facts) %}
   {#-
     What publishes the package's tables for those who read while a build runs: `python`, code to be run first, and `sql`, statements; either
-    may be missing. `tables` gives database, schema and name of each, `branches` what `mlbridge serve` needs of each model (as
-    `served_branches`); `facts` are the target, the build, its clock, and mlbridge's version.
+    may be missing. `tables` gives database, schema and name of each, `branches` and `online` what `mlbridge serve` needs (as
+    `served_branches` and `served_online`); `facts` are the target, the build, its clock, and mlbridge's version.
   -#}
-  {{ return(adapter.dispatch('publication', 'mlbridge')(tables, branches, facts)) }}
+  {{ return(adapter.dispatch('publication', 'mlbridge')(tables, branches, online, facts)) }}
 {% endmacro %}
 
 {% macro recorded_requests(folder) %}
@@ -293,4 +293,12 @@
     It holds for rows of which the column `is_event` is 0, while that of all others is 1.
   -#}
   {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, is_event, duration)) }}
+{% endmacro %}
+
+{% macro online_materialization(hook) %}
+  {#-
+    How an online table is materialized, as arguments of `config`. `hook`, Jinja that writes a statement, deletes in the transaction of the
+    model, before it, the rows that are to go; an engine on which that has not been tried writes the whole table anew.
+  -#}
+  {{ return(adapter.dispatch('online_materialization', 'mlbridge')(hook)) }}
 {% endmacro %}

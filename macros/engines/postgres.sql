@@ -2,7 +2,7 @@
 
 {% macro postgres__published_schema(schema) %}{{ return(schema ~ '_published') }}{% endmacro %}
 
-{% macro postgres__publication(tables, branches, facts) %}
+{% macro postgres__publication(tables, branches, online, facts) %}
   {#-
     Copies of the tables in the schema `<schema of ml_runs>_published`, filled anew in one transaction: a dashboard reads the newest whole
     build, and a build drops none of what it reads. Views would not do: dbt drops a view, with all that depends on it, for each new one.
@@ -143,3 +143,7 @@
 {% macro postgres__type_bytes() %}{{ return('bytea') }}{% endmacro %}
 
 {% macro postgres__unquoted_role(written) %}{{ return(written | lower) }}{% endmacro %}
+
+{% macro postgres__online_materialization(hook) %}
+  {{ return({'materialized': 'incremental', 'incremental_strategy': 'append', 'on_schema_change': 'sync_all_columns', 'pre_hook': hook}) }}
+{% endmacro %}

@@ -31,7 +31,7 @@
   {{ return("'" ~ dbt.escape_single_quotes(value | replace('\\', '\\\\')) ~ "'") }}
 {% endmacro %}
 
-{% macro redshift__publication(tables, branches, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}
+{% macro redshift__publication(tables, branches, online, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}
 
 {% macro redshift__observed_grants() %}{#- Nor its catalog. -#}{{ return(none) }}{% endmacro %}
 
@@ -58,3 +58,5 @@
   {%- endif -%}
   {{ mlbridge.refuse(model.name, 'Redshift has no window over a span of time: leave `over` out, or make the feature on another engine.') }}
 {% endmacro %}
+
+{% macro redshift__online_materialization(hook) %}{{ return({'materialized': 'table'}) }}{% endmacro %}

@@ -28,6 +28,7 @@
     {{- found[-1].steps }}
   {%- endfor %}
 
+  {{ mlbridge.call_of(time, read) }}
   select
     ml_spine.*
     {%- for view in read -%}
@@ -53,27 +54,11 @@
     never is the newest. Of several that happened at one moment the one that became known last counts, then the one
     with the greatest columns.
   -#}
-  {%- set time = mlbridge.quoted(view.time) -%}
-  {%- set known_at = mlbridge.quoted(view.known_at) if view.known_at else none -%}
-  {%- set order, columns = ['ml_happened_at'] + (['ml_known_at'] if known_at else []), [] -%}
+  {%- set columns = [] -%}
   {%- for column in view.outputs.values() -%}{%- do columns.append(mlbridge.quoted(column)) -%}{%- endfor -%}
   {%- set entity = keys | join(', ') -%}
-  {%- set from = mlbridge.shifted(known_at or time, view.embargo) if view.embargo else known_at or time -%}
   {{ name }}_rows as (
-    select
-      {%- for column in view.entity %}
-      {{ mlbridge.quoted(column) }} as {{ keys[loop.index0] }},
-      {%- endfor %}
-      {%- for column, output in view.outputs.items() %}
-      {{ mlbridge.quoted(column) }} as {{ mlbridge.quoted(output) }},
-      {%- endfor %}
-      {{ time }} as ml_happened_at,
-      {{ known_at or time }} as ml_known_at,
-      {#- What is announced before it happens counts from when it happens. #}
-      {{ 'greatest(' ~ from ~ ', ' ~ time ~ ')' if known_at else from }} as ml_known_from
-    from {{ view.relation }}
-    where {% for column in view.entity %}{{ mlbridge.quoted(column) }} is not null and {% endfor %}{{ time }} is not null
-      {%- if known_at %} and {{ known_at }} is not null{% endif %}
+    {{ mlbridge.view_rows(view, keys) }}
   ),
 
   {{ name }}_places as (
@@ -81,9 +66,9 @@
       *,
       row_number() over (
         partition by {{ entity }}, ml_known_from
-        order by {{ (order + columns) | join(' desc nulls last, ') }} desc nulls last
+        order by {{ mlbridge.newest_first(view) }}
       ) as ml_place
-      {%- if known_at %},
+      {%- if view.known_at %},
       max(ml_happened_at) over (partition by {{ entity }} order by ml_known_from) as ml_newest
       {%- endif %}
     from {{ name }}_rows
@@ -93,14 +78,67 @@
     select
       {{ (keys + columns) | join(', ') }},
       ml_known_from
-      {%- if known_at %}, ml_known_at{% endif %}
+      {%- if view.known_at %}, ml_known_at{% endif %}
       {%- if view.max_staleness or view.look_back %},
       {{ mlbridge.known_until(view) }} as ml_known_until
       {%- endif %}
     from {{ name }}_places
-    where ml_place = 1{% if known_at %} and ml_happened_at = ml_newest{% endif %}
+    where ml_place = 1{% if view.known_at %} and ml_happened_at = ml_newest{% endif %}
   )
 {%- endmacro %}
+
+{% macro view_rows(view, keys) %}
+  {#-
+    A SELECT: the rows of a view that say something of an entity, `keys`, at a moment, with the two clocks and, as `ml_known_from`, the moment
+    from which a row counts.
+  -#}
+  {%- set time = mlbridge.quoted(view.time) -%}
+  {%- set known_at = mlbridge.quoted(view.known_at) if view.known_at else none -%}
+  {%- set from = mlbridge.shifted(known_at or time, view.embargo) if view.embargo else known_at or time -%}
+  select
+    {%- for column in view.entity %}
+    {{ mlbridge.quoted(column) }} as {{ keys[loop.index0] }},
+    {%- endfor %}
+    {%- for column, output in view.outputs.items() %}
+    {{ mlbridge.quoted(column) }} as {{ mlbridge.quoted(output) }},
+    {%- endfor %}
+    {%- for column in view.tie_breakers %}
+    {{ mlbridge.quoted(column) }} as ml_tie_{{ loop.index }},
+    {%- endfor %}
+    {{ time }} as ml_happened_at,
+    {{ known_at or time }} as ml_known_at,
+    {#- What is announced before it happens counts from when it happens. #}
+    {{ 'greatest(' ~ from ~ ', ' ~ time ~ ')' if known_at else from }} as ml_known_from
+  from {{ view.relation }}
+  where {% for column in view.entity %}{{ mlbridge.quoted(column) }} is not null and {% endfor %}{{ time }} is not null
+    {%- if known_at %} and {{ known_at }} is not null{% endif %}
+{%- endmacro %}
+
+{% macro newest_first(view) %}
+  {#-
+    The order of the rows of an entity, the one that counts first: the one that happened last, of those the one that became known last, then
+    the one with the greatest columns.
+  -#}
+  {%- set order = ['ml_happened_at'] + (['ml_known_at'] if view.known_at else []) -%}
+  {%- for _ in view.tie_breakers -%}{%- do order.append('ml_tie_' ~ loop.index) -%}{%- endfor -%}
+  {%- for column in view.outputs.values() if not view.tie_breakers -%}{%- do order.append(mlbridge.quoted(column)) -%}{%- endfor -%}
+  {{ return(order | join(' desc nulls last, ') ~ ' desc nulls last') }}
+{% endmacro %}
+
+{% macro call_of(time, views) %}
+  {#-
+    A comment that says in JSON what was asked: `mlbridge serve` gives a key the features that come from an online table within the same
+    limits (`mlbridge/lineage/online.py`). A slash is written as JSON lets it be, so that no name ends the comment.
+  -#}
+  {%- set asked = [] -%}
+  {%- for view in views -%}
+    {%- do asked.append({
+      'view': view.node, 'entity': view.entity, 'columns': view.outputs, 'embargo': view.embargo,
+      'max_staleness': view.max_staleness, 'look_back': view.look_back,
+    }) -%}
+  {%- endfor -%}
+  {{ return('/* mlbridge.point_in_time ' ~ tojson({'time': time, 'views': asked}) | replace('/', '\\/') ~ ' */') }}
+{% endmacro %}
 
 {% macro known_until(view) %}
   {%- set ends = [] -%}

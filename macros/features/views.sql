@@ -53,12 +53,22 @@
   {{ mlbridge.none_is_known_later(node, path, outputs.keys() | list + keys + [time], [time, known_at]) }}
   {%- set read = {
     'relation': asked.view, 'entity': mlbridge.keys_of_view(path, keys, asked.get('entity')), 'time': time, 'known_at': known_at,
-    'outputs': outputs,
+    'outputs': outputs, 'node': node.unique_id, 'tie_breakers': [],
   } -%}
+  {#- An online table holds one row for all who ask, so all columns of its view decide, and not only those of a call. -#}
+  {%- if mlbridge.is_online(node) -%}
+    {%- do read.update(tie_breakers=there | reject('in', keys + [time, known_at]) | list) -%}
+  {%- endif -%}
   {%- for key in ['embargo', 'max_staleness', 'look_back'] -%}
     {%- do read.update({key: none if asked.get(key) is none else mlbridge.one_span(model.name, path ~ '.' ~ key, asked[key])}) -%}
   {%- endfor -%}
   {{ return(read) }}
+{% endmacro %}
+
+{% macro is_online(node) %}
+  {#- Whether the YAML of a view says that it has an online table. -#}
+  {%- set found = mlbridge.declared_of(node).get('online') -%}
+  {{ return(false if found is none else mlbridge.one_flag(node.name, 'online', found)) }}
 {% endmacro %}
 
 {% macro node_of_view(path, relation) %}

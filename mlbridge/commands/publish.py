@@ -45,7 +45,7 @@ def publish(project: Project) -> Published:
         (last,) = query_tables(project, Warehouse(session), LAST)
         tables, target = project.published_tables, project.profile.target_name
         facts = {"target": target, "build": str(uuid4()), "as_of": str(last["as_of"]), "version": version}
-        folder = publish_all(session, tables, project.served_branches, **facts)
+        folder = publish_all(session, tables, project.served_branches, project.served_online, **facts)
     if folder is None:
         raise SetupError(f"'{project.tables_file}' has no ml_* tables yet. Run `dbt build` first.")
     found = read_facts(folder / CURRENT)

@@ -135,6 +135,16 @@ class DuckDB(PythonEngine):
         """Turn a timestamp into seconds since 1970 as a double; infinity into NULL."""
         return exp.cast(exp.func("epoch", moment, dialect=NAME), "double")
 
+    def microseconds_since_epoch(self, moment: exp.Expression) -> exp.Expression:
+        """Turn a date or timestamp into microseconds since 1970 (UTC) as a whole number."""
+        return exp.Anonymous(this="epoch_us", expressions=[moment])
+
+    def digest(self, session: Session, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        sums = "count(*) || ' ' || bit_xor(hash(digested)) || ' ' || sum(cast(hash(digested) as hugeint))"
+        _, ((found,),) = self.fetch(session, f"select {sums} from ({self.written(query)}) as digested")  # noqa: S608
+        return str(found)
+
     def error_expression(self, message: str) -> exp.Expression:
         """Return an expression that raises an error with this message when it is evaluated for a row."""
         return exp.Anonymous(this="error", expressions=[exp.Literal.string(message)])

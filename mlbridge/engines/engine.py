@@ -177,6 +177,14 @@ class PythonEngine(Engine, ABC):
         """Turn a timestamp into seconds since 1970 as a double; infinity into NULL."""
 
     @abstractmethod
+    def microseconds_since_epoch(self, moment: exp.Expression) -> exp.Expression:
+        """Turn a date or timestamp into microseconds since 1970 (UTC) as a whole number."""
+
+    @abstractmethod
+    def digest(self, session: Session, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+
+    @abstractmethod
     def error_expression(self, message: str) -> exp.Expression:
         """Return an expression that raises an error with this message when it is evaluated for a row."""
 

@@ -123,7 +123,7 @@ def _published(
     files = [file_of(place, model, end) for end in ENDS]
     if former is not None and before.get(model) == entry and all((former / file.name).is_file() for file in files):
         for file in files:
-            _taken_over(former / file.name, file)
+            taken_over(former / file.name, file)
         return entry
     PYTHON_ENGINE.export_rows(session, exp.select("*").from_(logbook.copy()).where(condition.copy()), files[0])
     try:
@@ -133,7 +133,7 @@ def _published(
     return entry
 
 
-def _taken_over(file: Path, new: Path) -> None:
+def taken_over(file: Path, new: Path) -> None:
     """Give a published file a second name; where the file system has no such thing, copy it."""
     try:
         os.link(file, new)

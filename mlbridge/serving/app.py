@@ -26,8 +26,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlbridge.compile.arrays.program import Columns
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
+from mlbridge.serving.features import completed
 from mlbridge.serving.inputs import InputError, columns_of_rows, read_columns
 from mlbridge.serving.metrics import Metrics
+from mlbridge.serving.online import ModelOnline
 from mlbridge.serving.openapi import document, page
 from mlbridge.serving.protocol import columns_of_tensors, model_metadata, outputs_of, server_metadata, tensors
 from mlbridge.serving.recorder import Answered, Recorder
@@ -45,7 +47,7 @@ INLINE_BYTES, INLINE_ROWS = 2**16, 50
 MOST_REQUESTS = 1_000
 # What may be asked without a token.
 OPEN = ("/v2/health/live", "/v2/health/ready")
-PREDICT_KEYS = ("rows", "explain")
+PREDICT_KEYS = ("rows", "keys", "explain")
 # The name in a header `Host`, without its port.
 HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
 
@@ -212,11 +214,14 @@ class _Server:
     def _served(self, request: Request) -> Served:
         return self._versions.state.served(request.path_params["model"], request.path_params.get("version"))
 
+    def _online(self, request: Request) -> ModelOnline:
+        return self._versions.state.online.models.get(request.path_params["model"], ModelOnline())
+
     async def _predict(self, request: Request) -> Response:
         began = time.perf_counter()
-        served = self._served(request)
+        served, online = self._served(request), self._online(request)
         body = await body_of(request)
-        rows, explain, columns = await _threaded(len(body) > INLINE_BYTES, _read_rows, body, served)
+        rows, explain, columns = await _threaded(len(body) > INLINE_BYTES, _read_rows, body, served, online)
         predictions = await _scored(served, columns, len(rows))
         if explain:
             async with self._explaining:
@@ -229,10 +234,10 @@ class _Server:
 
     async def _infer(self, request: Request) -> Response:
         began = time.perf_counter()
-        served = self._served(request)
+        served, online = self._served(request), self._online(request)
         refuse_binary(request)
         body = await body_of(request)
-        asked = await _threaded(len(body) > INLINE_BYTES, _read_tensors, body, served)
+        asked = await _threaded(len(body) > INLINE_BYTES, _read_tensors, body, served, online)
         predictions = await _scored(served, asked.columns, len(asked.rows))
         self._answered(request, served, asked.rows, len(body), predictions, began)
         answer = tensors(served, predictions, asked.outputs, asked.identity)
@@ -261,7 +266,8 @@ class _Server:
         self._recorder.add(Answered(*facts, served.key, served.numbers, size, rows, predictions))
 
     async def _model(self, request: Request) -> Response:
-        return Answer(model_metadata(self._served(request)))
+        served = self._served(request)
+        return Answer(model_metadata(served, self._versions.state.online.described(served.model)))
 
     async def _model_ready(self, request: Request) -> Response:
         served = self._served(request)
@@ -279,35 +285,48 @@ class _Server:
     async def _metrics(self, _: Request) -> Response:
         return Response(self.metrics.written(), media_type="text/plain; version=0.0.4")
 
+    def _document(self) -> Document:
+        state = self._versions.state
+        return document(state.models, state.online.models, self._asks_for_tokens)
+
     async def _openapi(self, _: Request) -> Response:
-        return Answer(document(self._versions.state.models, self._asks_for_tokens))
+        return Answer(self._document())
 
     async def _page(self, _: Request) -> Response:
-        return HTMLResponse(page(document(self._versions.state.models, self._asks_for_tokens)))
+        return HTMLResponse(page(self._document()))
 
 
-def _rows_of(body: Json) -> tuple[list[Json], bool]:
-    if not isinstance(body, dict) or not isinstance(body.get("rows"), list):
-        raise RefusedError(422, "no_rows", '`rows` is missing; the body is {"rows": [{...}]}, an object for each row.')
+def _rows_of(body: Json) -> tuple[list[Json] | None, list[Json] | None, bool]:
+    """Return the rows and the keys that a body has, of which one may be missing, and whether to explain."""
+    given = [body.get(name) for name in ("rows", "keys")] if isinstance(body, dict) else [None, None]
+    if given == [None, None] or not all(isinstance(each, list | None) for each in given):
+        raise RefusedError(
+            422, "no_rows", '`rows` is missing; the body is {"rows": [{...}]}, an object for each row, or has `keys`.'
+        )
     unknown = [name for name in body if name not in PREDICT_KEYS]
     if unknown:
         raise RefusedError(
-            422, "unknown_key", f"the body has '{str(unknown[0])[:40]}'; known are `rows` and `explain`."
+            422, "unknown_key", f"the body has '{str(unknown[0])[:40]}'; known are `rows`, `keys` and `explain`."
         )
     explain = body.get("explain", False)
     if not isinstance(explain, bool):
         raise RefusedError(422, "explain", "`explain` is true or false.")
-    rows = body["rows"]
-    check_count(len(rows))
-    if explain and len(rows) > MOST_EXPLAINED:
-        raise RefusedError(413, "too_many_rows", f"at most {MOST_EXPLAINED} rows are explained at a time.")
-    return rows, explain
+    rows, keys = given
+    for each in given:
+        if each is not None:
+            check_count(len(each))
+            if explain and len(each) > MOST_EXPLAINED:
+                raise RefusedError(413, "too_many_rows", f"at most {MOST_EXPLAINED} rows are explained at a time.")
+    return rows, keys, explain
 
 
-def _read_rows(body: bytes, served: Served) -> tuple[list[Json], bool, Columns]:
-    rows, explain = _rows_of(json_of(body))
-    features = served.scorer.version.features
-    return rows, explain, read_columns(columns_of_rows(rows, features, served.key), features)
+def _read_rows(body: bytes, served: Served, online: ModelOnline) -> tuple[list[Json], bool, Columns]:
+    rows, keys, explain = _rows_of(json_of(body))
+    version = served.scorer.version
+    if keys is not None:
+        rows = completed(online, served.model, keys, rows, version.features, served.key, version.spec.time)
+    assert rows is not None  # noqa: S101 (one of both is there)
+    return rows, explain, read_columns(columns_of_rows(rows, version.features, served.key), version.features)
 
 
 @dataclass(frozen=True)
@@ -320,11 +339,18 @@ class _Asked:
     identity: str | None
 
 
-def _read_tensors(body: bytes, served: Served) -> _Asked:
-    found, features = json_of(body), served.scorer.version.features
-    given, rows = columns_of_tensors(found, features, served.key)
+def _read_tensors(body: bytes, served: Served, online: ModelOnline) -> _Asked:
+    found, version = json_of(body), served.scorer.version
+    features = version.features
+    given, rows = columns_of_tensors(found, features, served.key, online)
     check_count(rows)
     each_row = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
+    if not all(each.name in given for each in features):
+        keys = [{name: row[name] for name in online.keys if name in row} for row in each_row]
+        known = {*(each.name for each in features), *served.key}
+        plain = [{name: value for name, value in row.items() if name in known} for row in each_row]
+        each_row = completed(online, served.model, keys, plain, features, served.key, version.spec.time)
+        given = {each.name: [row[each.name] for row in each_row] for each in features}
     identity = found.get("id")
     return _Asked(
         read_columns(given, features),

@@ -90,7 +90,7 @@ def columns_of_rows(rows: Sequence[Json], features: Sequence[Feature], beside: I
     problems: list[Problem] = []
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
-            problems.append(Problem(index, "rows", f"is {_shown(row)}; a row is an object of values by feature"))
+            problems.append(Problem(index, "rows", f"is {shown(row)}; a row is an object of values by feature"))
             continue
         problems += [wrong for name in beside if name in row and (wrong := key_problem(index, name, row[name]))]
         if needed <= row.keys() <= allowed:
@@ -117,7 +117,7 @@ def no_feature(row: int | None, name: str, names: Iterable[str]) -> Problem:
 def key_problem(row: int, name: str, value: Json) -> Problem | None:
     """Return what is wrong with a value of the key, which no version reads, but which may be recorded."""
     if value is not None and not isinstance(value, str | int | float):
-        return Problem(row, name, f"is {_shown(value)}; expected a text, a number, true, false or null")
+        return Problem(row, name, f"is {shown(value)}; expected a text, a number, true, false or null")
     if isinstance(value, str) and len(value) > LONGEST_KEY:
         return Problem(row, name, f"has more than {LONGEST_KEY:,} characters")
     return None if not isinstance(value, float) or math.isfinite(value) else Problem(row, name, "is infinite")
@@ -166,10 +166,11 @@ def _reader(feature: Feature) -> Callable[[Sequence[Json]], Any]:
 def _check_types(values: Sequence[Json], allowed: set[type], wanted: str) -> None:
     if not set(map(type, values)) <= allowed:
         row = next(row for row, value in enumerate(values) if type(value) not in allowed)
-        raise _Wrong(row, f"is {_shown(values[row])}; expected {wanted} or null")
+        raise _Wrong(row, f"is {shown(values[row])}; expected {wanted} or null")
 
 
-def _shown(value: Json) -> str:
+def shown(value: Json) -> str:
+    """Write a value as a message shows it: as JSON, a long one cut."""
     if isinstance(value, NoJson):
         return f"{value.text}, which JSON does not know"
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -215,7 +216,7 @@ def _decimals(values: Sequence[Json], name: str, digits: int, scale: int) -> Flo
     is_wrong |= (np.abs(parts) < EXACT) & (np.rint(parts) / 10.0**scale != found)
     if is_wrong.any():
         row = int(np.flatnonzero(is_wrong)[0])
-        raise _Wrong(row, f"is {_shown(values[row])}, which no {name} is")
+        raise _Wrong(row, f"is {shown(values[row])}, which no {name} is")
     return found
 
 
@@ -235,7 +236,7 @@ def _whole_numbers(values: Sequence[Json], name: str, type_: exp.DataType) -> Fl
         is_wrong = (found < low) | ((found >= high) if high <= EXACT else (found > high))
         if is_wrong.any():
             row = int(np.flatnonzero(is_wrong)[0])
-            raise _Wrong(row, f"is {_shown(values[row])}, which no {name} is")
+            raise _Wrong(row, f"is {shown(values[row])}, which no {name} is")
     if float not in map(type, values):
         return found
     with np.errstate(invalid="ignore"):
@@ -243,7 +244,7 @@ def _whole_numbers(values: Sequence[Json], name: str, type_: exp.DataType) -> Fl
     broken = broken[~np.isnan(found[broken])]
     if len(broken):
         row = int(broken[0])
-        raise _Wrong(row, f"is {_shown(values[row])}; expected a whole number or null")
+        raise _Wrong(row, f"is {shown(values[row])}; expected a whole number or null")
     return found
 
 
@@ -256,7 +257,7 @@ def _moments(values: Sequence[Json], name: str, type_: exp.DataType) -> Floats:
         try:
             found.append(math.nan if value is None else _seconds(value, is_date, zoned))
         except (ValueError, OverflowError):
-            raise _Wrong(row, f"is {_shown(value)}; expected {wanted} ({name}) or null") from None
+            raise _Wrong(row, f"is {shown(value)}; expected {wanted} ({name}) or null") from None
     return np.array(found, dtype=np.float64)
 
 
@@ -272,6 +273,13 @@ def _seconds(text: str, is_date: bool, zoned: bool) -> float:
             raise ValueError(text)
         return ((moment - NAIVE_EPOCH) // MICROSECOND) / 1e6
     return ((moment - EPOCH) // MICROSECOND) / 1e6
+
+
+def moment_of(value: Json) -> int:
+    """Read a date or moment as microseconds since 1970 (UTC); raises ValueError or OverflowError for what is none."""
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return round(_seconds(value, bool(DATES.fullmatch(value)), False) * 1e6)
 
 
 def unseen_texts(columns: Columns, known: Mapping[str, frozenset[str]], rows: int) -> list[list[str]] | None:

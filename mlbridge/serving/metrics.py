@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from mlbridge.serving.online import Online
 from mlbridge.serving.state import Versions
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -30,16 +33,33 @@ class Metrics:
             "mlbridge_requests_lost", "Rows of requests that were not recorded.", registry=self.registry
         )
         self.version = Gauge("mlbridge_version", "The version in use.", ("model",), registry=self.registry)
+        self.known = Gauge(
+            "mlbridge_online_known_at_seconds", "When the newest row of an online table became known, since 1970.",
+            ("view",), registry=self.registry,
+        )  # fmt: skip
+        self.published = Gauge(
+            "mlbridge_online_published_at_seconds", "When a build has published an online table, since 1970.",
+            ("view",), registry=self.registry,
+        )  # fmt: skip
         self.current = Gauge(
             "mlbridge_is_newest", "1 if what is served is what the newest build has published, else 0.", ("model",),
             registry=self.registry,
         )  # fmt: skip
+
+    def _online(self, online: Online) -> None:
+        self.known.clear()
+        self.published.clear()
+        for table in online.tables.values():
+            if table.known_at is not None:
+                self.known.labels(table.name).set(table.known_at / 1e6)
+            self.published.labels(table.name).set(online.published_at.replace(tzinfo=UTC).timestamp())
 
     def state(self, versions: Versions) -> None:
         """Tell what is served, of these models only."""
         self.version.clear()
         self.current.clear()
         state = versions.state
+        self._online(state.online)
         for name, served in state.models.items():
             self.version.labels(name).set(served.version)
         for name in {*state.models, *state.problems, *versions.lacking}:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from mlbridge.serving.inputs import LONGEST_KEY, value_schema
+from mlbridge.serving.online import ModelOnline
 from mlbridge.serving.protocol import INPUT_KEYS, OUTPUT_KEYS
 from mlbridge.serving.requests import MOST_ROWS
 from mlbridge.serving.served import Served
@@ -90,8 +91,8 @@ STYLE = (
 )
 
 
-def document(models: Mapping[str, Served], asks_for_tokens: bool) -> Document:
-    """Describe the routes; each model's rows have a schema of their own."""
+def document(models: Mapping[str, Served], online: Mapping[str, ModelOnline], asks_for_tokens: bool) -> Document:
+    """Describe the routes; each model's rows and keys have schemas of their own."""
     paths: Document = {
         "/v2": _get("The server's name and version."),
         "/v2/health/live": _open("Whether the server runs."),
@@ -99,7 +100,7 @@ def document(models: Mapping[str, Served], asks_for_tokens: bool) -> Document:
         "/metrics": _get("Counts and times for Prometheus.", kind="text/plain"),
     }
     for name, served in models.items():
-        paths |= _of_model(name, served)
+        paths |= _of_model(name, served, online.get(name, ModelOnline()))
     return {
         "openapi": "3.1.0",
         "info": {"title": "mlbridge serve", "version": __version__},
@@ -109,18 +110,28 @@ def document(models: Mapping[str, Served], asks_for_tokens: bool) -> Document:
     }
 
 
-def _of_model(model: str, served: Served) -> Document:
+def _of_model(model: str, served: Served, online: ModelOnline) -> Document:
     base = f"/v2/models/{model}"
     key = {name: {"type": ["string", "number", "boolean", "null"], "maxLength": LONGEST_KEY} for name in served.key}
-    row = {
+    row: Document = {
         "type": "object",
         "additionalProperties": False,
         "properties": key | {each.name: value_schema(each) for each in served.scorer.version.features},
         "required": [each.name for each in served.scorer.version.features],
     }
-    body = {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {
+    body: Document = {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {
         "rows": {"type": "array", "items": row, "minItems": 1, "maxItems": MOST_ROWS}, "explain": {"type": "boolean"},
     }}  # fmt: skip
+    if online.views:
+        named = {name: {"type": ["string", "integer", "boolean"]} for name in online.keys}
+        of_key = {"type": "object", "additionalProperties": False, "properties": {**key, **named}}
+        body["properties"]["keys"] = {"type": "array", "items": of_key, "minItems": 1, "maxItems": MOST_ROWS}
+        # By key, what online tables give need not be in a row.
+        some = {**row, "required": [name for name in row["required"] if name not in online.features]}
+        body["properties"]["rows"]["items"] = some
+        alone = {"required": ["rows"], "not": {"required": ["keys"]}, "properties": {"rows": {"items": row}}}
+        body["anyOf"] = [alone, {"required": ["keys"]}]
+        del body["required"]
     return {
         f"/predict/{model}": _post(f"Predictions of version {served.version} for rows of features.", body, PREDICTIONS),
         base: _get("The version in use, its features and where it comes from.", "404", "503"),

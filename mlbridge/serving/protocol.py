@@ -13,6 +13,7 @@ from itertools import islice
 
 from mlbridge.features.columns import Feature
 from mlbridge.serving.inputs import NAMED, Problem, described_input, key_problem, no_feature
+from mlbridge.serving.online import ModelOnline
 from mlbridge.serving.requests import RefusedError, check_count
 from mlbridge.serving.served import Served
 from mlbridge.typing import Document, Json
@@ -33,8 +34,8 @@ def server_metadata() -> Document:
     return {"name": NAME, "version": __version__, "extensions": []}
 
 
-def model_metadata(served: Served) -> Document:
-    """Describe a model's version: inputs and outputs, and in `parameters` what the logbook says of it."""
+def model_metadata(served: Served, online: Sequence[Document]) -> Document:
+    """Describe a model's version: inputs and outputs, and in `parameters` what the logbook says of it, and `online`."""
     inputs = [{"name": each.name, "datatype": datatype(each), "shape": [-1]} for each in served.scorer.version.features]
     outputs = [{"name": name, "datatype": kind, "shape": shape} for name, (kind, shape) in _outputs(served, -1).items()]
     return {
@@ -43,7 +44,7 @@ def model_metadata(served: Served) -> Document:
         "platform": PLATFORM,
         "inputs": inputs,
         "outputs": outputs,
-        "parameters": served.metadata,
+        "parameters": {**served.metadata, "online": online},
     }
 
 
@@ -53,11 +54,12 @@ def datatype(feature: Feature) -> str:
 
 
 def columns_of_tensors(
-    body: Json, features: Sequence[Feature], key: Sequence[str]
+    body: Json, features: Sequence[Feature], key: Sequence[str], online: ModelOnline
 ) -> tuple[dict[str, list[Json]], int]:
     """Turn the inputs of a request into columns; raises RefusedError for what is missing, unknown or misshapen.
 
     In a tensor of BOOL, INT64 or FP64 null is a missing value, as it is in rows. The columns of the key may be there.
+    With those of an `online` key the features that this gives need not be.
     """
     if not isinstance(body, dict) or not _are_named(body.get("inputs"), INPUT_KEYS):
         raise RefusedError(
@@ -70,14 +72,16 @@ def columns_of_tensors(
         )
     inputs, names = body["inputs"], [each.name for each in features]
     given = {each["name"]: each for each in inputs}
-    problems = [Problem(None, name, "is missing") for name in names if name not in given]
+    by_key = online.features if any(name in given for name in online.keys) else ()
+    key = [*key, *(name for name in online.keys if name not in key and name not in names)]
+    problems = [Problem(None, name, "is missing") for name in names if name not in given and name not in by_key]
     others = (name for name in given if name not in names and name not in key)
     problems += [no_feature(None, name, names) for name in islice(others, NAMED + 1)]
     if len(given) < len(inputs):
         problems.append(Problem(None, "inputs", "has a name twice"))
     if problems:
         raise _refused(problems)
-    taken = {each.name: _taken(each) for each in features} | {
+    taken = {each.name: _taken(each) for each in features if each.name in given} | {
         name: (*DATATYPES.values(), "FP32", *WHOLE) for name in key if name in given and name not in names
     }
     columns, lengths = {}, set()

@@ -1,32 +1,88 @@
-"""What a build publishes for serving: the versions in use, with rows to explain and to check them by."""
+"""What a build publishes for serving: versions in use, with rows to explain and check them by, and online tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlglot import exp
 
 from mlbridge.engines.adapters import Session
+from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.log import info
+from mlbridge.publication.online import OnlineFeatures, View, publish_online, read_index
 from mlbridge.publication.publish import publish
 from mlbridge.publication.versions import Branch, publish_versions
 from mlbridge.typing import Document, Row
 
 
-def publish_all(
-    session: Session, tables: Mapping[str, Sequence[str]], branches: Mapping[str, Document], **facts: str
-) -> Path | None:
-    """Publish the package's tables as `publish` does, and the versions in use; `branches` are the fields of `Branch`.
+@dataclass(frozen=True)
+class Online:
+    """What there is of online tables: `views` by id are the fields of `View`, `models` have a `training` and a `time`.
 
-    A build with nothing to do, which has nothing new to serve, imports neither numpy nor scikit-learn for it.
+    `compiled_path` is where dbt has written the code of any node of this build, None where it has written none.
     """
-    beside = None
-    if "ml_champions" in tables:
-        found = {name: Branch(**each) for name, each in branches.items()}
-        beside = partial(publish_versions, session, tables["ml_champions"], found, background_of)
+
+    views: Mapping[str, Document]
+    models: Mapping[str, Document]
+    compiled_path: str | None
+
+
+def publish_all(
+    session: Session,
+    tables: Mapping[str, Sequence[str]],
+    branches: Mapping[str, Document],
+    online: Document,
+    **facts: str,
+) -> Path | None:
+    """Publish the package's tables as `publish` does, the versions in use, and the online tables.
+
+    `branches` are the fields of `Branch` by model, `online` those of `Online`. A build with nothing to do, which has
+    nothing new to serve, imports neither numpy nor scikit-learn for it.
+    """
+
+    def beside(place: Path, former: Path | None) -> None:
+        if "ml_champions" in tables:
+            found = {name: Branch(**each) for name, each in branches.items()}
+            publish_versions(session, tables["ml_champions"], found, background_of, place, former)
+        there = Online(**online)
+        if there.views:
+            views = {id_: View(**each) for id_, each in there.views.items()}
+            publish_online(session, views, features_of(session, there, former), place, former)
+
     return publish(session, tables, **facts, beside=beside)
+
+
+def features_of(session: Session, online: Online, former: Path | None) -> dict[str, list[OnlineFeatures]]:
+    """Return which features of each model come from online tables.
+
+    What the build before has found goes on where the SQL of the features is not known here, because it was built by
+    another one; without such a build the log says so.
+    """
+    from mlbridge.lineage.online import online_features
+    from mlbridge.lineage.upstream import upstream
+
+    stored = Warehouse(session).every_column()
+    before = {} if former is None else read_index(former)[1]
+    found = {}
+    for model, each in online.models.items():
+        above = None if online.compiled_path is None else upstream(online.compiled_path, each["training"])
+        split = each["training"].removesuffix("_training") + "_split"
+        traced = None
+        if above is not None and split in above.manifest["nodes"]:
+            traced = online_features(above, stored, split, each["time"], online.views, DIALECT)
+        if traced is None and model not in before:
+            info(
+                "publish",
+                f"no features of {model} are found by key, because its SQL was not compiled here. Build "
+                f"{model}_features and {model}_split, too.",
+            )
+        features = before.get(model, []) if traced is None else traced
+        if features:
+            found[model] = features
+    return found
 
 
 def background_of(split: exp.Table, row: Row) -> exp.Select:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlbridge.errors import MlbridgeError, listed, nearest
 from mlbridge.publication.folder import FORMAT, current_build, read_facts
 from mlbridge.publication.versions import INDEX, read_index
+from mlbridge.serving.online import Online
 from mlbridge.serving.served import Served, load
 from mlbridge.typing import Document
 from mlbridge.version import __version__
@@ -24,12 +25,16 @@ class NotServedError(MlbridgeError):
 
 @dataclass(frozen=True)
 class State:
-    """One published build; `models` are served, and `problems` say of which the build's own version is not, and why."""
+    """One published build; `models` are served, and `problems` say of which the build's own version is not, and why.
+
+    `online` are the online tables, by which keys find features.
+    """
 
     place: Path | None = None
     build: str | None = None
     models: Mapping[str, Served] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    online: Online = field(default_factory=Online)
 
     def served(self, model: str, version: str | None = None) -> Served:
         """Return a model's version in use; raises NotServedError for another one, with what there is."""
@@ -110,7 +115,7 @@ class Versions:
                 problems[model] = str(error) or type(error).__name__
                 if before is not None:
                     models[model] = before
-        return State(place, str(facts["build"]), models, problems)
+        return State(place, str(facts["build"]), models, problems, Online.load(place, str(facts["published_at"])))
 
     def _load(self, place: Path, model: str, entry: Document) -> Served:
         if entry.get("failed") is not None:

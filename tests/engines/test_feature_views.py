@@ -67,7 +67,9 @@ def written(engine: str, asked: Sequence[Any], meta: dict[str, Any], **found: An
     package.names["adapter"].get_columns_in_relation = lambda relation: tables[relation.identifier]
     columns = {"wind": {"name": "wind", "meta": {"mlbridge": {"known_at": found.get("wind_known_at")}}}}
     config = SimpleNamespace(meta={"mlbridge": meta})
-    node = SimpleNamespace(name="weather", alias="weather", config=config, columns=columns)
+    node = SimpleNamespace(
+        name="weather", alias="weather", unique_id="model.host.weather", config=config, columns=columns
+    )
     package.names["graph"] = SimpleNamespace(nodes={"model.host.weather": node})
     package.names["model"] = SimpleNamespace(
         name="late_features", depends_on=SimpleNamespace(nodes=["model.host.weather"])
@@ -154,6 +156,17 @@ def test_it_is_the_merge_asof_of_pandas(server: Postgres, spine: Rows, view: Row
     meta = {"entity": ["airport", "gate"], "time": "seen"}
     for engine, rows in answers(server, spine, view, [{"columns": FEATURES, **hours(limits)}], meta).items():
         assert rows == expected, engine
+
+
+def test_all_columns_of_an_online_view_decide_between_equal_rows(server: Postgres) -> None:
+    """Its online table holds one row for all who ask, whichever columns they take."""
+    hour = START + timedelta(hours=1)
+    spine, view = [("JFK", 1, hour)], [("JFK", 1, hour, None, 0.5, "fog"), ("JFK", 1, hour, None, 0.2, "rain")]
+    meta = {"entity": ["airport", "gate"], "time": "seen"}
+    for online, sky in ((False, "rain"), (True, "fog")):
+        found = answers(server, spine, view, [{"columns": ["sky"]}], {**meta, "online": online})
+        for engine, rows in found.items():
+            assert rows == [(0, *spine[0], sky)], engine
 
 
 def test_several_views_with_entities_and_names_of_their_own(server: Postgres) -> None:

@@ -1,11 +1,12 @@
 {# At the end of a dbt command the package's tables are published, so that people and the monitor can read them while a build holds them. #}
 
-{% macro publish_materialization() %}
+{% macro publish_materialization(results=[]) %}
   {#- At the end of each dbt command, after `log_runs`. dbt lets only a macro that is called a materialization run Python. -#}
   {%- if mlbridge.is_running() and not flags.EMPTY -%}
     {%- do mlbridge.settle_session() -%}
     {%- set facts = {'target': target.name, 'build': invocation_id, 'as_of': mlbridge.as_of(), 'version': mlbridge.version()} -%}
-    {%- set publication = mlbridge.publication(mlbridge.published_tables(), mlbridge.served_branches(), facts) -%}
+    {%- set publication = mlbridge.publication(
+      mlbridge.published_tables(), mlbridge.served_branches(), mlbridge.served_online(results), facts)  -%}
     {%- do mlbridge.end_transaction() -%}
     {%- if publication.python -%}
       {%- call statement('publish', language='python') -%}{{ publication.python }}{%- endcall -%}
@@ -42,4 +43,28 @@
     {%- do branches.update({name: {'split': places[name ~ '_split'], 'logbook': places[name ~ '_training']}}) -%}
   {%- endfor -%}
   {{ return(branches) }}
+{% endmacro %}
+
+{% macro served_online(results) %}
+  {#-
+    What `mlbridge serve` needs to give a key its features, as the fields of `Online` in `mlbridge/serving/publishing.py`: the views with an
+    online table, the models, and where dbt has written the code of a node of this build. `Project.served_online` in Python gives the same.
+  -#}
+  {%- set views, models, paths = {}, {}, [] -%}
+  {%- for node in mlbridge.online_nodes() -%}
+    {%- set id = node.depends_on.nodes | first -%}
+    {%- set view = graph.nodes.get(id) or graph.sources.get(id) -%}
+    {%- if mlbridge.is_online(view) -%}
+      {%- set declared = mlbridge.declared_of(view) -%}
+      {%- do views.update({id: {
+        'name': view.name, 'table': [node.database, node.schema, node.alias],
+        'entity': mlbridge.names_of(view.name, 'entity', declared.entity), 'time': declared.time, 'known_at': declared.get('known_at'),
+      }}) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.name.endswith('_training') and node.name[:-9] in mlbridge.models() -%}
+    {%- do models.update({node.name[:-9]: {'training': node.unique_id, 'time': mlbridge.declared_of(node).get('time')}}) -%}
+  {%- endfor -%}
+  {%- for result in results if result.node.compiled_path -%}{%- do paths.append(result.node.compiled_path) -%}{%- endfor -%}
+  {{ return({'views': views, 'models': models, 'compiled_path': paths | first if paths else none}) }}
 {% endmacro %}
