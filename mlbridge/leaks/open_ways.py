@@ -62,6 +62,11 @@ class OpenWay:
         """Return whether values of several rows go into one."""
         return any(edge.how == AGGREGATED for edge in self.edges)
 
+    @property
+    def is_of_row(self) -> bool:
+        """Return whether it is the row's own value that comes in, by no comparison and from no other row."""
+        return not self.is_aggregated and all(edge.condition is None for edge in self.edges)
+
 
 def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Clock) -> dict[Place, OpenWay]:
     """Return for each column the way on which a column that is known later comes into it, if there is one."""
