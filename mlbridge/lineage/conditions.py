@@ -12,9 +12,10 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from mlbridge.lineage.comparisons import Before, comparisons, conjuncts, ordered
-from mlbridge.lineage.flows import NULL, Column, alike, merged, moment_of, places
+from mlbridge.lineage.flows import NULL, Column, alike, merged, moment_of, part_of, places
 from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, GAP, UNTIL, Condition
 from mlbridge.lineage.moments import UNKNOWN
+from mlbridge.lineage.parts import is_part
 from mlbridge.lineage.rows import Moment
 from mlbridge.lineage.scope import Scope, Source
 from mlbridge.lineage.sums import MINUS, PLUS
@@ -118,13 +119,19 @@ def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterat
             sides = part.this, part.expression
             one, other = (_holders(side, scope) for side in sides)
             if len(one) == 1 == len(other):
-                mine, its = (merged(scope.column(each.parts) for each in side.find_all(exp.Column)) for side in sides)
+                mine, its = (merged(_compared(side, scope)) for side in sides)
                 my, their = ([scope.names.key(each.this) for each in side.find_all(exp.Column)] for side in sides)
                 for source, this, same, to, that in (
                     (one[0], my, alike(mine, its), other[0], their),
                     (other[0], their, alike(its, mine), one[0], my),
                 ):
                     yield source, partial(Source.equal, keys=this, same=same, via=_via(source, to, that, scope))
+
+
+def _compared(side: exp.Expr, scope: Scope) -> Iterator[Column]:
+    for each in side.find_all(exp.Column):
+        column = scope.column(each.parts)
+        yield part_of(column) if is_part(each, side) else column
 
 
 def _via(source: Source, to: Source, keys: list[str], scope: Scope) -> list[tuple[Source, list[str]] | None]:

@@ -22,6 +22,7 @@ from mlbridge.lineage.flows import (
     merged,
     moment_of,
     moved,
+    part_of,
     places,
     transformed,
 )
@@ -34,6 +35,7 @@ from mlbridge.lineage.frames import (
     window_span,
 )
 from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
+from mlbridge.lineage.parts import PARTIAL
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
 
@@ -48,7 +50,8 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
     found = _together(node.iter_expressions(), scope)
-    return _shifted(aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found), node, scope)
+    found = aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found)
+    return _shifted(part_of(found) if isinstance(node, PARTIAL) else found, node, scope)
 
 
 def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
@@ -63,7 +66,7 @@ def _together(nodes: Iterable[exp.Expr], scope: Scope) -> Column:
     waiting, columns = list(nodes), []
     while waiting:
         node = waiting.pop()
-        if type(node) not in READ and not isinstance(node, exp.Query | exp.AggFunc):
+        if type(node) not in READ and not isinstance(node, (exp.Query, exp.AggFunc, *PARTIAL)):
             waiting += node.iter_expressions()
         elif (column := value(node, scope)).flows:
             columns.append(column)
@@ -118,12 +121,12 @@ def _struct(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _bracket(node: exp.Expr, scope: Scope) -> Column:
-    """Read an element of a list or struct, which is copied."""
+    """Read an element of a list or struct, which is copied, or a part of a list or text."""
     inner = value(node.this, scope)
     if len(node.expressions) == 1 and node.expressions[0].is_string:
         return inner.part(node.expressions[0].name)
     index = _together(node.expressions, scope)
-    return transformed(merged((inner, index))) if index.flows else Column(inner.flows)
+    return part_of(transformed(merged((inner, index))) if index.flows else Column(inner.flows))
 
 
 def _filter(node: exp.Expr, scope: Scope) -> Column:
@@ -210,7 +213,7 @@ def _case(node: exp.Expr, scope: Scope) -> Column:
     parts = [node.args.get("this"), node.args.get("default")]
     columns = [value(part, scope) for part in parts if part is not None]
     for each in node.args["ifs"]:
-        columns.append(value(each.this, scope))
+        columns.append(part_of(value(each.this, scope)))
         with guarded(each.this, scope):
             columns.append(value(each.args["true"], scope))
     return transformed(merged(columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,10 @@ from mlbridge.lineage.rows import NOTHING_BOUNDS, OWN, Bounds, Moment, is_of_sou
 
 
 class Flow(NamedTuple):
-    """A column of a relation of the graph, and how a column of a query comes from it; `bounds` is as in `rows.py`."""
+    """A column of a relation of the graph, and how a column of a query comes from it; `bounds` is as in `rows.py`.
+
+    `is_part`: only a part of the value comes along, such as the beginning of a text, so others may give the same one.
+    """
 
     node: str
     column: str
@@ -36,6 +40,7 @@ class Flow(NamedTuple):
     certain: bool = True
     conditions: Conditions = ()
     bounds: Bounds = OWN
+    is_part: bool = False
 
 
 Flows: TypeAlias = frozenset[Flow]
@@ -235,6 +240,11 @@ def aggregated(column: Column) -> Column:
     return _with_how(column, AGGREGATED, (COPIED, TRANSFORMED))
 
 
+def part_of(column: Column) -> Column:
+    """Return a column that holds only a part of another's value."""
+    return replace(column, flows=frozenset(each._replace(is_part=each.how in VALUES) for each in column.flows))
+
+
 def influence(columns: Iterable[Column], how: str) -> Flows:
     """Return flows that decide about rows only. The influences on the columns themselves stay what they are."""
     return frozenset(
@@ -265,7 +275,8 @@ def moved(kind: str, text: str, same: Iterable[Pair]) -> Held:
 
 def alike(one: Column, other: Column) -> tuple[Pair, ...]:
     """Return the columns of relations that are the same in two rows where two columns are."""
-    return tuple((mine, its) for mine in places(one) for its in places(other))
+    whole = (places(replace(each, flows=frozenset(f for f in each.flows if not f.is_part))) for each in (one, other))
+    return tuple(itertools.product(*whole))
 
 
 def conditioned(column: Column, conditions: Iterable[Held]) -> Column:

@@ -248,11 +248,12 @@ class _Tracer:
 
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
-    every = {each._replace(bounds=OWN) for each in flows}
+    own = {each._replace(bounds=OWN) for each in flows}
+    every = {each for each in own if not each.is_part or each._replace(is_part=False) not in own}
     texts = {each: text_of(each.conditions) for each in every}
     for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain, texts[flow] or "")):
         certainty = CERTAIN if each.certain else ASSUMED
-        yield Edge(node, column, each.node, each.column, each.how, certainty, texts[each], each.conditions)
+        yield Edge(node, column, each.node, each.column, each.how, certainty, texts[each], each.conditions, each.is_part)
 
 
 def _plain(name: str) -> str:
