@@ -166,7 +166,9 @@ def united(branches: Sequence[Column], mark: str = "") -> Column:
         shift, plain = (each if each == UNKNOWN else each._replace(nullable=True) for each in (shift, plain))
     # Nobody asks for the branches of a branch, which would double with each union of unions.
     own = tuple(replace(each, branches=()) if each.branches else each for each in branches)
-    return Column(merged(branches).flows, own, print=mark, shift=shift, plain=plain)
+    first, *others = (each.constant for each in branches)
+    constant = first if all(each == first for each in others) else None
+    return Column(merged(branches).flows, own, print=mark, constant=constant, shift=shift, plain=plain)
 
 
 def beside(tables: Iterable[Table], rows: Flows) -> Table:
