@@ -139,7 +139,7 @@ class _Search:
             ends = frozenset(end for end in ends if end[0] >= least)
             if not ends:
                 return None
-            passed |= _beside(each) | (self._placed(each) if here else frozenset())
+            passed |= _beside(each) | (self._before_prediction(each) if here else frozenset())
         return passed if all(at for _, at in ends) else passed - {HERE}
 
     def _ends(self, each: Condition | OneOf, there: Passed, here: bool) -> Iterable[tuple[int, bool]]:
@@ -147,7 +147,7 @@ class _Search:
             return self._ranks.end(each, here)
         return ((STRICTNESS.index(let_in(each, self._knowledge, there, here)), here),)
 
-    def _placed(self, each: Condition | OneOf) -> Passed:
+    def _before_prediction(self, each: Condition | OneOf) -> Passed:
         """Return the moment that a condition places before the prediction."""
         if (
             isinstance(each, OneOf)

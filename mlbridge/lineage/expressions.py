@@ -13,15 +13,10 @@ from mlbridge.lineage.flows import (
     EMPTY,
     NULL,
     Column,
-    Held,
     aggregated,
-    alike,
-    bounded,
-    conditioned,
     influence,
     merged,
     moment_of,
-    moved,
     part_of,
     places,
     transformed,
@@ -35,6 +30,7 @@ from mlbridge.lineage.frames import (
     window_span,
 )
 from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
+from mlbridge.lineage.held import Held, alike, bounded, conditioned, moved
 from mlbridge.lineage.parts import PARTIAL
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
@@ -245,16 +241,16 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
                 argument = aggregated(merged((argument, ordering)))
             else:
                 deciding.append(ordering)
-            placed = value(order.expressions[0].this, scope)
+            ordered_by = value(order.expressions[0].this, scope)
             if branch is None:
-                sure, plain = kind_in_order(kind, placed.shift), kind_in_order(kind, placed.plain)
+                sure, plain = kind_in_order(kind, ordered_by.shift), kind_in_order(kind, ordered_by.plain)
             else:
-                sure = kind_of_moments(kind, span, placed.shift, row.shift)
-                plain = kind_of_moments(kind, span, placed.plain, row.plain)
-            if placed.shift.nullable and order.expressions[0].args.get("nulls_first"):
+                sure = kind_of_moments(kind, span, ordered_by.shift, row.shift)
+                plain = kind_of_moments(kind, span, ordered_by.plain, row.plain)
+            if ordered_by.shift.nullable and order.expressions[0].args.get("nulls_first"):
                 sure = plain = ANY
-            moment = moment_of(placed)
-            held = Held(Condition(text, sure, places(placed), places(row), plain), moment)
+            moment = moment_of(ordered_by)
+            held = Held(Condition(text, sure, places(ordered_by), places(row), plain), moment)
             argument = bounded(conditioned(argument, [held]), moment_of(row) if looks_back else None)
         argument = conditioned(argument, moves)
         giving.append(bounded(argument, None) if order is None else argument)

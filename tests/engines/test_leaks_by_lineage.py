@@ -125,7 +125,8 @@ def test_where_an_entity_has_several_rows_its_key_alone_is_no_row(
         ("select t.id, h.x from trips as t join (select who, max(v) as x from past group by 1) as h using (who)", WARN),
         ("select id, max(v) over (partition by who) as x from past", WARN),
         (
-            "select t.id, max(h.v) as x from trips as t join past as h on h.who = t.who and h.began <= t.began group by 1",
+            "select t.id, max(h.v) as x from trips as t join past as h on h.who = t.who and h.began <= t.began "
+            "group by t.id",
             NONE,
         ),
         ("select t.id, h.v as x from trips as t join past as h on h.who = t.who and h.began = t.began", NONE),
@@ -171,7 +172,8 @@ def test_the_next_line_of_what_is_of_one_moment_is_no_later_row(
     ("made", "level"),
     [
         ("{} // 10", WARN), ("cast(floor({} / 10) as int)", WARN), ("{} % 30", WARN), ("left({}::text, 1)", WARN),
-        ("({}::text)[:1]", WARN), ("split_part('a-' || {}::text, '-', 1)", WARN), ("case when {} < 30 then 1 else 2 end", WARN),
+        ("({}::text)[:1]", WARN), ("split_part('a-' || {}::text, '-', 1)", WARN),
+        ("case when {} < 30 then 1 else 2 end", WARN),
         ("md5({}::text)", NONE), ("'trip-' || {}", NONE), ("coalesce({}, -1)", NONE), ("{}::bigint", NONE),
         ("md5({0}::text || left({0}::text, 1))", NONE),
     ],
