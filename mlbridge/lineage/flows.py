@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
@@ -134,10 +134,10 @@ def _weak(flow: Flow) -> bool:
     return flow.how == COPIED or not flow.certain
 
 
-def _stronger(flow: Flow, every: Flows) -> Iterator[bool] | bool:
-    if flow.how == COPIED and flow._replace(how=TRANSFORMED) in every:
-        return True
-    return not flow.certain and flow._replace(certain=True) in every
+def _stronger(flow: Flow, every: Flows) -> bool:
+    stronger = [flow._replace(how=TRANSFORMED)] if flow.how == COPIED else []
+    stronger += [] if flow.certain else [flow._replace(certain=True)]
+    return any(each._replace(is_part=part) in every for each in stronger for part in (False, True))
 
 
 def transformed(column: Column) -> Column:
