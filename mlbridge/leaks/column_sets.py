@@ -44,11 +44,14 @@ def made_of(lineage: Lineage, places: Iterable[Place]) -> frozenset[Place]:
 
 
 def holding(lineage: Lineage, place: Place) -> frozenset[Place]:
-    """Return the copies of a column with all that is computed of one in the same row, such as a hash of a key."""
+    """Return the copies of a column with what is computed of one in the same row, and not of a part of its value.
+
+    Such is the hash of a key, but not its first letters.
+    """
 
     def below(at: Place) -> Iterator[Place]:
         found = (each for each in lineage.below.get(at, ()) if each.is_value and each.how != AGGREGATED)
-        return ((each.node, each.column) for each in found)
+        return ((each.node, each.column) for each in found if not each.is_part)
 
     return _closure(copies(lineage, place), below)
 

@@ -56,6 +56,7 @@ class RowQueries:
     tables: Mapping[str, exp.Expression]
     types: Mapping[str, Mapping[str, str]]
     _unique: dict[tuple[str, ...], bool] = field(default_factory=dict)
+    _one_moment: dict[tuple[frozenset[Place], Place], bool | None] = field(default_factory=dict)
     _counts: dict[tuple[Place, bool], Row | None] = field(default_factory=dict)
 
     def share_later(self, place: Place, of_entity: bool = False) -> float | None:
@@ -85,6 +86,22 @@ class RowQueries:
             there = set(names) <= set(self.warehouse.names(self.split))
             self._unique[names] = there and self._has_no_repeated(self.split, names)
         return self._unique[names]
+
+    def is_one_moment(self, alike: frozenset[Place], time: Place) -> bool | None:
+        """Return whether the rows of a node that are alike in some columns have the same time; asked once.
+
+        None where the node is no table, or cannot be read.
+        """
+        if (alike, time) not in self._one_moment:
+            self._one_moment[alike, time] = self._has_one_moment(time, sorted(name for _, name in alike))
+        return self._one_moment[alike, time]
+
+    def _has_one_moment(self, time: Place, names: Sequence[str]) -> bool | None:
+        node, moment = time
+        if node not in self.tables:
+            return None
+        several = exp.LT(this=exp.Min(this=column(moment)), expression=exp.Max(this=column(moment)))
+        return self._has_no_group(self.tables[node], names, several)
 
     def _row(self, query: exp.Select) -> Row | None:
         """Return the one row of a query; None where a table above the model cannot be read, which a warning says."""
@@ -125,11 +142,15 @@ class RowQueries:
 
     def _has_no_repeated(self, table: exp.Expression, keys: Sequence[str]) -> bool:
         """Return whether no two rows of a table have the same key; those without one are no row's."""
+        return bool(self._has_no_group(table, keys, exp.Count(this=exp.Star()) > 1))
+
+    def _has_no_group(self, table: exp.Expression, keys: Sequence[str], having: exp.Expression) -> bool | None:
+        """Return whether no rows that are alike in some columns are such; None where the table cannot be read."""
         counted = select({"n": exp.Count(this=exp.Star())}, table.copy())
         counted = counted.where(*(exp.not_(column(each).is_(exp.null())) for each in keys))
-        repeated = counted.group_by(*map(column, keys)).having(exp.Count(this=exp.Star()) > 1)
-        found = self._row(select({"n": exp.Count(this=exp.Star())}, subquery(repeated, "repeated")))
-        return found is not None and not found["n"]
+        groups = counted.group_by(*map(column, keys)).having(having)
+        found = self._row(select({"n": exp.Count(this=exp.Star())}, subquery(groups, "groups")))
+        return None if found is None else not found["n"]
 
     def _is_moment(self, node: str, name: str) -> bool:
         type_ = self.types.get(node, {}).get(name, "")

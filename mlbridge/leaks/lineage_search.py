@@ -52,6 +52,7 @@ class LineageContext:
             self._is_time,
             key,
             self.queries.is_unique,
+            self.queries.is_one_moment,
         )
 
     def _is_later(self, place: Place) -> bool | None:
@@ -81,9 +82,9 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
         nothing = f"nothing of {names} comes into it from its own row or later ones{unread(context)}"
         suspicions = []
         for found in ways[context.node, feature]:
-            start = (
-                f"it comes from {context.named(found.late.place)}, which the target '{context.spec.target}' comes from"
-            )
+            start = f"it comes from {context.named(found.late.place)}, which {_whose(context, found.late)} comes from"
+            if found.late.of_label_time and not found.is_of_row:
+                continue  # a comparison with a later moment is how one counts what is still open
             if found.late.of_later_rows:
                 suspicions.append(_by_rows(context, check, feature, found, f"{start}, of later rows"))
                 continue
@@ -94,6 +95,12 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
         yield min(suspicions, key=_badness)
 
 
+def _whose(context: LineageContext, late: Late) -> str:
+    if late.of_label_time:
+        return f"the moment '{context.spec.label_time}' at which the target is known"
+    return f"the target '{context.spec.target}'"
+
+
 def _badness(each: Suspicion) -> int:
     return LEVELS.index(each.level)
 
@@ -102,19 +109,37 @@ def outcome_columns(context: LineageContext) -> tuple[list[Late], str]:
     """Return the columns that the target comes from and that are known only with it; if there is none, also why.
 
     What the time of the prediction or the key is computed from is known before. Of the others, those are known with the
-    outcome that are NULL where the outcome is not known; if only one is left, it is.
+    outcome that are NULL where the outcome is not known; if only one is left, it is. The same holds for what the label
+    time comes from, if that is NULL where the target is: one that is planned is known before.
     """
-    lineage, spec, target = context.lineage, context.spec, (context.node, context.spec.target)
-    origins = {(way.node, way.column) for way in lineage.upstream(*target)}
-    if not origins:
-        return [], f"the lineage does not say what the target '{spec.target}' comes from{unread(context)}"
-    before = ancestors(lineage, [(context.node, name) for name in (spec.time, *spec.entity)])
-    left = sorted(origins - before)
-    if len(left) > 1:
-        left = [place for place in left if place in _with_outcome(context, left)]
+    spec = context.spec
+    late = [_outcome_column(context, each) for each in sorted(_come_with_outcome(context, spec.target))]
+    if spec.label_time is not None and _are_null_together(context, spec.target, spec.label_time):
+        moments = frozenset({(context.node, spec.label_time)})
+        more = _come_with_outcome(context, spec.label_time) - {each.place for each in late}
+        late += [Late(*each, moments, of_label_time=True) for each in sorted(more)]
+    origins = _origins(context, spec.target)
     names = ", ".join(context.named(each) for each in sorted(origins))
     why = f"of {names}, which the target comes from, none is NULL where others are; say `known_at` of what comes late"
-    return [_outcome_column(context, each) for each in left], why
+    if not origins:
+        why = f"the lineage does not say what the target '{spec.target}' comes from{unread(context)}"
+    return late, why
+
+
+def _origins(context: LineageContext, name: str) -> frozenset[Place]:
+    """Return the columns that one of the model comes from in the end."""
+    return frozenset((way.node, way.column) for way in context.lineage.upstream(context.node, name))
+
+
+def _come_with_outcome(context: LineageContext, name: str) -> frozenset[Place]:
+    known = [(context.node, each) for each in (context.spec.time, *context.spec.entity)]
+    left = _origins(context, name) - ancestors(context.lineage, known)
+    return left & _with_outcome(context, left) if len(left) > 1 else left
+
+
+def _are_null_together(context: LineageContext, *names: str) -> bool:
+    shares = context.queries.null_shares(context.node, names)
+    return shares is not None and min(shares.values()) >= MIN_NULL_SHARE
 
 
 def _outcome_column(context: LineageContext, place: Place) -> Late:

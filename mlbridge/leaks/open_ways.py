@@ -62,6 +62,11 @@ class OpenWay:
         """Return whether values of several rows go into one."""
         return any(edge.how == AGGREGATED for edge in self.edges)
 
+    @property
+    def is_of_row(self) -> bool:
+        """Return whether it is the row's own value that comes in, by no comparison and from no other row."""
+        return not self.is_aggregated and all(edge.condition is None for edge in self.edges)
+
 
 def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Clock) -> dict[Place, OpenWay]:
     """Return for each column the way on which a column that is known later comes into it, if there is one."""
@@ -134,7 +139,7 @@ class _Search:
             ends = frozenset(end for end in ends if end[0] >= least)
             if not ends:
                 return None
-            passed |= _beside(each) | (self._placed(each) if here else frozenset())
+            passed |= _beside(each) | (self._before_prediction(each) if here else frozenset())
         return passed if all(at for _, at in ends) else passed - {HERE}
 
     def _ends(self, each: Condition | OneOf, there: Passed, here: bool) -> Iterable[tuple[int, bool]]:
@@ -142,7 +147,7 @@ class _Search:
             return self._ranks.end(each, here)
         return ((STRICTNESS.index(let_in(each, self._knowledge, there, here)), here),)
 
-    def _placed(self, each: Condition | OneOf) -> Passed:
+    def _before_prediction(self, each: Condition | OneOf) -> Passed:
         """Return the moment that a condition places before the prediction."""
         if (
             isinstance(each, OneOf)

@@ -33,12 +33,14 @@ class Late:
     """A column that is known only at a later moment: `moments` are columns that say when, none where none does.
 
     `of_later_rows`: the target takes it from later rows, so of a row itself it is known at the moment of that row.
+    `of_label_time`: the moment at which the outcome is known comes from it, not the outcome.
     """
 
     node: str
     column: str
     moments: frozenset[Place] = frozenset()
     of_later_rows: bool = False
+    of_label_time: bool = False
 
     @property
     def place(self) -> Place:
@@ -64,7 +66,8 @@ class Clock:
     `time` is the column that says when the prediction is made. `is_later(place)` compares a column with it row by row:
     whether it lies after it, None where rows cannot be compared; `is_time(place)`: whether it is the same moment.
     `delayed`: an outcome is known only after its row's time. `key` are the columns of the entity. `is_unique(names)`:
-    whether no two rows have the same in some columns.
+    whether no two rows have the same in some columns. `is_one_moment(places, time)`: whether the rows of a node that
+    are alike in some columns have the same time, None where its rows cannot be read.
     """
 
     lineage: Lineage
@@ -74,6 +77,7 @@ class Clock:
     is_time: Callable[[Place], bool] = field(default=lambda place: False)
     key: tuple[Place, ...] = ()
     is_unique: Callable[[tuple[str, ...]], bool] = field(default=lambda names: False)
+    is_one_moment: Callable[[frozenset[Place], Place], bool | None] = field(default=lambda places, time: None)
 
     @cached_property
     def same_as_time(self) -> frozenset[Place]:
@@ -100,9 +104,21 @@ class Clock:
         same = list(zip(move.earlier, move.later, strict=True))
         if any(all(map(self._is_time, pair)) for pair in same):
             return True
+        is_one_moment = self._are_of_one_moment(frozenset(move.earlier))
+        if is_one_moment is False or (is_one_moment and move.earlier == move.later):
+            return bool(is_one_moment)
         if self._keys and all(any(key.issuperset(pair) for pair in same) for key in self._keys):
             return True
         return any(map(self._is_row, same))
+
+    def _are_of_one_moment(self, alike: frozenset[Place]) -> bool | None:
+        """Return whether rows that are alike in some columns have the same time, such as the lines of an order.
+
+        None where these are not of one node, or that has no copy of the time.
+        """
+        nodes = {node for node, _ in alike}
+        times = sorted(each for each in self.same_as_time if each[0] in nodes)
+        return self.is_one_moment(alike, times[0]) if len(nodes) == 1 and times else None
 
     def _is_row(self, same: tuple[Place, Place]) -> bool:
         """Return whether two columns are copies of one that is another one in each row of the model."""

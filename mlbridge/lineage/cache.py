@@ -16,7 +16,7 @@ from mlbridge.lineage.reading import Reading
 from mlbridge.typing import Json
 from mlbridge.version import __version__
 
-FORMAT = 4
+FORMAT = 5
 
 
 class Cache:
@@ -65,7 +65,7 @@ class Cache:
         conditions: dict[Condition | OneOf, int] = {}
         rows = []
         for each in read.edges:
-            what = (each.node, each.column, each.from_node, each.from_column, each.how, each.certainty)
+            what = (each.node, each.column, each.from_node, each.from_column, each.how, each.certainty, each.is_part)
             rows.append([*what, _indices(each.conditions, conditions)])
         listed = [_written(each, conditions) for each in tuple(conditions)]
         self._used[key] = {
@@ -112,9 +112,9 @@ def _read(listed: Iterable[Json]) -> list[Condition | OneOf]:
 
 
 def _edge(row: Iterable[Json], conditions: Sequence[Condition | OneOf]) -> Edge:
-    node, column, parent, origin, how, certainty, indices = row
+    node, column, parent, origin, how, certainty, is_part, indices = row
     held = tuple(conditions[index] for index in indices)
-    return Edge(node, column, parent, origin, how, certainty, text_of(held), held)
+    return Edge(node, column, parent, origin, how, certainty, text_of(held), held, bool(is_part))
 
 
 def _pairs(found: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:

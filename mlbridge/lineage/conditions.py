@@ -12,11 +12,14 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from mlbridge.lineage.comparisons import Before, comparisons, conjuncts, ordered
-from mlbridge.lineage.flows import NULL, Column, alike, merged, moment_of, places
+from mlbridge.lineage.flows import NULL, Column, merged, moment_of, part_of, places
 from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, GAP, UNTIL, Condition
+from mlbridge.lineage.held import alike
+from mlbridge.lineage.links import Source
 from mlbridge.lineage.moments import UNKNOWN
+from mlbridge.lineage.parts import is_part
 from mlbridge.lineage.rows import Moment
-from mlbridge.lineage.scope import Scope, Source
+from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import MINUS, PLUS
 
 PLACING = {GAP, BEFORE, UNTIL}
@@ -26,14 +29,14 @@ Tie: TypeAlias = Callable[[Source], None]  # notes something of a source
 def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
     """Note for each source among `given` which rows a condition lets in."""
     every = list(comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of))
-    held, ties = list(_found(every, scope)), list(_placed(every, scope))
+    held, ties = list(_found(every, scope)), list(_earlier_or_later(every, scope))
     for source, each, moment in held:
         if any(source is other for other in given):
             source.hold(each, moment)
     for source, tie in ties:
         if any(source is other for other in given):
             tie(source)
-    for source, last in _until(condition, scope):
+    for source, last in _bounded_by_another(condition, scope):
         if any(source is other for other in given):
             source.until = (*source.until, last)
     for source, tie in _equal(condition, every, scope):  # also of the rows that an outer join keeps, where others are
@@ -67,7 +70,7 @@ def _found(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Cond
             yield other, Condition(each.text, AFTER, second, first, AFTER), later
 
 
-def _placed(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie]]:
+def _earlier_or_later(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie]]:
     """Yield which sources' rows lie before another one's, or after it, and which of two moments of a row does.
 
     The earliest or latest of several rows' moments is no moment of the row that has it: none lies after that row by it.
@@ -92,7 +95,7 @@ def _placed(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Tie
                 yield second, partial(Source.place, ahead=True)
 
 
-def _until(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Moment]]:
+def _bounded_by_another(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Moment]]:
     """Yield which sources of a self join have rows only until another one's moment, by one and the same column."""
     for part in conjuncts(condition):
         for low, high, _ in () if isinstance(part, exp.EQ) else ordered(part):
@@ -118,13 +121,19 @@ def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterat
             sides = part.this, part.expression
             one, other = (_holders(side, scope) for side in sides)
             if len(one) == 1 == len(other):
-                mine, its = (merged(scope.column(each.parts) for each in side.find_all(exp.Column)) for side in sides)
+                mine, its = (merged(_compared(side, scope)) for side in sides)
                 my, their = ([scope.names.key(each.this) for each in side.find_all(exp.Column)] for side in sides)
                 for source, this, same, to, that in (
                     (one[0], my, alike(mine, its), other[0], their),
                     (other[0], their, alike(its, mine), one[0], my),
                 ):
                     yield source, partial(Source.equal, keys=this, same=same, via=_via(source, to, that, scope))
+
+
+def _compared(side: exp.Expr, scope: Scope) -> Iterator[Column]:
+    for each in side.find_all(exp.Column):
+        column = scope.column(each.parts)
+        yield part_of(column) if is_part(each, side) else column
 
 
 def _via(source: Source, to: Source, keys: list[str], scope: Scope) -> list[tuple[Source, list[str]] | None]:

@@ -13,15 +13,11 @@ from mlbridge.lineage.flows import (
     EMPTY,
     NULL,
     Column,
-    Held,
     aggregated,
-    alike,
-    bounded,
-    conditioned,
     influence,
     merged,
     moment_of,
-    moved,
+    part_of,
     places,
     transformed,
 )
@@ -34,6 +30,8 @@ from mlbridge.lineage.frames import (
     window_span,
 )
 from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
+from mlbridge.lineage.held import Held, alike, bounded, conditioned, moved
+from mlbridge.lineage.parts import PARTIAL
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
 
@@ -48,7 +46,8 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
     found = _together(node.iter_expressions(), scope)
-    return _shifted(aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found), node, scope)
+    found = aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found)
+    return _shifted(part_of(found) if isinstance(node, PARTIAL) else found, node, scope)
 
 
 def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
@@ -63,7 +62,7 @@ def _together(nodes: Iterable[exp.Expr], scope: Scope) -> Column:
     waiting, columns = list(nodes), []
     while waiting:
         node = waiting.pop()
-        if type(node) not in READ and not isinstance(node, exp.Query | exp.AggFunc):
+        if type(node) not in READ and not isinstance(node, (exp.Query, exp.AggFunc, *PARTIAL)):
             waiting += node.iter_expressions()
         elif (column := value(node, scope)).flows:
             columns.append(column)
@@ -118,12 +117,12 @@ def _struct(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _bracket(node: exp.Expr, scope: Scope) -> Column:
-    """Read an element of a list or struct, which is copied."""
+    """Read an element of a list or struct, which is copied, or a part of a list or text."""
     inner = value(node.this, scope)
     if len(node.expressions) == 1 and node.expressions[0].is_string:
         return inner.part(node.expressions[0].name)
     index = _together(node.expressions, scope)
-    return transformed(merged((inner, index))) if index.flows else Column(inner.flows)
+    return part_of(transformed(merged((inner, index))) if index.flows else Column(inner.flows))
 
 
 def _filter(node: exp.Expr, scope: Scope) -> Column:
@@ -210,7 +209,7 @@ def _case(node: exp.Expr, scope: Scope) -> Column:
     parts = [node.args.get("this"), node.args.get("default")]
     columns = [value(part, scope) for part in parts if part is not None]
     for each in node.args["ifs"]:
-        columns.append(value(each.this, scope))
+        columns.append(part_of(value(each.this, scope)))
         with guarded(each.this, scope):
             columns.append(value(each.args["true"], scope))
     return transformed(merged(columns))
@@ -242,16 +241,16 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
                 argument = aggregated(merged((argument, ordering)))
             else:
                 deciding.append(ordering)
-            placed = value(order.expressions[0].this, scope)
+            ordered_by = value(order.expressions[0].this, scope)
             if branch is None:
-                sure, plain = kind_in_order(kind, placed.shift), kind_in_order(kind, placed.plain)
+                sure, plain = kind_in_order(kind, ordered_by.shift), kind_in_order(kind, ordered_by.plain)
             else:
-                sure = kind_of_moments(kind, span, placed.shift, row.shift)
-                plain = kind_of_moments(kind, span, placed.plain, row.plain)
-            if placed.shift.nullable and order.expressions[0].args.get("nulls_first"):
+                sure = kind_of_moments(kind, span, ordered_by.shift, row.shift)
+                plain = kind_of_moments(kind, span, ordered_by.plain, row.plain)
+            if ordered_by.shift.nullable and order.expressions[0].args.get("nulls_first"):
                 sure = plain = ANY
-            moment = moment_of(placed)
-            held = Held(Condition(text, sure, places(placed), places(row), plain), moment)
+            moment = moment_of(ordered_by)
+            held = Held(Condition(text, sure, places(ordered_by), places(row), plain), moment)
             argument = bounded(conditioned(argument, [held]), moment_of(row) if looks_back else None)
         argument = conditioned(argument, moves)
         giving.append(bounded(argument, None) if order is None else argument)

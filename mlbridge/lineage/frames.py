@@ -52,22 +52,23 @@ def window_span(order: exp.Expr | None, spec: exp.Expr | None) -> float:
     return 0.0 if span is None else span.low
 
 
-def kind_in_order(kind: str, placed: Shift) -> str:
+def kind_in_order(kind: str, giving: Shift) -> str:
     """Return the `kind` of a window whose rows are all ordered by one value: an unknown one need not grow with time."""
-    return ANY if placed == UNKNOWN else kind
+    return ANY if giving == UNKNOWN else kind
 
 
-def kind_of_moments(kind: str, span: float, placed: Shift, row: Shift) -> str:
+def kind_of_moments(kind: str, span: float, giving: Shift, receiving: Shift) -> str:
     """Return what the `kind` of a window says about moments that its rows are ordered by with a shift.
 
-    `placed` is the shift of the row that gives a value, `row` of the one that receives it: the first may lie later by
-    their difference, less the `span` of seconds that the frame leaves out. Values on a grid differ by whole steps.
+    `giving` is the shift of the row that gives a value, `receiving` of the one that receives it: the first may lie
+    later by their difference, less the `span` of seconds that the frame leaves out. Values on a grid differ by whole
+    steps.
     """
-    if placed.terms != row.terms or UNKNOWN in (placed, row):
+    if giving.terms != receiving.terms or UNKNOWN in (giving, receiving):
         return ANY
-    grid = common(grid_of(placed), grid_of(row)).seconds
+    grid = common(grid_of(giving), grid_of(receiving)).seconds
     least = ceil(span / grid) * grid if grid else span
-    return ANY if kind in (GAP, BEFORE, UNTIL) and row.high - placed.low > least else kind
+    return ANY if kind in (GAP, BEFORE, UNTIL) and receiving.high - giving.low > least else kind
 
 
 def window_function(window: exp.Expr) -> exp.Expr:

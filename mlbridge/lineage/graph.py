@@ -151,7 +151,7 @@ class Edge:
     rows do. An edge of the column `*` holds for every column of the node. `certainty` is assumed where the SQL does not
     say it, such as for a Python node's column of the same name. `condition` is the SQL of the windows and comparisons
     that decide which rows of the parent a value comes from, None where there is none; `conditions` are its parts, with
-    the other ways on which a value may come.
+    the other ways on which a value may come. `is_part`: different values there may give the same one here.
     """
 
     node: str
@@ -162,6 +162,7 @@ class Edge:
     certainty: str = CERTAIN
     condition: str | None = None
     conditions: Conditions = ()
+    is_part: bool = False
 
     @property
     def is_value(self) -> bool:

@@ -9,9 +9,11 @@ from fnmatch import translate
 from sqlglot import exp
 
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import Column, Output, aggregated, merged, transformed
+from mlbridge.lineage.flows import Column, aggregated, merged, transformed
+from mlbridge.lineage.links import Source
 from mlbridge.lineage.prints import printed
-from mlbridge.lineage.scope import Scope, Source
+from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.tables import Output
 
 
 def outputs_of(select: exp.Select, scope: Scope) -> list[Output]:

@@ -7,10 +7,12 @@ from itertools import product
 from sqlglot import exp
 
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Output, Table, influence, merged
+from mlbridge.lineage.flows import EMPTY, Column, influence, merged
 from mlbridge.lineage.graph import FILTERED
+from mlbridge.lineage.links import Source
 from mlbridge.lineage.prints import digest, of_table, print_of
-from mlbridge.lineage.scope import Scope, Source
+from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.tables import Output, Table
 
 
 def pivoted(pivot: exp.Expr, table: Table, around: Scope) -> Table:

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from mlbridge.lineage.flows import Column, Table
+from mlbridge.lineage.flows import Column
 from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.tables import Table
 
 # The clauses of a SELECT that decide about its rows.
 DECIDING = ("where", "group", "having", "qualify", "distinct", "limit", "offset", "fetch", "windows")

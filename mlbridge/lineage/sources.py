@@ -6,11 +6,14 @@ from sqlglot import exp
 
 from mlbridge.lineage.conditions import restrict
 from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import EMPTY, Column, Output, Table, alike, beside, influence, merged, transformed
+from mlbridge.lineage.flows import EMPTY, Column, influence, merged, transformed
 from mlbridge.lineage.graph import JOINED
+from mlbridge.lineage.held import alike
+from mlbridge.lineage.links import Source
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.pivots import pivoted
-from mlbridge.lineage.scope import Scope, Source
+from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.tables import Output, Table, beside
 
 
 def column_names(alias: exp.Expr | None, names: Names) -> list[tuple[str, str]]:

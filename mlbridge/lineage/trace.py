@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mlbridge.lineage.cache import Cache
-from mlbridge.lineage.flows import EMPTY, Column, Flow, Output, Table, assumed, places
+from mlbridge.lineage.flows import EMPTY, Column, Flow, assumed, places
 from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation, text_of
 from mlbridge.lineage.moments import DATE, EXACT, UNKNOWN, Shift
 from mlbridge.lineage.names import Names
@@ -19,6 +19,7 @@ from mlbridge.lineage.prints import print_of
 from mlbridge.lineage.reading import Reading, bounds_of, stored_bounds
 from mlbridge.lineage.rows import OWN
 from mlbridge.lineage.select import Queries
+from mlbridge.lineage.tables import Output, Table
 
 
 def trace(relations: Iterable[Relation], dialect: str, cache: Cache | None = None) -> Lineage:
@@ -248,11 +249,14 @@ class _Tracer:
 
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:
-    every = {each._replace(bounds=OWN) for each in flows}
+    own = {each._replace(bounds=OWN) for each in flows}
+    every = {each for each in own if not each.is_part or each._replace(is_part=False) not in own}
     texts = {each: text_of(each.conditions) for each in every}
     for each in sorted(every, key=lambda flow: (flow.node, flow.column, flow.how, flow.certain, texts[flow] or "")):
         certainty = CERTAIN if each.certain else ASSUMED
-        yield Edge(node, column, each.node, each.column, each.how, certainty, texts[each], each.conditions)
+        yield Edge(
+            node, column, each.node, each.column, each.how, certainty, texts[each], each.conditions, each.is_part
+        )
 
 
 def _plain(name: str) -> str:

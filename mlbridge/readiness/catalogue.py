@@ -210,7 +210,7 @@ _REQUIREMENTS: Final = (
         score="the share of the moments",
         threshold=1.0,
         level=WARNS,
-        fix="Leave out {columns}, and what is computed from them.",
+        fix="Leave out {columns}, and what is computed from there.",
     ),
     Criterion(
         code="no_leak_by_rows",

@@ -117,6 +117,118 @@ def test_where_an_entity_has_several_rows_its_key_alone_is_no_row(
     assert found.level == level, found.evidence
 
 
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("step", "level"),
+    [
+        ("select t.id, max(h.v) as x from trips as t join past as h on h.who = t.who group by t.id", WARN),
+        ("select t.id, h.x from trips as t join (select who, max(v) as x from past group by 1) as h using (who)", WARN),
+        ("select id, max(v) over (partition by who) as x from past", WARN),
+        (
+            "select t.id, max(h.v) as x from trips as t join past as h on h.who = t.who and h.began <= t.began "
+            "group by t.id",
+            NONE,
+        ),
+        ("select t.id, h.v as x from trips as t join past as h on h.who = t.who and h.began = t.began", NONE),
+        ("select t.id, h.v as x from trips as t join past as h on h.id = t.id", NONE),
+    ],
+)
+def test_a_key_that_is_unique_among_the_labelled_rows_only_is_no_row_of_a_history(
+    trips: Trips, step: str, level: str, apart: bool
+) -> None:
+    """One trip of each driver is labelled."""
+    sql = f"with {HISTORIES['joined']} {step}"
+    assert trips.leaks(sql) is (level != NONE)
+    first = f"trips.id in (select min(id) from raw.trips where id in {trips.looked_at} group by who)"
+    found = trips.looked(sql, apart=apart, entity="who", rows=first)
+    assert found.level == level, found.evidence
+
+
+LINES = "lines as (select past.*, n.n as line, v + n.n as amount from past, range(3) as n(n))"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("step", "level"),
+    [
+        ("lead(amount) over (partition by tour order by line)", NONE),
+        ("lead(amount) over (partition by who order by began, line)", WITHHOLD),
+    ],
+)
+def test_the_next_line_of_what_is_of_one_moment_is_no_later_row(
+    trips: Trips, step: str, level: str, apart: bool
+) -> None:
+    """No column of the model says which trip a tour is; the rows do."""
+    past = HISTORIES["joined"].replace("t.began", "t.began, t.tour", 1).replace("by t.id", "by t.tour, t.id")
+    sql = f"with {past}, {LINES}, next as (select id, line, {step} as x from lines) "
+    sql += "select t.id, max(n.x) as x from trips as t left join next as n using (id) group by 1"
+    assert trips.leaks(sql) is (level != NONE)
+    found = trips.looked(sql, apart=apart)
+    assert found.level == level, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("made", "level"),
+    [
+        ("{} // 10", WARN), ("cast(floor({} / 10) as int)", WARN), ("{} % 30", WARN), ("left({}::text, 1)", WARN),
+        ("({}::text)[:1]", WARN), ("split_part('a-' || {}::text, '-', 1)", WARN),
+        ("case when {} < 30 then 1 else 2 end", WARN),
+        ("md5({}::text)", NONE), ("'trip-' || {}", NONE), ("coalesce({}, -1)", NONE), ("{}::bigint", NONE),
+        ("md5({0}::text || left({0}::text, 1))", NONE),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "step",
+    [
+        "with g as (select {past} as k, max(v) as x from past group by 1) "
+        "select t.id, g.x from trips as t join g on g.k = {t}",
+        "select t.id, max(h.v) as x from trips as t join past as h on {h} = {t} group by 1",
+        "with k as (select *, {past} as k from past) select id, max(v) over (partition by k) as x from k",
+    ],
+)
+def test_a_part_of_a_key_is_no_key(trips: Trips, step: str, made: str, level: str, apart: bool) -> None:
+    sides = {name: made.format(f"{name}.id") for name in ("past", "t", "h")}
+    sql = over(HISTORIES["joined"], step.format(**sides))
+    assert trips.leaks(sql) is (level != NONE)
+    found = trips.looked(sql, apart=apart)
+    assert found.level == level, found.evidence
+
+
+CLOSED = "began < timestamp '2024-02-01'"  # trips of which the outcome is known
+
+
+@pytest.mark.parametrize(
+    ("sql", "level"),
+    [
+        ("select id, date_diff('hour', began, ended) as x from closed", WITHHOLD),
+        ("select id, hour(ended) as x from closed", WITHHOLD),
+        ("select id, planned as x from closed", NONE),
+        (
+            "select t.id, max(o.ended) as x from closed as t left join closed as o on o.ended <= t.began group by 1",
+            NONE,
+        ),
+        (
+            "select t.id, count(case when o.ended > t.began or o.ended is null then 1 end) as x from closed as t "
+            "left join closed as o on o.began < t.began and o.who = t.who group by 1",
+            NONE,
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_is_made_of_the_moment_of_the_outcome_is_known_with_it(
+    trips: Trips, sql: str, level: str, is_known: bool
+) -> None:
+    """It is where that moment is missing as long as the outcome is; one that is there before is a plan."""
+    moment = "done_at" if is_known else f"case when {CLOSED} then done_at end"
+    closed = f"closed as (select id, who, began, {moment} as ended, hour(began) + 2 as planned from trips)"
+    label_time = moment.replace("began", "trips.began").replace("done_at", "trips.done_at")
+    found = trips.looked(
+        f"with {closed} {sql}", target=f"case when trips.{CLOSED} then hash(trips.id) % 2 end", label_time=label_time
+    )
+    assert found.level == (NONE if is_known else level), found.evidence
+
+
 @pytest.mark.parametrize("name", OWN_MODELS)
 def test_days_that_come_from_no_column_are_moments_of_the_model_that_makes_them(trips: Trips, name: str) -> None:
     assert not trips.leaks(OWN_MODELS[name])

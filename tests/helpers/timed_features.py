@@ -206,7 +206,8 @@ class Trips:
         rng = np.random.default_rng(seed)
         connection = duckdb.connect()
         connection.execute(
-            "create schema raw; create table raw.trips (id int, who int, began timestamp, done_at timestamp, delay int)"
+            "create schema raw; create table raw.trips (id int, who int, began timestamp, done_at timestamp, "
+            "delay int, tour int)"
         )
         for id_ in range(ROWS):
             at, lasts, delay = (
@@ -214,10 +215,10 @@ class Trips:
                 float(rng.exponential(48)) + 1,
                 int(rng.integers(-50, 50)),
             )
-            values = (id_, int(rng.integers(4)), at, at + lasts, delay)
+            values = (id_, int(rng.integers(4)), at, at + lasts, delay, id_)
             connection.execute(
                 "insert into raw.trips select ?, ?, timestamp '2024-01-01' + to_seconds(3600 * ?), "
-                "timestamp '2024-01-01' + to_seconds(3600 * ?), ?",
+                "timestamp '2024-01-01' + to_seconds(3600 * ?), ?, 1000 + ?",
                 values,
             )
         times = connection.sql(f"select id from raw.trips order by began desc limit {LOOKED_AT * 7}").fetchall()
@@ -251,16 +252,20 @@ class Trips:
         target: str = IS_LATE,
         apart: bool = False,
         entity: str = "id",
+        rows: str = "true",
+        label_time: str = "trips.done_at",
         **columns: Mapping[str, Any],
     ) -> Suspicion:
-        """Search the lineage of a feature; `columns` gives the meta of columns of the trips.
+        """Search the lineage of a feature of some `rows`; `columns` gives the meta of columns of the trips.
+
+        `target` and `label_time` say what is predicted and when it is known.
 
         With `apart`, each common table expression is a dbt model of its own.
         """
         models, sql = models_of(sql) if apart else ({}, sql)
         code = (
-            f"{TRIPS}, made as ({sql}) select trips.id, trips.who, trips.began, trips.done_at, "
-            f"{target} as y, made.x from trips left join made on trips.id = made.id"
+            f"{TRIPS}, made as ({sql}) select trips.id, trips.who, trips.began, {label_time} as done_at, "
+            f"{target} as y, made.x from trips left join made on trips.id = made.id where {rows}"
         )
         for name, model in models.items():
             self.connection.execute(f"create or replace view {name} as {model}")
