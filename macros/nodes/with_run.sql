@@ -51,7 +51,7 @@
       'select_problem': mlbridge.select_problem(version),
     }) -%}
   {%- endfor -%}
-  {{ return({'scoring': scoring}) }}
+  {{ return({'scoring': scoring, 'takes_requests': mlbridge.requests_of(model) is not none}) }}
 {% endmacro %}
 
 {% macro upstream(name) %}

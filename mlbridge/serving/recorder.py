@@ -32,7 +32,8 @@ ABANDONED = 3600.0
 class RequestRow:
     """A row of a request: `number` is its place there, from 0. Times are UTC; `key` and `features` are JSON.
 
-    `key` has the columns of entity and time that the request gave; NULL where it gave none. A redacted value is null.
+    `key` has the columns of entity and time that the request gave; NULL where it gave none. A redacted column is in
+    neither. `probabilities` are those of all classes in their order, as a JSON array, where there are more than two.
     """
 
     request_id: Text
@@ -47,6 +48,7 @@ class RequestRow:
     probability: Number | None
     not_scored_because: Text | None
     latency_ms: Number
+    probabilities: Text | None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Recorder:
     def _rows_of(self, answered: Answered) -> list[RequestRow]:
         found = []
         for number, (row, made) in enumerate(zip(answered.rows, answered.predictions, strict=True)):
-            shown = {name: None if name in self._redacted else value for name, value in row.items()}
+            shown = {name: value for name, value in row.items() if name not in self._redacted}
             key = {name: shown.pop(name) for name in answered.key if name in shown}
             prediction = made["prediction"]
             is_text = isinstance(prediction, str)
@@ -173,6 +175,7 @@ class Recorder:
                     probability=made["probability"],
                     not_scored_because=made.get("not_scored_because"),
                     latency_ms=answered.seconds * 1e3,
+                    probabilities=_written(list(made["probabilities"].values())) if "probabilities" in made else None,
                 )
             )
         return found
