@@ -10,7 +10,7 @@
     'request_id': dbt.type_string(), 'number': dbt.type_int(), 'model': dbt.type_string(), 'version': dbt.type_int(),
     'received_at': dbt.type_timestamp(), 'key': dbt.type_string(), 'features': dbt.type_string(), 'prediction': dbt.type_string(),
     'prediction_value': mlbridge.type_double(), 'probability': mlbridge.type_double(), 'not_scored_because': dbt.type_string(),
-    'latency_ms': mlbridge.type_double(), 'probabilities': dbt.type_string(),
+    'latency_ms': mlbridge.type_double(), 'probabilities': dbt.type_string(), 'role': dbt.type_string(),
   } -%}
   {{ config(meta={'mlbridge_requests': true}) }}
   {%- set files = mlbridge.recorded_requests(folder) -%}

@@ -53,11 +53,11 @@ def predict(
 
     `split` and `training` are `dbt.ref("<model>_split")` and `dbt.ref("<model>_training")`. `requests` is `dbt.ref` of
     a model that calls `mlbridge.requests`: so dbt builds it before, and the materialization has already taken its rows
-    in. The result is an Arrow
-    reader, so that memory hardly grows with the rows, or a lazy query, which has no rows without a champion, for
-    example. With `shadow: true` the challenger's rows follow the champion's; its errors are only warnings. Raises
-    ScoringError if the version fails to score, ArtifactError if the artifact is damaged or has a type that is not
-    trusted; SetupError if `requests` is no relation of requests. A missing or retyped feature, or a key that is NULL or not unique, already fails the node in the macros.
+    in. The result is an Arrow reader, so that memory hardly grows with the rows, or a lazy query, which has no rows
+    without a champion, for example. With `shadow: true` the challenger's rows follow the champion's; its errors are
+    only warnings. Raises ScoringError if the version fails to score, ArtifactError if the artifact is damaged or has a
+    type that is not trusted, SetupError if `requests` has no requests. A missing or retyped feature, or a key that is
+    NULL or not unique, already fails the node in the macros.
     """
     import pyarrow as pa
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -29,6 +30,16 @@ class Metrics:
         self.lost = Counter(
             "mlbridge_requests_lost", "Rows of requests that were not recorded.", registry=self.registry
         )
+        self.shadow_rows = Counter(
+            "mlbridge_shadow_rows", "Rows that a challenger has scored in shadow.", MODELS, registry=self.registry
+        )
+        self.shadow_dropped = Counter(
+            "mlbridge_shadow_dropped", "Rows that were not scored in shadow.", registry=self.registry
+        )
+        self.canary = Gauge(
+            "mlbridge_canary_share", "The share of the entities that the challenger answers.", MODELS,
+            registry=self.registry,
+        )  # fmt: skip
         self.version = Gauge("mlbridge_version", "The version in use.", ("model",), registry=self.registry)
         self.current = Gauge(
             "mlbridge_is_newest", "1 if what is served is what the newest build has published, else 0.", ("model",),
@@ -39,7 +50,10 @@ class Metrics:
         """Tell what is served, of these models only."""
         self.version.clear()
         self.current.clear()
+        self.canary.clear()
         state = versions.state
+        for name, each in state.beside.items():
+            self.canary.labels(name, str(each.served.version)).set(each.canary)
         for name, served in state.models.items():
             self.version.labels(name).set(served.version)
         for name in {*state.models, *state.problems, *versions.lacking}:
@@ -52,6 +66,10 @@ class Metrics:
         self.requests.labels(*labels).inc()
         self.rows.labels(*labels).inc(rows)
         self.seconds.labels(*labels).observe(seconds)
+
+    def scored_in_shadow(self, served: Served, rows: int) -> None:
+        """Count rows that a challenger has scored in shadow."""
+        self.shadow_rows.labels(served.model, str(served.version)).inc(rows)
 
     def written(self) -> bytes:
         """Return all of it in Prometheus's text format."""

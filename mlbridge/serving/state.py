@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlbridge.errors import MlbridgeError, listed, nearest
 from mlbridge.publication.folder import FORMAT, current_build, read_facts
-from mlbridge.publication.versions import INDEX, read_index
+from mlbridge.publication.versions import INDEX, beside, read_index
+from mlbridge.serving.beside import Beside, beside_problem
 from mlbridge.serving.served import Served, load
 from mlbridge.typing import Document
 from mlbridge.version import __version__
@@ -24,12 +25,17 @@ class NotServedError(MlbridgeError):
 
 @dataclass(frozen=True)
 class State:
-    """One published build; `models` are served, and `problems` say of which the build's own version is not, and why."""
+    """One published build; `models` are served, and `problems` say of which the build's own version is not, and why.
+
+    `beside` are the challengers that answer or score as well, and `not_beside` says which cannot, and why.
+    """
 
     place: Path | None = None
     build: str | None = None
     models: Mapping[str, Served] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, Beside] = field(default_factory=dict)
+    not_beside: Mapping[str, str] = field(default_factory=dict)
 
     def served(self, model: str, version: str | None = None) -> Served:
         """Return a model's version in use; raises NotServedError for another one, with what there is."""
@@ -99,9 +105,13 @@ class Versions:
             )
         models: dict[str, Served] = {}
         problems: dict[str, str] = {}
-        for model, entry in read_index(place).items():
+        challengers: dict[str, Document] = {}
+        for model, published in read_index(place).items():
             if self._models and model not in self._models:
                 continue
+            entry = {key: value for key, value in published.items() if key != "beside"}
+            if "beside" in published:
+                challengers[model] = published["beside"]
             before = self.state.models.get(model)
             try:
                 same = before is not None and before.entry == entry
@@ -110,12 +120,36 @@ class Versions:
                 problems[model] = str(error) or type(error).__name__
                 if before is not None:
                     models[model] = before
-        return State(place, str(facts["build"]), models, problems)
+        return State(place, str(facts["build"]), models, problems, *self._read_beside(place, models, challengers))
 
-    def _load(self, place: Path, model: str, entry: Document) -> Served:
+    def _load(self, place: Path, model: str, entry: Document, stem: str | None = None) -> Served:
         if entry.get("failed") is not None:
             raise NotServedError(f"the build could not publish version {entry['version']}: {entry['failed']}")
-        return load(place, model, entry, self._trusted.get(model, ()))
+        return load(place, model, entry, self._trusted.get(model, ()), stem)
+
+    def _read_beside(
+        self, place: Path, models: Mapping[str, Served], challengers: Mapping[str, Document]
+    ) -> tuple[dict[str, Beside], dict[str, str]]:
+        """Load the challengers of what is served; one that cannot be loaded or used takes nothing with it."""
+        found: dict[str, Beside] = {}
+        problems: dict[str, str] = {}
+        for model, published in challengers.items():
+            if model not in models:
+                continue
+            entry = {key: value for key, value in published.items() if key not in ("shadow", "canary")}
+            before = self.state.beside.get(model)
+            try:
+                same = before is not None and before.served.entry == entry
+                known = before.served if before is not None and same else None
+                served = known or self._load(place, model, entry, beside(model))
+                problem = beside_problem(models[model], served)
+            except Exception as error:
+                problem = str(error) or type(error).__name__
+            if problem is None:
+                found[model] = Beside(served, bool(published["shadow"]), float(published["canary"] or 0))
+            else:
+                problems[model] = f"version {published['version']}: {problem}"
+        return found, problems
 
     @property
     def lacking(self) -> list[str]:
@@ -140,4 +174,9 @@ class Versions:
             "problem": self.problem,
             "not_served": {**lacking, **{name: why for name, why in problems.items() if name not in models}},
             "not_newest": {name: why for name, why in problems.items() if name in models},
+            "challengers": {
+                name: {"version": each.served.version, "shadow": each.shadow, "canary": each.canary}
+                for name, each in self.state.beside.items()
+            },
+            "not_beside": dict(self.state.not_beside),
         }

@@ -23,6 +23,7 @@ from mlbridge.project.project import Project
 
 LINEAR = ("logistic_regression", "ridge")
 
+
 def predictions(host: Host, model: str, facts: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
     """Give rows of the split as JSON has them, and what the build has predicted for them."""
     names = [each["name"] for each in facts["features"]]

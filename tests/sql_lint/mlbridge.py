@@ -257,7 +257,7 @@ def classification_metrics(groups: str, _keys: object, _losses: object) -> str:
 
 
 def spec(_model: str) -> dict[str, Any]:
-    return {"entity": ["entity"], "time": "time", "target": "target", "pin": None}
+    return {"entity": ["entity"], "time": "time", "target": "target", "pin": None, "canary": 0}
 
 
 def split(features: str) -> str:
