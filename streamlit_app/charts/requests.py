@@ -16,27 +16,25 @@ HOUR = alt.Axis(labelExpr="timeFormat(datum.value, '%-d %b %H:%M')", labelOverla
 def rate(frame: pd.DataFrame) -> alt.LayerChart:
     """Draw how many requests a second came in each hour, by what the version was to them."""
     frame = frame.assign(
-        until=frame["started_at"] + pd.Timedelta(hours=1), when=frame["started_at"].dt.strftime("%-d %b %Y, %H:00")
+        line=frame["version"].astype(str) + " " + frame["role"],
+        when=frame["started_at"].dt.strftime("%-d %b %Y, %H:00"),
     )
-    bars = (
-        alt.Chart(frame)
-        .mark_bar()
-        .encode(
-            x=alt.X("started_at:T", title=None, axis=HOUR),
-            x2="until:T",
-            y=alt.Y("per_second:Q", title="requests a second", axis=alt.Axis(tickCount=5)),
-            color=alt.Color("role:N", scale=alt.Scale(domain=_of(ROLES, frame["role"])), legend=TOP),
-            tooltip=[
-                alt.Tooltip("when:N", title="hour (UTC)"),
-                alt.Tooltip("version:N"),
-                alt.Tooltip("role:N"),
-                alt.Tooltip("per_second:Q", title="requests a second", format=".3~r"),
-                alt.Tooltip("requests:Q", format=","),
-                alt.Tooltip("row_count:Q", title="rows", format=","),
-            ],
-        )
+    base = alt.Chart(frame).encode(
+        x=alt.X("started_at:T", title=None, axis=HOUR),
+        y=alt.Y("per_second:Q", title="requests a second", axis=alt.Axis(tickCount=5)),
+        color=alt.Color("role:N", scale=alt.Scale(domain=_of(ROLES, frame["role"])), legend=TOP),
+        detail="line:N",
     )
-    return layered(bars).properties(width="container", height=260)
+    tooltip = [
+        alt.Tooltip("when:N", title="hour (UTC)"),
+        alt.Tooltip("version:N"),
+        alt.Tooltip("role:N"),
+        alt.Tooltip("per_second:Q", title="requests a second", format=".3~r"),
+        alt.Tooltip("requests:Q", format=","),
+        alt.Tooltip("row_count:Q", title="rows", format=","),
+    ]
+    points = base.mark_point(filled=True, size=40).encode(tooltip=tooltip)
+    return layered(base.mark_line(), points).properties(width="container", height=260)
 
 
 def latency(frame: pd.DataFrame) -> alt.LayerChart:
