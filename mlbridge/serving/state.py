@@ -109,8 +109,9 @@ class Versions:
         for model, published in read_index(place).items():
             if self._models and model not in self._models:
                 continue
-            entry = {key: value for key, value in published.items() if key != "beside"}
-            if "beside" in published:
+            entry = published
+            if isinstance(published, dict) and "beside" in published:
+                entry = {key: value for key, value in published.items() if key != "beside"}
                 challengers[model] = published["beside"]
             before = self.state.models.get(model)
             try:
@@ -136,19 +137,20 @@ class Versions:
         for model, published in challengers.items():
             if model not in models:
                 continue
-            entry = {key: value for key, value in published.items() if key not in ("shadow", "canary")}
             before = self.state.beside.get(model)
             try:
+                entry = {key: value for key, value in published.items() if key not in ("shadow", "canary")}
                 same = before is not None and before.served.entry == entry
                 known = before.served if before is not None and same else None
                 served = known or self._load(place, model, entry, beside(model))
                 problem = beside_problem(models[model], served)
+                if problem is None:
+                    found[model] = Beside(served, bool(published["shadow"]), float(published["canary"] or 0))
             except Exception as error:
                 problem = str(error) or type(error).__name__
-            if problem is None:
-                found[model] = Beside(served, bool(published["shadow"]), float(published["canary"] or 0))
-            else:
-                problems[model] = f"version {published['version']}: {problem}"
+            if problem is not None:
+                number = published.get("version") if isinstance(published, dict) else None
+                problems[model] = f"version {number}: {problem}"
         return found, problems
 
     @property
