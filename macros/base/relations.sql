@@ -8,6 +8,14 @@
   {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
 {% endmacro %}
 
+{% macro upstream(name) %}
+  {#- A table of the branch: as `ref` finds it (with `--defer` possibly in another schema) if the node reads it, else where it was built. -#}
+  {%- for id in model.depends_on.nodes if name in id.split('.') -%}{{ return(ref(name)) }}{%- endfor -%}
+  {%- set found = mlbridge.relation_of(name) -%}
+  {%- if found is none -%}{{ mlbridge.refuse(model.name, "there is no table '" ~ name ~ "' yet. Build it first.") }}{%- endif -%}
+  {{ return(found) }}
+{% endmacro %}
+
 {% macro names_in(relation) %}
   {#-
     The names of the columns of a relation that is there, by a query that gives no row: dbt builds the names of all macros anew

@@ -15,6 +15,18 @@
     ~ ' into a table with what loads your other data, and name that as a source') }}
 {% endmacro %}
 
+{% macro default__parsed(document, names) %}{{ mlbridge.refuse_requests() }}{% endmacro %}
+
+{% macro default__parsed_text(parsed, name) %}{{ mlbridge.refuse_requests() }}{% endmacro %}
+
+{% macro default__has_fields(document, names) %}{{ mlbridge.refuse_requests() }}{% endmacro %}
+
+{% macro default__typed(text, type) %}{{ mlbridge.refuse_requests() }}{% endmacro %}
+
+{% macro refuse_requests() %}
+  {{ exceptions.raise_compiler_error('rows of requests are taken in on DuckDB only. Take the model that calls mlbridge.requests out of the predictions node') }}
+{% endmacro %}
+
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 
 {% macro default__rows_of_seed(model, agate_table) %}

@@ -50,7 +50,35 @@ def materialize(answer, session): pass
   {%- set literal = folder | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
   {%- set files = mlbridge.text(literal ~ '/*.parquet') -%}
   {%- set there = run_query('select count(*) from glob(' ~ files ~ ')').rows[0][0] if execute else 0 -%}
-  {{ return('read_parquet(' ~ files ~ ')' if there else none) }}
+  {{ return('read_parquet(' ~ files ~ ', union_by_name = true)' if there else none) }}
+{% endmacro %}
+
+{% macro duckdb__parsed(document, names) %}
+  {%- set shape = {} -%}
+  {%- for name in names -%}{%- do shape.update({name: 'VARCHAR'}) -%}{%- endfor -%}
+  {{ return('from_json(' ~ document ~ ', ' ~ mlbridge.text(tojson(shape)) ~ ')') }}
+{% endmacro %}
+
+{% macro duckdb__parsed_text(parsed, name) %}{{ return('struct_extract(' ~ parsed ~ ', ' ~ mlbridge.text(name) ~ ')') }}{% endmacro %}
+
+{% macro duckdb__has_fields(document, names) %}
+  {%- set texts = [] -%}
+  {%- for name in names -%}{%- do texts.append(mlbridge.text(name)) -%}{%- endfor -%}
+  {{ return('list_has_all(json_keys(' ~ document ~ '), [' ~ texts | join(', ') ~ '])') }}
+{% endmacro %}
+
+{% macro duckdb__typed(text, type) %}
+  {%- set cast = 'try_cast(' ~ text ~ ' as ' ~ type ~ ')' -%}
+  {%- if type | lower in ['timestamp', 'timestamp with time zone'] -%}
+    {#- DuckDB leaves out the offset of a text that becomes a TIMESTAMP, and reads one without an offset in the zone of the session as the other type. -#}
+    {%- set has_offset = 'regexp_matches(' ~ text ~ ", '[T ].*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$')" -%}
+    {%- set moment = 'case when ' ~ has_offset ~ " then timezone('UTC', try_cast(" ~ text ~ ' as timestamptz)) else try_cast(' ~ text ~ ' as timestamp) end' -%}
+    {{ return('(' ~ moment ~ ')' if type | lower == 'timestamp' else "timezone('UTC', " ~ moment ~ ')') }}
+  {%- elif mlbridge.family(type) == 'integer' -%}
+    {#- A text with a fraction would be rounded. -#}
+    {{ return('(case when try_cast(' ~ text ~ ' as double) = ' ~ cast ~ ' then ' ~ cast ~ ' end)') }}
+  {%- endif -%}
+  {{ return(cast) }}
 {% endmacro %}
 
 {% macro duckdb__whole_number(hash) %}{{ return("cast('0x' || substring(" ~ hash ~ ', 1, 7) as int)') }}{% endmacro %}

@@ -255,6 +255,29 @@
   {{ return(adapter.dispatch('recorded_requests', 'mlbridge')(folder)) }}
 {% endmacro %}
 
+{% macro parsed(document, names) %}
+  {#- A JSON object, a text, in the form that `parsed_text` takes the fields `names` from: parsed once where it is a column. -#}
+  {{ return(adapter.dispatch('parsed', 'mlbridge')(document, names)) }}
+{% endmacro %}
+
+{% macro parsed_text(parsed, name) %}
+  {#- A field of such an object as text; NULL where it is missing or null. -#}
+  {{ return(adapter.dispatch('parsed_text', 'mlbridge')(parsed, name)) }}
+{% endmacro %}
+
+{% macro has_fields(document, names) %}
+  {#- Whether a JSON object, a text, has all fields `names`, null or not. -#}
+  {{ return(adapter.dispatch('has_fields', 'mlbridge')(document, names)) }}
+{% endmacro %}
+
+{% macro typed(text, type) %}
+  {#-
+    A value that JSON has as text, in the type of a column; NULL where it is none of this type. A moment with an offset is converted to UTC,
+    one without is in UTC.
+  -#}
+  {{ return(adapter.dispatch('typed', 'mlbridge')(text, type)) }}
+{% endmacro %}
+
 {% macro published_schema(schema) %}
   {#- The schema to which the tables of a schema are published; none where they are published to files, or not at all. -#}
   {{ return(adapter.dispatch('published_schema', 'mlbridge')(schema)) }}

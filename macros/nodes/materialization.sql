@@ -17,6 +17,7 @@
   {{ drop_relation_if_exists(load_cached_relation(arrived)) }}
 
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {%- set taken_in = 0 if is_logbook else mlbridge.take_in_requests(existing) -%}
   {%- set language = model['language'] -%}
   {%- set code = mlbridge.with_run(compiled_code, existing is not none) if language == 'python' else compiled_code -%}
   {#- The queries above may have left a transaction open, in which what Python writes on its own would not be visible. -#}
@@ -29,7 +30,7 @@
   {%- endcall -%}
   {%- set names = mlbridge.names_in(arrived) -%}
   {%- if language == 'python' -%}{%- do mlbridge.refuse_as_answered(arrived, names) -%}{%- endif -%}
-  {%- set rows = run_query('select count(*) from ' ~ arrived).columns[0].values()[0] | int -%}
+  {%- set rows = taken_in + run_query('select count(*) from ' ~ arrived).columns[0].values()[0] | int -%}
 
   {%- do mlbridge.begin_transaction(existing) -%}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}

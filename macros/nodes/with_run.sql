@@ -51,13 +51,5 @@
       'select_problem': mlbridge.select_problem(version),
     }) -%}
   {%- endfor -%}
-  {{ return({'scoring': scoring}) }}
-{% endmacro %}
-
-{% macro upstream(name) %}
-  {#- A table of the branch: as `ref` finds it (with `--defer` possibly in another schema) if the node reads it, else where it was built. -#}
-  {%- for id in model.depends_on.nodes if name in id.split('.') -%}{{ return(ref(name)) }}{%- endfor -%}
-  {%- set found = mlbridge.relation_of(name) -%}
-  {%- if found is none -%}{{ mlbridge.refuse(model.name, "there is no table '" ~ name ~ "' yet. Build it first.") }}{%- endif -%}
-  {{ return(found) }}
+  {{ return({'scoring': scoring, 'takes_requests': mlbridge.requests_of(model) is not none}) }}
 {% endmacro %}

@@ -9,14 +9,7 @@
   -#}
   {%- set time = 'cast(split_rows.' ~ mlbridge.quoted(version.spec.time) ~ ' as timestamp)' -%}
   {%- set key = mlbridge.key_as_text(version.spec.entity, 'split_rows') -%}
-  {%- set open = 'split_rows.' ~ mlbridge.quoted(version.spec.target) ~ ' is null' -%}
-  {%- if version.holdout_from is not none -%}
-    {%- set unseen = '(' ~ open ~ ' or ' ~ time ~ ' >= ' ~ "cast('" ~ version.holdout_from ~ "' as timestamp)" ~ ')' -%}
-  {%- elif mlbridge.same_question(version.spec, spec) -%}
-    {%- set unseen = "split_rows.ml_split in ('test', 'score')" -%}
-  {%- else -%}
-    {%- set unseen = open -%}
-  {%- endif -%}
+  {%- set unseen = mlbridge.unseen(version, spec, time, 'split_rows') -%}
   {%- set before, types = load_cached_relation(this), mlbridge.types_of(split) -%}
   select split_rows.*, {{ key }} as {{ mlbridge.quoted('ml entity') }}, {{ time }} as {{ mlbridge.quoted('ml time') }}
   from {{ rows }} as split_rows
@@ -40,6 +33,17 @@
     {%- endif %}
   {%- endif -%}
 {%- endmacro %}
+
+{% macro unseen(version, spec, time, table) %}
+  {#- Whether the version has certainly not seen a row of the split, as an SQL condition; `time` is the row's moment. -#}
+  {%- set open = table ~ '.' ~ mlbridge.quoted(version.spec.target) ~ ' is null' -%}
+  {%- if version.holdout_from is not none -%}
+    {{ return('(' ~ open ~ ' or ' ~ time ~ ' >= ' ~ "cast('" ~ version.holdout_from ~ "' as timestamp)" ~ ')') }}
+  {%- elif mlbridge.same_question(version.spec, spec) -%}
+    {{ return(table ~ ".ml_split in ('test', 'score')") }}
+  {%- endif -%}
+  {{ return(open) }}
+{% endmacro %}
 
 {% macro same_question(before, now) %}
   {#- Whether task, target, entity, time and split definition are unchanged. -#}

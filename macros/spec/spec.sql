@@ -6,7 +6,7 @@
 {% macro spec_keys() %}
   {{ return([
     'task', 'target', 'entity', 'time', 'label_time', 'features', 'split', 'candidates', 'metric', 'promote',
-    'retrain', 'shadow', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage', 'allow_pii', 'report', 'time_zone',
+    'retrain', 'shadow', 'canary', 'monitor', 'pin', 'trusted', 'retire', 'allow_leakage', 'allow_pii', 'report', 'time_zone',
     'sample',
   ]) }}
 {% endmacro %}
@@ -54,6 +54,7 @@
     split=mlbridge.read_split(node, found.get('split')),
     retrain=mlbridge.read_retrain(node, found.get('retrain')),
     shadow=false if found.get('shadow') is none else mlbridge.one_flag(node, 'shadow', found.shadow),
+    canary=mlbridge.read_canary(node, found.get('canary')),
     monitor=mlbridge.read_monitor(node, found.get('monitor')),
     pin=none if pin is none else mlbridge.one_version(node, 'pin', pin),
     retire=mlbridge.read_retire(node, found.get('retire'), pin),
@@ -105,6 +106,11 @@
     'thresholds': monitor.thresholds or {},
     'feature_thresholds': monitor.feature_thresholds or {},
   }) }}
+{% endmacro %}
+
+{% macro read_canary(node, found) %}
+  {#- The share of the entities that the challenger answers in `mlbridge serve`; 0 without one. -#}
+  {{ return(0 if found is none else mlbridge.one_number(node, 'canary', found, 'a number between 0 and 1', 0, 1)) }}
 {% endmacro %}
 
 {% macro read_retire(node, found, pin) %}

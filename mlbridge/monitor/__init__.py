@@ -28,6 +28,7 @@ from mlbridge.monitor.overview import COURSE, overview
 from mlbridge.monitor.performance import by_slice, history, metrics, promotions, slices, windows
 from mlbridge.monitor.pipeline import pipeline
 from mlbridge.monitor.predictions import entities, lookup, prediction_bins, rows, volumes
+from mlbridge.monitor.requests import requests
 from mlbridge.monitor.runs import invocations, runs
 from mlbridge.monitor.source import Build, Nothing, Republished, Source, State, open_folder, open_source
 from mlbridge.monitor.version_changes import changes
@@ -85,6 +86,7 @@ __all__ = [
     "prediction_bins",
     "promotions",
     "rates",
+    "requests",
     "residuals",
     "rows",
     "runs",

@@ -17,7 +17,7 @@ from mlbridge.compile.reasons import BECAUSE
 from mlbridge.engines.adapters import Relation, Session
 from mlbridge.engines.records import as_query
 from mlbridge.engines.warehouse import Warehouse, select, subquery
-from mlbridge.errors import MlbridgeError
+from mlbridge.errors import MlbridgeError, SetupError
 from mlbridge.log import info, warn
 from mlbridge.registry.champions import trained
 from mlbridge.registry.logbook import CandidateRow, history, with_deferred
@@ -47,15 +47,17 @@ LOGBOOK = "logbook"
 
 
 def predict(
-    dbt: DbtModel, session: Session, split: Relation, training: Relation
+    dbt: DbtModel, session: Session, split: Relation, training: Relation, requests: Relation | None = None
 ) -> pa.Table | pa.RecordBatchReader | Relation:
     """Score the rows that the champion was not trained on and has not scored yet; returns the rows to append.
 
-    `split` and `training` are `dbt.ref("<model>_split")` and `dbt.ref("<model>_training")`. The result is an Arrow
-    reader, so that memory hardly grows with the rows, or a lazy query, which has no rows without a champion, for
-    example. With `shadow: true` the challenger's rows follow the champion's; its errors are only warnings. Raises
-    ScoringError if the version fails to score, ArtifactError if the artifact is damaged or has a type that is not
-    trusted. A missing or retyped feature, or a key that is NULL or not unique, already fails the node in the macros.
+    `split` and `training` are `dbt.ref("<model>_split")` and `dbt.ref("<model>_training")`. `requests` is `dbt.ref` of
+    a model that calls `mlbridge.requests`: so dbt builds it before, and the materialization has already taken its rows
+    in. The result is an Arrow reader, so that memory hardly grows with the rows, or a lazy query, which has no rows
+    without a champion, for example. With `shadow: true` the challenger's rows follow the champion's; its errors are
+    only warnings. Raises ScoringError if the version fails to score, ArtifactError if the artifact is damaged or has a
+    type that is not trusted, SetupError if `requests` has no requests. A missing or retyped feature, or a key that is
+    NULL or not unique, already fails the node in the macros.
     """
     import pyarrow as pa
 
@@ -64,6 +66,8 @@ def predict(
     spec = read_spec(f"{model}_training", run.spec, own_candidates=None)
     warehouse = Warehouse(session)
     nothing = as_query(Prediction, None)
+    if requests is not None and not (run.takes_requests or run.empty):
+        raise SetupError(f"{run.node}: `requests` is no model that calls mlbridge.requests; it has no rows to take in.")
     if run.empty or not run.scoring:
         return warehouse.lazy(nothing)
     scored = warehouse.table(dbt.this, SCORED) if run.exists else None

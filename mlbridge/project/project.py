@@ -246,7 +246,8 @@ class Project:
         return {
             str(node["name"]): place_of(node)
             for node in self.manifest["nodes"].values()
-            if node["package_name"] == "mlbridge"
+            if node["resource_type"] == "model"  # hooks have a materialization too
+            and node["package_name"] == "mlbridge"
             and node["config"]["materialized"] in ("table", "view", "incremental")
             and not node["name"].startswith("int_ml_")
         }

@@ -1,8 +1,10 @@
 """The versions in use, published for `mlbridge serve` in a build's folder.
 
-    serving.json                 what is there: version and checksum by model, or version and why it `failed`
-    <model>.version              the row of the logbook, with its artifact, as Parquet
-    <model>.background           training rows as the version's inputs, at most `BACKGROUND_ROWS`, as Parquet
+    serving.json                     what is there: version and checksum by model, or version and why it `failed`
+    <model>.version                  the row of the logbook, with its artifact, as Parquet
+    <model>.background               training rows as the version's inputs, at most `BACKGROUND_ROWS`, as Parquet
+    <model>.challenger.version       the same of the challenger, where the spec lets it score in shadow or answer a
+    <model>.challenger.background    share of the requests; `beside` in the index says which
 
 A version that the build before had published as well is taken over from there, so that a build with nothing to do
 writes nothing anew.
@@ -42,6 +44,17 @@ class Branch:
 Background = Callable[[exp.Table, Row], exp.Select]
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where the versions of a model are read, and written: `former` is the folder of the build before."""
+
+    session: Session
+    branch: Branch
+    background: Background
+    place: Path
+    former: Path | None
+
+
 def publish_versions(
     session: Session,
     champions: Sequence[str],
@@ -56,7 +69,8 @@ def publish_versions(
     Of a model whose version cannot be read only the number and the reason are published; both are logged.
     """
     warehouse = Warehouse(session)
-    query = exp.select(column("model"), column("version")).from_(_table(champions))
+    names = ("model", "version", "challenger", "shadow", "canary")
+    query = exp.select(*map(column, names)).from_(_table(champions))
     index: dict[str, Document] = {}
     before = _of_former(former)
     try:
@@ -68,16 +82,19 @@ def publish_versions(
         branch = branches.get(row["model"])
         if branch is None or row["version"] is None:
             continue
-        try:
-            index[row["model"]] = _published(session, row, branch, background, place, former, before)
-        except (warehouse.error, LookupError) as error:
-            index[row["model"]] = {"version": row["version"], "failed": str(error)}
-            info("publish", f"version {row['version']} of {row['model']} is not published for serving: {error}")
+        model, places = row["model"], _Places(session, branch, background, place, former)
+        known = before.get(model, {})
+        index[model] = _attempt(places, model, row["version"], known)
+        if row["challenger"] is not None and (row["shadow"] or row["canary"]):
+            found = _attempt(places, beside(model), row["challenger"], known.get("beside", {}))
+            index[model]["beside"] = {**found, "shadow": row["shadow"], "canary": row["canary"]}
     (place / INDEX).write_text(json.dumps({"format": FORMAT, "models": index}), encoding="utf-8")
 
 
 def read_index(place: Path) -> dict[str, Document]:
     """Return what is known of the published versions by model: `version`, and `sha256` or why it `failed`.
+
+    `beside` is the same of a challenger that serves as well: with `shadow`, and `canary`, its share of the entities.
 
     It is empty where none are published. Raises OSError or ValueError for a file of another format or a damaged one.
     """
@@ -90,9 +107,14 @@ def read_index(place: Path) -> dict[str, Document]:
     return dict(found["models"])
 
 
-def file_of(place: Path, model: str, end: str) -> Path:
-    """Return the file of a model's `version` or `background` in a build's folder."""
-    return place / f"{model}.{end}"
+def file_of(place: Path, stem: str, end: str) -> Path:
+    """Return the file of a `version` or `background` in a build's folder; `stem` is the model, or `beside` of it."""
+    return place / f"{stem}.{end}"
+
+
+def beside(model: str) -> str:
+    """Return how the files of a model's challenger begin."""
+    return f"{model}.challenger"
 
 
 def _of_former(former: Path | None) -> Mapping[str, Document]:
@@ -103,33 +125,36 @@ def _of_former(former: Path | None) -> Mapping[str, Document]:
         return {}
 
 
-def _published(
-    session: Session,
-    champion: Row,
-    branch: Branch,
-    background: Background,
-    place: Path,
-    former: Path | None,
-    before: Mapping[str, Document],
-) -> Document:
-    model, logbook = champion["model"], _table(branch.logbook)
-    same = column("version").eq(exp.Literal.number(champion["version"]))
+def _attempt(places: _Places, stem: str, version: int, before: Document) -> Document:
+    """Publish a version in files that begin with `stem`, if it can be read; returns its entry in the index."""
+    try:
+        return _published(places, stem, version, before)
+    except (Warehouse(places.session).error, LookupError) as error:
+        info("publish", f"version {version} of {stem} is not published for serving: {error}")
+        return {"version": version, "failed": str(error)}
+
+
+def _published(places: _Places, stem: str, version: int, before: Document) -> Document:
+    session, branch, former = places.session, places.branch, places.former
+    logbook = _table(branch.logbook)
+    same = column("version").eq(exp.Literal.number(version))
     condition = exp.and_(same, column("outcome").isin("promoted", "rejected"))
     warehouse = Warehouse(session)
     rows = warehouse.rows(exp.select(*map(column, FACTS)).from_(logbook).where(condition))
     if not rows:
         raise LookupError("the logbook does not have it")
     entry = {"version": rows[0]["version"], "sha256": rows[0]["artifact_sha256"]}
-    files = [file_of(place, model, end) for end in ENDS]
-    if former is not None and before.get(model) == entry and all((former / file.name).is_file() for file in files):
+    files = [file_of(places.place, stem, end) for end in ENDS]
+    is_same = all(before.get(key) == value for key, value in entry.items())
+    if former is not None and is_same and all((former / file.name).is_file() for file in files):
         for file in files:
             taken_over(former / file.name, file)
         return entry
     PYTHON_ENGINE.export_rows(session, exp.select("*").from_(logbook.copy()).where(condition.copy()), files[0])
     try:
-        PYTHON_ENGINE.export_rows(session, background(_table(branch.split), rows[0]), files[1])
+        PYTHON_ENGINE.export_rows(session, places.background(_table(branch.split), rows[0]), files[1])
     except warehouse.error as error:  # the split has changed since the training
-        info("publish", f"no rows are published to check and explain version {entry['version']} of {model} by: {error}")
+        info("publish", f"no rows are published to check and explain version {version} of {stem} by: {error}")
     return entry
 
 

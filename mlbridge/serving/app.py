@@ -26,13 +26,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlbridge.compile.arrays.program import Columns
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
+from mlbridge.serving.beside import Beside, Part, Shadow, merged, parts_of
 from mlbridge.serving.features import completed
 from mlbridge.serving.inputs import InputError, columns_of_rows, read_columns
 from mlbridge.serving.metrics import Metrics
 from mlbridge.serving.online import ModelOnline
 from mlbridge.serving.openapi import document, page
 from mlbridge.serving.protocol import columns_of_tensors, model_metadata, outputs_of, server_metadata, tensors
-from mlbridge.serving.recorder import Answered, Recorder
+from mlbridge.serving.recorder import CHAMPION, Answered, Recorder
 from mlbridge.serving.requests import MOST_EXPLAINED, RefusedError, body_of, check_count, json_of, refuse_binary
 from mlbridge.serving.served import Served
 from mlbridge.serving.state import NotServedError, Versions
@@ -55,6 +56,8 @@ FAILED = "the server failed; its log says why."
 
 Result = TypeVar("Result")
 Handler = Callable[[Request], Awaitable[Response]]
+# A part of a request, and the predictions for its rows.
+Scored = tuple[Part, list[Document]]
 
 
 class Answer(Response):
@@ -97,6 +100,10 @@ class _Server:
         # One at a time: an explanation scores thousands of rows.
         self._explaining = asyncio.Semaphore(1)
         self._recorder = None if requests is None else Recorder(requests, redacted, self.metrics.lost.inc)
+        # What nobody would read is not scored: without a recorder there is no shadow.
+        self._shadow = None if self._recorder is None else Shadow(
+            self._recorder.add, self.metrics.scored_in_shadow, self.metrics.shadow_dropped.inc
+        )  # fmt: skip
         model = "/v2/models/{model}"
         self.app = Starlette(
             routes=[
@@ -134,6 +141,8 @@ class _Server:
                     await watching
             finally:
                 self._loader.shutdown(wait=False)
+                if self._shadow is not None:
+                    await asyncio.to_thread(self._shadow.close)
                 if self._recorder is not None:
                     await asyncio.to_thread(self._recorder.close)
 
@@ -217,53 +226,61 @@ class _Server:
     def _online(self, request: Request) -> ModelOnline:
         return self._versions.state.online.models.get(request.path_params["model"], ModelOnline())
 
+    def _asked(self, request: Request) -> tuple[Served, Beside | None]:
+        """Return the version in use, and the challenger beside it, which no request asks for by its number."""
+        state, model, version = self._versions.state, request.path_params["model"], request.path_params.get("version")
+        return state.served(model, version), state.beside.get(model) if version is None else None
+
     async def _predict(self, request: Request) -> Response:
         began = time.perf_counter()
-        served, online = self._served(request), self._online(request)
+        (served, beside), online = self._asked(request), self._online(request)
         body = await body_of(request)
         rows, explain, columns = await _threaded(len(body) > INLINE_BYTES, _read_rows, body, served, online)
-        predictions = await _scored(served, columns, len(rows))
+        # An explanation is one of the version in use.
+        parts = await _scored(parts_of(served, None if explain else beside, columns, rows))
+        predictions = merged(parts, served)
         if explain:
             async with self._explaining:
                 found = await asyncio.to_thread(served.explain, columns, len(rows))
             for each, why in zip(predictions, found, strict=True):
                 each["explanation"] = why
-        self._answered(request, served, rows, len(body), predictions, began)
+        self._answered(request, parts, beside, len(body), began)
         answer = {"model": served.model, "version": served.version, "predictions": predictions}
         return await _threaded(len(rows) > INLINE_ROWS, Answer, answer)
 
     async def _infer(self, request: Request) -> Response:
         began = time.perf_counter()
-        served, online = self._served(request), self._online(request)
+        (served, beside), online = self._asked(request), self._online(request)
         refuse_binary(request)
         body = await body_of(request)
         asked = await _threaded(len(body) > INLINE_BYTES, _read_tensors, body, served, online)
-        predictions = await _scored(served, asked.columns, len(asked.rows))
-        self._answered(request, served, asked.rows, len(body), predictions, began)
-        answer = tensors(served, predictions, asked.outputs, asked.identity)
+        parts = await _scored(parts_of(served, beside, asked.columns, asked.rows))
+        self._answered(request, parts, beside, len(body), began)
+        answer = tensors(served, merged(parts, served), asked.outputs, asked.identity)
         return await _threaded(len(asked.rows) > INLINE_ROWS, Answer, answer)
 
     def _answered(
-        self,
-        request: Request,
-        served: Served,
-        rows: Sequence[Document],
-        size: int,
-        predictions: Sequence[Document],
-        began: float,
+        self, request: Request, parts: Sequence[Scored], beside: Beside | None, size: int, began: float
     ) -> None:
         """Count an answer, and record it, but not where a column that is not to be recorded is none of the models'."""
         seconds = time.perf_counter() - began
-        self.metrics.answered(served.model, served.version, len(rows), seconds)
-        if self._recorder is None:
-            return
-        # Asked each time, because another version may have been taken over a moment ago.
-        if self._unknown_columns() is not None:
-            self.metrics.lost.inc(len(rows))
-            return
         received = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
-        facts = request.state.identity, served.model, served.version, received, seconds
-        self._recorder.add(Answered(*facts, served.key, served.numbers, size, rows, predictions))
+        # Asked each time, because another version may have been taken over a moment ago.
+        is_recorded = self._recorder is not None and self._unknown_columns() is None
+        for part, predictions in parts:
+            served = part.served
+            self.metrics.answered(served.model, served.version, len(part.rows), seconds)
+            if self._recorder is None:
+                continue
+            if not is_recorded:
+                self.metrics.lost.inc(len(part.rows))
+                continue
+            facts = request.state.identity, served.model, served.version, received, seconds
+            columns = served.key, served.names, served.numbers
+            answered = Answered(*facts, *columns, size, part.rows, predictions, part.role, part.places)
+            self._recorder.add(answered)
+            if self._shadow is not None and beside is not None and beside.shadow and part.role == CHAMPION:
+                self._shadow.add(beside, part.columns, answered)
 
     async def _model(self, request: Request) -> Response:
         served = self._served(request)
@@ -364,9 +381,13 @@ async def _threaded(is_much: bool, work: Callable[..., Result], *facts: Any) -> 
     return await asyncio.to_thread(work, *facts) if is_much else work(*facts)
 
 
-async def _scored(served: Served, columns: Columns, rows: int) -> list[Document]:
-    is_much = rows > INLINE_ROWS or served.scorer.program is None
-    return await _threaded(is_much, served.predict, columns, rows)
+async def _scored(parts: Sequence[Part]) -> list[Scored]:
+    found = []
+    for part in parts:
+        rows, served = len(part.rows), part.served
+        is_much = rows > INLINE_ROWS or served.scorer.program is None
+        found.append((part, await _threaded(is_much, served.predict, part.columns, rows)))
+    return found
 
 
 async def _as_json(_: Request, error: Exception) -> Response:

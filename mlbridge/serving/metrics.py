@@ -7,6 +7,7 @@ from datetime import UTC
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mlbridge.serving.online import Online
+from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -32,6 +33,16 @@ class Metrics:
         self.lost = Counter(
             "mlbridge_requests_lost", "Rows of requests that were not recorded.", registry=self.registry
         )
+        self.shadow_rows = Counter(
+            "mlbridge_shadow_rows", "Rows that a challenger has scored in shadow.", MODELS, registry=self.registry
+        )
+        self.shadow_dropped = Counter(
+            "mlbridge_shadow_dropped", "Rows that were not scored in shadow.", registry=self.registry
+        )
+        self.canary = Gauge(
+            "mlbridge_canary_share", "The share of the entities that the challenger answers.", MODELS,
+            registry=self.registry,
+        )  # fmt: skip
         self.version = Gauge("mlbridge_version", "The version in use.", ("model",), registry=self.registry)
         self.known = Gauge(
             "mlbridge_online_known_at_seconds", "When the newest row of an online table became known, since 1970.",
@@ -58,8 +69,11 @@ class Metrics:
         """Tell what is served, of these models only."""
         self.version.clear()
         self.current.clear()
+        self.canary.clear()
         state = versions.state
         self._online(state.online)
+        for name, each in state.beside.items():
+            self.canary.labels(name, str(each.served.version)).set(each.canary)
         for name, served in state.models.items():
             self.version.labels(name).set(served.version)
         for name in {*state.models, *state.problems, *versions.lacking}:
@@ -72,6 +86,10 @@ class Metrics:
         self.requests.labels(*labels).inc()
         self.rows.labels(*labels).inc(rows)
         self.seconds.labels(*labels).observe(seconds)
+
+    def scored_in_shadow(self, served: Served, rows: int) -> None:
+        """Count rows that a challenger has scored in shadow."""
+        self.shadow_rows.labels(served.model, str(served.version)).inc(rows)
 
     def written(self) -> bytes:
         """Return all of it in Prometheus's text format."""

@@ -149,7 +149,10 @@ def outputs_of(body: Document, served: Served) -> list[str]:
 
 
 def tensors(served: Served, predictions: Sequence[Document], names: Sequence[str], identity: str | None) -> Document:
-    """Write the named outputs of predictions as tensors; a row without a prediction has null."""
+    """Write the named outputs of predictions as tensors; a row without a prediction has null.
+
+    Where the challenger has answered some rows, `version` is an output as well.
+    """
     classes, rows = served.scorer.version.classes or (), len(predictions)
     data: dict[str, list[Json]] = {
         name: [each.get(name) for each in predictions] for name in ("prediction", "probability", "not_scored_because")
@@ -162,6 +165,9 @@ def tensors(served: Served, predictions: Sequence[Document], names: Sequence[str
         {"name": name, "shape": described[name][1], "datatype": described[name][0], "data": data[name]}
         for name in names
     ]
+    if any("version" in each for each in predictions):
+        versions = [each.get("version", served.version) for each in predictions]
+        outputs.append({"name": "version", "shape": [rows], "datatype": "INT64", "data": versions})
     found: Document = {"model_name": served.model, "model_version": str(served.version), "outputs": outputs}
     return found if identity is None else {**found, "id": identity}
 

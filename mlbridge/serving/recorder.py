@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ from mlbridge.typing import Document, Json
 LOG = logging.getLogger("mlbridge.serve")
 # A file is written after so many seconds, or rows; so many rows, and bytes of the requests that had them, may wait.
 EVERY, ROWS_A_FILE, MOST_WAITING, MOST_BYTES = 5.0, 20_000, 50_000, 64 * 2**20
+# What a version was to a row: it answers as the version in use, or as the challenger; or it only scores beside.
+CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
 # A file that is not whole after so many seconds is of a server that has ended.
 ABANDONED = 3600.0
 
@@ -32,7 +34,10 @@ ABANDONED = 3600.0
 class RequestRow:
     """A row of a request: `number` is its place there, from 0. Times are UTC; `key` and `features` are JSON.
 
-    `key` has the columns of entity and time that the request gave; NULL where it gave none. A redacted value is null.
+    `key` has the columns of entity and time that the request gave; NULL where it gave none. A redacted column is in
+    neither. `probabilities` are those of all classes in their order, a JSON array, where there are more than two.
+    `role` is `champion` where the version in use has answered, `canary` where the challenger has, and `shadow` where
+    the challenger has scored what the version in use answered; `latency_ms` is then its own time.
     """
 
     request_id: Text
@@ -47,13 +52,16 @@ class RequestRow:
     probability: Number | None
     not_scored_because: Text | None
     latency_ms: Number
+    probabilities: Text | None
+    role: Text
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A request that was answered; `rows` as JSON gave them in `size` bytes, `key` the columns that are no features.
+    """A request that was answered; `rows` as JSON gave them in `size` bytes, `key` the columns of entity and time.
 
-    `numbers` are the classes as numbers, as `prediction_value` has them; None where they are texts.
+    `numbers` are the classes as numbers, as `prediction_value` has them; None where they are texts. `places`
+    are those of the rows in the request; None: these are all of its rows.
     """
 
     request_id: str
@@ -62,10 +70,13 @@ class Answered:
     received_at: datetime
     seconds: float
     key: Sequence[str]
+    features: Collection[str]
     numbers: Mapping[str, float] | None
     size: int
     rows: Sequence[Document]
     predictions: Sequence[Document]
+    role: str = CHAMPION
+    places: Sequence[int] | None = None
 
 
 class Recorder:
@@ -153,9 +164,11 @@ class Recorder:
 
     def _rows_of(self, answered: Answered) -> list[RequestRow]:
         found = []
-        for number, (row, made) in enumerate(zip(answered.rows, answered.predictions, strict=True)):
-            shown = {name: None if name in self._redacted else value for name, value in row.items()}
-            key = {name: shown.pop(name) for name in answered.key if name in shown}
+        places = range(len(answered.rows)) if answered.places is None else answered.places
+        for number, row, made in zip(places, answered.rows, answered.predictions, strict=True):
+            shown = {name: value for name, value in row.items() if name not in self._redacted}
+            key = {name: shown[name] for name in answered.key if name in shown}
+            shown = {name: value for name, value in shown.items() if name in answered.features}
             prediction = made["prediction"]
             is_text = isinstance(prediction, str)
             value = (answered.numbers or {}).get(prediction) if is_text else prediction
@@ -173,6 +186,8 @@ class Recorder:
                     probability=made["probability"],
                     not_scored_because=made.get("not_scored_because"),
                     latency_ms=answered.seconds * 1e3,
+                    probabilities=_written(list(made["probabilities"].values())) if "probabilities" in made else None,
+                    role=answered.role,
                 )
             )
         return found

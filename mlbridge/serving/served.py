@@ -44,6 +44,11 @@ class Served:
         return (*spec.entity, spec.time)
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Name its features."""
+        return frozenset(each.name for each in self.scorer.version.features)
+
+    @cached_property
     def numbers(self) -> dict[str, float] | None:
         """Return the classes as numbers, as `prediction_value` has them; None where they are texts."""
         version = self.scorer.version
@@ -157,9 +162,10 @@ def _joined(before: Any, now: Any) -> list[str]:
     return [*before.cat.categories, *(text for text in now.cat.categories if text not in set(before.cat.categories))]
 
 
-def load(place: Path, model: str, entry: Document, trusted: Sequence[str]) -> Served:
+def load(place: Path, model: str, entry: Document, trusted: Sequence[str], stem: str | None = None) -> Served:
     """Load a published version; raises an MlbridgeError or OSError for one that is damaged or not trusted.
 
+    Its files begin with `stem`, by default the name of the model.
     The artifact is read by the same loader as in a build, which unpickles nothing.
     """
     import pyarrow.parquet as pq
@@ -168,13 +174,14 @@ def load(place: Path, model: str, entry: Document, trusted: Sequence[str]) -> Se
     from mlbridge.registry.logbook import LOGBOOK, CandidateRow, LogbookRow
     from mlbridge.registry.versions import version_of
 
-    file = file_of(place, model, "version")
+    stem = model if stem is None else stem
+    file = file_of(place, stem, "version")
     needed = [name for name, each in LOGBOOK.items() if not each.deferred or name in ("artifact", "categories")]
     there = pq.read_schema(file).names
     (stored,) = pq.read_table(file, columns=[name for name in needed if name in there]).to_pylist()
     row = CandidateRow(**read_values(LogbookRow, stored, f"{model}: the published version"))
     version = version_of(f"{model}_training", row, trusted)
-    file = file_of(place, model, "background")
+    file = file_of(place, stem, "background")
     check: dict[str, Any] = {each.name: [] if each.kind == "category" else np.empty(0) for each in version.features}
     if file.is_file():
         background = pq.read_table(file)

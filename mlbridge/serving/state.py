@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlbridge.errors import MlbridgeError, listed, nearest
 from mlbridge.publication.folder import FORMAT, current_build, read_facts
-from mlbridge.publication.versions import INDEX, read_index
+from mlbridge.publication.versions import INDEX, beside, read_index
+from mlbridge.serving.beside import Beside, beside_problem
 from mlbridge.serving.online import Online
 from mlbridge.serving.served import Served, load
 from mlbridge.typing import Document
@@ -27,6 +28,7 @@ class NotServedError(MlbridgeError):
 class State:
     """One published build; `models` are served, and `problems` say of which the build's own version is not, and why.
 
+    `beside` are the challengers that answer or score as well, and `not_beside` says which cannot, and why.
     `online` are the online tables, by which keys find features.
     """
 
@@ -34,6 +36,8 @@ class State:
     build: str | None = None
     models: Mapping[str, Served] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, Beside] = field(default_factory=dict)
+    not_beside: Mapping[str, str] = field(default_factory=dict)
     online: Online = field(default_factory=Online)
 
     def served(self, model: str, version: str | None = None) -> Served:
@@ -104,9 +108,14 @@ class Versions:
             )
         models: dict[str, Served] = {}
         problems: dict[str, str] = {}
-        for model, entry in read_index(place).items():
+        challengers: dict[str, Document] = {}
+        for model, published in read_index(place).items():
             if self._models and model not in self._models:
                 continue
+            entry = published
+            if isinstance(published, dict) and "beside" in published:
+                entry = {key: value for key, value in published.items() if key != "beside"}
+                challengers[model] = published["beside"]
             before = self.state.models.get(model)
             try:
                 same = before is not None and before.entry == entry
@@ -115,12 +124,39 @@ class Versions:
                 problems[model] = str(error) or type(error).__name__
                 if before is not None:
                     models[model] = before
-        return State(place, str(facts["build"]), models, problems, Online.load(place, str(facts["published_at"])))
+        found, not_beside = self._read_beside(place, models, challengers)
+        online = Online.load(place, str(facts["published_at"]))
+        return State(place, str(facts["build"]), models, problems, found, not_beside, online)
 
-    def _load(self, place: Path, model: str, entry: Document) -> Served:
+    def _load(self, place: Path, model: str, entry: Document, stem: str | None = None) -> Served:
         if entry.get("failed") is not None:
             raise NotServedError(f"the build could not publish version {entry['version']}: {entry['failed']}")
-        return load(place, model, entry, self._trusted.get(model, ()))
+        return load(place, model, entry, self._trusted.get(model, ()), stem)
+
+    def _read_beside(
+        self, place: Path, models: Mapping[str, Served], challengers: Mapping[str, Document]
+    ) -> tuple[dict[str, Beside], dict[str, str]]:
+        """Load the challengers of what is served; one that cannot be loaded or used takes nothing with it."""
+        found: dict[str, Beside] = {}
+        problems: dict[str, str] = {}
+        for model, published in challengers.items():
+            if model not in models:
+                continue
+            before = self.state.beside.get(model)
+            try:
+                entry = {key: value for key, value in published.items() if key not in ("shadow", "canary")}
+                same = before is not None and before.served.entry == entry
+                known = before.served if before is not None and same else None
+                served = known or self._load(place, model, entry, beside(model))
+                problem = beside_problem(models[model], served)
+                if problem is None:
+                    found[model] = Beside(served, bool(published["shadow"]), float(published["canary"] or 0))
+            except Exception as error:
+                problem = str(error) or type(error).__name__
+            if problem is not None:
+                number = published.get("version") if isinstance(published, dict) else None
+                problems[model] = f"version {number}: {problem}"
+        return found, problems
 
     @property
     def lacking(self) -> list[str]:
@@ -145,4 +181,9 @@ class Versions:
             "problem": self.problem,
             "not_served": {**lacking, **{name: why for name, why in problems.items() if name not in models}},
             "not_newest": {name: why for name, why in problems.items() if name in models},
+            "challengers": {
+                name: {"version": each.served.version, "shadow": each.shadow, "canary": each.canary}
+                for name, each in self.state.beside.items()
+            },
+            "not_beside": dict(self.state.not_beside),
         }

@@ -75,6 +75,7 @@ class _Reader(Checks):
             promote=self.promote(raw.get("promote")),
             retrain=self.retrain(raw.get("retrain")),
             shadow=False if raw.get("shadow") is None else self.boolean("shadow", raw["shadow"]),
+            canary=0.0 if raw.get("canary") is None else self.fraction("canary", raw["canary"]),
             monitor=self.monitor(task, raw.get("monitor")),
             pin=self.pin(raw.get("pin")),
             trusted=tuple(dict.fromkeys((*trusted, *trusted_with(candidates)))),

@@ -63,6 +63,7 @@ class Run:
     text if keys of the split are NULL or not unique; it reads the split as `ml_split_relation`. `unique_id` is the
     node's in dbt's manifest, `compiled_path` the file that dbt wrote its code to, from the project's folder.
     `refuse_memory` says whether too little memory refuses a training, or is warned of.
+    `takes_requests` says whether the node reads a model whose rows of requests the materialization has taken in.
     """
 
     node: str
@@ -81,6 +82,7 @@ class Run:
     unique_id: str = ""
     compiled_path: str | None = None
     refuse_memory: bool = True
+    takes_requests: bool = False
 
     @classmethod
     def of(cls, dbt: DbtModel) -> Run:

@@ -22,7 +22,7 @@ MONITORED_OUTPUTS = ("ml_prediction", "ml_target")
 # Fewer rows say too little about a version, and holding all of so few costs nothing.
 LEAST_SAMPLE = 1_000
 # Keys that do not influence what is trained: a change of one of them is no reason to train.
-NON_TRAINING_KEYS = ("retrain", "shadow", "monitor", "pin", "retire", "report", "time_zone")
+NON_TRAINING_KEYS = ("retrain", "shadow", "canary", "monitor", "pin", "retire", "report", "time_zone")
 # Keys that a later mlbridge added enter the hash only if they are set, so that an update alone trains nothing.
 HASHED_IF_SET = ("allow_leakage", "allow_pii")
 
@@ -149,6 +149,11 @@ class Spec:
         bool,
         "also score with the challenger, the newest version that is not in use; `ml_performance` shows both",
     ]
+    canary: Annotated[
+        float,
+        "the share of the entities that the challenger answers in "
+        "[`mlbridge serve`](docs/serve.md#the-challenger-beside-it), such as 0.1",
+    ]
     monitor: Monitor
     pin: Annotated[
         int | None,
@@ -217,7 +222,7 @@ def stored_spec(stored: Mapping[str, Json]) -> Spec:
     parts = {"split": Split, "promote": Promote, "retrain": Retrain, "monitor": Monitor, "sample": RowSample}
     values: Document = {key: _construct(part, stored.get(key, {})) for key, part in parts.items()}
     nothing: Document = {"label_time": None, "features": None, "pin": None}
-    absent: Document = {**nothing, "exclude": (), "trusted": (), "shadow": False}
+    absent: Document = {**nothing, "exclude": (), "trusted": (), "shadow": False, "canary": 0.0}
     return Spec(**{**absent, **_known(Spec, stored), **values})
 
 

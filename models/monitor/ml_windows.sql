@@ -32,10 +32,14 @@ from (
         predictions.version,
         {{ mlbridge.window_start(size, 'predictions.time') }} as window_start,
         case when {{ mlbridge.is_new('predictions', 'versions') }} then 1 else 0 end as is_new,
-        case when facts.{{ mlbridge.quoted(spec.time) }} is not null then 1 else 0 end as is_there,
+        -- a request has its features with it
+        case
+            when facts.{{ mlbridge.quoted(spec.time) }} is not null or predictions.scored_by = 'request' then 1 else 0
+        end as is_there,
         -- older than every row that the split still holds; without rows in the split, every one. Joined, the oldest would be
         -- looked for again for each row by an engine that expects few of them.
         case
+            when predictions.scored_by = 'request' then 0
             when
                 facts.{{ mlbridge.quoted(spec.time) }} is null
                 and predictions.time >= (select min({{ time }}) from {{ mlbridge.rows_of(split) }} as facts)

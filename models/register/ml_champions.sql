@@ -10,6 +10,9 @@ champions as (
     select
         {{ mlbridge.text(name) }} as model,
         champion as version,
+        challenger,
+        {{ 'true' if mlbridge.spec(name).shadow else 'false' }} as shadow,
+        cast({{ mlbridge.spec(name).canary }} as {{ mlbridge.type_double() }}) as canary,
         {{ 'false' if mlbridge.spec(name).pin is none else 'true' }} as pinned
     from (
         {{ mlbridge.versions_in_use(name, '(select * from versions where model = ' ~ mlbridge.text(name) ~ ') as logbook') }}
@@ -29,7 +32,10 @@ final as (
         versions.train_from,
         versions.train_to,
         versions.holdout_from,
-        versions.artifact_sha256
+        versions.artifact_sha256,
+        champions.challenger,
+        champions.shadow,
+        champions.canary
     from champions
     inner join versions
         on champions.model = versions.model and champions.version = versions.version

@@ -12,6 +12,7 @@ from mlbridge import monitor
 from mlbridge.app import fmt, page
 from mlbridge.app.charts import performance
 from mlbridge.app.charts import predictions as charts
+from mlbridge.app.charts import requests as request_charts
 from mlbridge.app.charts.marks import OFFSETS
 from mlbridge.errors import MlbridgeError
 
@@ -20,6 +21,8 @@ MOST = 100_000  # rows of a download
 CLASSES = 30  # most frequent classes that are drawn by name; all others are one row
 OTHERS = "others"
 MAX_SUGGESTIONS = 12
+ROW_COUNTS = ("row_count", "rows_kept", "rows_repeated", "rows_left_out")
+LATENCIES = ("latency_p50", "latency_p95", "latency_p99", "latency_max")
 
 
 def over_time(row: pd.Series, version: int | None, volumes: pd.DataFrame) -> None:
@@ -194,6 +197,48 @@ def look_up(row: pd.Series) -> None:
     )
 
 
+def served(row: pd.Series) -> None:
+    """Show what servers were asked, and what became of it; nothing where the predictions take in no requests."""
+    frame = page.ask(monitor.requests, model=row.model)
+    if frame.empty:
+        return
+    st.header("Requests")
+    answered = frame[frame["role"] != "shadow"]
+    rows, kept, again, out = (int(frame[name].sum()) for name in ROW_COUNTS)
+    st.markdown(
+        f"**{fmt.count(rows)}** rows were recorded: **{fmt.count(kept)}** are predictions, **{fmt.count(again)}** had "
+        f"one of the same version already, and **{fmt.count(out)}** are left out"
+        + (f" ({fmt.plain(', '.join(reasons(frame)))})." if out else ".")
+    )
+    left, right = st.columns(2)
+    with left:
+        page.figure(
+            "Requests a second",
+            "The mean of each hour (UTC). In shadow the challenger scores what the version in use has answered.",
+            request_charts.rate(frame),
+            frame.drop(columns="left_out_because"),
+            unit="Unit: requests a second",
+            n=frame["requests"].sum(),
+            key="requests",
+        )
+    with right:
+        page.figure(
+            "Time to an answer",
+            "Within which time half, 95 % and 99 % of the requests of each hour were answered, from their head to the "
+            "answer; without what was scored in shadow.",
+            request_charts.latency(answered),
+            answered[["started_at", "version", "role", "requests", *LATENCIES]],
+            unit="Unit: milliseconds",
+            n=answered["requests"].sum(),
+            key="latency",
+        )
+
+
+def reasons(frame: pd.DataFrame) -> list[str]:
+    """Return why rows are left out, each reason once."""
+    return sorted({each for text in frame["left_out_because"].dropna() for each in text.split(", ")})
+
+
 def columns(row: pd.Series) -> list[str]:
     """Return the columns that are shown for an entity, by the model's task."""
     if row.task == "regression":
@@ -263,6 +308,7 @@ def draw() -> None:
     over_time(shown, version, volumes if version is None else volumes[volumes["version"] == version])
     compared = version or with_outcomes(model, volumes, period["since"])
     comparison(page.of_version(model, compared), compared, window, period)
+    served(model)
     look_up(model)
     download(model, version, window, period)
 

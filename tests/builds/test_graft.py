@@ -19,7 +19,7 @@ MODELS = ("basket", "amount")
 TABLES = {
     "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_predictions_latest", "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
-    "ml_incidents", "ml_health",
+    "ml_incidents", "ml_health", "ml_requests",
     "ml_runs", "ml_decisions", "ml_nodes", "ml_leaks", "ml_lineage", "ml_access",
 }  # fmt: skip
 STAGES = ("features", "split", "training", "predictions")

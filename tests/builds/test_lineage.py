@@ -20,7 +20,7 @@ OF_PACKAGE = {
     "ml_importances": "train", "ml_profiles": "train", "ml_predictions": "score", "ml_predictions_latest": "score",
     "ml_windows": "monitor", "ml_distributions": "monitor", "ml_drift": "monitor", "ml_realized": "monitor",
     "ml_performance": "monitor", "ml_alerts": "monitor", "ml_incidents": "monitor", "ml_health": "monitor",
-    "ml_runs": "monitor", "ml_nodes": "monitor",
+    "ml_requests": "monitor", "ml_runs": "monitor", "ml_nodes": "monitor",
     "ml_thresholds": "monitor", "ml_leaks": "register", "ml_lineage": "register", "ml_access": "monitor",
 }  # fmt: skip
 

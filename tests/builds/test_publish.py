@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 from dbt_host import Host, copy_of_host, small_host, specify
+from rendering import Rendering
 from warm import Warm
 
 import mlbridge
@@ -29,7 +30,7 @@ TABLES = {
     "ml_versions", "ml_champions", "ml_decisions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
     "ml_incidents", "ml_health", "ml_runs", "ml_nodes",
-    "ml_leaks", "ml_lineage", "ml_access",
+    "ml_leaks", "ml_lineage", "ml_access", "ml_requests",
 }  # fmt: skip
 RUN = ("run", "--select", "ml_runs", "ml_nodes")  # the least that publishes
 KILLED = -signal.SIGKILL
@@ -43,6 +44,24 @@ def parsed(shop: Host, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> 
     host = copy_of_host(shop, tmp_path_factory.mktemp("parsed"))
     warm.parse(host.path)
     return host
+
+
+@pytest.mark.parametrize("lacking", [None, "basket_split", "amount_training", "ml_scores_amount"])
+def test_a_build_and_the_command_publish_the_same(parsed: Host, tmp_path: Path, lacking: str | None) -> None:
+    """Each rule stands in SQL for the build, and in Python for `mlbridge publish`."""
+    host = copy_of_host(parsed, tmp_path)
+    file = host.path / "target" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["nodes"] = {name: node for name, node in manifest["nodes"].items() if node["name"] != lacking}
+    file.write_text(json.dumps(manifest))
+    rendering, project = Rendering("duckdb", host), Project.at(host.path, None, None)
+    branches = rendering.macro("served_branches", within="ml_runs").sql
+    assert branches == {
+        name: {key: list(place) for key, place in each.items()} for name, each in project.served_branches.items()
+    }
+    assert set(branches) == {"basket", "amount"} - {str(lacking).split("_")[0]}
+    tables = rendering.macro("published_tables", within="ml_runs").sql
+    assert tables == {name: list(place) for name, place in project.published_tables.items()}
 
 
 @pytest.fixture

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import get, schema, serving
 from browser import free_port
 from dbt_host import Host, copy_of_host
 from warm import Warm
@@ -28,40 +22,6 @@ from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
 
 LINEAR = ("logistic_regression", "ridge")
-MLBRIDGE = str(Path(sys.executable).with_name("mlbridge"))
-
-
-@contextmanager
-def serving(host: Host, *options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run the command until the block ends; gives its address, and the process."""
-    port = free_port()
-    line = [MLBRIDGE, "serve", "--project-dir", str(host.path), "--port", str(port), *options]
-    environment = {**os.environ, **environment}
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            end = time.monotonic() + 120
-            while True:
-                try:
-                    get(f"{address}/v2/health/live")
-                    break
-                except OSError:
-                    assert process.poll() is None, process.stderr and process.stderr.read()
-                    assert time.monotonic() < end
-                    time.sleep(0.1)
-            yield address, process
-        finally:
-            process.kill()
-
-
-def get(address: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
 
 
 def predictions(host: Host, model: str, facts: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
@@ -76,14 +36,6 @@ def predictions(host: Host, model: str, facts: dict[str, Any]) -> tuple[list[dic
     )
     rows = [json.loads(json.dumps(dict(zip(names, row[3:], strict=True)), default=as_json)) for row in found]
     return rows, [row[:3] for row in found]
-
-
-def schema(host: Host, table: str) -> str:
-    ((found,),) = host.rows(
-        f"select distinct schema_name from (select schema_name, table_name from duckdb_tables() union all "
-        f"select schema_name, view_name from duckdb_views()) where table_name = '{table}'"
-    )
-    return f'"{found}"."{table}"'
 
 
 def as_json(value: Any) -> Any:

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from branch import NAME, Branch
 from browser import free_port
-from serving import TYPED, publish, rows_of, served_branch
+from serving import TYPED, publish, rows_of, served_branch, tensors
 from starlette.testclient import TestClient
 
 from mlbridge.errors import SetupError
@@ -62,20 +62,6 @@ def client(folder: Path) -> Iterator[TestClient]:
 
 def predict(client: TestClient, rows: Any, **more: Any) -> Any:
     return client.post(f"/predict/{NAME}", json={"rows": rows, **more})
-
-
-def tensors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    types = {"whole": "INT64", "flag": "BOOL", "x": "FP64", "small": "FP64", "price": "FP64", "gaps": "FP64"}
-    names = [name for name in rows[0] if name not in ("id", "at")]
-    return [
-        {
-            "name": name,
-            "shape": [len(rows), 1],
-            "datatype": types.get(name, "BYTES"),
-            "data": [row[name] for row in rows],
-        }
-        for name in names
-    ]
 
 
 @pytest.mark.parametrize(("task", "candidate"), [(task, each) for task, names in STOCK.items() for each in names])
@@ -731,7 +717,7 @@ def test_requests_become_rows(folder: Path, branch: Branch, tmp_path: Path) -> N
     assert mine[1]["key"] is None
     for each, row in zip(mine, rows, strict=True):
         assert json.loads(each["features"]) == {
-            name: None if name == "x" else value for name, value in row.items() if name not in ("id", "at")
+            name: value for name, value in row.items() if name not in ("id", "at", "x")
         }
     assert {(each["model"], each["version"]) for each in found} == {(NAME, 1)}
 
@@ -791,7 +777,7 @@ def test_half_written_files_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyP
     os.utime(left, (0, 0))
     made = recorder.Recorder(folder, (), lost.append)
     prediction = {"prediction": 1.0, "probability": None}
-    made.add(recorder.Answered("a", NAME, 1, datetime(2024, 1, 1), 0.1, (), None, 9, [{"x": 1}], [prediction]))
+    made.add(recorder.Answered("a", NAME, 1, datetime(2024, 1, 1), 0.1, (), ["x"], None, 9, [{"x": 1}], [prediction]))
     made.close()
     assert lost == [1]
     assert list(folder.iterdir()) == [other]  # the one of a server that may still write it
@@ -808,7 +794,8 @@ def test_a_name_to_redact_is_one_of_a_column(folder: Path, branch: Branch, tmp_p
         (json.loads(each["key"]), json.loads(each["features"]))
         for each in branch.rows(f"from '{tmp_path}/made/*.parquet'")
     ]
-    assert (key["id"], features["carrier"]) == (None, None)
+    assert list(key) == ["at"]
+    assert "carrier" not in features
 
 
 def test_nothing_is_recorded_where_the_column_to_redact_is_not_known(

@@ -27,7 +27,8 @@ WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false
 TABLES = (
     "models/register/_register.yml", "models/register/_leaks.yml", "models/register/_lineage.yml",
     "models/train/_train.yml", "models/score/_score.yml",
-    "models/monitor/_monitor.yml", "models/monitor/_access.yml", "seeds/_seeds.yml",
+    "models/monitor/_monitor.yml", "models/monitor/_access.yml", "models/monitor/_requests.yml",
+    "seeds/_seeds.yml",
 )  # fmt: skip
 WIDTH = 100
 

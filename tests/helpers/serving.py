@@ -35,13 +35,24 @@ def served_branch(candidate: str = "hist_gradient_boosting", **spec: Any) -> Bra
     return branch
 
 
-def publish(branch: Branch, folder: Path, version: int | None = 1, champions: str | None = None) -> Path:
+def publish(
+    branch: Branch,
+    folder: Path,
+    version: int | None = 1,
+    champions: str | None = None,
+    challenger: int | None = None,
+    shadow: bool = False,
+    canary: float = 0,
+) -> Path:
     """Publish a version as the one in use, or what a query gives as these; returns the build's folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     warehouse = folder.parent / "warehouse"
     warehouse.touch()
     champion = "null" if version is None else version
-    chosen = champions or f"select '{NAME}' as model, cast({champion} as int) as version"
+    beside = f"cast({'null' if challenger is None else challenger} as int) as challenger, {shadow} as shadow"
+    chosen = champions or (
+        f"select '{NAME}' as model, cast({champion} as int) as version, {beside}, cast({canary} as double) as canary"
+    )
     branch.execute(f"create or replace table champions as {chosen}")
     there = "memory", "main"
     places = {NAME: Places((*there, f"{NAME}_split"), (*there, f"{NAME}_training"))}
@@ -59,6 +70,21 @@ def rows_of(branch: Branch, where: str = "true") -> list[dict[str, Any]]:
     listed = ", ".join(f'"{name}"' for name in names)
     found = branch.rows(f"select {listed} from {NAME}_split where {where} order by id")
     return list(json.loads(json.dumps(found, default=_as_json)))
+
+
+def tensors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give rows as tensors of their features."""
+    types = {"whole": "INT64", "flag": "BOOL", "x": "FP64", "small": "FP64", "price": "FP64", "gaps": "FP64"}
+    names = [name for name in rows[0] if name not in ("id", "at")]
+    return [
+        {
+            "name": name,
+            "shape": [len(rows), 1],
+            "datatype": types.get(name, "BYTES"),
+            "data": [row[name] for row in rows],
+        }
+        for name in names
+    ]
 
 
 def _as_json(value: Any) -> Any:

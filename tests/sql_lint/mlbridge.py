@@ -253,7 +253,7 @@ def estimated_metrics(bins: str) -> str:
 
 
 def spec(_model: str) -> dict[str, Any]:
-    return {"entity": ["entity"], "time": "time", "target": "target", "pin": None}
+    return {"entity": ["entity"], "time": "time", "target": "target", "pin": None, "canary": 0}
 
 
 def split(features: str) -> str:

@@ -56,6 +56,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
             "max_age": None, "max_drift": None, "max_decay": None, "min_new_labels": None, "cool_down": "7 days",
         },
         "shadow": False,
+        "canary": 0.0,
         "monitor": {"window": "month", "slices": (), "thresholds": {}, "feature_thresholds": {}},
         "pin": None,
         "trusted": (),
@@ -96,6 +97,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         ("retrain", {"max_drift": 0.3, "max_decay": 0}, Retrain(max_drift=0.3, max_decay=0.0)),
         ("retrain", {"min_new_labels": 5000, "cool_down": None}, Retrain(min_new_labels=5000)),
         ("shadow", True, True),
+        ("canary", 0.1, 0.1),
         ("monitor", {"thresholds": {"psi": 0.2, "roc_auc": 0.7}}, Monitor(thresholds={"psi": 0.2, "roc_auc": 0.7})),
         ("monitor", {"feature_thresholds": {"x": {"ks": 0}, "ml_target": {"psi": 1}}},
          Monitor(feature_thresholds={"x": {"ks": 0.0}, "ml_target": {"psi": 1.0}})),
@@ -218,6 +220,8 @@ def test_a_missing_key_is_named(key: str, empty: Any) -> None:
         ({"retrain": "90 days"}, ["mlbridge.retrain`", "expected keys among 'max_age'", "found '90 days'"]),
         ({"shadow": "yes"}, ["mlbridge.shadow`", "expected true or false", "found 'yes'"]),
         ({"shadow": 1}, ["mlbridge.shadow`", "found 1"]),
+        ({"canary": 1}, ["mlbridge.canary`", "a number between 0 and 1", "found 1"]),
+        ({"canary": True}, ["mlbridge.canary`", "found true"]),
         ({"shado": True}, ["mlbridge.shado`", "mean 'shadow'?"]),
         ({"monitor": {"thresholds": {"psy": 0.2}}}, ["monitor.thresholds.psy", "mean 'psi'?", "'wasserstein'"]),
         ({"monitor": {"thresholds": {"rmse": 3}}}, ["monitor.thresholds.rmse", "unknown key", "'average_precision'"]),
@@ -312,6 +316,7 @@ def test_a_stored_spec_comes_back_equal() -> None:
         monitor={"slices": "c", "thresholds": {"psi": 0.2}, "feature_thresholds": {"x": {"ks": 0.3}}},
         retrain={"max_age": "90 days", "max_drift": 0.3, "max_decay": 0.02, "min_new_labels": 5, "cool_down": "1 day"},
         shadow=True,
+        canary=0.1,
     )
     assert stored_spec(json.loads(json.dumps(spec.as_dict()))) == spec
 
@@ -329,6 +334,7 @@ CHANGES: dict[str, Any] = {
     "promote": {"min_gain": 0.1},
     "retrain": {"max_age": "90 days", "cool_down": "1 day"},
     "shadow": True,
+    "canary": 0.1,
     "monitor": {"window": "week", "thresholds": {"psi": 1}, "feature_thresholds": {"x": {"ks": 1}}},
     "pin": 2,
     "trusted": ["my.Type"],

@@ -33,7 +33,7 @@
 {% macro served_branches() %}
   {#-
     What `mlbridge serve` needs of each model, as the fields of `Branch` in `mlbridge/publication/versions.py`; a model that lacks a node is
-    left out. `Project.served_branches` in Python gives the same.
+    left out. `Project.served_branches` in Python gives the same; `tests/builds/test_publish.py` holds both together.
   -#}
   {%- set places, branches = {}, {} -%}
   {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
