@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,26 @@ from streamlit.testing.v1 import AppTest
 APP = str(ROOT / "streamlit_app" / "app.py")
 PAGES = ("overview", "performance", "drift", "versions", "predictions", "runs", "pipeline")
 OF_A_MODEL = ("performance", "drift", "versions", "predictions")
+# A change is tested with one page where all go the same way; the slower set has all.
+EACH_PAGE = [PAGES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in PAGES[1:])]
+EACH_OF_A_MODEL = [OF_A_MODEL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in OF_A_MODEL[1:])]
 
 
 @pytest.fixture(scope="module")
 def folder(aged_shop: Host) -> Path:
     """What the shop's three builds have published: two models, two versions each."""
     return aged_shop.published
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scanned_once() -> Iterator[None]:
+    """Look through the installed packages for components of Streamlit once, not each time that a page is opened."""
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture
@@ -81,17 +96,23 @@ def test_every_page_of_each_model(folder: Path, open_page: Callable[..., AppTest
     assert app.selectbox(key="model").value == model
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", EACH_PAGE)
 def test_nothing_published(tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
     app = open_page(tmp_path / "nothing", name)
     assert "Nothing to show yet" in text_of(app)
     assert "Run `dbt build`" in text_of(app)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_damaged(folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str) -> None:
-    torn = published.changed(folder, tmp_path / "torn")
-    (torn / "current" / "build.json").write_text('{"build": ')
+@pytest.fixture(scope="module")
+def torn(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published folder in which a file ends in the middle."""
+    found = published.changed(folder, tmp_path_factory.mktemp("torn"))
+    (found / "current" / "build.json").write_text('{"build": ')
+    return found
+
+
+@pytest.mark.parametrize("name", EACH_PAGE)
+def test_damaged(torn: Path, open_page: Callable[..., AppTest], name: str) -> None:
     app = open_page(torn, name)
     assert "cannot be read" in text_of(app)
 
@@ -155,13 +176,18 @@ WANTING: dict[str, tuple[dict[str, str], dict[str, tuple[str, ...]]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def wanting(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the published folder of a case, which its pages share."""
+    return functools.cache(lambda case: published.changed(folder, tmp_path_factory.mktemp("wanting"), WANTING[case][0]))
+
+
 @pytest.mark.parametrize(("case", "name"), [(case, name) for case in WANTING for name in WANTING[case][1]])
 def test_what_is_wanting_is_said(
-    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], case: str, name: str
+    wanting: Callable[[str], Path], open_page: Callable[..., AppTest], case: str, name: str
 ) -> None:
-    tables, expected = WANTING[case]
-    app = open_page(published.changed(folder, tmp_path / "wanting", tables), name)
-    for words in expected[name]:
+    app = open_page(wanting(case), name)
+    for words in WANTING[case][1][name]:
         assert words in text_of(app), text_of(app)
 
 
@@ -301,11 +327,14 @@ def test_how_many_are_off_by_at_most(
     assert f"{100 * expected:.1f} % of the rows have an absolute error of at most" in text_of(app)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_what_the_data_contain_is_only_text(
-    folder: Path, tmp_path: Path, open_page: Callable[..., AppTest], name: str
-) -> None:
-    hostile = published.changed(folder, tmp_path / "hostile", published.HOSTILE_NAMES)
+@pytest.fixture(scope="module")
+def hostile(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published folder whose names and words look like something else."""
+    return published.changed(folder, tmp_path_factory.mktemp("hostile"), published.HOSTILE_NAMES)
+
+
+@pytest.mark.parametrize("name", EACH_PAGE)
+def test_what_the_data_contain_is_only_text(hostile: Path, open_page: Callable[..., AppTest], name: str) -> None:
     app = open_page(hostile, name)
     for kind in (app.markdown, app.caption, app.info):
         for each in kind:
@@ -374,7 +403,7 @@ def test_a_link_to_what_is_not_there_says_so(
 
 
 @pytest.mark.parametrize("parameters", [{"threshold": "7"}, {"threshold": "x"}, {"all_models": "?"}], ids=str)
-@pytest.mark.parametrize("name", OF_A_MODEL)
+@pytest.mark.parametrize("name", EACH_OF_A_MODEL)
 def test_a_link_with_an_impossible_number(
     folder: Path, open_page: Callable[..., AppTest], name: str, parameters: dict[str, Any]
 ) -> None:

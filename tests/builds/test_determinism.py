@@ -1,7 +1,12 @@
-"""The same rows and the same clock give the same split, metrics and predictions, to the last bit."""
+"""The same rows and the same clock give the same split, metrics and predictions, to the last bit; also by dbt alone."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,38 +33,65 @@ def contents(host: Host) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+def manifest(host: Host) -> Any:
+    """Read what dbt writes of the project that a run does not change, without the moments at which it was parsed."""
+    written = host.manifest
+    for macro in written["macros"].values():
+        del macro["created_at"]
+    return {part: written[part] for part in ("sources", "macros", "parent_map", "child_map")}
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build has given: the tables of the branch, and what dbt says of the project."""
+
+    tables: dict[str, list[tuple[Any, ...]]]
+    manifest: Any
+
+    @classmethod
+    def taken(cls, host: Host) -> Build:
+        """Read it, and leave no table for the next one."""
+        found = cls(contents(host), manifest(host))
+        host.database.unlink()
+        return found
+
+
 @pytest.fixture(scope="module")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
-    """What each of three builds from nothing gave; a fit has two threads, whatever it has in the other tests."""
+def builds(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> dict[str, Build]:
+    """Three builds from nothing; one is dbt's own process, in which nothing is remembered and a fit has two threads."""
     host = two_models(tmp_path_factory.mktemp("again"))
     for model, linear in (("churned", "logistic_regression"), ("spent", "ridge")):
         spec = host.path / "models" / model / f"{model}.yml"
         spec.write_text(spec.read_text().replace(f"[{linear}]", f"[{linear}, {FOREST}]"))
-    found = {}
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("OMP_NUM_THREADS", "2")
-        with Warm(tmp_path_factory.mktemp("two_threads")) as warm:
-            warm.dbt(host.path, "deps")
-            warm.parse(host.path)
-            for name, threads in (("first", 2), ("again", 2), ("one thread", 1)):
-                options = ("--vars", "{rows: 6000, mlbridge_as_of: '2024-08-01'}", "--threads", str(threads))
-                warm.dbt(host.path, "build", "--exclude-resource-type", "test", *options, parsed=True)
-                found[name] = contents(host)
-                host.database.unlink()
+    warm.dbt(host.path, "deps")
+    warm.parse(host.path)
+    line = ("build", "--exclude-resource-type", "test", "--vars", "{rows: 6000, mlbridge_as_of: '2024-08-01'}")
+    warm.dbt(host.path, *line, parsed=True)
+    found = {"first": Build.taken(host)}
+    warm.dbt(host.path, *line, "--threads", "1", parsed=True)
+    found["one thread"] = Build.taken(host)
+    dbt = [Path(sys.executable).with_name("dbt"), *line, "--profiles-dir", "."]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(dbt, cwd=host.path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-8000:]
+    found["dbt alone"] = Build.taken(host)
     return found
 
 
 @pytest.mark.parametrize("table", [*TABLES, *PUBLISHED])
-@pytest.mark.parametrize("other", ["again", "one thread"])
-def test_another_build_gives_the_same(
-    table: str, other: str, builds: dict[str, dict[str, list[tuple[Any, ...]]]]
-) -> None:
-    assert builds["first"][table]
-    assert builds[other][table] == builds["first"][table]
+@pytest.mark.parametrize("other", ["one thread", "dbt alone"])
+def test_another_build_gives_the_same(table: str, other: str, builds: dict[str, Build]) -> None:
+    assert builds["first"].tables[table]
+    assert builds[other].tables[table] == builds["first"].tables[table]
 
 
-def test_four_candidates_of_each_model_were_compared(
-    builds: dict[str, dict[str, list[tuple[Any, ...]]]],
-) -> None:
-    assert len(builds["first"]["churned_training"]) == len(builds["first"]["spent_training"]) == 4
-    assert len(builds["first"]["ml_predictions"]) > 1000
+def test_what_is_remembered_changes_nothing_that_dbt_writes(builds: dict[str, Build]) -> None:
+    """Of tests/helpers/remembered.py."""
+    assert len(builds["first"].manifest["macros"]) > 500
+    assert builds["first"].manifest == builds["dbt alone"].manifest
+
+
+def test_four_candidates_of_each_model_were_compared(builds: dict[str, Build]) -> None:
+    tables = builds["first"].tables
+    assert len(tables["churned_training"]) == len(tables["spent_training"]) == 4
+    assert len(tables["ml_predictions"]) > 1000

@@ -219,20 +219,25 @@ def test_killed_while_a_node_makes_its_table(node: str, warehouse: Warehouse) ->
     assert node not in left.tables
 
 
+# The model, the stage, and where its node is killed.
+ADDING: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "fitted": ("churned", "training", {"kill_in": ["mlbridge.lifecycle.challenge.importance_rows"]}),
+    "rows counted": ("spent", "training", {"kill_at": (statement("spent_training", "select count"), "before")}),
+    "before the rows": ("churned", "training", {"kill_at": (statement("churned_training", "insert into"), "before")}),
+    "after the rows": ("churned", "training", {"kill_at": (statement("churned_training", "insert into"), "after")}),
+    "tidied up": ("spent", "training", {"kill_at": (statement("spent_training", "drop table"), "after")}),
+    "while it scores": ("churned", "predictions", {"kill_in": SCORING}),
+    "scored": ("churned", "predictions", {"kill_at": (statement("churned_predictions", "insert into"), "after")}),
+    "scores tidied up": ("spent", "predictions", {"kill_at": (statement("spent_predictions", "drop table"), "after")}),
+}
+ADDING_OFTEN = ("before the rows", "tidied up", "while it scores", "scored")
+
+
 @pytest.mark.parametrize(
-    ("model", "node", "where"),
-    [
-        ("churned", "training", {"kill_in": ["mlbridge.lifecycle.challenge.importance_rows"]}),
-        ("spent", "training", {"kill_at": (statement("spent_training", "select count"), "before")}),
-        ("churned", "training", {"kill_at": (statement("churned_training", "insert into"), "before")}),
-        ("churned", "training", {"kill_at": (statement("churned_training", "insert into"), "after")}),
-        ("spent", "training", {"kill_at": (statement("spent_training", "drop table"), "after")}),
-        ("churned", "predictions", {"kill_in": SCORING}),
-        ("churned", "predictions", {"kill_at": (statement("churned_predictions", "insert into"), "after")}),
-        ("spent", "predictions", {"kill_at": (statement("spent_predictions", "drop table"), "after")}),
-    ],
+    "moment", [pytest.param(each, marks=() if each in ADDING_OFTEN else pytest.mark.slow) for each in ADDING]
 )
-def test_killed_while_a_node_adds_rows(model: str, node: str, where: dict[str, Any], warehouse: Warehouse) -> None:
+def test_killed_while_a_node_adds_rows(moment: str, warehouse: Warehouse) -> None:
+    model, node, where = ADDING[moment]
     warehouse.start_built()
     before, rows = Facts.of(warehouse.host), next(MORE_ROWS)
     command = warehouse.start(rows, retrain=True, **where)

@@ -252,7 +252,12 @@ BY_DOCTOR = {
 }
 
 
-@pytest.mark.parametrize("problem", WRONG)
+OFTEN = ("no champion", "a feature is gone", "a select that reads a file")
+
+
+@pytest.mark.parametrize(
+    "problem", [pytest.param(each, marks=() if each in OFTEN else pytest.mark.slow) for each in WRONG]
+)
 def test_what_is_wrong_is_said(problem: str, scored: Host, warm: Warm, tmp_path: Path) -> None:
     statements, changes, words, ok = WRONG[problem]
     host = copy_of_host(scored, tmp_path)

@@ -66,6 +66,7 @@ def audited(
     return audit(chain, warehouse, read_spec("late_training", SPEC, None))
 
 
+@pytest.mark.slow
 def test_what_is_accused_has_used_the_future_and_planted_leaks_are_found(trips: Trips) -> None:
     """Each feature alone, against an oracle that changes what comes later for a few trips, and for all if in doubt."""
     others = Trips(trips.connection, tuple({*range(ROWS)} - {*trips.looked_at}))

@@ -28,10 +28,11 @@ def remember(folder: Path) -> None:
     """Change dbt in this process, and so in those that are forked from it; they share what is in the folder."""
     remember_injected(folder / "injected")
     remember_templates(folder / "templates")
-    _remember_types()
+    remember_types()
     sort_macros_quickly()
-    _write_json_at_once()
-    _leave_out_unread_events()
+    write_json_at_once()
+    write_macros_as_they_are()
+    leave_out_unread_events()
     forget_secrets()
 
 
@@ -87,7 +88,7 @@ def remember_templates(folder: Path) -> None:
     Environment.compile = remembered  # type: ignore[method-assign,assignment]
 
 
-def _remember_types() -> None:
+def remember_types() -> None:
     """Make what agate reads dates with once, not for each result of a query."""
     import parsedatetime
 
@@ -138,7 +139,7 @@ def sort_macros_quickly() -> None:
     MacroGenerator.__init__, MacroNamespaceBuilder.build_namespace = made, built
 
 
-def _write_json_at_once() -> None:
+def write_json_at_once() -> None:
     """Write a document in one piece, for which Python has faster code than for piece after piece."""
     from dbt_common.utils.encoding import JSONEncoder
 
@@ -148,6 +149,13 @@ def _write_json_at_once() -> None:
     JSONEncoder.iterencode = whole  # type: ignore[method-assign]
 
 
+def write_macros_as_they_are() -> None:
+    """Put macros into the document of a manifest, not copies made of what each writes: there are a thousand of them."""
+    from dbt.contracts.graph.nodes import Macro
+
+    Macro.to_resource = lambda self: self  # type: ignore[method-assign] # it is one itself
+
+
 def forget_secrets() -> None:
     """Look for secrets in the environment once from here on, not for each error that dbt makes and catches."""
     from dbt_common.exceptions import base
@@ -155,7 +163,7 @@ def forget_secrets() -> None:
     base.env_secrets = functools.cache(getattr(base.env_secrets, "__wrapped__", base.env_secrets))
 
 
-def _leave_out_unread_events() -> None:
+def leave_out_unread_events() -> None:
     """Make an event for debugging only where a log or a callback takes it."""
     from dbt.events.logging import track_behavior_change_warn
     from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel

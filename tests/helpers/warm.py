@@ -9,6 +9,7 @@ or fits: a child that is forked from a process with threads may hang.
 from __future__ import annotations
 
 import faulthandler
+import functools
 import gc
 import importlib
 import json
@@ -157,15 +158,18 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     _learn(sys.argv[1])
+    gc.freeze()
+    gc.disable()  # it would look through all that is there again and again; a child lives for seconds
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
             _, status = os.waitpid(order["wait"], 0)
             answer = os.waitstatus_to_exitcode(status)
         else:
+            parsed = _parsed(Path(order["project"])) if order.get("parsed") else None
             answer = os.fork()
             if answer == 0:
-                _run(order)
+                _run(order, parsed)
         answers.write(f"{answer}\n")
         answers.flush()
 
@@ -182,7 +186,9 @@ def _learn(project: str) -> None:
         result = dbtRunner().invoke(["--quiet", command])
         assert result.success, result.exception
     shutil.copy("target/partial_parse.msgpack", PARSED)
-    for macro in _parsed().macros.values():
+    manifest = _parsed(Path(project))
+    manifest.write("target/manifest.json")  # dbt generates the code that writes each class the first time
+    for macro in manifest.macros.values():
         template_cache.get_node_template(macro)
     assert threading.active_count() == 1, "a child of a process with threads may hang"
 
@@ -192,8 +198,7 @@ def _enter(project: str) -> None:
     os.environ["DBT_PROFILES_DIR"] = project
 
 
-def _run(order: dict[str, Any]) -> None:
-    gc.disable()  # it would look through all that the server has made again and again; a child lives for seconds
+def _run(order: dict[str, Any], parsed: Any) -> None:
     code = 2
     try:
         log, errors = (os.open(order[each], os.O_WRONLY | os.O_APPEND) for each in ("log", "errors"))
@@ -216,9 +221,7 @@ def _run(order: dict[str, Any]) -> None:
             return
         from dbt.cli.main import dbtRunner
 
-        result = dbtRunner(manifest=_parsed() if order.get("parsed") else None).invoke(
-            ["--no-use-colors", *order["args"]]
-        )
+        result = dbtRunner(manifest=parsed).invoke(["--no-use-colors", *order["args"]])
         code = 0 if result.success else 1 if result.exception is None else 2
         if result.exception is not None:
             sys.stdout.write(f"{result.exception}\n")
@@ -239,10 +242,16 @@ def _mlbridge(args: list[str]) -> int:
     return 0
 
 
-def _parsed() -> Any:
+def _parsed(project: Path) -> Any:
+    return _manifest((project / PARSED).read_bytes())
+
+
+@functools.lru_cache(maxsize=4)
+def _manifest(written: bytes) -> Any:
+    """Read what dbt parsed; copies of a host share it."""
     from dbt.contracts.graph.manifest import Manifest
 
-    manifest = Manifest.from_msgpack(Path(PARSED).read_bytes())
+    manifest = Manifest.from_msgpack(written)
     manifest.build_flat_graph()  # what macros see as `graph`
     return manifest
 
