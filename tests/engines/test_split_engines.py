@@ -224,7 +224,7 @@ def test_each_word_occurs(case: str, splits: dict[str, dict[str, dict[int, tuple
 PUBLISHED = (
     "ml_versions", "ml_champions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
     "ml_predictions_latest", "ml_windows", "ml_distributions", "ml_drift", "ml_realized", "ml_performance", "ml_alerts",
-    "ml_decisions", "ml_leaks", "ml_lineage", "ml_requests",
+    "ml_decisions", "ml_leaks", "ml_lineage",
 )  # fmt: skip
 SHOP_MODELS = ("basket", "amount")
 HISTORY = ("ml_runs", "ml_distributions", "ml_realized", "ml_lineage")
