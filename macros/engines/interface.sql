@@ -47,7 +47,7 @@
 {% macro get_assert_columns_equivalent(sql) %}
   {#-
     In the place of dbt's own macro for the nodes of this package: compares a SELECT with the contract, which plans it once more, except
-    where the engine makes a table of the contract's columns and inserts these by name.
+    where the engine makes a table of the contract's columns, or has one from before, and inserts these by name.
   -#}
   {%- if not adapter.dispatch('inserts_by_contract', 'mlbridge')() -%}{{ return(dbt.get_assert_columns_equivalent(sql)) }}{%- endif -%}
 {% endmacro %}
