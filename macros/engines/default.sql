@@ -98,6 +98,7 @@
 {% endmacro %}
 
 {% macro default__unfold(relation, document, keys, fields, condition) %}
+  {#- With `offset 0`, since PostgreSQL would else join other tables first, and read the document anew for each row of the result. -#}
   {%- set shape = [] -%}
   {%- for name, type in fields.items() -%}
     {%- do shape.append(mlbridge.named(name) ~ ' ' ~ {'text': 'text', 'number': 'double precision', 'count': 'bigint'}[type]) -%}
@@ -107,6 +108,7 @@
     from {{ relation }} as source
     cross join lateral jsonb_to_recordset(cast({{ document }} as jsonb)) as record({{ shape | join(', ') }})
     where {{ condition }}
+    offset 0
   )
 {%- endmacro %}
 

@@ -167,7 +167,7 @@
 {% endmacro %}
 
 {% macro settle_session() %}
-  {#- Settings under which the engine plans the long queries of monitoring fast, for the connection of the calling node. -#}
+  {#- Settings under which the engine plans the long queries of scoring and monitoring fast, for the connection of the calling node. -#}
   {%- if execute -%}
     {%- for setting in adapter.dispatch('session_settings', 'mlbridge')() -%}
       {%- call statement('setting') -%}{{ setting }}{%- endcall -%}

@@ -114,8 +114,8 @@
 
 {% macro postgres__session_settings() %}
   {#-
-    Compiling the expressions of `ml_distributions` takes the server minutes, and running them seconds. It expects few rows where a document
-    is unfolded, and so would unfold it again for each row of another table, in nested loops.
+    Compiling the expressions of `ml_distributions` takes the server minutes, and running them seconds; of a version's SELECT, it takes as long
+    for no row as for many. It expects few rows where a document is unfolded, and so would join another table to them in nested loops.
   -#}
   {{ return(['set jit = off', 'set enable_nestloop = off']) }}
 {% endmacro %}

@@ -19,10 +19,12 @@
   {%- set name = model.name[:-12] -%}
   {%- set selects = [] -%}
   {%- if mlbridge.is_running() and not flags.EMPTY -%}
+    {%- do mlbridge.settle_session() -%}
     {%- for version in mlbridge.scoring_versions(name, split, training) -%}
       {%- set problem = mlbridge.select_problem(version) -%}
       {%- if problem is none -%}
-        {%- do selects.append(mlbridge.scored_where_possible(name, version, split)) -%}
+        {%- set scored = mlbridge.scored_where_possible(name, version, split) -%}
+        {%- if scored is not none -%}{%- do selects.append(scored) -%}{%- endif -%}
       {%- elif version.is_challenger -%}
         {%- do mlbridge.warn_of_shadow(version, 'it ' ~ problem) -%}
       {%- else -%}

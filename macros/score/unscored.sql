@@ -57,8 +57,13 @@
 {% endmacro %}
 
 {% macro scored_where_possible(name, version, split) %}
-  {#- A version's predictions of the rows that wait for it, as rows of the predictions; warns of rows without one. -#}
-  {%- set rows, types = version.waiting, mlbridge.types_of(split) -%}
+  {#-
+    A version's predictions of the rows that wait for it, as rows of the predictions; warns of rows without one. None where no row waits,
+    which is asked first: an engine may prepare all trees of the SELECT for no row as well.
+  -#}
+  {%- set rows = version.waiting -%}
+  {%- if not run_query('select 1 from (' ~ rows ~ ') as waiting limit 1').rows -%}{{ return(none) }}{%- endif -%}
+  {%- set types = mlbridge.types_of(split) -%}
   {%- set unscorable = mlbridge.unscorable_rows(version, types, '(' ~ rows ~ ')') -%}
   {%- set some_refused = mlbridge.says_why(version) and run_query(mlbridge.refused_rows(version, rows) ~ ' limit 1').rows -%}
   {%- if not run_query('select 1 from (' ~ unscorable ~ ') as unscorable limit 1').rows -%}

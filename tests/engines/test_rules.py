@@ -15,6 +15,7 @@ import yaml
 from dbt_host import ROOT
 from decided import Ask, Decided, RefusedError, ask_of
 from postgres import Postgres
+from psycopg2.errors import UndefinedTable
 from rendering import Column
 from sqlglot import exp
 
@@ -304,6 +305,27 @@ def test_which_rows_wait(case: dict[str, Any], warehouse: Warehouse) -> None:
     names, found = warehouse.ask(f"select * from ({waiting}) as waiting order by id")
     assert [row[0] for row in found] == case["waits"]
     assert names[-2:] == ["ml entity", "ml time"]
+
+
+def test_the_select_of_a_version_is_run_only_where_a_row_waits(warehouse: Warehouse) -> None:
+    """It reads a table that is not there, so that an engine that as much as plans it fails."""
+    warehouse.make("late_split", SPLIT, [f"'a', 1, {moment('01-01')}, 1, null, 'score'"])
+    scored = f"'a', {moment('01-01')}, 1, 'true', null"
+    spec = {**WAITING["spec"], "entity": "id"}
+    for before, waits in (([], True), ([scored], False)):
+        warehouse.make("late_predictions", BEFORE, before)
+        macros = warehouse.node("late_predictions")
+        split, then = macros.table("late_split"), macros.call("read_spec", "late_training", spec)
+        version = {
+            "number": 1, "spec": then, "features": WAITING["features"], "holdout_from": None, "is_challenger": False,
+            "sql": "select *, null as not_scored_because from gone",
+        }  # fmt: skip
+        version["waiting"] = macros.call("waiting_rows", version, then, split, split)
+        if waits:
+            with pytest.raises((duckdb.CatalogException, UndefinedTable), match="gone"):
+                macros.call("scored_where_possible", "late", version, split)
+        else:
+            assert macros.call("scored_where_possible", "late", version, split) is None
 
 
 @pytest.mark.parametrize("case", WAITING["cases"], ids=lambda case: case["name"])
