@@ -239,7 +239,7 @@ def _requirement(each: Requirement) -> Row:
         "requirement": each.code,
         "": state,
         "score": "" if each.score is None else f"{each.score:.2f}",
-        "from": f"{each.threshold:g}",
+        "needs": f"{each.threshold:g}",
         "evidence and what to do": f"{each.evidence}. {each.fix}".strip(),
     }
 

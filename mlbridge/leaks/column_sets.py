@@ -46,14 +46,16 @@ def made_of(lineage: Lineage, places: Iterable[Place]) -> frozenset[Place]:
 def holding(lineage: Lineage, place: Place) -> frozenset[Place]:
     """Return the copies of a column with what is computed of one in the same row, and not of a part of its value.
 
-    Such is the hash of a key, but not its first letters.
+    Such is the hash of a key, but not its first letters. A part of what was computed may be the whole value, such as a
+    key that a prefix is taken off again.
     """
 
     def below(at: Place) -> Iterator[Place]:
         found = (each for each in lineage.below.get(at, ()) if each.is_value and each.how != AGGREGATED)
-        return ((each.node, each.column) for each in found if not each.is_part)
+        return ((each.node, each.column) for each in found if not (each.is_part and at in same))
 
-    return _closure(copies(lineage, place), below)
+    same = copies(lineage, place)
+    return _closure(same, below)
 
 
 def is_sure(lineage: Lineage, place: Place, declared: frozenset[Place]) -> bool:

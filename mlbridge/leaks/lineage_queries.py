@@ -57,6 +57,7 @@ class RowQueries:
     types: Mapping[str, Mapping[str, str]]
     _unique: dict[tuple[str, ...], bool] = field(default_factory=dict)
     _one_moment: dict[tuple[frozenset[Place], Place], bool | None] = field(default_factory=dict)
+    _later: dict[tuple[tuple[Place, ...], Place], bool | None] = field(default_factory=dict)
     _counts: dict[tuple[Place, bool], Row | None] = field(default_factory=dict)
 
     def share_later(self, place: Place, of_entity: bool = False) -> float | None:
@@ -96,6 +97,26 @@ class RowQueries:
             self._one_moment[alike, time] = self._has_one_moment(time, sorted(name for _, name in alike))
         return self._one_moment[alike, time]
 
+    def has_later(self, keys: tuple[Place, ...], time: Place) -> bool | None:
+        """Return whether rows of a node that have the key of a row of the model have a later time; asked once.
+
+        `keys` are the node's columns of the entity's. None where the node is no table, or no such row can be read.
+        """
+        if (keys, time) not in self._later:
+            node, name = time
+            there = node in self.tables
+            found = self._row(self._of_key(node, [each for _, each in keys], name)) if there else None
+            self._later[keys, time] = found["later"] > 0 if found and found["rows"] else None
+        return self._later[keys, time]
+
+    def _of_key(self, node: str, keys: Sequence[str], moment: str, time: str | None = None) -> exp.Select:
+        """Compare a moment of a node's rows with the time of the model's row of the same key, and `time` if given."""
+        other = subquery(exp.select("*").from_(self.tables[node].copy()), OTHER)
+        pairs = [*zip(self.spec.entity, keys, strict=True), *([(self.spec.time, time)] if time is not None else ())]
+        on = exp.and_(*(column(mine, SPLIT).eq(column(its, OTHER)) for mine, its in pairs))
+        joined = exp.select().from_(self.split).join(other, on=on)
+        return _later(column(moment, OTHER), column(self.spec.time, SPLIT), joined)
+
     def _has_one_moment(self, time: Place, names: Sequence[str]) -> bool | None:
         node, moment = time
         if node not in self.tables:
@@ -123,19 +144,9 @@ class RowQueries:
         for node, name in same:
             keys = [self._key(node, each) for each in self.spec.entity]
             if node in self.tables and None not in keys:
-                other = subquery(exp.select("*").from_(self.tables[node].copy()), OTHER)
-                pairs = zip(self.spec.entity, keys, strict=True)
-                on = exp.and_(*(column(mine, SPLIT).eq(column(str(its), OTHER)) for mine, its in pairs))
-                time = self._key(node, self.spec.time)
-                if time is not None:
-                    on = exp.and_(on, column(self.spec.time, SPLIT).eq(column(time, OTHER)))
-                elif not of_entity and not self._is_unique(node, [str(each) for each in keys]):
-                    continue
-                yield _later(
-                    column(name, OTHER),
-                    column(self.spec.time, SPLIT),
-                    exp.select().from_(self.split).join(other, on=on),
-                )
+                names, time = [str(each) for each in keys], self._key(node, self.spec.time)
+                if time is not None or of_entity or self._is_unique(node, names):
+                    yield self._of_key(node, names, name, time)
 
     def _is_unique(self, node: str, keys: Sequence[str]) -> bool:
         return self._has_no_repeated(self.tables[node], keys)

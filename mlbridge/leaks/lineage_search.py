@@ -53,6 +53,7 @@ class LineageContext:
             key,
             self.queries.is_unique,
             self.queries.is_one_moment,
+            self.queries.has_later,
         )
 
     def _is_later(self, place: Place) -> bool | None:
@@ -82,9 +83,14 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
         nothing = f"nothing of {names} comes into it from its own row or later ones{unread(context)}"
         suspicions = []
         for found in ways[context.node, feature]:
-            start = f"it comes from {context.named(found.late.place)}, which {_whose(context, found.late)} comes from"
-            if found.late.of_label_time and not found.is_of_row:
-                continue  # a comparison with a later moment is how one counts what is still open
+            start = (
+                f"it comes from {context.named(found.late.place)}, which the target '{context.spec.target}' comes from"
+            )
+            if found.late.of_label_time:
+                # a comparison with a later moment is how one counts what is still open
+                if found.is_of_row(context.clock):
+                    suspicions.append(Suspicion(feature, check, WITHHOLD, _of_label_time(context, found)))
+                continue
             if found.late.of_later_rows:
                 suspicions.append(_by_rows(context, check, feature, found, f"{start}, of later rows"))
                 continue
@@ -95,10 +101,12 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
         yield min(suspicions, key=_badness)
 
 
-def _whose(context: LineageContext, late: Late) -> str:
-    if late.of_label_time:
-        return f"the moment '{context.spec.label_time}' at which the target is known"
-    return f"the target '{context.spec.target}'"
+def _of_label_time(context: LineageContext, found: OpenWay) -> str:
+    origin, moment = context.named(found.late.place), context.spec.label_time
+    return (
+        f"it is computed from {origin}, from which the label time '{moment}' comes: that is known only with the "
+        f"outcome: {in_words(found.edges, context.titles)}; leave it out, or declare `known_at` if it is known before"
+    )
 
 
 def _badness(each: Suspicion) -> int:
@@ -109,14 +117,14 @@ def outcome_columns(context: LineageContext) -> tuple[list[Late], str]:
     """Return the columns that the target comes from and that are known only with it; if there is none, also why.
 
     What the time of the prediction or the key is computed from is known before. Of the others, those are known with the
-    outcome that are NULL where the outcome is not known; if only one is left, it is. The same holds for what the label
-    time comes from, if that is NULL where the target is: one that is planned is known before.
+    outcome that are NULL where the outcome is not known; if only one is left, it is. What the label time comes from is
+    known with it where both are NULL in the source, too: a moment that is planned is there before.
     """
     spec = context.spec
     late = [_outcome_column(context, each) for each in sorted(_come_with_outcome(context, spec.target))]
     if spec.label_time is not None and _are_null_together(context, spec.target, spec.label_time):
         moments = frozenset({(context.node, spec.label_time)})
-        more = _come_with_outcome(context, spec.label_time) - {each.place for each in late}
+        more = _with_outcome(context, _left(context, spec.label_time)) - {each.place for each in late}
         late += [Late(*each, moments, of_label_time=True) for each in sorted(more)]
     origins = _origins(context, spec.target)
     names = ", ".join(context.named(each) for each in sorted(origins))
@@ -131,9 +139,14 @@ def _origins(context: LineageContext, name: str) -> frozenset[Place]:
     return frozenset((way.node, way.column) for way in context.lineage.upstream(context.node, name))
 
 
-def _come_with_outcome(context: LineageContext, name: str) -> frozenset[Place]:
+def _left(context: LineageContext, name: str) -> frozenset[Place]:
+    """Return the columns that one comes from and that are not known with the time of the prediction or the key."""
     known = [(context.node, each) for each in (context.spec.time, *context.spec.entity)]
-    left = _origins(context, name) - ancestors(context.lineage, known)
+    return _origins(context, name) - ancestors(context.lineage, known)
+
+
+def _come_with_outcome(context: LineageContext, name: str) -> frozenset[Place]:
+    left = _left(context, name)
     return left & _with_outcome(context, left) if len(left) > 1 else left
 
 

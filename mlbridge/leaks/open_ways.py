@@ -34,6 +34,7 @@ from mlbridge.lineage.graph import (
     Edge,
     Lineage,
     OneOf,
+    moves,
     text_of,
 )
 
@@ -62,10 +63,11 @@ class OpenWay:
         """Return whether values of several rows go into one."""
         return any(edge.how == AGGREGATED for edge in self.edges)
 
-    @property
-    def is_of_row(self) -> bool:
-        """Return whether it is the row's own value that comes in, by no comparison and from no other row."""
-        return not self.is_aggregated and all(edge.condition is None for edge in self.edges)
+    def is_of_row(self, clock: Clock) -> bool:
+        """Return whether it is the row's own value that comes in, of no other row and not what it is compared with."""
+        if self.is_aggregated or any(edge.condition is not None or edge.is_part for edge in self.edges):
+            return False
+        return all(clock.is_own_row(move) for edge in self.edges for move in moves(edge.conditions))
 
 
 def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Clock) -> dict[Place, OpenWay]:

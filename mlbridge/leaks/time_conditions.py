@@ -13,6 +13,8 @@ from mlbridge.lineage.graph import (
     BESIDE,
     GAP,
     MOVES,
+    OVER_ROWS,
+    PART,
     UNTIL,
     Condition,
     Conditions,
@@ -67,7 +69,8 @@ class Clock:
     whether it lies after it, None where rows cannot be compared; `is_time(place)`: whether it is the same moment.
     `delayed`: an outcome is known only after its row's time. `key` are the columns of the entity. `is_unique(names)`:
     whether no two rows have the same in some columns. `is_one_moment(places, time)`: whether the rows of a node that
-    are alike in some columns have the same time, None where its rows cannot be read.
+    are alike in some columns have the same time; `has_later(places, time)`: whether rows of a node that have the key of
+    a row of the model in some columns have a later time. Both are None where the node's rows cannot be read.
     """
 
     lineage: Lineage
@@ -78,6 +81,7 @@ class Clock:
     key: tuple[Place, ...] = ()
     is_unique: Callable[[tuple[str, ...]], bool] = field(default=lambda names: False)
     is_one_moment: Callable[[frozenset[Place], Place], bool | None] = field(default=lambda places, time: None)
+    has_later: Callable[[tuple[Place, ...], Place], bool | None] = field(default=lambda places, time: None)
 
     @cached_property
     def same_as_time(self) -> frozenset[Place]:
@@ -104,21 +108,59 @@ class Clock:
         same = list(zip(move.earlier, move.later, strict=True))
         if any(all(map(self._is_time, pair)) for pair in same):
             return True
-        is_one_moment = self._are_of_one_moment(frozenset(move.earlier))
-        if is_one_moment is False or (is_one_moment and move.earlier == move.later):
-            return bool(is_one_moment)
-        if self._keys and all(any(key.issuperset(pair) for pair in same) for key in self._keys):
+        parts = set(same) - {pair for pair, how in zip(same, move.compared, strict=True) if how != PART}
+        by_key = [self._key_of(key, holds, same, parts) for key, holds in zip(self.key, self._keys, strict=False)]
+        if by_key and None not in by_key:
+            return self._none_later(tuple(pair[0] for pair in by_key if pair is not None))
+        if any(self._is_row(pair) for pair in same if pair not in parts):
             return True
-        return any(map(self._is_row, same))
+        is_within = move.earlier == move.later  # the rows of one node that are alike, as in a group or a window
+        return is_within and not parts and self._are_of_one_moment(frozenset(move.earlier))
 
-    def _are_of_one_moment(self, alike: frozenset[Place]) -> bool | None:
-        """Return whether rows that are alike in some columns have the same time, such as the lines of an order.
+    def is_own_row(self, move: Condition) -> bool:
+        """Return the same, but not of rows of which the key was computed over several rows, such as the one before."""
+        return OVER_ROWS not in move.compared and self.is_own(move)
 
-        None where these are not of one node, or that has no copy of the time.
+    def _key_of(
+        self, key: Place, holds: frozenset[Place], same: Iterable[tuple[Place, Place]], parts: set[tuple[Place, Place]]
+    ) -> tuple[Place, Place] | None:
+        """Return the columns in which rows have the same key: no part of it, but maybe one of what is made of it."""
+        plain = copies(self.lineage, key)
+        found = [each for each in same if holds.issuperset(each) and not (each in parts and plain.issuperset(each))]
+        return found[0] if found else None
+
+    def _none_later(self, keys: tuple[Place, ...]) -> bool:
+        """Return whether of the rows that have the key of a model's row none is later, as far as the rows can be asked.
+
+        Such are all orders of a customer of whom one is labelled. Columns that only hold the key cannot be compared.
         """
+        nodes = {node for node, _ in keys}
+        is_plain = all(place in copies(self.lineage, key) for place, key in zip(keys, self.key, strict=True))
+        if len(nodes) > 1 or not is_plain:
+            return True
+        return {self.has_later(keys, time) for time in self._times(*nodes)} != {True}
+
+    def _are_of_one_moment(self, alike: frozenset[Place]) -> bool:
+        """Return whether rows that are alike in some columns have the same time, such as the lines of an order."""
         nodes = {node for node, _ in alike}
-        times = sorted(each for each in self.same_as_time if each[0] in nodes)
-        return self.is_one_moment(alike, times[0]) if len(nodes) == 1 and times else None
+        return len(nodes) == 1 and {self.is_one_moment(alike, time) for time in self._times(*nodes)} == {True}
+
+    def _times(self, node: str) -> list[Place]:
+        """Return the copies of the time that a node's row has of itself, not of another row."""
+        return sorted(each for each in self.same_as_time if each[0] == node and self._is_of_row(each))
+
+    def _is_of_row(self, time: Place) -> bool:
+        """Return whether a copy of the time comes with what says which row a node's row is, not of another row."""
+        edges = [
+            each for each in self.lineage.edges_of(*time) if (each.from_node, each.from_column) in self.same_as_time
+        ]
+        row = self._moves_of_row(time[0])
+        return all(
+            each.condition is None
+            and row.issuperset(moves(each.conditions))
+            and self._is_of_row((each.from_node, each.from_column))
+            for each in edges
+        )
 
     def _is_row(self, same: tuple[Place, Place]) -> bool:
         """Return whether two columns are copies of one that is another one in each row of the model."""

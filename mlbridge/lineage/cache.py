@@ -96,7 +96,7 @@ def _indices(held: Conditions, known: dict[Condition | OneOf, int]) -> list[int]
 def _written(each: Condition | OneOf, known: dict[Condition | OneOf, int]) -> Json:
     if isinstance(each, OneOf):
         return [[known[part] for part in way] for way in each.ways]
-    return [each.text, each.kind, each.earlier, each.later, each.plain, each.same_row]
+    return [each.text, each.kind, each.earlier, each.later, each.plain, each.same_row, each.compared]
 
 
 def _read(listed: Iterable[Json]) -> list[Condition | OneOf]:
@@ -106,8 +106,9 @@ def _read(listed: Iterable[Json]) -> list[Condition | OneOf]:
             (one,) = one_of(tuple(found[index] for index in way) for way in each)
             found.append(one)
         else:
-            text, kind, earlier, later, plain, same_row = each
-            found.append(Condition(text, kind, _pairs(earlier), _pairs(later), plain, bool(same_row)))
+            text, kind, earlier, later, plain, same_row, compared = each
+            places = _pairs(earlier), _pairs(later)
+            found.append(Condition(text, kind, *places, plain, bool(same_row), tuple(map(str, compared))))
     return found
 
 

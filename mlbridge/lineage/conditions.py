@@ -13,11 +13,11 @@ from sqlglot import exp
 
 from mlbridge.lineage.comparisons import Before, comparisons, conjuncts, ordered
 from mlbridge.lineage.flows import NULL, Column, merged, moment_of, part_of, places
-from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, GAP, UNTIL, Condition
+from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, COPIED, GAP, UNTIL, VALUES, Condition
 from mlbridge.lineage.held import alike
 from mlbridge.lineage.links import Source
 from mlbridge.lineage.moments import UNKNOWN
-from mlbridge.lineage.parts import is_part
+from mlbridge.lineage.parts import around, is_predicate
 from mlbridge.lineage.rows import Moment
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import MINUS, PLUS
@@ -90,9 +90,9 @@ def _earlier_or_later(every: Iterable[Before], scope: Scope) -> Iterator[tuple[S
             beside = Condition(each.text, BESIDE, places(earlier), places(later), BESIDE)
             yield first, partial(Source.note, condition=beside)
         else:
-            yield first, Source.place
+            yield first, Source.look_back
             if unread or not any(isinf(end) for shift in shifts for end in shift[:2]):
-                yield second, partial(Source.place, ahead=True)
+                yield second, Source.look_ahead
 
 
 def _bounded_by_another(condition: exp.Expr, scope: Scope) -> Iterator[tuple[Source, Moment]]:
@@ -133,7 +133,9 @@ def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterat
 def _compared(side: exp.Expr, scope: Scope) -> Iterator[Column]:
     for each in side.find_all(exp.Column):
         column = scope.column(each.parts)
-        yield part_of(column) if is_part(each, side) else column
+        parts = around(each, side)
+        is_whole = not any(map(is_predicate, parts))
+        yield part_of(column, (COPIED,) if is_whole else VALUES) if parts else column
 
 
 def _via(source: Source, to: Source, keys: list[str], scope: Scope) -> list[tuple[Source, list[str]] | None]:

@@ -29,9 +29,9 @@ from mlbridge.lineage.frames import (
     window_kind,
     window_span,
 )
-from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, FILTERED, GAP, OTHER, UNTIL, Condition
+from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, COPIED, FILTERED, GAP, OTHER, UNTIL, Condition
 from mlbridge.lineage.held import Held, alike, bounded, conditioned, moved
-from mlbridge.lineage.parts import PARTIAL
+from mlbridge.lineage.parts import is_partial, is_predicate
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
 
@@ -45,9 +45,17 @@ def value(node: exp.Expr, scope: Scope) -> Column:
         return read(node, scope)
     if isinstance(node, exp.Query):
         return _scalar(node, scope)
+    if is_partial(node):
+        return _shifted(_part(node, scope), node, scope)
     found = _together(node.iter_expressions(), scope)
     found = aggregated(found) if isinstance(node, exp.AggFunc) else transformed(found)
-    return _shifted(part_of(found) if isinstance(node, PARTIAL) else found, node, scope)
+    return _shifted(found, node, scope)
+
+
+def _part(node: exp.Expr, scope: Scope) -> Column:
+    """Read what keeps a part of a value: of a column as it is or cast, since it may take off what was put on before."""
+    found = _together(node.iter_expressions(), scope, casts=True)
+    return transformed(part_of(found) if is_predicate(node) else part_of(found, (COPIED,)))
 
 
 def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
@@ -57,12 +65,17 @@ def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
     return replace(column, shift=shift(node, scope.shift_of), plain=shift(node, scope.plain_of))
 
 
-def _together(nodes: Iterable[exp.Expr], scope: Scope) -> Column:
-    """Return what several expressions come from. What only combines values is taken apart, without recursion."""
+def _together(nodes: Iterable[exp.Expr], scope: Scope, casts: bool = False) -> Column:
+    """Return what several expressions come from. What only combines values is taken apart, without recursion.
+
+    So are `casts`, if what is cast counts as it was.
+    """
     waiting, columns = list(nodes), []
     while waiting:
         node = waiting.pop()
-        if type(node) not in READ and not isinstance(node, (exp.Query, exp.AggFunc, *PARTIAL)):
+        if casts and isinstance(node, exp.Cast | exp.Paren):
+            waiting.append(node.this)
+        elif type(node) not in READ and not isinstance(node, (exp.Query, exp.AggFunc)) and not is_partial(node):
             waiting += node.iter_expressions()
         elif (column := value(node, scope)).flows:
             columns.append(column)
@@ -119,10 +132,10 @@ def _struct(node: exp.Expr, scope: Scope) -> Column:
 def _bracket(node: exp.Expr, scope: Scope) -> Column:
     """Read an element of a list or struct, which is copied, or a part of a list or text."""
     inner = value(node.this, scope)
-    if len(node.expressions) == 1 and node.expressions[0].is_string:
+    if not is_partial(node):
         return inner.part(node.expressions[0].name)
-    index = _together(node.expressions, scope)
-    return part_of(transformed(merged((inner, index))) if index.flows else Column(inner.flows))
+    is_copied = any(each.how == COPIED for each in inner.flows) and not _together(node.expressions, scope).flows
+    return part_of(Column(inner.flows), (COPIED,)) if is_copied else _part(node, scope)
 
 
 def _filter(node: exp.Expr, scope: Scope) -> Column:
@@ -166,7 +179,7 @@ def _in(node: exp.Expr, scope: Scope) -> Column:
     lists = [node.args[key] for key in ("field", "unnest") if node.args.get(key) is not None]
     lists = [part for each in lists for part in (each.expressions if isinstance(each, exp.Unnest) else [each])]
     parts = [value(part, scope) for part in (node.this, *node.expressions, *lists)]
-    found = transformed(merged(parts))
+    found = part_of(transformed(merged(parts)))
     query = node.args.get("query")
     return found if query is None else _influenced(found, [_scalar(query.unnest(), scope)])
 
@@ -206,8 +219,9 @@ def _comprehension(node: exp.Expr, scope: Scope) -> Column:
 
 def _case(node: exp.Expr, scope: Scope) -> Column:
     """Read `case`: a value comes along only where its condition holds."""
-    parts = [node.args.get("this"), node.args.get("default")]
-    columns = [value(part, scope) for part in parts if part is not None]
+    chosen, default = node.args.get("this"), node.args.get("default")
+    columns = [] if chosen is None else [part_of(value(chosen, scope))]
+    columns += [] if default is None else [value(default, scope)]
     for each in node.args["ifs"]:
         columns.append(part_of(value(each.this, scope)))
         with guarded(each.this, scope):

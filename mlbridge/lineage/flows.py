@@ -1,4 +1,4 @@
-"""What a query's columns come from: flows into a column, and the columns and rows of a table."""
+"""What a query's columns come from: flows into a column."""
 
 from __future__ import annotations
 
@@ -125,8 +125,11 @@ def bundled(flows: Flows, most: int) -> Flows:
 
 
 def simplest(flows: Iterable[Flow]) -> Flows:
-    """Drop flows that a stronger one of the same column and conditions includes: transformed includes copied."""
-    every = frozenset(flows)
+    """Drop flows that a stronger one of the same column and conditions includes: transformed includes copied.
+
+    A value that comes along whole and in part does so whole.
+    """
+    every = _whole(frozenset(flows))
     return frozenset(each for each in every if not (_weak(each) and _stronger(each, every)))
 
 
@@ -137,7 +140,18 @@ def _weak(flow: Flow) -> bool:
 def _stronger(flow: Flow, every: Flows) -> bool:
     stronger = [flow._replace(how=TRANSFORMED)] if flow.how == COPIED else []
     stronger += [] if flow.certain else [flow._replace(certain=True)]
-    return any(each._replace(is_part=part) in every for each in stronger for part in (False, True))
+    return any(each in every for each in stronger)
+
+
+def _whole(flows: Flows) -> Flows:
+    """Take parts for the whole where that comes along, too."""
+    parts = [each for each in flows if each.is_part]
+    if not parts:
+        return flows
+    whole = {each._replace(how=COPIED) for each in flows if not each.is_part}
+    return frozenset(
+        each._replace(is_part=each.is_part and each._replace(how=COPIED, is_part=False) not in whole) for each in flows
+    )
 
 
 def transformed(column: Column) -> Column:
@@ -150,9 +164,11 @@ def aggregated(column: Column) -> Column:
     return _with_how(column, AGGREGATED, (COPIED, TRANSFORMED))
 
 
-def part_of(column: Column) -> Column:
-    """Return a column that holds only a part of another's value."""
-    return replace(column, flows=frozenset(each._replace(is_part=each.how in VALUES) for each in column.flows))
+def part_of(column: Column, of: Sequence[str] = VALUES) -> Column:
+    """Return a column that holds only a part of another's value, as far as that came along in one of some ways."""
+    return replace(
+        column, flows=frozenset(each._replace(is_part=each.is_part or each.how in of) for each in column.flows)
+    )
 
 
 def influence(columns: Iterable[Column], how: str) -> Flows:

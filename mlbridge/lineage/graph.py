@@ -20,6 +20,9 @@ CERTAIN, ASSUMED = "certain", "assumed"
 GAP, BEFORE, UNTIL, AFTER, ANY = "gap", "before", "until", "after", "any"
 # That the row which receives a value takes it from other rows: from later ones, or from some of any time.
 AHEAD, OTHER = MOVES = ("ahead", "other")
+# How the columns are compared in which a move's rows are the same: as they are or whole, by a part of them only, or
+# where one of them is computed over several rows, such as the key of the row before.
+WHOLE, PART, OVER_ROWS = "whole", "part", "over rows"
 # That of one row two moments stand beside each other, of which the first is not later.
 BESIDE = "beside"
 # The column of an edge that holds for every column of its node: its condition decides which rows the node has.
@@ -56,7 +59,8 @@ class Condition:
     in it for the moments that they were made of; `plain` says it of the parents' columns as they are. `same_row`: both
     may be of one row. `text` is the condition as the SQL says it: the window with its frame, or a comparison.
 
-    Of a move (`ahead`, `other`) `earlier` and `later` are the columns in which both rows are the same, pair by pair.
+    Of a move (`ahead`, `other`) `earlier` and `later` are the columns in which both rows are the same, pair by pair,
+    and `compared` says of each pair how: `whole`, by a `part` of them, or where one is made `over rows`.
     `beside` compares two moments of the row as it is, whatever rows its values are of.
     """
 
@@ -66,6 +70,7 @@ class Condition:
     later: tuple[tuple[str, str], ...] = ()
     plain: str = ANY
     same_row: bool = False
+    compared: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         """Hash the text alone, which tells most conditions apart: they are hashed a thousand times."""

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from mlbridge.lineage.flows import Column, Flow, Flows, bundled, places
-from mlbridge.lineage.graph import BESIDE, MOVES, VALUES, Condition, Conditions, moves, seen, without
+from mlbridge.lineage.flows import Column, Flow, bundled
+from mlbridge.lineage.graph import (
+    AGGREGATED,
+    BESIDE,
+    MOVES,
+    OVER_ROWS,
+    PART,
+    VALUES,
+    WHOLE,
+    Condition,
+    Conditions,
+    moves,
+    seen,
+    without,
+)
 from mlbridge.lineage.rows import NOTHING_BOUNDS, Bounds, Moment, is_of_source, marked, speaks_of
 
 
@@ -18,24 +31,39 @@ class Held(NamedTuple):
     about: Moment | None = None
 
 
-Pair: TypeAlias = "tuple[tuple[str, str], tuple[str, str]]"  # two columns of relations that are equal
+class Pair(NamedTuple):
+    """Two columns of relations that are equal, and how they are compared: `whole`, by a `part`, or `over rows`."""
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    compared: str = WHOLE
+
+
+COMPARED = (WHOLE, OVER_ROWS, PART)
 
 
 def moved(kind: str, text: str, same: Iterable[Pair]) -> Held:
     """Return that a row takes values from other rows, which are like it in some columns."""
-    earlier, later = tuple(zip(*dict.fromkeys(same), strict=True)) or ((), ())
-    return Held(Condition(text, kind, earlier, later, kind))
+    earlier, later, compared = tuple(zip(*dict.fromkeys(same), strict=True)) or ((), (), ())
+    return Held(Condition(text, kind, earlier, later, kind, compared=compared))
 
 
 def alike(one: Column, other: Column) -> tuple[Pair, ...]:
     """Return the columns of relations that are the same in two rows where two columns are."""
-    mine, its = (places(replace(each, flows=_whole(each.flows))) for each in (one, other))
-    return tuple((first, second) for first in mine for second in its)
+    mine, its = _compared(one), _compared(other)
+    return tuple(
+        Pair(first, second, max(mine[first], its[second], key=COMPARED.index)) for first in mine for second in its
+    )
 
 
-def _whole(flows: Flows) -> Flows:
-    """Leave out flows of which only a part comes along: where that is the same, the value need not be."""
-    return frozenset(each for each in flows if not each.is_part)
+def _compared(column: Column) -> dict[tuple[str, str], str]:
+    """Return the columns of relations that a value comes from, in a fixed order, each with how it is compared by it."""
+    found: dict[tuple[str, str], str] = {}
+    for each in column.flows:
+        if each.how in VALUES:
+            how = PART if each.is_part else OVER_ROWS if each.how == AGGREGATED else WHOLE
+            found[each.node, each.column] = min(found.get((each.node, each.column), PART), how, key=COMPARED.index)
+    return dict(sorted(found.items()))
 
 
 def conditioned(column: Column, conditions: Iterable[Held]) -> Column:

@@ -107,9 +107,13 @@ class Source:
         link = replace(self.link, row=row)
         self.link = replace(link, same=(*link.same, *same), via=(*link.via, *via)) if via else link
 
-    def place(self, ahead: bool = False) -> None:
-        """Note that only rows before another one's moment are found, or only later ones."""
-        self.link = replace(self.link, is_ahead=True) if ahead else replace(self.link, is_earlier=True)
+    def look_back(self) -> None:
+        """Note that only rows before another one's moment are found."""
+        self.link = replace(self.link, is_earlier=True)
+
+    def look_ahead(self) -> None:
+        """Note that only rows after another one's moment are found."""
+        self.link = replace(self.link, is_ahead=True)
 
     def settle(self, earlier: Column, later: Column) -> None:
         """Note that a moment of each row of this source is not later than another one of it."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from common_sql import BESIDE_ANOTHER_TIME, COMMON, OF_ENDS_KNOWN, OF_OWN_END
 from other_rows import HISTORIES, UNSAID, cases, over
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
 from untold_moments import HONEST, LEAKS, OWN_MODELS, WARNED
@@ -173,7 +174,8 @@ def test_the_next_line_of_what_is_of_one_moment_is_no_later_row(
     [
         ("{} // 10", WARN), ("cast(floor({} / 10) as int)", WARN), ("{} % 30", WARN), ("left({}::text, 1)", WARN),
         ("({}::text)[:1]", WARN), ("split_part('a-' || {}::text, '-', 1)", WARN),
-        ("case when {} < 30 then 1 else 2 end", WARN),
+        ("case when {} < 30 then 1 else 2 end", WARN), ("case {} when 1 then 1 when 2 then 2 else 3 end", WARN),
+        ("least({}, 30)", WARN),
         ("md5({}::text)", NONE), ("'trip-' || {}", NONE), ("coalesce({}, -1)", NONE), ("{}::bigint", NONE),
         ("md5({0}::text || left({0}::text, 1))", NONE),
     ],
@@ -196,37 +198,70 @@ def test_a_part_of_a_key_is_no_key(trips: Trips, step: str, made: str, level: st
 
 
 CLOSED = "began < timestamp '2024-02-01'"  # trips of which the outcome is known
+TARGET, LABEL_TIME = f"case when trips.{CLOSED} then hash(trips.id) % 2 end", f"case when trips.{CLOSED} then {{}} end"
 
 
-@pytest.mark.parametrize(
-    ("sql", "level"),
-    [
-        ("select id, date_diff('hour', began, ended) as x from closed", WITHHOLD),
-        ("select id, hour(ended) as x from closed", WITHHOLD),
-        ("select id, planned as x from closed", NONE),
-        (
-            "select t.id, max(o.ended) as x from closed as t left join closed as o on o.ended <= t.began group by 1",
-            NONE,
-        ),
-        (
-            "select t.id, count(case when o.ended > t.began or o.ended is null then 1 end) as x from closed as t "
-            "left join closed as o on o.began < t.began and o.who = t.who group by 1",
-            NONE,
-        ),
-    ],
-)
-@pytest.mark.parametrize("is_known", [False, True])
-def test_what_is_made_of_the_moment_of_the_outcome_is_known_with_it(
-    trips: Trips, sql: str, level: str, is_known: bool
+@pytest.fixture(scope="module")
+def open_trips() -> Trips:
+    """Return trips of which the last ones have not come to their end."""
+    return Trips.drawn(closed=CLOSED)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", OF_OWN_END)
+def test_what_is_made_of_the_moment_of_the_outcome_is_known_with_it(open_trips: Trips, name: str, apart: bool) -> None:
+    assert open_trips.leaks(OF_OWN_END[name])
+    found = open_trips.looked(OF_OWN_END[name], apart=apart, target=TARGET, label_time="trips.done_at")
+    assert found.level == WITHHOLD, found.evidence
+    assert "from which the label time 'done_at' comes" in found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", OF_ENDS_KNOWN)
+def test_what_was_known_of_the_ends_of_trips_is_no_leak(open_trips: Trips, name: str, apart: bool) -> None:
+    assert not open_trips.leaks(OF_ENDS_KNOWN[name])
+    found = open_trips.looked(OF_ENDS_KNOWN[name], apart=apart, target=TARGET, label_time="trips.done_at")
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("name", OF_OWN_END)
+def test_a_moment_that_is_there_before_the_outcome_is_a_plan(trips: Trips, name: str) -> None:
+    """Only the model masks it until the outcome is known, such as the end of a contract."""
+    label_time = LABEL_TIME.format("trips.done_at")
+    found = trips.looked(OF_OWN_END[name], target=TARGET, label_time=label_time)
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", COMMON)
+def test_common_honest_sql_is_not_accused(trips: Trips, name: str, apart: bool) -> None:
+    sql = over(HISTORIES["joined"], COMMON[name])
+    assert not trips.leaks(sql)
+    found = trips.looked(sql, apart=apart)
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("at", ["a_first", "z_first"])
+@pytest.mark.parametrize("name", BESIDE_ANOTHER_TIME)
+def test_the_time_of_another_row_beside_the_own_one_is_not_taken_for_it(
+    trips: Trips, name: str, at: str, apart: bool
 ) -> None:
-    """It is where that moment is missing as long as the outcome is; one that is there before is a plan."""
-    moment = "done_at" if is_known else f"case when {CLOSED} then done_at end"
-    closed = f"closed as (select id, who, began, {moment} as ended, hour(began) + 2 as planned from trips)"
-    label_time = moment.replace("began", "trips.began").replace("done_at", "trips.done_at")
-    found = trips.looked(
-        f"with {closed} {sql}", target=f"case when trips.{CLOSED} then hash(trips.id) % 2 end", label_time=label_time
-    )
-    assert found.level == (NONE if is_known else level), found.evidence
+    step, level = BESIDE_ANOTHER_TIME[name]
+    sql = over(HISTORIES["joined"], step.format(at=at))
+    assert trips.leaks(sql)
+    found = trips.looked(sql, apart=apart)
+    assert found.level == level, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_whole_history_of_an_entity_counts_where_its_last_row_is_the_labelled_one(
+    trips: Trips, apart: bool
+) -> None:
+    sql = over(HISTORIES["joined"], "select t.id, max(h.v) as x from trips as t join past as h using (who) group by 1")
+    last = "trips.id in (select arg_max(id, began) from raw.trips group by who)"
+    found = trips.looked(sql, apart=apart, entity="who", rows=last)
+    assert found.level == NONE, found.evidence
 
 
 @pytest.mark.parametrize("name", OWN_MODELS)

@@ -201,8 +201,8 @@ class Trips:
     looked_at: tuple[int, ...]
 
     @classmethod
-    def drawn(cls, seed: int = 0) -> Trips:
-        """Draw trips of a few drivers over two months, some of which last for days."""
+    def drawn(cls, seed: int = 0, closed: str = "true") -> Trips:
+        """Draw trips of a few drivers over two months, some of which last for days; those not `closed` have no end."""
         rng = np.random.default_rng(seed)
         connection = duckdb.connect()
         connection.execute(
@@ -221,6 +221,7 @@ class Trips:
                 "timestamp '2024-01-01' + to_seconds(3600 * ?), ?, 1000 + ?",
                 values,
             )
+        connection.execute(f"update raw.trips set done_at = null where not ({closed})")
         times = connection.sql(f"select id from raw.trips order by began desc limit {LOOKED_AT * 7}").fetchall()
         trips = cls(connection, tuple(id_ for (id_,) in times[::7]))
         trips.change_what_comes_later()
@@ -239,9 +240,9 @@ class Trips:
         """Write a table for each trip that is looked at, in which what was not known when it began is otherwise."""
         for id_ in self.looked_at:
             self.connection.execute(
-                f"create table changed_{id_} as select * replace (case when done_at > looked then 977 - delay else "
-                "delay end as delay, "
-                "case when done_at > looked then done_at + interval 3 hour else done_at end as done_at) "
+                f"create table changed_{id_} as select * replace (case when coalesce(done_at > looked, true) then "
+                "977 - delay else delay end as delay, case when coalesce(done_at > looked, true) then "
+                "coalesce(done_at, greatest(began, looked)) + interval 3 hour else done_at end as done_at) "
                 f"from (select *, (select began from raw.trips where id = {id_}) as looked from raw.trips)"
             )
 

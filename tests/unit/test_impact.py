@@ -11,7 +11,9 @@ from mlbridge.commands.impact import Impact, compare, markdown
 from mlbridge.commands.lineage import answer
 from mlbridge.errors import SetupError
 from mlbridge.lineage.cache import Cache
+from mlbridge.lineage.graph import Relation, moves
 from mlbridge.lineage.project_lineage import traced
+from mlbridge.lineage.trace import trace
 
 SPEC = {"task": "classification", "target": "is_late", "entity": "id", "time": "at"}
 STAGING = "select id, at, weight * 2 as weight, kind, is_late from db.main.orders where id > 0"
@@ -147,6 +149,18 @@ def test_a_wrong_declaration_says_what_is_wrong(declared: object, message: str) 
     with pytest.raises(SetupError) as raised:
         traced(wrong, {})
     assert message in str(raised.value)
+
+
+def test_a_cache_keeps_what_is_only_a_part_of_a_value(tmp_path: Any) -> None:
+    source = Relation("source.raw", (None, "raw", "trips"), columns={"id": "int", "v": "int"})
+    sql = "with g as (select id // 10 as k, max(v) as v from raw.trips group by 1) "
+    sql += "select t.id, t.id % 7 as part, g.v from raw.trips as t left join g on g.k = t.id // 10"
+    relations = [source, Relation("model.made", (None, "main", "made"), sql, {}, ("source.raw",))]
+    first, second = (trace(relations, "duckdb", Cache(tmp_path / "cache.json")) for _ in range(2))
+    assert second.edges == first.edges
+    assert [each.column for each in second.edges if each.is_part and each.is_value] == ["part"]
+    compared = {each.column: {move.compared for move in moves(each.conditions)} for each in second.edges}
+    assert compared["v"] == {("part",)}
 
 
 def test_a_cache_gives_the_same_and_a_broken_one_is_ignored(tmp_path: Any) -> None:
