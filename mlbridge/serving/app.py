@@ -39,8 +39,8 @@ from mlbridge.typing import Document
 LOG = logging.getLogger("mlbridge.serve")
 # How often a newer build is looked for, in seconds.
 EVERY = 1.0
-# Larger bodies are read, and more rows scored and written, in a thread: other requests need not wait for them.
-INLINE_BYTES, INLINE_ROWS = 2**16, 50
+# Larger bodies, or more values, are read, and more rows scored and written, in a thread: other requests need not wait.
+INLINE_BYTES, INLINE_VALUES, INLINE_ROWS = 2**16, 1_000, 50
 FAILED = "the server failed; its log says why."
 
 Result = TypeVar("Result")
@@ -199,22 +199,20 @@ class _Server:
             answer["problems"] = [vars(each) for each in refused.problems]
         return Answer(answer, refused.status)
 
-    def _served(self, request: Request) -> Served:
-        return self._versions.state.served(request.path_params["model"], request.path_params.get("version"))
+    def _asked(self, request: Request) -> tuple[Served, Beside | None, ModelOnline]:
+        """Return the version in use, the challenger beside it, and its online tables, all of one published build.
 
-    def _online(self, request: Request) -> ModelOnline:
-        return self._versions.state.online.models.get(request.path_params["model"], ModelOnline())
-
-    def _asked(self, request: Request) -> tuple[Served, Beside | None]:
-        """Return the version in use, and the challenger beside it, which no request asks for by its number."""
+        No request asks for a challenger by its number.
+        """
         state, model, version = self._versions.state, request.path_params["model"], request.path_params.get("version")
-        return state.served(model, version), state.beside.get(model) if version is None else None
+        beside = state.beside.get(model) if version is None else None
+        return state.served(model, version), beside, state.online.of(model)
 
     async def _predict(self, request: Request) -> Response:
         began = time.perf_counter()
-        (served, beside), online = self._asked(request), self._online(request)
+        served, beside, online = self._asked(request)
         body = await body_of(request)
-        rows, explain, columns = await _threaded(len(body) > INLINE_BYTES, read_rows, body, served, online)
+        rows, explain, columns = await _threaded(_is_much(body), read_rows, body, served, online)
         # An explanation is one of the version in use.
         parts = await _scored(parts_of(served, None if explain else beside, columns, rows))
         predictions = merged(parts, served)
@@ -229,10 +227,10 @@ class _Server:
 
     async def _infer(self, request: Request) -> Response:
         began = time.perf_counter()
-        (served, beside), online = self._asked(request), self._online(request)
+        served, beside, online = self._asked(request)
         refuse_binary(request)
         body = await body_of(request)
-        asked = await _threaded(len(body) > INLINE_BYTES, read_tensors, body, served, online)
+        asked = await _threaded(_is_much(body), read_tensors, body, served, online)
         parts = await _scored(parts_of(served, beside, asked.columns, asked.rows))
         self._answered(request, parts, beside, len(body), began)
         answer = tensors(served, merged(parts, served), asked.outputs, asked.identity)
@@ -262,11 +260,12 @@ class _Server:
                 self._shadow.add(beside, part.columns, answered)
 
     async def _model(self, request: Request) -> Response:
-        served = self._served(request)
-        return Answer(model_metadata(served, self._versions.state.online.described(served.model)))
+        state, place = self._versions.state, request.path_params
+        served = state.served(place["model"], place.get("version"))
+        return Answer(model_metadata(served, state.online.described(served.model)))
 
     async def _model_ready(self, request: Request) -> Response:
-        served = self._served(request)
+        served, _, _ = self._asked(request)
         return Answer({"name": served.model, "ready": True})
 
     async def _server(self, _: Request) -> Response:
@@ -290,6 +289,11 @@ class _Server:
 
     async def _page(self, _: Request) -> Response:
         return HTMLResponse(page(self._document()))
+
+
+def _is_much(body: bytes) -> bool:
+    """Return whether a body takes long to read: it is long, or short with many values, such as keys to look up."""
+    return len(body) > INLINE_BYTES or body.count(b",") > INLINE_VALUES
 
 
 async def _threaded(is_much: bool, work: Callable[..., Result], *facts: Any) -> Result:
