@@ -21,6 +21,7 @@ from mlbridge.publication.folder import CURRENT
 from mlbridge.publication.online import OnlineFeatures, View, key_text, publish_online, read_index
 from mlbridge.serving import features
 from mlbridge.serving.app import create_app
+from mlbridge.serving.inputs import Problem
 from mlbridge.serving.online import OnlineTable
 from mlbridge.serving.state import Versions
 
@@ -324,6 +325,22 @@ def test_a_request_is_answered_from_one_build(branch: Branch, folder: Path, monk
     assert Counted.taken == before + 1
     assert client.get(f"/v2/models/{NAME}").status_code == 200
     assert Counted.taken == before + 2
+
+
+@pytest.mark.parametrize("key", [{"id": "k0"}, {"id": "nobody", "shop": 0}, {"idd": 1}, {"id": "k0", "at": "noon"}])
+def test_of_many_wrong_keys_no_more_are_looked_at_than_are_shown(
+    client: TestClient, key: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Problem] = []
+
+    class Made(Problem):
+        def __post_init__(self) -> None:
+            made.append(self)
+
+    monkeypatch.setattr(features, "Problem", Made)
+    answer = predict(client, keys=[key] * 5_000)
+    assert len(answer.json()["problems"]) == 10
+    assert len(made) < 30
 
 
 def test_what_has_not_changed_is_not_written_again(branch: Branch, tmp_path: Path) -> None:
