@@ -128,7 +128,7 @@
 {% macro call_of(time, views) %}
   {#-
     A comment that says in JSON what was asked: `mlbridge serve` gives a key the features that come from an online table within the same
-    limits (`mlbridge/lineage/online.py`). A slash is written as JSON lets it be, so that no name ends the comment.
+    limits (`mlbridge/lineage/online.py`). A star is written as JSON lets it be, so that no name ends the comment or begins another.
   -#}
   {%- set asked = [] -%}
   {%- for view in views -%}
@@ -137,7 +137,7 @@
       'max_staleness': view.max_staleness, 'look_back': view.look_back,
     }) -%}
   {%- endfor -%}
-  {{ return('/* mlbridge.point_in_time ' ~ tojson({'time': time, 'views': asked}) | replace('/', '\\/') ~ ' */') }}
+  {{ return('/* mlbridge.point_in_time ' ~ tojson({'time': time, 'views': asked}) | replace('*', '\\u002a') ~ ' */') }}
 {% endmacro %}
 
 {% macro known_until(view) %}

@@ -37,13 +37,13 @@ CALL = re.compile(r"\s*mlbridge\.point_in_time (\{.*\})\s*", re.DOTALL)
 class _Origin:
     """A column of a call's result: of the view with a number, or of the spine (None); `way` leads to the call."""
 
-    call: str
+    call: int
     way: tuple[str, ...]
     view: int | None
     column: str
 
     @property
-    def row(self) -> tuple[str, tuple[str, ...]]:
+    def row(self) -> tuple[int, tuple[str, ...]]:
         return self.call, self.way
 
 
@@ -60,8 +60,8 @@ def online_features(
     if not tracer.without_code.isdisjoint(above.unread):
         return None
     found: list[OnlineFeatures] = []
-    # Names of keys that are no columns of the split, and so say nothing of what they are.
-    bare: list[set[str]] = []
+    # Names of keys that are no columns of the split, and so say nothing of what they are but for the row of the call.
+    bare: list[set[tuple[object, str]]] = []
     for row, call in tracer.calls.items():
         here = {name: each for name, every in origins.items() for each in every if each.row == row}
         copies = {each.column: name for name, each in here.items() if each.view is None}
@@ -73,9 +73,9 @@ def online_features(
                 key = {mine: copies.get(of_spine.lower(), of_spine) for mine, of_spine in view["entity"].items()}
                 limits = {name: view[name] for name in ("embargo", "max_staleness", "look_back")}
                 found.append(OnlineFeatures(view["view"], key, columns, **limits))
-                bare.append({name.lower() for name in view["entity"].values() if name.lower() not in copies})
-    taken = Counter([*(name.lower() for name in origins), *(name for names in bare for name in names)])
-    return [each for each, names in zip(found, bare, strict=True) if all(taken[name] == 1 for name in names)]
+                bare.append({(row, name.lower()) for name in view["entity"].values() if name.lower() not in copies})
+    taken = Counter([*(name.lower() for name in origins), *(name for _, name in set().union(*bare))])
+    return [each for each, names in zip(found, bare, strict=True) if all(taken[name] == 1 for _, name in names)]
 
 
 class _Tracer:
@@ -84,8 +84,8 @@ class _Tracer:
         self._scopes: dict[str, Scope | None] = {}
         # Nodes on the way whose code is not known, or which have none.
         self.without_code: set[str] = set()
-        # The calls that were met, by their code and the way to them.
-        self.calls: dict[tuple[str, tuple[str, ...]], Document] = {}
+        # The calls that were met, by their place in the code and the way to them.
+        self.calls: dict[tuple[int, tuple[str, ...]], Document] = {}
 
     def origins(self, node: str) -> dict[str, tuple[_Origin, ...]]:
         """Return for each column of a node the calls that it comes from as it is, the last one first."""
@@ -134,13 +134,13 @@ class _Tracer:
         return self._follow(scope, list(_starred(scope, name)), name, way)
 
     def _of_call(self, call: Document, scope: Scope, name: str, way: tuple[str, ...]) -> tuple[_Origin, ...]:
-        code = scope.expression.sql(dialect=self._dialect, comments=False)
-        self.calls[code, way] = call
+        here = id(scope)  # the scopes of a node are kept
+        self.calls[here, way] = call
         for number, view in enumerate(call["views"]):
             for column, output in view["columns"].items():
                 if output.lower() == name.lower():
-                    return (_Origin(code, way, number, column),)
-        return (_Origin(code, way, None, name.lower()), *self._follow(scope, [SPINE], name, way))
+                    return (_Origin(here, way, number, column),)
+        return (_Origin(here, way, None, name.lower()), *self._follow(scope, [SPINE], name, way))
 
     def _follow(self, scope: Scope, sources: Sequence[str], name: str, way: tuple[str, ...]) -> tuple[_Origin, ...]:
         """Go on in the one of some sources that has a column; none where it is not sure which one has."""

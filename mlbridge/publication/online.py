@@ -4,6 +4,7 @@
     <view>.online      a table as a file of SQLite, by its key as text
 
 A table that has not changed since the build before is taken over from there. Moments are microseconds since 1970 (UTC).
+A view is named by its id in dbt, with what a file name cannot have escaped as in an address.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlglot import exp
 
@@ -27,6 +29,8 @@ from mlbridge.typing import Document
 INDEX, FORMAT = "online.json", 1
 # The table in a file, its columns before those of the view, and how many rows are written at a time.
 TABLE, KEY, HAPPENED, KNOWN, ROWS = "online", "ml_key", "ml_happened_at", "ml_known_at", 20_000
+# An infinite moment, which is before or after any other, as a whole number.
+INFINITE = 2**62
 Type = exp.DataType.Type
 # Whole numbers that SQLite has, too; others become doubles, as which every feature is read.
 WHOLE = (Type.TINYINT, Type.SMALLINT, Type.INT, Type.BIGINT, Type.UTINYINT, Type.USMALLINT, Type.UINT)
@@ -71,23 +75,43 @@ def publish_online(
 
     `former` is that of the build before.
 
-    A table that cannot be read is left out, with the reason in the index and in the log.
+    A table that cannot be read or written is left out, with the reason in the index and in the log; so is a feature
+    whose column its table does not have, with the reason in the log.
     """
-    before = _of_former(former)
+    before, _ = read_former(former)
     tables: dict[str, Document] = {}
     for id_, view in views.items():
         wanted = {
             column for each in features.values() for one in each if one.view == id_ for column in one.columns.values()
         }
         if wanted:
-            warehouse = Warehouse(session)
             try:
                 tables[id_] = _published(session, id_, view, sorted(wanted), place, former, before.get(id_, {}))
-            except (warehouse.error, LookupError) as error:
+            except (Warehouse(session).error, LookupError, sqlite3.Error, OSError) as error:
+                file_of(place, id_).unlink(missing_ok=True)
                 tables[id_] = {"name": view.name, "failed": str(error)}
                 info("publish", f"the online table of {view.name} is not published: {error}")
-    listed = {model: [asdict(one) for one in each] for model, each in features.items()}
+    listed = {model: [asdict(one) for one in _there(model, each, tables)] for model, each in features.items()}
     (place / INDEX).write_text(json.dumps({"format": FORMAT, "tables": tables, "models": listed}), encoding="utf-8")
+
+
+def _there(model: str, features: Sequence[OnlineFeatures], tables: Mapping[str, Document]) -> list[OnlineFeatures]:
+    """Leave out the features whose columns their tables do not have; of a table that failed nothing is known."""
+    found = []
+    for each in features:
+        table = tables[each.view]
+        there = each.columns.values() if "failed" in table else table["columns"]
+        gone = [name for name, column in each.columns.items() if column not in there]
+        for name in gone:
+            info(
+                "publish",
+                f"'{name}' of {model} is not found by key: the online table of {table['name']} has no column "
+                f"'{each.columns[name]}'.",
+            )
+        columns = {name: column for name, column in each.columns.items() if name not in gone}
+        if columns:
+            found.append(replace(each, columns=columns))
+    return found
 
 
 def read_index(place: Path) -> tuple[dict[str, Document], dict[str, list[OnlineFeatures]]]:
@@ -101,25 +125,29 @@ def read_index(place: Path) -> tuple[dict[str, Document], dict[str, list[OnlineF
     found = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError(f"{INDEX} is of another format than {FORMAT}, which this mlbridge reads and writes.")
-    return found["tables"], {model: [OnlineFeatures(**one) for one in each] for model, each in found["models"].items()}
+    try:
+        tables = {view: dict(entry) for view, entry in found["tables"].items()}
+        return tables, {model: [OnlineFeatures(**one) for one in each] for model, each in found["models"].items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{INDEX} is damaged: {error!r}.") from None
+
+
+def read_former(former: Path | None) -> tuple[dict[str, Document], dict[str, list[OnlineFeatures]]]:
+    """Return what `read_index` does of the build before; what is damaged there is written anew by this one."""
+    try:
+        return ({}, {}) if former is None else read_index(former)
+    except (OSError, ValueError):
+        return {}, {}
 
 
 def file_of(place: Path, view: str) -> Path:
     """Return the file of a view's online table in a build's folder."""
-    return place / f"{view}.online"
+    return place / f"{quote(view, safe='')}.online"
 
 
 def key_text(parts: Sequence[str]) -> str:
     """Write the texts of a key's columns as one, of which no two keys have the same. `_key` is the same in SQL."""
     return "".join(f"{len(each)}:{each}" for each in parts)
-
-
-def _of_former(former: Path | None) -> Mapping[str, Document]:
-    """Return what the build before has; what is damaged there is written anew here."""
-    try:
-        return {} if former is None else read_index(former)[0]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _published(
@@ -134,21 +162,22 @@ def _published(
     warehouse = Warehouse(session)
     database, schema, name = view.table
     types = warehouse.columns_of(database, schema, name)
-    missing = [each for each in (*view.entity, view.time, *wanted) if each not in types]
+    known_at = view.known_at or view.time
+    missing = [each for each in (*view.entity, view.time, known_at) if each not in types]
     if missing:
         raise LookupError(f"its table has no column '{missing[0]}'; build it again" if types else "it is not built yet")
     table = exp.table_(name, db=schema, catalog=database, quoted=True)
-    known_at = view.known_at or view.time
+    there = [each for each in wanted if each in types]
     columns = {
         KEY: _key(view.entity),
         HAPPENED: _microseconds(column(view.time)),
         KNOWN: _microseconds(column(known_at)),
-    } | {each: _value(each, types[each]) for each in wanted}
+    } | {each: _value(each, types[each]) for each in there}
     query = select(columns, table)
     entry: Document = {
         "name": view.name,
         "entity": {each: types[each] for each in view.entity},
-        "columns": {each: types[each] for each in wanted},
+        "columns": {each: types[each] for each in there},
         "known_at": warehouse.row(select({"newest": exp.Max(this=_microseconds(column(known_at)))}, table.copy()))[
             "newest"
         ],
@@ -171,7 +200,11 @@ def _key(entity: Sequence[str]) -> exp.Expression:
 
 
 def _microseconds(moment: exp.Expression) -> exp.Expression:
-    return PYTHON_ENGINE.microseconds_since_epoch(moment)
+    epoch = exp.cast(exp.Literal.string("1970-01-01"), "timestamp")
+    infinite = exp.case().when(moment.copy() > epoch, exp.Literal.number(INFINITE))
+    infinite = infinite.when(moment.copy() < epoch.copy(), exp.Neg(this=exp.Literal.number(INFINITE)))
+    # An infinite moment has no microseconds, and is known by its side of 1970.
+    return exp.Coalesce(this=PYTHON_ENGINE.microseconds_since_epoch(moment), expressions=[infinite])
 
 
 def _value(name: str, type_: str) -> exp.Expression:

@@ -1,17 +1,13 @@
-"""The server: routes, who may ask, and what becomes of an error. What is answered is decided elsewhere."""
+"""The server: routes, and what becomes of an error. What is answered is decided elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
 import logging
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,52 +18,35 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from mlbridge.compile.arrays.program import Columns
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
+from mlbridge.serving.answer import Answer
+from mlbridge.serving.asked import read_rows, read_tensors
 from mlbridge.serving.beside import Beside, Part, Shadow, merged, parts_of
-from mlbridge.serving.features import completed
-from mlbridge.serving.inputs import InputError, columns_of_rows, read_columns
+from mlbridge.serving.guard import Guarded
+from mlbridge.serving.inputs import InputError
 from mlbridge.serving.metrics import Metrics
 from mlbridge.serving.online import ModelOnline
 from mlbridge.serving.openapi import document, page
-from mlbridge.serving.protocol import columns_of_tensors, model_metadata, outputs_of, server_metadata, tensors
+from mlbridge.serving.protocol import model_metadata, server_metadata, tensors
 from mlbridge.serving.recorder import CHAMPION, Answered, Recorder
-from mlbridge.serving.requests import MOST_EXPLAINED, RefusedError, body_of, check_count, json_of, refuse_binary
+from mlbridge.serving.requests import RefusedError, body_of, refuse_binary
 from mlbridge.serving.served import Served
 from mlbridge.serving.state import NotServedError, Versions
-from mlbridge.typing import Document, Json
+from mlbridge.typing import Document
 
 LOG = logging.getLogger("mlbridge.serve")
 # How often a newer build is looked for, in seconds.
 EVERY = 1.0
-# Larger bodies are read, and more rows scored and written, in a thread: other requests need not wait for them.
-INLINE_BYTES, INLINE_ROWS = 2**16, 50
-# More requests at a time are answered with 503.
-MOST_REQUESTS = 1_000
-# What may be asked without a token.
-OPEN = ("/v2/health/live", "/v2/health/ready")
-PREDICT_KEYS = ("rows", "keys", "explain")
-# The name in a header `Host`, without its port.
-HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
-
+# Larger bodies, or more values, are read, and more rows scored and written, in a thread: other requests need not wait.
+INLINE_BYTES, INLINE_VALUES, INLINE_ROWS = 2**16, 1_000, 50
 FAILED = "the server failed; its log says why."
 
 Result = TypeVar("Result")
 Handler = Callable[[Request], Awaitable[Response]]
 # A part of a request, and the predictions for its rows.
 Scored = tuple[Part, list[Document]]
-
-
-class Answer(Response):
-    """A JSON answer; NaN in it is an error, never NaN."""
-
-    media_type = "application/json"
-
-    def render(self, content: Json) -> bytes:
-        """Write the content."""
-        return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def create_app(
@@ -83,7 +62,7 @@ def create_app(
     SetupError where there is no such folder and none can be made, and where no model that is served has such a column.
     """
     server = _Server(versions, bool(tokens), requests, redacted)
-    return _Guarded(server.app, tokens, hosts, server.metrics)
+    return Guarded(server.app, tokens, hosts, server.metrics)
 
 
 class _Server:
@@ -220,22 +199,20 @@ class _Server:
             answer["problems"] = [vars(each) for each in refused.problems]
         return Answer(answer, refused.status)
 
-    def _served(self, request: Request) -> Served:
-        return self._versions.state.served(request.path_params["model"], request.path_params.get("version"))
+    def _asked(self, request: Request) -> tuple[Served, Beside | None, ModelOnline]:
+        """Return the version in use, the challenger beside it, and its online tables, all of one published build.
 
-    def _online(self, request: Request) -> ModelOnline:
-        return self._versions.state.online.models.get(request.path_params["model"], ModelOnline())
-
-    def _asked(self, request: Request) -> tuple[Served, Beside | None]:
-        """Return the version in use, and the challenger beside it, which no request asks for by its number."""
+        No request asks for a challenger by its number.
+        """
         state, model, version = self._versions.state, request.path_params["model"], request.path_params.get("version")
-        return state.served(model, version), state.beside.get(model) if version is None else None
+        beside = state.beside.get(model) if version is None else None
+        return state.served(model, version), beside, state.online.of(model)
 
     async def _predict(self, request: Request) -> Response:
         began = time.perf_counter()
-        (served, beside), online = self._asked(request), self._online(request)
+        served, beside, online = self._asked(request)
         body = await body_of(request)
-        rows, explain, columns = await _threaded(len(body) > INLINE_BYTES, _read_rows, body, served, online)
+        rows, explain, columns = await _threaded(_is_much(body), read_rows, body, served, online)
         # An explanation is one of the version in use.
         parts = await _scored(parts_of(served, None if explain else beside, columns, rows))
         predictions = merged(parts, served)
@@ -250,10 +227,10 @@ class _Server:
 
     async def _infer(self, request: Request) -> Response:
         began = time.perf_counter()
-        (served, beside), online = self._asked(request), self._online(request)
+        served, beside, online = self._asked(request)
         refuse_binary(request)
         body = await body_of(request)
-        asked = await _threaded(len(body) > INLINE_BYTES, _read_tensors, body, served, online)
+        asked = await _threaded(_is_much(body), read_tensors, body, served, online)
         parts = await _scored(parts_of(served, beside, asked.columns, asked.rows))
         self._answered(request, parts, beside, len(body), began)
         answer = tensors(served, merged(parts, served), asked.outputs, asked.identity)
@@ -283,11 +260,12 @@ class _Server:
                 self._shadow.add(beside, part.columns, answered)
 
     async def _model(self, request: Request) -> Response:
-        served = self._served(request)
-        return Answer(model_metadata(served, self._versions.state.online.described(served.model)))
+        state, place = self._versions.state, request.path_params
+        served = state.served(place["model"], place.get("version"))
+        return Answer(model_metadata(served, state.online.described(served.model)))
 
     async def _model_ready(self, request: Request) -> Response:
-        served = self._served(request)
+        served, _, _ = self._asked(request)
         return Answer({"name": served.model, "ready": True})
 
     async def _server(self, _: Request) -> Response:
@@ -313,68 +291,9 @@ class _Server:
         return HTMLResponse(page(self._document()))
 
 
-def _rows_of(body: Json) -> tuple[list[Json] | None, list[Json] | None, bool]:
-    """Return the rows and the keys that a body has, of which one may be missing, and whether to explain."""
-    given = [body.get(name) for name in ("rows", "keys")] if isinstance(body, dict) else [None, None]
-    if given == [None, None] or not all(isinstance(each, list | None) for each in given):
-        raise RefusedError(
-            422, "no_rows", '`rows` is missing; the body is {"rows": [{...}]}, an object for each row, or has `keys`.'
-        )
-    unknown = [name for name in body if name not in PREDICT_KEYS]
-    if unknown:
-        raise RefusedError(
-            422, "unknown_key", f"the body has '{str(unknown[0])[:40]}'; known are `rows`, `keys` and `explain`."
-        )
-    explain = body.get("explain", False)
-    if not isinstance(explain, bool):
-        raise RefusedError(422, "explain", "`explain` is true or false.")
-    rows, keys = given
-    for each in given:
-        if each is not None:
-            check_count(len(each))
-            if explain and len(each) > MOST_EXPLAINED:
-                raise RefusedError(413, "too_many_rows", f"at most {MOST_EXPLAINED} rows are explained at a time.")
-    return rows, keys, explain
-
-
-def _read_rows(body: bytes, served: Served, online: ModelOnline) -> tuple[list[Json], bool, Columns]:
-    rows, keys, explain = _rows_of(json_of(body))
-    version = served.scorer.version
-    if keys is not None:
-        rows = completed(online, served.model, keys, rows, version.features, served.key, version.spec.time)
-    assert rows is not None  # noqa: S101 (one of both is there)
-    return rows, explain, read_columns(columns_of_rows(rows, version.features, served.key), version.features)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a request asks for by tensors: `rows` are its columns turned, as they are recorded."""
-
-    columns: Columns
-    rows: Sequence[Document]
-    outputs: Sequence[str]
-    identity: str | None
-
-
-def _read_tensors(body: bytes, served: Served, online: ModelOnline) -> _Asked:
-    found, version = json_of(body), served.scorer.version
-    features = version.features
-    given, rows = columns_of_tensors(found, features, served.key, online)
-    check_count(rows)
-    each_row = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
-    if not all(each.name in given for each in features):
-        keys = [{name: row[name] for name in online.keys if name in row} for row in each_row]
-        known = {*(each.name for each in features), *served.key}
-        plain = [{name: value for name, value in row.items() if name in known} for row in each_row]
-        each_row = completed(online, served.model, keys, plain, features, served.key, version.spec.time)
-        given = {each.name: [row[each.name] for row in each_row] for each in features}
-    identity = found.get("id")
-    return _Asked(
-        read_columns(given, features),
-        each_row,
-        outputs_of(found, served),
-        identity if isinstance(identity, str) else None,
-    )
+def _is_much(body: bytes) -> bool:
+    """Return whether a body takes long to read: it is long, or short with many values, such as keys to look up."""
+    return len(body) > INLINE_BYTES or body.count(b",") > INLINE_VALUES
 
 
 async def _threaded(is_much: bool, work: Callable[..., Result], *facts: Any) -> Result:
@@ -393,51 +312,3 @@ async def _scored(parts: Sequence[Part]) -> list[Scored]:
 async def _as_json(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (what it is registered for)
     return Answer({"error": str(error.detail)}, error.status_code, error.headers)
-
-
-class _Guarded:
-    """Asks for a name of this machine, a token and a free place before anything else; health needs only the name."""
-
-    def __init__(self, app: ASGIApp, tokens: Sequence[str], hosts: Sequence[str], metrics: Metrics) -> None:
-        self._app, self._tokens, self._metrics = app, [each.encode() for each in tokens], metrics
-        self._hosts = frozenset(each.lower() for each in hosts)
-        self._running = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        refused = self._refusal(scope)
-        if refused is not None:
-            await refused(scope, receive, send)
-            return
-        self._running += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._running -= 1
-
-    def _refusal(self, scope: Scope) -> Response | None:
-        headers, is_open = dict(scope["headers"]), scope["path"] in OPEN
-        host = HOST.fullmatch(headers.get(b"host", b"").decode("latin-1").lower())
-        if self._hosts and (host is None or host[1] not in self._hosts):
-            return self._refused(scope, "host", "this host's name is not served.", 400)
-        if self._tokens and not is_open and not self._knows(headers.get(b"authorization", b"")):
-            challenge = {"www-authenticate": "Bearer"}
-            return self._refused(scope, "token", "a token is needed: `Authorization: Bearer ...`.", 401, challenge)
-        if self._running >= MOST_REQUESTS and not is_open:
-            return self._refused(scope, "busy", f"{MOST_REQUESTS:,} requests are being answered.", 503)
-        return None
-
-    def _refused(
-        self, scope: Scope, reason: str, message: str, status: int, headers: dict[str, str] | None = None
-    ) -> Response:
-        self._metrics.refused.labels(reason).inc()
-        LOG.warning("refused", extra={"facts": {"path": scope["path"][:200], "status": status, "reason": reason}})
-        return Answer({"error": message}, status, headers)
-
-    def _knows(self, header: bytes) -> bool:
-        scheme, _, token = header.partition(b" ")
-        # Each is compared, so that the time tells nothing.
-        found = [hmac.compare_digest(token, each) for each in self._tokens]
-        return scheme.lower() == b"bearer" and any(found)

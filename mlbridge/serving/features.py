@@ -47,6 +47,8 @@ def completed(
 
     `beside` are columns that a row may have besides the features. Raises RefusedError, and InputError that names keys.
     """
+    if online.problem is not None:
+        raise RefusedError(503, "not_online", f"the online tables cannot be read: {online.problem}")
     if not online.views:
         raise RefusedError(
             422, "no_online_features", f"'{model}' has no features of online views, so `keys` find none; give `rows`."
@@ -56,12 +58,11 @@ def completed(
         raise RefusedError(
             422, "lengths", f"there are {len(keys)} `keys` and {len(given)} `rows`; give one key for each row."
         )
-    problems = [wrong for number, each in enumerate(keys) for wrong in _unknown(number, each, online, beside)]
-    problems += [
-        Problem(number, "rows", f"is {shown(each)}; a row is an object of values by feature")
-        for number, each in enumerate(given)
-        if not isinstance(each, dict)
-    ]
+    allowed = list(dict.fromkeys([*online.keys, *beside]))
+    both = enumerate(zip(keys, given, strict=True))
+    wrong = (each for number, (key, row) in both for each in _contradicted(number, key, row, allowed))
+    # Of very many problems no more are looked for than are shown.
+    problems = list(islice(wrong, NAMED + 1))
     if problems:
         raise InputError(problems)
     names = {each.name for each in features} | set(beside)
@@ -76,6 +77,8 @@ def completed(
         if isinstance(moment, Problem):
             problems.append(moment)
             moment = clock
+        if len(problems) > NAMED:
+            raise InputError(problems)
         moments.append(moment)
     for view in online.views:
         problems += _add(view, keys, moments, found, {each.name for each in features})
@@ -84,9 +87,22 @@ def completed(
     return found
 
 
-def _unknown(number: int, key: Json, online: ModelOnline, beside: Sequence[str]) -> list[Problem]:
+def _contradicted(number: int, key: Json, row: Json, allowed: Sequence[str]) -> list[Problem]:
+    """Return what is wrong with a key and the row beside it, of which one column has one value."""
+    problems = _unknown(number, key, allowed)
+    if not isinstance(row, dict):
+        problems.append(Problem(number, "rows", f"is {shown(row)}; a row is an object of values by feature"))
+    if problems:
+        return problems
+    return [
+        Problem(number, name, f"is {shown(value)} in the key and {shown(row[name])} in the row")
+        for name, value in key.items()
+        if name in row and value != row[name]
+    ]
+
+
+def _unknown(number: int, key: Json, allowed: Sequence[str]) -> list[Problem]:
     """Return what is wrong with the names of a key; no more of very many are looked at than are shown."""
-    allowed = list(dict.fromkeys([*online.keys, *beside]))
     if not isinstance(key, dict):
         return [Problem(number, "keys", f"is {shown(key)}; a key is an object of values by column: {listed(allowed)}")]
     others = islice((name for name in key if name not in allowed), NAMED + 1)
@@ -118,13 +134,15 @@ def _add(
         raise RefusedError(
             503,
             "not_online",
-            f"the online table of '{view.name}' was not published, so {listed(wanted)} must be given.",
+            f"the online table of '{view.name}' was not published, so {listed(wanted)} must be given: {view.problem}",
         )
     problems: list[Problem] = []
     asked: dict[int, str] = {}
     for number in lacking:
         parts = [_part(keys[number], view.asked.key[column], type_) for column, type_ in view.table.entity.items()]
         wrong = [each for each in parts if isinstance(each, Problem)]
+        if len(problems) > NAMED:
+            return problems
         for each in wrong:
             why = f"{each.problem}; by it '{view.name}' gives {listed(wanted)}"
             problems.append(Problem(number, each.feature, why))
@@ -132,6 +150,8 @@ def _add(
             asked[number] = key_text([str(each) for each in parts])
     answers = view.table.rows(list(asked.values()), list(wanted.values()))
     for number, found in zip(asked, answers, strict=True):
+        if len(problems) > NAMED:
+            return problems
         why_not = _why_not(view, found, moments[number])
         if found is None or why_not is not None:
             names = list(view.asked.key.values())

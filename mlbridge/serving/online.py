@@ -13,16 +13,27 @@ from sqlglot import exp
 
 from mlbridge.engines.warehouse import parse_type
 from mlbridge.features.columns import WITH_ZONE
-from mlbridge.publication.online import HAPPENED, KEY, KNOWN, MOMENTS, OnlineFeatures, file_of, read_index, selecting
+from mlbridge.publication.online import (
+    HAPPENED,
+    INDEX,
+    KEY,
+    KNOWN,
+    MOMENTS,
+    OnlineFeatures,
+    file_of,
+    read_index,
+    selecting,
+)
+from mlbridge.serving.inputs import MICROSECOND
+from mlbridge.spec.checks import to_timedelta
 from mlbridge.typing import Document, Json
 
 Type = exp.DataType.Type
-MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
 EPOCH = datetime(1970, 1, 1)
 
 
 class OnlineTable:
-    """A published online table, opened to be read: by any thread, one at a time."""
+    """A published online table, opened to be read: by any thread, because SQLite lets one at a time read."""
 
     def __init__(self, file: Path, entry: Document) -> None:
         """Open the file; `entry` is what the index has of it. Raises an OSError, ValueError or sqlite3.Error."""
@@ -60,21 +71,26 @@ def _reader(type_: exp.DataType) -> Callable[[Json], Json] | None:
     if type_.is_type(Type.BOOLEAN):
         return bool
     if type_.is_type(*WITH_ZONE):
-        return lambda value: f"{written(value)}Z"
+        return lambda value: written(value, "Z")
     return written if type_.is_type(*MOMENTS) else None
 
 
-def written(microseconds: int) -> str:
-    """Write a moment as JSON has it."""
-    return (EPOCH + timedelta(microseconds=microseconds)).isoformat()
+def written(microseconds: int, zone: str = "") -> str:
+    """Write a moment as JSON has it; one of another year than 1 to 9999 in words, which no feature takes."""
+    try:
+        return f"{(EPOCH + timedelta(microseconds=microseconds)).isoformat()}{zone}"
+    except OverflowError:
+        return "after the year 9999" if microseconds > 0 else "before the year 1"
 
 
 @dataclass(frozen=True)
 class OnlineView:
-    """A view as a model reads it, with the limits in microseconds; `table` is None where it could not be published."""
+    """A view as a model reads it, with the limits in microseconds; `problem` says why there is no `table`."""
 
     name: str
-    table: OnlineTable | None
+    # The same file opened again is no other table.
+    table: OnlineTable | None = field(compare=False)
+    problem: str | None
     asked: OnlineFeatures
     embargo: int | None
     max_staleness: int | None
@@ -83,9 +99,10 @@ class OnlineView:
 
 @dataclass(frozen=True)
 class ModelOnline:
-    """What online tables give a model by key."""
+    """What online tables give a model by key; `problem` says why that is not known."""
 
     views: Sequence[OnlineView] = ()
+    problem: str | None = None
 
     @property
     def keys(self) -> dict[str, None]:
@@ -100,27 +117,55 @@ class ModelOnline:
 
 @dataclass(frozen=True)
 class Online:
-    """The online tables of a published build, and what each model reads of them; `published_at` is in UTC."""
+    """The online tables of a published build, and what each model reads of them; `published_at` is in UTC.
 
-    tables: Mapping[str, OnlineTable] = field(default_factory=dict)
+    `problems` say by view which tables are not there, and why; `problem` says why nothing is known of any.
+    """
+
+    tables: Mapping[str, OnlineTable] = field(default_factory=dict, compare=False)
     models: Mapping[str, ModelOnline] = field(default_factory=dict)
     published_at: datetime = EPOCH
+    problems: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
 
     @classmethod
     def load(cls, place: Path, published_at: str) -> Online:
-        """Map what a build has published; raises OSError or ValueError where that is damaged."""
-        entries, features = read_index(place)
-        tables = {id_: OnlineTable(file_of(place, id_), each) for id_, each in entries.items() if "failed" not in each}
+        """Open what a build has published; a table that is damaged takes nothing with it."""
+        moment = datetime.fromisoformat(published_at)
+        try:
+            entries, features = read_index(place)
+        except (OSError, ValueError) as error:
+            return cls(published_at=moment, problem=str(error))
+        tables: dict[str, OnlineTable] = {}
+        problems = {one.view: f"{INDEX} does not have it" for each in features.values() for one in each}
+        for id_, entry in entries.items():
+            try:
+                if "failed" in entry:
+                    raise LookupError(entry["failed"])
+                tables[id_] = OnlineTable(file_of(place, id_), entry)
+                problems.pop(id_, None)
+            except Exception as error:
+                problems[id_] = str(error) or type(error).__name__
+        names = {id_: str(entry.get("name", id_)) for id_, entry in entries.items()}
         models = {
-            model: ModelOnline([_view(one, str(entries[one.view]["name"]), tables.get(one.view)) for one in each])
+            model: ModelOnline(
+                [
+                    _view(one, names.get(one.view, one.view), tables.get(one.view), problems.get(one.view))
+                    for one in each
+                ]
+            )
             for model, each in features.items()
         }
-        return cls(tables, models, datetime.fromisoformat(published_at))
+        return cls(tables, models, moment, {names.get(id_, id_): why for id_, why in problems.items()})
+
+    def of(self, model: str) -> ModelOnline:
+        """Return what online tables give a model."""
+        return self.models.get(model, ModelOnline(problem=self.problem))
 
     def described(self, model: str) -> list[Document]:
         """Say what a model reads of online tables, and how old these are; moments are UTC, ages in seconds."""
         found = []
-        for view in self.models.get(model, ModelOnline()).views:
+        for view in self.of(model).views:
             known_at = None if view.table is None else view.table.known_at
             found.append(
                 {
@@ -131,19 +176,16 @@ class Online:
                     "max_staleness": view.asked.max_staleness,
                     "look_back": view.asked.look_back,
                     "published": view.table is not None,
+                    "problem": view.problem,
                     "published_at": f"{self.published_at.isoformat()}Z",
-                    "known_at": None if known_at is None else f"{written(known_at)}Z",
+                    "known_at": None if known_at is None else written(known_at, "Z"),
                     "age_seconds": None if known_at is None else time.time() - known_at / 1e6,
                 }
             )
         return found
 
 
-def _view(asked: OnlineFeatures, name: str, table: OnlineTable | None) -> OnlineView:
+def _view(asked: OnlineFeatures, name: str, table: OnlineTable | None, problem: str | None) -> OnlineView:
     limits = asked.embargo, asked.max_staleness, asked.look_back
-    return OnlineView(name, table, asked, *(None if each is None else _microseconds(each) for each in limits))
-
-
-def _microseconds(duration: str) -> int:
-    count, unit = duration.split(" ")
-    return int(count) * MINUTES[unit.rstrip("s")] * 60_000_000
+    spans = (None if each is None else to_timedelta(each) // MICROSECOND for each in limits)
+    return OnlineView(name, table, problem, asked, *spans)

@@ -12,14 +12,14 @@ from sqlglot import exp
 from mlbridge.engines.adapters import Session
 from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.log import info
-from mlbridge.publication.online import OnlineFeatures, View, publish_online, read_index
+from mlbridge.publication.online import OnlineFeatures, View, publish_online, read_former
 from mlbridge.publication.publish import publish
 from mlbridge.publication.versions import Branch, publish_versions
 from mlbridge.typing import Document, Row
 
 
 @dataclass(frozen=True)
-class Online:
+class Declared:
     """What there is of online tables: `views` by id are the fields of `View`, `models` have a `training` and a `time`.
 
     `compiled_path` is where dbt has written the code of any node of this build, None where it has written none.
@@ -39,7 +39,7 @@ def publish_all(
 ) -> Path | None:
     """Publish the package's tables as `publish` does, the versions in use, and the online tables.
 
-    `branches` are the fields of `Branch` by model, `online` those of `Online`. A build with nothing to do, which has
+    `branches` are the fields of `Branch` by model, `online` those of `Declared`. A build with nothing to do, which has
     nothing new to serve, imports neither numpy nor scikit-learn for it.
     """
 
@@ -47,7 +47,7 @@ def publish_all(
         if "ml_champions" in tables:
             found = {name: Branch(**each) for name, each in branches.items()}
             publish_versions(session, tables["ml_champions"], found, background_of, place, former)
-        there = Online(**online)
+        there = Declared(**online)
         if there.views:
             views = {id_: View(**each) for id_, each in there.views.items()}
             publish_online(session, views, features_of(session, there, former), place, former)
@@ -55,7 +55,7 @@ def publish_all(
     return publish(session, tables, **facts, beside=beside)
 
 
-def features_of(session: Session, online: Online, former: Path | None) -> dict[str, list[OnlineFeatures]]:
+def features_of(session: Session, online: Declared, former: Path | None) -> dict[str, list[OnlineFeatures]]:
     """Return which features of each model come from online tables.
 
     What the build before has found goes on where the SQL of the features is not known here, because it was built by
@@ -65,7 +65,7 @@ def features_of(session: Session, online: Online, former: Path | None) -> dict[s
     from mlbridge.lineage.upstream import upstream
 
     stored = Warehouse(session).every_column()
-    before = {} if former is None else read_index(former)[1]
+    _, before = read_former(former)
     found = {}
     for model, each in online.models.items():
         above = None if online.compiled_path is None else upstream(online.compiled_path, each["training"])
@@ -79,7 +79,9 @@ def features_of(session: Session, online: Online, former: Path | None) -> dict[s
                 f"no features of {model} are found by key, because its SQL was not compiled here. Build "
                 f"{model}_features and {model}_split, too.",
             )
-        features = before.get(model, []) if traced is None else traced
+        # A view may have stopped being online since the build before.
+        kept = [one for one in before.get(model, []) if one.view in online.views]
+        features = kept if traced is None else traced
         if features:
             found[model] = features
     return found

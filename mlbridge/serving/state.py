@@ -86,7 +86,8 @@ class Versions:
                     self.problem = f"nothing is published in {self._folder} yet. Run `dbt build`."
                 return False
             is_new = place != self.state.place
-            if is_new or (self.state.problems and time.monotonic() - self._read_at >= RETRY):
+            lacks = self.state.problems or self.state.online.problems or self.state.online.problem
+            if is_new or (lacks and time.monotonic() - self._read_at >= RETRY):
                 found, self._read_at = self._read(place), time.monotonic()
                 changed, self.state = found != self.state, found
             else:
@@ -186,4 +187,6 @@ class Versions:
                 for name, each in self.state.beside.items()
             },
             "not_beside": dict(self.state.not_beside),
+            "online_problem": self.state.online.problem,
+            "not_online": dict(self.state.online.problems),
         }

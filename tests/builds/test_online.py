@@ -118,6 +118,25 @@ def test_later_builds(built: Host, warm: Warm, tmp_path: Path) -> None:
         assert "\"LGA\", for which 'weather' has no row" in client.post(f"/predict/{NAME}", json=body).json()["error"]
 
 
+def test_a_view_that_is_online_no_more(built: Host, warm: Warm, tmp_path: Path) -> None:
+    """A later build that does not know the features publishes what servers can load, also over a damaged index."""
+    host = copy_of_host(built, tmp_path)
+    (host.path / "models/crews_online.sql").unlink()
+    declared = (host.path / "models/models.yml").read_text()
+    (host.path / "models/models.yml").write_text(declared.replace("time: rated_at, online: true", "time: rated_at"))
+    for leftover in (host.path / "target" / "compiled").glob("small/models/delayed*"):
+        leftover.unlink()
+    warm.dbt(host.path, "run", "--select", "weather", "weather_online", *VARS)
+    current = host.published / "current"
+    tables, models = read_index(current)
+    assert (set(tables), [each.view for each in models[NAME]]) == ({WEATHER}, [WEATHER])
+    with client_of(host) as client:
+        assert set(client.get("/v2/health/ready").json()["models"]) == {NAME}
+    (current / "online.json").write_text('{"format": 2}')
+    warm.dbt(host.path, "run", "--select", "weather", *VARS)
+    assert read_index(host.published / "current") == ({}, {})
+
+
 def test_what_is_wrong_stops_a_build_at_its_start(built: Host, warm: Warm, tmp_path: Path) -> None:
     host = copy_of_host(built, tmp_path)
     (host.path / "models/crews_online.sql").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -222,3 +223,25 @@ def test_other_engines_make_the_table_anew(engine: str) -> None:
     node = Node(engine, META)
     assert len(parse_one(node.sql(), dialect=engine).named_selects) == len(VIEW)
     assert node.names["config"].settings["materialized"] == "table"
+
+
+def test_no_name_ends_the_comment_of_a_call_or_begins_another(server: Postgres) -> None:
+    package = Package("duckdb")
+    views = [
+        {
+            "node": "n",
+            "entity": {"a*/b": "a/*b"},
+            "outputs": {},
+            "embargo": None,
+            "max_staleness": None,
+            "look_back": None,
+        }
+    ]
+    written = package.sql("call_of", "due", views)
+    assert duckdb.sql(f"{written} select 1").fetchall() == [(1,)]
+    with server.connection.cursor() as cursor:
+        cursor.execute(f"{written} select 1")
+        assert cursor.fetchall() == [(1,)]
+    (said,) = parse_one(f"select 1 {written}").comments or ()
+    asked = json.loads(said.strip().removeprefix("mlbridge.point_in_time"))
+    assert asked["views"][0]["entity"] == {"a*/b": "a/*b"}

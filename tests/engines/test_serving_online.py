@@ -21,6 +21,7 @@ from mlbridge.publication.folder import CURRENT
 from mlbridge.publication.online import OnlineFeatures, View, key_text, publish_online, read_index
 from mlbridge.serving import features
 from mlbridge.serving.app import create_app
+from mlbridge.serving.inputs import Problem
 from mlbridge.serving.online import OnlineTable
 from mlbridge.serving.state import Versions
 
@@ -144,6 +145,7 @@ def test_given_values_win(client: TestClient, branch: Branch) -> None:
         ),
         ([{"idd": "k0"}], [{}], "row 0: 'idd' is no column of a key. Known: 'id', 'shop', 'at'"),
         (["k0"], [{}], "row 0: 'keys' is \"k0\"; a key is an object of values by column: 'id', 'shop'"),
+        ([{"id": "k0", "shop": 0}], [{"id": "other"}], 'row 0: \'id\' is "k0" in the key and "other" in the row'),
         ([{"id": "k0", "shop": 0}], ["x"], "row 0: 'rows' is \"x\"; a row is an object of values by feature"),
         ([{"id": "k0", "shop": 0, "at": "noon"}], [{}], "row 0: 'at' is \"noon\"; expected a moment such as"),
         ([{"id": "k0", "shop": 0}], [{}, {}], "there are 1 `keys` and 2 `rows`; give one key for each row."),
@@ -217,20 +219,128 @@ def test_a_table_that_is_not_there_is_said(branch: Branch, tmp_path: Path) -> No
         assert predict(client, rows=whole).status_code == 200
 
 
-def test_a_damaged_table_leaves_the_last_state(branch: Branch, tmp_path: Path) -> None:
+def test_a_damaged_table_takes_nothing_with_it(branch: Branch, tmp_path: Path) -> None:
     folder = tmp_path / "dev"
-    publish_facts(branch, folder, ask())
     versions = Versions(folder)
+    keys, rows, whole = asked_of(branch, 1)
+    file = published.file_of(publish_facts(branch, folder, ask()), FACTS)
+    content = file.read_bytes()
+    for damaged in (None, b"", b"no table", content[: len(content) // 2]):
+        file = published.file_of(publish_facts(branch, folder, ask()), FACTS)
+        file.unlink()
+        if damaged is not None:
+            file.write_bytes(damaged)
+        assert versions.refresh()
+        assert (versions.problem, versions.is_ready) == (None, True)
+        with TestClient(create_app(versions)) as client:
+            refused = predict(client, keys=keys, rows=rows)
+            assert (refused.status_code, predict(client, rows=whole).status_code) == (503, 200)
+            (said,) = client.get("/v2/health/ready").json()["not_online"].values()
+            (described,) = client.get(f"/v2/models/{NAME}").json()["parameters"]["online"]
+        assert (described["published"], described["problem"]) == (False, said)
+        assert said in refused.json()["error"]
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"format": 2}', '{"format": 1}', '{"format": 1, "tables": 1}'])
+def test_a_damaged_index_takes_nothing_with_it(branch: Branch, tmp_path: Path, damaged: str) -> None:
+    """The versions are served, and the next build writes the index anew."""
+    folder = tmp_path / "dev"
+    place = publish_facts(branch, folder, ask())
+    (place / published.INDEX).write_text(damaged)
+    keys, rows, whole = asked_of(branch, 1)
+    with served(folder) as client:
+        assert predict(client, rows=whole).status_code == 200
+        refused = predict(client, keys=keys, rows=rows)
+        ready = client.get("/v2/health/ready").json()
+    assert refused.status_code == 503
+    assert ready["online_problem"] in refused.json()["error"]
+    view = View("facts", ("memory", "main", "facts"), ["who", "shop"], "happened", "told")
+    again = publish(branch, folder)
+    publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, again, place)
+    assert set(read_index(again)[0]) == {FACTS}
+
+
+def test_a_table_that_cannot_be_written_takes_nothing_with_it(branch: Branch, tmp_path: Path) -> None:
+    """Two rows have one key; another view's id has what no file name has; a feature's column is gone from a third."""
+    branch.execute("create or replace table twice as select * from facts union all select * from facts")
+    views = {
+        id_: View(name, ("memory", "main", name), ["who", "shop"], "happened", "told")
+        for id_, name in ((FACTS, "facts"), ("source.host.raw.../a/b", "facts"), ("model.host.twice", "twice"))
+    }
+    asked = [OnlineFeatures(id_, {"who": "id", "shop": "shop"}, {"v": "small"}) for id_ in views]
+    gone = OnlineFeatures(FACTS, {"who": "id", "shop": "shop"}, {"v": "small", "w": "gone"})
+    place = tmp_path / "place"
+    place.mkdir()
+    publish_online(branch.connection, views, {"m": asked, "n": [gone]}, place, None)
+    tables, models = read_index(place)
+    assert [id_ for id_, each in tables.items() if "failed" in each] == ["model.host.twice"]
+    assert "UNIQUE" in tables["model.host.twice"]["failed"]
+    assert sorted(each.name for each in tmp_path.rglob("*.online")) == [
+        "model.host.facts.online", "source.host.raw...%2Fa%2Fb.online"
+    ]  # fmt: skip
+    assert models == {"m": asked, "n": [asked[0]]}
+    id_ = "source.host.raw.../a/b"
+    assert OnlineTable(published.file_of(place, id_), tables[id_]).rows([key_text(["k0", "0"])], ["small"]) != [None]
+
+
+def test_what_has_always_been_so_counts(branch: Branch, tmp_path: Path) -> None:
+    place = publish(branch, tmp_path / "dev")
+    branch.execute(
+        "create or replace table always as select * replace (timestamp '-infinity' as happened, "
+        "timestamp '-infinity' as told) from facts"
+    )
+    view = View("always", ("memory", "main", "always"), ["who", "shop"], "happened", "told")
+    keys, rows, _ = asked_of(branch, 1)
+    for limits, status in (({}, 200), ({"embargo": "1 hour"}, 200), ({"max_staleness": "60 minutes"}, 422)):
+        publish_online(branch.connection, {FACTS: view}, {NAME: [ask(**limits)]}, place, None)
+        with served(tmp_path / "dev") as client:
+            answer = predict(client, keys=keys, rows=rows)
+            (described,) = client.get(f"/v2/models/{NAME}").json()["parameters"]["online"]
+        assert answer.status_code == status, answer.text
+        assert described["known_at"] == "before the year 1"
+        published.file_of(place, FACTS).unlink()
+    assert "became known at before the year 1" in answer.json()["error"]
+
+
+class Counted(Versions):
+    """Counts how often the state is taken."""
+
+    taken = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        """Count the state."""
+        if name == "state":
+            Counted.taken += 1
+        return super().__getattribute__(name)
+
+
+def test_a_request_is_answered_from_one_build(branch: Branch, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "now", lambda: at(NOON))
+    versions = Counted(folder)
     versions.refresh()
-    before = versions.state
-    place = publish_facts(branch, folder, ask(embargo="1 hour"))
-    file = published.file_of(place, FACTS)
-    whole = file.read_bytes()
-    for damaged in (b"", b"no table", whole[: len(whole) // 2]):
-        file.write_bytes(damaged)
-        assert not versions.refresh()
-        assert versions.problem is not None
-        assert versions.state is before
+    client = TestClient(create_app(versions))
+    keys, rows, _ = asked_of(branch, 1)
+    before = Counted.taken
+    assert predict(client, keys=keys, rows=rows).status_code == 200
+    assert Counted.taken == before + 1
+    assert client.get(f"/v2/models/{NAME}").status_code == 200
+    assert Counted.taken == before + 2
+
+
+@pytest.mark.parametrize("key", [{"id": "k0"}, {"id": "nobody", "shop": 0}, {"idd": 1}, {"id": "k0", "at": "noon"}])
+def test_of_many_wrong_keys_no_more_are_looked_at_than_are_shown(
+    client: TestClient, key: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Problem] = []
+
+    class Made(Problem):
+        def __post_init__(self) -> None:
+            made.append(self)
+
+    monkeypatch.setattr(features, "Problem", Made)
+    answer = predict(client, keys=[key] * 5_000)
+    assert len(answer.json()["problems"]) == 10
+    assert len(made) < 30
 
 
 def test_what_has_not_changed_is_not_written_again(branch: Branch, tmp_path: Path) -> None:
@@ -303,6 +413,7 @@ def test_every_key_is_found_and_no_other(tmp_path: Path, monkeypatch: pytest.Mon
         ("boolean", ["true", "false", None], [True, False, None]),
         ("date", ["2024-02-29", None], ["2024-02-29", None]),
         ("timestamp", ["2024-02-29 12:00:00.25", None], ["2024-02-29T12:00:00.250000", None]),
+        ("timestamp", ["infinity", "-infinity"], ["after the year 9999", "before the year 1"]),
         ("timestamptz", ["2024-02-29 12:00:00+02"], ["2024-02-29T10:00:00Z"]),
         ("varchar", ["", "ä\x00"], ["", "ä\x00"]),
     ],

@@ -17,7 +17,7 @@ from mlbridge.cli import main
 from mlbridge.commands.serve import TOKENS
 from mlbridge.publication.folder import folder_of
 from mlbridge.serving.__main__ import DRAIN_SECONDS
-from mlbridge.serving.app import OPEN
+from mlbridge.serving.guard import OPEN
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"

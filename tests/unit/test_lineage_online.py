@@ -131,6 +131,16 @@ def test_a_name_that_may_mean_two_things_gives_nothing() -> None:
     assert one.columns == {"jam": "jam"}
 
 
+def test_two_views_by_one_column_of_the_spine() -> None:
+    """The column is one of the same row, so that both mean one thing, although the split does not hold it."""
+    both = call(views=[ASKED["views"][0], TRAFFIC]).replace("ml_known_1.sky_now", "ml_known_1.sky_now, ml_known_2.jam")
+    one, other = (
+        found(f"with known as ({both}) select id, due, wind, jam from known", ("id", "due", "wind", "jam")) or ()
+    )
+    assert (one.columns, other.columns) == ({"wind": "wind"}, {"jam": "jam"})
+    assert one.key == other.key == {"airport": "origin"}
+
+
 def test_views_without_an_online_table_are_left_out() -> None:
     code = call(views=[{**ASKED["views"][0], "view": "model.host.other"}])
     assert found(f"with known as ({code}) select * from known") == []
@@ -142,17 +152,3 @@ def test_code_on_the_way_that_is_not_known_is_said() -> None:
     for unread, expected in (({FEATURES: "not compiled"}, None), ({}, [])):
         above = Upstream({"nodes": nodes, "sources": {}, "metadata": {}}, unread)
         assert online_features(above, stored, SPLIT, "due", ["model.host.weather"], "duckdb") == expected
-
-
-def test_no_name_ends_the_comment() -> None:
-    from simulated import Package
-
-    package = Package("duckdb")
-    views = [
-        {"node": "n", "entity": {"a*/b": "a"}, "outputs": {}, "embargo": None, "max_staleness": None, "look_back": None}
-    ]
-    written = package.sql("call_of", "due", views)
-    assert written.count("*/") == 1
-    assert json.loads(written.removeprefix("/* mlbridge.point_in_time").removesuffix("*/"))["views"][0]["entity"] == {
-        "a*/b": "a"
-    }

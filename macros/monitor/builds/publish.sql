@@ -47,7 +47,7 @@
 
 {% macro served_online(results) %}
   {#-
-    What `mlbridge serve` needs to give a key its features, as the fields of `Online` in `mlbridge/serving/publishing.py`: the views with an
+    What `mlbridge serve` needs to give a key its features, as the fields of `Declared` in `mlbridge/serving/publishing.py`: the views with an
     online table, the models, and where dbt has written the code of a node of this build. `Project.served_online` in Python gives the same.
   -#}
   {%- set views, models, paths = {}, {}, [] -%}
