@@ -267,6 +267,7 @@ class _Server:
         received = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
         # Asked each time, because another version may have been taken over a moment ago.
         is_recorded = self._recorder is not None and self._unknown_columns() is None
+        rows = sum(len(part.rows) for part, _ in parts)
         for part, predictions in parts:
             served = part.served
             self.metrics.answered(served.model, served.version, len(part.rows), seconds)
@@ -277,7 +278,8 @@ class _Server:
                 continue
             facts = request.state.identity, served.model, served.version, received, seconds
             columns = served.key, served.names, served.numbers
-            answered = Answered(*facts, *columns, size, part.rows, predictions, part.role, part.places)
+            share = size * len(part.rows) // max(rows, 1)
+            answered = Answered(*facts, *columns, share, part.rows, predictions, part.role, part.places)
             self._recorder.add(answered)
             if self._shadow is not None and beside is not None and beside.shadow and part.role == CHAMPION:
                 self._shadow.add(beside, part.columns, answered)
@@ -343,7 +345,8 @@ def _read_rows(body: bytes, served: Served, online: ModelOnline) -> tuple[list[J
     if keys is not None:
         rows = completed(online, served.model, keys, rows, version.features, served.key, version.spec.time)
     assert rows is not None  # noqa: S101 (one of both is there)
-    return rows, explain, read_columns(columns_of_rows(rows, version.features, served.key), version.features)
+    columns = columns_of_rows(rows, version.features, served.key, version.spec.time)
+    return rows, explain, read_columns(columns, version.features)
 
 
 @dataclass(frozen=True)
@@ -359,7 +362,7 @@ class _Asked:
 def _read_tensors(body: bytes, served: Served, online: ModelOnline) -> _Asked:
     found, version = json_of(body), served.scorer.version
     features = version.features
-    given, rows = columns_of_tensors(found, features, served.key, online)
+    given, rows = columns_of_tensors(found, features, served.key, version.spec.time, online)
     check_count(rows)
     each_row = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
     if not all(each.name in given for each in features):
