@@ -54,6 +54,10 @@ def materialize(answer, session): pass
 {% endmacro %}
 
 {% macro duckdb__parsed(document, names) %}
+  {%- if names | unique | list | length < names | length -%}
+    {{ mlbridge.refuse(model.name, 'columns of requests that differ only in upper and lower case cannot be read: ' ~ names | join(', ')
+      ~ '. Rename them, and retire the versions that have them.') }}
+  {%- endif -%}
   {%- set shape = {} -%}
   {%- for name in names -%}{%- do shape.update({name: 'VARCHAR'}) -%}{%- endfor -%}
   {{ return('from_json(' ~ document ~ ', ' ~ mlbridge.text(tojson(shape)) ~ ')') }}
@@ -71,9 +75,15 @@ def materialize(answer, session): pass
   {%- set cast = 'try_cast(' ~ text ~ ' as ' ~ type ~ ')' -%}
   {%- if type | lower in ['timestamp', 'timestamp with time zone'] -%}
     {#- DuckDB leaves out the offset of a text that becomes a TIMESTAMP, and reads one without an offset in the zone of the session as the other type. -#}
-    {%- set has_offset = 'regexp_matches(' ~ text ~ ", '[T ].*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$')" -%}
-    {%- set moment = 'case when ' ~ has_offset ~ " then timezone('UTC', try_cast(" ~ text ~ ' as timestamptz)) else try_cast(' ~ text ~ ' as timestamp) end' -%}
+    {#- It also takes `infinity`, `epoch`, and names of zones, which it leaves out; what a server takes is in `mlbridge/serving/inputs.py`. -#}
+    {%- set day, time = '[0-9]{4}-[0-9]{2}-[0-9]{2}', '[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?' -%}
+    {%- set zoned = 'regexp_full_match(' ~ text ~ ", '" ~ day ~ time ~ "(Z|[+-][0-9]{2}:?[0-9]{2})')" -%}
+    {%- set plain = 'regexp_full_match(' ~ text ~ ", '" ~ day ~ '(' ~ time ~ ")?')" -%}
+    {%- set moment = 'case when ' ~ zoned ~ " then timezone('UTC', try_cast(" ~ text ~ ' as timestamptz)) when ' ~ plain ~ ' then try_cast('
+      ~ text ~ ' as timestamp) end' -%}
     {{ return('(' ~ moment ~ ')' if type | lower == 'timestamp' else "timezone('UTC', " ~ moment ~ ')') }}
+  {%- elif type | lower == 'date' -%}
+    {{ return('(case when regexp_full_match(' ~ text ~ ", '[0-9]{4}-[0-9]{2}-[0-9]{2}') then " ~ cast ~ ' end)') }}
   {%- elif mlbridge.family(type) == 'integer' -%}
     {#- A text with a fraction would be rounded. -#}
     {{ return('(case when try_cast(' ~ text ~ ' as double) = ' ~ cast ~ ' then ' ~ cast ~ ' end)') }}

@@ -3,16 +3,19 @@
 {% macro versions_in_use(name, logbook) %}
   {#-
     A select of one row: `champion`, the version that the spec pins, else the one promoted last; `challenger`, the version chosen
-    last that is not the champion, promoted or not; `promoted`, the one promoted last whatever is pinned. Each is NULL where there is
-    none. A retired or withheld version is none of them; a build of a past day (`mlbridge_as_of`) does not see later versions. `logbook`
-    is the model's table or a select from it.
+    last that is not the champion, promoted or not; `promoted`, the one promoted last whatever is pinned; `canary`, the challenger if it
+    may answer people: it is newer than the champion, has beaten the naive baselines, and no version is pinned, because a
+    pin takes back what came after it. Each is NULL where there is none. A retired or withheld version is none of them; a build of
+    a past day (`mlbridge_as_of`) does not see later versions. `logbook` is the model's table or a select from it.
   -#}
   {%- set pin = mlbridge.spec(name).pin -%}
   {%- set newest_first = 'order by as_of desc, trained_at desc, version desc' -%}
   select
     max(case when is_champion then version end) as champion,
     max(case when not is_champion and age_rank = 1 then version end) as challenger,
-    max(case when is_promoted_last then version end) as promoted
+    max(case when is_promoted_last then version end) as promoted,
+    {{ 'cast(null as ' ~ dbt.type_int() ~ ')' if pin is not none else
+      "max(case when not is_champion and newest_rank = 1 and reason not like '%not better than the naive baseline%' then version end)" }} as canary
   from (
     select marked.*, row_number() over (partition by is_champion {{ newest_first }}) as age_rank
     from (
@@ -22,8 +25,9 @@
         {{ "outcome = 'promoted' and outcome_rank = 1" if pin is none else 'version = ' ~ pin }} as is_champion
       from (
         select
-          version, outcome, as_of, trained_at,
-          row_number() over (partition by outcome {{ newest_first }}) as outcome_rank
+          version, outcome, reason, as_of, trained_at,
+          row_number() over (partition by outcome {{ newest_first }}) as outcome_rank,
+          row_number() over ({{ newest_first }}) as newest_rank
         from {{ logbook }}
         where
           outcome in ('promoted', 'rejected')

@@ -40,8 +40,12 @@
 {%- endmacro %}
 
 {% macro preferred_first(predictions, champion) %}
-  {#- The order in which several predictions of one row are taken: after a rollback the version in use, `champion`, comes first again. -#}
+  {#-
+    The order in which several predictions of one row are taken: what a server has answered to somebody comes first; then, also after a
+    rollback, the version in use, `champion`.
+  -#}
   case when {{ predictions }}.prediction is null then 1 else 0 end,
+  case when {{ predictions }}.scored_by = 'request' then 0 else 1 end,
   case when {{ predictions }}.version = {{ champion }} then 0 else 1 end,
   {{ predictions }}.scored_at desc,
   {{ predictions }}.version desc

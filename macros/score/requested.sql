@@ -9,6 +9,20 @@
   {{ return(none) }}
 {% endmacro %}
 
+{% macro requests_node(name) %}
+  {#- The same of a model by its name, from any node. -#}
+  {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.name == name ~ '_predictions' -%}
+    {{ return(mlbridge.requests_of(node)) }}
+  {%- endfor -%}
+  {{ return(none) }}
+{% endmacro %}
+
+{% macro has_requests(name, predictions) %}
+  {#- Whether the predictions of a model have rows of requests: those with a `request_id`. The table is only asked where it takes some in. -#}
+  {%- if not mlbridge.is_running() or mlbridge.requests_node(name) is none -%}{{ return(false) }}{%- endif -%}
+  {{ return('request_id' in mlbridge.names_in(predictions)) }}
+{% endmacro %}
+
 {% macro take_in_requests(existing) %}
   {#-
     Appends the rows of requests that stand and are not in the table `existing` yet, before the build scores: what was answered to
@@ -25,44 +39,50 @@
     {%- do lacking.append(api.Column.create(column, dbt.type_string())) -%}
   {%- endfor -%}
   {%- if lacking -%}{%- do alter_relation_add_remove_columns(existing, lacking, none) -%}{%- endif -%}
-  {%- set judged = mlbridge.judged_requests(name, requests, mlbridge.upstream(name ~ '_split'), mlbridge.upstream(name ~ '_training')) -%}
-  {%- set columns = mlbridge.prediction_types().keys() | list + ['request_id', 'features'] -%}
+  {%- set rows = mlbridge.judged_requests(name, requests, mlbridge.upstream(name ~ '_split'), mlbridge.upstream(name ~ '_training'), existing) -%}
+  {%- set columns, judged = mlbridge.prediction_types().keys() | list + ['request_id', 'features'], adapter.quote('ml judged ' ~ name) -%}
   {%- do mlbridge.end_transaction() -%}
   {%- do mlbridge.begin_transaction(existing) -%}
+  {%- call statement('judge', auto_begin=True) -%}
+    create or replace temporary table {{ judged }} as
+    {{ rows }}
+  {%- endcall -%}
   {%- call statement('take_in', auto_begin=True) -%}
     insert into {{ existing }} ({{ columns | join(', ') }})
     {{ mlbridge.standing_requests(name, judged, existing, columns) }}
   {%- endcall -%}
   {%- do mlbridge.commit_transaction() -%}
-  {%- set taken = run_query("select count(*) from " ~ existing ~ " where scored_by = 'request' and invocation_id = "
+  {%- set taken = run_query('select count(*) from ' ~ existing ~ ' where request_id is not null and invocation_id = '
     ~ mlbridge.text(invocation_id)).rows[0][0] | int -%}
   {%- do mlbridge.log_requests(taken, judged, node.name) -%}
+  {%- do run_query('drop table ' ~ judged) -%}
   {{ return(taken) }}
 {% endmacro %}
 
 {% macro log_requests(taken, judged, source) %}
   {%- set parts = [] -%}
-  {%- for row in run_query('select left_out, count(*) from (' ~ judged ~ ') as judged where left_out is not null group by 1 order by 1').rows -%}
+  {%- for row in run_query('select left_out, count(*) from ' ~ judged ~ ' where left_out is not null group by 1 order by 1').rows -%}
     {%- do parts.append('{:,}'.format(row[1] | int) ~ ' because ' ~ row[0]) -%}
   {%- endfor -%}
   {%- do log(model.name ~ ': ' ~ '{:,}'.format(taken) ~ ' new row(s) of requests from ' ~ source
     ~ ('; left out of all that it has: ' ~ parts | join(', ') if parts else ''), info=true) -%}
 {% endmacro %}
 
-{% macro judged_requests(name, requests, split, training) %}
+{% macro judged_requests(name, requests, split, training, predictions) %}
   {#-
     A SELECT of all recorded rows of a model that this build knows of: the columns of the requests, `entity` and `time` (UTC) as the
-    predictions have them, the `target` that was predicted, and `left_out`, why a row is no prediction to be monitored; NULL where it is one.
+    predictions have them, the `target` that was predicted, `left_out`, why a row is no prediction to be monitored (NULL where it is one),
+    and `is_whole`, whether all features of the version were recorded. A row that `predictions` has was judged when it came there.
   -#}
   {%- set known = mlbridge.kept_versions(training, "outcome <> 'withheld' and " ~ mlbridge.is_known('as_of')) -%}
   {%- set mine = 'model = ' ~ mlbridge.text(name) ~ ' and ' ~ mlbridge.is_past('received_at') -%}
   {%- set selects = [] -%}
   {%- set served = run_query('select distinct version from ' ~ requests ~ ' where ' ~ mine ~ ' order by version').columns[0].values() -%}
   {%- for number in served | map('int') if number in known -%}
-    {%- do selects.append(mlbridge.judged_by_version(name, mlbridge.scoring_version(training, number), requests, split, mine)) -%}
+    {%- do selects.append(mlbridge.judged_by_version(name, mlbridge.scoring_version(training, number), requests, split, predictions, mine)) -%}
   {%- endfor -%}
   {%- set unknown = 'cast(null as ' ~ dbt.type_string() ~ ') as entity, cast(null as timestamp) as time, cast(null as ' ~ dbt.type_string()
-    ~ ") as target, 'its version is not in the logbook or withheld' as left_out" -%}
+    ~ ") as target, 'its version is not in the logbook or withheld' as left_out, false as is_whole" -%}
   {%- do selects.append('select requests.*, ' ~ unknown ~ ' from ' ~ requests ~ ' as requests where ' ~ mine
     ~ (' and version not in (' ~ known | join(', ') ~ ')' if known else '')) -%}
   {{ return(selects | join('\nunion all\n')) }}
@@ -73,12 +93,12 @@
   {{ return(moment ~ " <= cast('" ~ mlbridge.as_of() ~ "' as timestamp)") }}
 {% endmacro %}
 
-{% macro judged_by_version(name, version, requests, split, mine) %}
+{% macro judged_by_version(name, version, requests, split, predictions, mine) %}
   {%- set types, spec, key = mlbridge.types_of(split), version.spec, mlbridge.parsed('requests.key', version.spec.entity + [version.spec.time]) -%}
   {%- set text = dbt.type_string() -%}
   {%- if (spec.entity + [spec.time, spec.target]) | reject('in', types) | list -%}
     {{ return('select requests.*, cast(null as ' ~ text ~ ') as entity, cast(null as timestamp) as time, ' ~ mlbridge.text(spec.target)
-      ~ " as target, 'the split lacks the key of its version' as left_out from " ~ requests ~ ' as requests where ' ~ mine
+      ~ " as target, 'the split lacks the key of its version' as left_out, false as is_whole from " ~ requests ~ ' as requests where ' ~ mine
       ~ ' and requests.version = ' ~ version.number) }}
   {%- endif -%}
   {%- set texts, lacking = [], [] -%}
@@ -102,8 +122,10 @@
     case
       when asked.entity is null then 'a column of the key is missing or of another type'
       when asked.time is null then 'the time is no moment'
-      when not ({{ is_new }}) then 'the version may have been trained on the row'
-    end as left_out
+      when asked.time > {{ dbt.dateadd('day', 1, 'asked.received_at') }} then 'the time is more than a day after the request'
+      when known.entity is null and not ({{ is_new }}) then 'the version may have been trained on the row'
+    end as left_out,
+    {{ mlbridge.has_fields('asked.features', version.features | map(attribute='name') | list) }} as is_whole
   from (
     select
       requests.*,
@@ -113,15 +135,21 @@
     where {{ mine }} and requests.version = {{ version.number }}
   ) as asked
   left join {{ split }} as facts on {{ mlbridge.same_row('asked', 'facts', spec) }}
+  left join (
+    select distinct entity, time
+    from {{ predictions }}
+    where version = {{ version.number }}
+  ) as known on asked.entity = known.entity and asked.time = known.time
 {% endmacro %}
 
 {% macro standing_requests(name, judged, existing, columns) %}
   {#-
-    The rows to append. Of several answers of a version for a row the first stands, one with a prediction before one without; and what is in
-    the table already stands, unless it says only why there was no prediction.
+    The rows to append. Of several predictions of a version for a row the first stands, but one that was answered goes before one in shadow, and
+    one without a prediction comes last; and what is in the table already stands, unless it says only why there was no prediction.
   -#}
   {%- set values = {
-    'model_name': mlbridge.text(name), 'scored_by': "'request'", 'scored_at': 'asked.received_at', 'invocation_id': mlbridge.text(invocation_id),
+    'model_name': mlbridge.text(name), 'scored_by': "case when asked.role = 'shadow' then 'shadow' else 'request' end",
+    'scored_at': 'asked.received_at', 'invocation_id': mlbridge.text(invocation_id), 'features': 'case when asked.is_whole then asked.features end',
   } -%}
   {%- set types, chosen = dict(mlbridge.prediction_types(), request_id=dbt.type_string(), features=dbt.type_string()), [] -%}
   {%- for column in columns -%}
@@ -133,11 +161,10 @@
       judged.*,
       row_number() over (
         partition by entity, time, version
-        order by case when prediction is null then 1 else 0 end, received_at, request_id, number
+        order by
+          case when prediction is null then 1 else 0 end, case when role = 'shadow' then 1 else 0 end, received_at, request_id, number
       ) as place
-    from (
-      {{ judged }}
-    ) as judged
+    from {{ judged }} as judged
     where left_out is null
   ) as asked
   where

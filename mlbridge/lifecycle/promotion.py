@@ -50,6 +50,7 @@ def _tested(
         )
         baseline = f"the naive baseline ({name})"
         if not gains[-1].better:
+            # `versions_in_use` tells such a version by these words, and lets it answer nobody.
             return False, f"not better than {baseline}: {gains[-1].sentence(baseline)}", gains
     if incumbent is None:
         return True, gains[-1].sentence(baseline), gains

@@ -69,8 +69,8 @@ def publish_versions(
     Of a model whose version cannot be read only the number and the reason are published; both are logged.
     """
     warehouse = Warehouse(session)
-    names = ("model", "version", "challenger", "shadow", "canary")
-    query = exp.select(*map(column, names)).from_(_table(champions))
+    # All columns: of a table that an earlier mlbridge built, without challengers, versions are published as well.
+    query = exp.select("*").from_(_table(champions))
     index: dict[str, Document] = {}
     before = _of_former(former)
     try:
@@ -85,7 +85,7 @@ def publish_versions(
         model, places = row["model"], _Places(session, branch, background, place, former)
         known = before.get(model, {})
         index[model] = _attempt(places, model, row["version"], known)
-        if row["challenger"] is not None and (row["shadow"] or row["canary"]):
+        if row.get("challenger") is not None and (row["shadow"] or row["canary"]):
             found = _attempt(places, beside(model), row["challenger"], known.get("beside", {}))
             index[model]["beside"] = {**found, "shadow": row["shadow"], "canary": row["canary"]}
     (place / INDEX).write_text(json.dumps({"format": FORMAT, "models": index}), encoding="utf-8")

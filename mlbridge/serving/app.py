@@ -244,6 +244,7 @@ class _Server:
         received = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
         # Asked each time, because another version may have been taken over a moment ago.
         is_recorded = self._recorder is not None and self._unknown_columns() is None
+        rows = sum(len(part.rows) for part, _ in parts)
         for part, predictions in parts:
             served = part.served
             self.metrics.answered(served.model, served.version, len(part.rows), seconds)
@@ -254,7 +255,8 @@ class _Server:
                 continue
             facts = request.state.identity, served.model, served.version, received, seconds
             columns = served.key, served.names, served.numbers
-            answered = Answered(*facts, *columns, size, part.rows, predictions, part.role, part.places)
+            share = size * len(part.rows) // max(rows, 1)
+            answered = Answered(*facts, *columns, share, part.rows, predictions, part.role, part.places)
             self._recorder.add(answered)
             if self._shadow is not None and beside is not None and beside.shadow and part.role == CHAMPION:
                 self._shadow.add(beside, part.columns, answered)

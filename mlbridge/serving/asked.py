@@ -48,7 +48,8 @@ def read_rows(body: bytes, served: Served, online: ModelOnline) -> tuple[list[Js
     if keys is not None:
         rows = completed(online, served.model, keys, rows, version.features, served.key, version.spec.time)
     assert rows is not None  # noqa: S101 (one of both is there)
-    return rows, explain, read_columns(columns_of_rows(rows, version.features, served.key), version.features)
+    columns = columns_of_rows(rows, version.features, served.key, version.spec.time)
+    return rows, explain, read_columns(columns, version.features)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def read_tensors(body: bytes, served: Served, online: ModelOnline) -> Asked:
     """Return what a request by tensors asks for."""
     found, version = json_of(body), served.scorer.version
     features = version.features
-    given, rows = columns_of_tensors(found, features, served.key, online)
+    given, rows = columns_of_tensors(found, features, served.key, version.spec.time, online)
     check_count(rows)
     each_row = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
     if not all(each.name in given for each in features):

@@ -45,7 +45,11 @@ class Beside:
 
 
 def key_of(row: Document, entity: Sequence[str]) -> list[str] | None:
-    """Return a row's key as the texts that the warehouse has of it; None where a column is missing or null."""
+    """Return a row's key as texts; None where a column is missing or null.
+
+    The types of the warehouse are not known here: an entity has the same texts where it has the same spelling.
+    5, 5.0 and "5" are one, "05" is another.
+    """
     values = [row.get(name) for name in entity]
     return None if any(each is None for each in values) else [_text(each) for each in values]
 
@@ -142,6 +146,7 @@ class Shadow:
         self._record, self._scored, self._dropped = record, scored, dropped
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._rows, self._bytes, self._lock = 0, 0, threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -158,14 +163,7 @@ class Shadow:
 
     def close(self) -> None:
         """Drop what waits, and end: a server that is stopped does not go on for it."""
-        self._queue.put(None)
-        while not self._queue.empty():
-            try:
-                found = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if found is not None:
-                self._dropped(len(found.answered.rows))
+        self._is_closed = True
         self._queue.put(None)
         self._thread.join()
 
@@ -173,7 +171,10 @@ class Shadow:
         while (waiting := self._queue.get()) is not None:
             rows = len(waiting.answered.rows)
             try:
-                self._score(waiting)
+                if self._is_closed:
+                    self._dropped(rows)
+                else:
+                    self._score(waiting)
             except Exception as error:
                 self._dropped(rows)
                 facts = {"model": waiting.answered.model, "version": waiting.beside.served.version, "error": str(error)}

@@ -33,6 +33,7 @@ NAMED = 10
 LONGEST, LONGEST_KEY = 40, 1_000
 DATE, TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 DATES, MOMENTS = re.compile(DATE), re.compile(rf"{DATE}[T ]{TIME}(Z|[+-][0-9]{{2}}:?[0-9]{{2}})?")
+MOMENT_EXPECTED = "expected a date, a moment such as 2014-01-31T12:00:00Z, or null"
 EPOCH, NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 Type = exp.DataType.Type
@@ -79,10 +80,13 @@ class NoJson:
         self.text = text
 
 
-def columns_of_rows(rows: Sequence[Json], features: Sequence[Feature], beside: Iterable[str]) -> dict[str, list[Json]]:
+def columns_of_rows(
+    rows: Sequence[Json], features: Sequence[Feature], beside: Iterable[str], time: str
+) -> dict[str, list[Json]]:
     """Turn rows, objects by column, into columns; raises InputError for a column that is missing or unknown.
 
-    `beside` are columns that a row may have, but need not: those of its key. They are checked, and not returned.
+    `beside` are columns that a row may have, but need not: those of its key, of which `time` is its moment. They are
+    checked, and not returned.
     """
     beside = tuple(beside)
     names = [each.name for each in features]
@@ -92,7 +96,9 @@ def columns_of_rows(rows: Sequence[Json], features: Sequence[Feature], beside: I
         if not isinstance(row, dict):
             problems.append(Problem(index, "rows", f"is {shown(row)}; a row is an object of values by feature"))
             continue
-        problems += [wrong for name in beside if name in row and (wrong := key_problem(index, name, row[name]))]
+        problems += [
+            wrong for name in beside if name in row and (wrong := key_problem(index, name, row[name], name == time))
+        ]
         if needed <= row.keys() <= allowed:
             continue
         problems += [
@@ -114,8 +120,12 @@ def no_feature(row: int | None, name: str, names: Iterable[str]) -> Problem:
     return Problem(row, short, f"is no feature.{nearest(short, names)}")
 
 
-def key_problem(row: int, name: str, value: Json) -> Problem | None:
+def key_problem(row: int, name: str, value: Json, is_time: bool) -> Problem | None:
     """Return what is wrong with a value of the key, which no version reads, but which may be recorded."""
+    if is_time:
+        return (
+            None if value is None or _is_moment(value) else Problem(row, name, f"is {shown(value)}; {MOMENT_EXPECTED}")
+        )
     if value is not None and not isinstance(value, str | int | float):
         return Problem(row, name, f"is {shown(value)}; expected a text, a number, true, false or null")
     if isinstance(value, str) and len(value) > LONGEST_KEY:
@@ -280,6 +290,14 @@ def moment_of(value: Json) -> int:
     if not isinstance(value, str):
         raise ValueError(value)
     return round(_seconds(value, bool(DATES.fullmatch(value)), False) * 1e6)
+
+
+def _is_moment(value: Json) -> bool:
+    try:
+        moment_of(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def unseen_texts(columns: Columns, known: Mapping[str, frozenset[str]], rows: int) -> list[list[str]] | None:

@@ -54,12 +54,12 @@ def datatype(feature: Feature) -> str:
 
 
 def columns_of_tensors(
-    body: Json, features: Sequence[Feature], key: Sequence[str], online: ModelOnline
+    body: Json, features: Sequence[Feature], key: Sequence[str], time: str, online: ModelOnline
 ) -> tuple[dict[str, list[Json]], int]:
     """Turn the inputs of a request into columns; raises RefusedError for what is missing, unknown or misshapen.
 
-    In a tensor of BOOL, INT64 or FP64 null is a missing value, as it is in rows. The columns of the key may be there.
-    With those of an `online` key the features that this gives need not be.
+    In a tensor of BOOL, INT64 or FP64 null is a missing value, as it is in rows. The columns of the key may be there;
+    `time` is that of the row's moment. With those of an `online` key the features that this gives need not be.
     """
     if not isinstance(body, dict) or not _are_named(body.get("inputs"), INPUT_KEYS):
         raise RefusedError(
@@ -93,7 +93,9 @@ def columns_of_tensors(
         columns[name] = found
         lengths.add(len(found))
         if name in key:
-            problems += [wrong for row, each in enumerate(found) if (wrong := key_problem(row, name, each))][:NAMED]
+            problems += [
+                wrong for row, each in enumerate(found) if (wrong := key_problem(row, name, each, name == time))
+            ][:NAMED]
     if problems:
         raise _refused(problems)
     if len(lengths) > 1:

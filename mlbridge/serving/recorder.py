@@ -58,7 +58,7 @@ class RequestRow:
 
 @dataclass(frozen=True)
 class Answered:
-    """A request that was answered; `rows` as JSON gave them in `size` bytes, `key` the columns of entity and time.
+    """An answered request; `rows` as JSON gave them in about `size` bytes, `key` the columns of entity and time.
 
     `numbers` are the classes as numbers, as `prediction_value` has them; None where they are texts. `places`
     are those of the rows in the request; None: these are all of its rows.

@@ -13,6 +13,8 @@ with versions as (
 {% call(name) mlbridge.each_model() %}
 {%- set split, spec = ref(name ~ '_split'), mlbridge.spec(name) -%}
 {%- set size, slices = mlbridge.monitor(name).window, mlbridge.monitor(name).slices -%}
+{%- set has_requests = mlbridge.has_requests(name, ref(name ~ '_predictions')) -%}
+{%- set of_request = 'when predictions.request_id is not null then ' -%}
 {%- set time = 'cast(facts.' ~ mlbridge.quoted(spec.time) ~ ' as timestamp)' %}
 select
     model,
@@ -32,14 +34,16 @@ from (
         predictions.version,
         {{ mlbridge.window_start(size, 'predictions.time') }} as window_start,
         case when {{ mlbridge.is_new('predictions', 'versions') }} then 1 else 0 end as is_new,
-        -- a request has its features with it
+        -- a request has its features with it, unless one was not recorded
         case
-            when facts.{{ mlbridge.quoted(spec.time) }} is not null or predictions.scored_by = 'request' then 1 else 0
+            {{ of_request ~ 'case when predictions.features is null then 0 else 1 end' if has_requests }}
+            when facts.{{ mlbridge.quoted(spec.time) }} is not null then 1
+            else 0
         end as is_there,
         -- older than every row that the split still holds; without rows in the split, every one. Joined, the oldest would be
         -- looked for again for each row by an engine that expects few of them.
         case
-            when predictions.scored_by = 'request' then 0
+            {{ of_request ~ '0' if has_requests }}
             when
                 facts.{{ mlbridge.quoted(spec.time) }} is null
                 and predictions.time >= (select min({{ time }}) from {{ mlbridge.rows_of(split) }} as facts)

@@ -12,7 +12,7 @@ champions as (
         champion as version,
         challenger,
         {{ 'true' if mlbridge.spec(name).shadow else 'false' }} as shadow,
-        cast({{ mlbridge.spec(name).canary }} as {{ mlbridge.type_double() }}) as canary,
+        cast(case when canary is null then 0 else {{ mlbridge.spec(name).canary }} end as {{ mlbridge.type_double() }}) as canary,
         {{ 'false' if mlbridge.spec(name).pin is none else 'true' }} as pinned
     from (
         {{ mlbridge.versions_in_use(name, '(select * from versions where model = ' ~ mlbridge.text(name) ~ ') as logbook') }}

@@ -21,7 +21,7 @@ select
     end as actual_value,
     predictions.scored_at,
     predictions.not_scored_because,
-    case when predictions.scored_by = 'request' then 'request' else 'build' end as scored_by
+    case when predictions.scored_by in ('request', 'shadow') then predictions.scored_by else 'build' end as scored_by
 from {{ mlbridge.current_predictions(ref(name ~ '_predictions')) }} as predictions
 left join {{ mlbridge.rows_of(split) }} as facts
     on

@@ -52,14 +52,17 @@ WRONG = {"lost": {"report": ["citi"]}, "zoned": {"time_zone": "Asia/Kolkatta"}, 
 SPECS |= {name: SPECS["ride"] | given for name, given in WRONG.items()}
 CALL = "{{{{ mlbridge.scores(ref('{0}_split'), ref('{0}_training'), ref('{0}_predictions')) }}}}\n"
 TRAINING = """
-select 1 as version, 'promoted' as outcome, cast('{v1} 12:00:00' as timestamp) as as_of,
+select 1 as version, 'promoted' as outcome, 'better' as reason, cast('{v1} 12:00:00' as timestamp) as as_of,
     cast('{v1} 12:00:00' as timestamp) as trained_at, cast('{v1}' as timestamp) as holdout_from
 union all
-select 2, 'promoted', cast('{v2} 12:00:00' as timestamp), cast('{v2} 12:00:00' as timestamp), cast('{v2}' as timestamp)
+select 2, 'promoted', 'better', cast('{v2} 12:00:00' as timestamp),
+    cast('{v2} 12:00:00' as timestamp), cast('{v2}' as timestamp)
 union all
-select 2, 'runner_up', cast('{v2} 12:00:00' as timestamp), cast('{v2} 12:00:00' as timestamp), cast('{v2}' as timestamp)
+select 2, 'runner_up', 'worse', cast('{v2} 12:00:00' as timestamp),
+    cast('{v2} 12:00:00' as timestamp), cast('{v2}' as timestamp)
 union all
-select cast(null as integer), 'skipped', cast('{v2} 12:00:00' as timestamp), cast('{v2} 12:00:00' as timestamp), null
+select cast(null as integer), 'skipped', 'nothing new', cast('{v2} 12:00:00' as timestamp),
+    cast('{v2} 12:00:00' as timestamp), null
 """
 
 
@@ -81,7 +84,7 @@ def predicted(version: int, target: str, **given: object) -> str:
         "prediction_value": (given.get("value") or "null", "double precision"),
         "probability": (given.get("probability") or "null", "double precision"),
         "scored_at": (text(given["at"]), "timestamp"), "invocation_id": ("'i'", "varchar"),
-        "not_scored_because": (why, "varchar"),
+        "scored_by": ("'sql'", "varchar"), "not_scored_because": (why, "varchar"),
     }  # fmt: skip
     return "select " + ", ".join(f"cast({value} as {type_}) as {name}" for name, (value, type_) in columns.items())
 

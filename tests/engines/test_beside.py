@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from mlbridge.publication.versions import read_index
 from mlbridge.serving import beside
 from mlbridge.serving.app import create_app
 from mlbridge.serving.beside import is_of_share
+from mlbridge.serving.recorder import Answered
 from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
 
@@ -206,6 +209,35 @@ def test_a_challenger_that_cannot_serve_takes_nothing_with_it(change: str, said:
         assert ready["not_beside"][NAME].startswith(said)
         assert (ready["challengers"], ready["models"]) == ({}, {NAME: 1})
         assert all("version" not in each for each in ask(client, rows_of(branch)[:20])["predictions"])
+
+
+def test_a_table_of_champions_from_before_there_were_challengers_is_published(branch: Branch, tmp_path: Path) -> None:
+    place = publish(branch, tmp_path / "dev", champions=f"select '{NAME}' as model, 1 as version")
+    assert (read_index(place)[NAME]["version"], "beside" in read_index(place)[NAME]) == (1, False)
+
+
+def test_what_waits_when_the_server_ends_is_dropped_and_counted(branch: Branch) -> None:
+    """Of three requests one is being scored, with the thread held up; the other two never are."""
+    begun, going_on, dropped = threading.Event(), threading.Event(), []
+    scored: list[int] = []
+
+    def score(served: Any, _rows: int) -> None:
+        begun.set()
+        assert going_on.wait(60)
+        scored.append(served)
+
+    shadow = beside.Shadow(lambda _answered: None, score, dropped.append)
+    challenger = SimpleNamespace(version=2, numbers=None, predict=lambda _columns, rows: [{}] * rows)
+    answered = Answered("r", NAME, 1, datetime(2024, 1, 1), 0.0, (), (), None, 10, [{}] * 3, [{}] * 3)
+    for _ in range(3):
+        shadow.add(beside.Beside(challenger, shadow=True, canary=0), {}, answered)  # type: ignore[arg-type]
+    assert begun.wait(60)
+    closing = threading.Thread(target=shadow.close)
+    closing.start()
+    until(lambda: shadow._is_closed)
+    going_on.set()
+    closing.join(60)
+    assert (len(scored), dropped) == (1, [3, 3])
 
 
 def until(holds: Any) -> None:

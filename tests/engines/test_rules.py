@@ -37,7 +37,7 @@ def cases(name: str) -> Any:
 
 CHAMPIONS = cases("champions")
 SPEC = {"task": "classification", "target": "is_late", "entity": "id", "time": "at"}
-LOGBOOK = "version int, outcome text, as_of timestamp, trained_at timestamp"
+LOGBOOK = "version int, outcome text, as_of timestamp, trained_at timestamp, reason text"
 
 
 class Warehouse:
@@ -209,8 +209,10 @@ def test_a_row_is_given_for_each_item(warehouse: Warehouse) -> None:
 
 
 def written(row: Sequence[Any]) -> str:
-    version, outcome, *days = row
-    return f"{'null' if version is None else version}, '{outcome}', {', '.join(map(moment, days))}"
+    """Give a row of `LOGBOOK` from version, outcome, two days and, where it matters, the reason."""
+    version, outcome, as_of, trained_at, *reason = row
+    days = f"{moment(as_of)}, {moment(trained_at)}"
+    return f"{'null' if version is None else version}, '{outcome}', {days}, '{reason[0] if reason else 'r'}'"
 
 
 def moment(day: str | None) -> str:
@@ -251,16 +253,16 @@ def test_what_the_command_line_foresees_is_what_a_build_decides(case: dict[str, 
 
 
 VERSIONS = (
-    "model text, candidate text, reason text, rows_train bigint, train_from timestamp, train_to timestamp, "
+    "model text, candidate text, rows_train bigint, train_from timestamp, train_to timestamp, "
     f"holdout_from timestamp, artifact_sha256 text, {LOGBOOK}"
 )
 
 
 @pytest.mark.parametrize("case", CHAMPIONS["cases"], ids=lambda case: case["name"])
 def test_ml_champions_says_the_same(case: dict[str, Any], warehouse: Warehouse) -> None:
-    spec = {key: case[key] for key in ("pin", "retire") if key in case}
+    spec = {"canary": 0.25, **{key: case[key] for key in ("pin", "retire") if key in case}}
     kept = [row for row in case["logbook"] if row[1] not in ("skipped", "not_trained")]
-    rest = "'c', 'r', 1, null, null, null, 's'"
+    rest = "'c', 1, null, null, null, 's'"
     rows = [f"'early', {rest}, {written([99, 'promoted', '12-01', '12-01'])}"]
     warehouse.make("ml_versions", VERSIONS, rows + [f"'late', {rest}, {written(row)}" for row in kept])
     macros = warehouse.node(CHAMPIONS["node"], clock(case), **spec)
@@ -270,8 +272,9 @@ def test_ml_champions_says_the_same(case: dict[str, Any], warehouse: Warehouse) 
     names, found = warehouse.ask(sql)
     champions = [dict(zip(names, row, strict=True)) for row in found]
     champion = case.get("in_use", [None])[0]
-    expected = [] if champion is None else [("late", champion, "pin" in case)]
-    assert [(row["model"], row["version"], row["pinned"]) for row in champions] == expected
+    canary = 0.25 if case.get("canary") else 0
+    expected = [] if champion is None else [("late", champion, "pin" in case, canary)]
+    assert [(row["model"], row["version"], row["pinned"], row["canary"]) for row in champions] == expected
 
 
 # --- which rows wait --------------------------------------------------------------------------------------

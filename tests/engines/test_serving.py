@@ -189,6 +189,21 @@ def test_what_the_type_holds_is_taken(client: TestClient, branch: Branch, change
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize(
+    "time", ["infinity", "epoch", "2024-01-01T00:00:00 Europe/Paris", "2024-02-30", 20240101, True]
+)
+def test_a_time_that_is_no_moment_is_refused(client: TestClient, branch: Branch, time: Any) -> None:
+    row = {**rows_of(branch)[0], "id": "k1"}
+    by_tensors = client.post(
+        f"/v2/models/{NAME}/infer",
+        json={"inputs": [*tensors([row]), {"name": "at", "shape": [1], "datatype": "BYTES", "data": [time]}]},
+    )
+    for answer in (predict(client, [{**row, "at": time}]), by_tensors):
+        assert answer.status_code == 422
+        assert "row 0: 'at' is " in answer.json()["error"]
+        assert "expected a date, a moment such as 2014-01-31T12:00:00Z, or null" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("name", ["x", "id"])
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_numbers_that_json_does_not_know_are_refused(client: TestClient, branch: Branch, word: str, name: str) -> None:

@@ -29,7 +29,7 @@ def named(name: str) -> str:
 
 
 def versions_in_use(_model: str, logbook: str) -> str:
-    return f"select max(version) as champion from {logbook}"
+    return f"select max(version) as champion, max(version) as challenger, max(version) as canary from {logbook}"
 
 
 def is_retired(_model: str) -> str:
@@ -339,3 +339,7 @@ def point_in_time(spine: str, _time: str, _views: list[Any]) -> str:
 
 def rolling(spine: str, _time: str, events: Mapping[str, Any], _features: Mapping[str, Any]) -> str:
     return f"select {spine}.* from {spine} cross join {events['view']}"
+
+
+def has_requests(_model: str, _predictions: str) -> bool:
+    return True

@@ -3,12 +3,10 @@
 {% macro request_figures(name) %}
   {#- The select of one model; none where its predictions take in no requests, or none are there yet. -#}
   {%- set predictions, split, training = ref(name ~ '_predictions'), ref(name ~ '_split'), ref(name ~ '_training') -%}
-  {%- if not mlbridge.is_running() or flags.EMPTY or not mlbridge.is_built(name) -%}{{ return(none) }}{%- endif -%}
-  {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', name ~ '_predictions') | list -%}
-  {%- set source = mlbridge.requests_of(nodes[0]) -%}
-  {%- set requests = mlbridge.relation_of(source.name) if source is not none else none -%}
-  {%- if requests is none or 'request_id' not in mlbridge.names_in(predictions) -%}{{ return(none) }}{%- endif -%}
-  {{ return(mlbridge.figures_by_hour(mlbridge.judged_requests(name, requests, split, training), predictions)) }}
+  {%- if flags.EMPTY or not mlbridge.is_built(name) or not mlbridge.has_requests(name, predictions) -%}{{ return(none) }}{%- endif -%}
+  {%- set requests = mlbridge.relation_of(mlbridge.requests_node(name).name) -%}
+  {%- if requests is none -%}{{ return(none) }}{%- endif -%}
+  {{ return(mlbridge.figures_by_hour(mlbridge.judged_requests(name, requests, split, training, predictions), predictions)) }}
 {% endmacro %}
 
 {% macro figures_by_hour(judged, predictions) %}
@@ -23,6 +21,7 @@
     cast(sum(is_first) as bigint) as requests,
     cast(count(*) as bigint) as row_count,
     cast(sum(is_kept) as bigint) as rows_kept,
+    cast(sum(case when is_kept = 1 and not is_whole then 1 else 0 end) as bigint) as rows_not_whole,
     cast(sum(case when is_kept = 0 and left_out is null then 1 else 0 end) as bigint) as rows_repeated,
     cast(count(left_out) as bigint) as rows_left_out,
     {{ mlbridge.joined('reason', 'reason') }} as left_out_because,
@@ -35,6 +34,7 @@
       judged.model,
       judged.version,
       judged.left_out,
+      judged.is_whole,
       {{ role }} as role,
       cast(judged.latency_ms as {{ double }}) as latency_ms,
       {{ hour }} as started_at,
@@ -53,7 +53,6 @@
     left join {{ predictions }} as kept
       on
         judged.left_out is null
-        and kept.scored_by = 'request'
         and kept.entity = judged.entity
         and kept.time = judged.time
         and kept.version = judged.version

@@ -4,15 +4,15 @@
   {#- The rows that a version has scored in the windows `starts`; what requests gave is read from them, and not from the split. -#}
   {%- set spec = mlbridge.spec(name) -%}
   {%- set by_key = mlbridge.same_row('predictions', 'facts', spec) -%}
-  {%- if 'features' not in mlbridge.names_in(refs.predictions) -%}
+  {%- if not mlbridge.has_requests(name, refs.predictions) -%}
     {{ return(mlbridge.scored_rows(name, documents, columns, refs, starts, refs.split, by_key)) }}
   {%- endif -%}
   {%- set key, time = mlbridge.quoted('ml entity'), mlbridge.quoted('ml time') -%}
   {%- set asked = '(' ~ mlbridge.requested_facts(name, documents, columns, refs) ~ ')' -%}
   {%- set asked_by_key = 'predictions.entity = facts.' ~ key ~ ' and predictions.time = facts.' ~ time -%}
   {{ return(
-    mlbridge.scored_rows(name, documents, columns, refs, starts, refs.split, by_key ~ " and predictions.scored_by <> 'request'")
-    ~ ' union all ' ~ mlbridge.scored_rows(name, documents, columns, refs, starts, asked, asked_by_key ~ " and predictions.scored_by = 'request'")
+    mlbridge.scored_rows(name, documents, columns, refs, starts, refs.split, by_key ~ ' and predictions.request_id is null')
+    ~ ' union all ' ~ mlbridge.scored_rows(name, documents, columns, refs, starts, asked, asked_by_key ~ ' and predictions.request_id is not null')
   ) }}
 {% endmacro %}
 
@@ -64,10 +64,10 @@
     select entity, time, {{ mlbridge.parsed('features', own) }} as given
     from {{ refs.predictions }}
     where
-      scored_by = 'request'
+      request_id is not null
       and version = {{ documents.version }}
       and prediction is not null
-      and {{ mlbridge.has_fields('features', own) }}
+      and features is not null
   ) as asked
   left join {{ refs.split }} as facts on {{ mlbridge.same_row('asked', 'facts', spec) }}
 {% endmacro %}
