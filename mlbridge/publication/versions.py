@@ -70,7 +70,11 @@ def publish_versions(
     """
     warehouse = Warehouse(session)
     # All columns: of a table that an earlier mlbridge built, without challengers, versions are published as well.
-    query = exp.select("*").from_(_table(champions))
+    query = (
+        exp.select("*")
+        .from_(_table(champions))
+        .where(exp.column("model").is_(exp.null()).not_(), exp.column("version").is_(exp.null()).not_())
+    )
     index: dict[str, Document] = {}
     before = _of_former(former)
     try:
@@ -80,7 +84,7 @@ def publish_versions(
         return
     for row in in_use:
         branch = branches.get(row["model"])
-        if branch is None or row["version"] is None:
+        if branch is None:
             continue
         model, places = row["model"], _Places(session, branch, background, place, former)
         known = before.get(model, {})

@@ -113,6 +113,7 @@ def document(models: Mapping[str, Served], online: Mapping[str, ModelOnline], as
 def _of_model(model: str, served: Served, online: ModelOnline) -> Document:
     base = f"/v2/models/{model}"
     key = {name: {"type": ["string", "number", "boolean", "null"], "maxLength": LONGEST_KEY} for name in served.key}
+    key[served.key[-1]] = {"type": ["string", "null"], "anyOf": [{"format": "date"}, {"format": "date-time"}]}
     row: Document = {
         "type": "object",
         "additionalProperties": False,

@@ -49,7 +49,18 @@ def questions(state: State) -> Iterator[Question]:
 def of_a_model(state: State, model: str) -> Iterator[Question]:
     """Ask what is asked of a model as a whole."""
     arguments = {"model": model}
-    for name in ("decisions", "leaderboard", "leaks", "metrics", "pipeline", "promotions", "runs", "slices", "volumes"):
+    for name in (
+        "decisions",
+        "leaderboard",
+        "leaks",
+        "metrics",
+        "pipeline",
+        "promotions",
+        "requests",
+        "runs",
+        "slices",
+        "volumes",
+    ):
         yield name, arguments
     yield "traced_columns", arguments
     for column in monitor.traced_columns(state, model)["column"][::4]:

@@ -242,6 +242,6 @@ def test_no_name_ends_the_comment_of_a_call_or_begins_another(server: Postgres) 
     with server.connection.cursor() as cursor:
         cursor.execute(f"{written} select 1")
         assert cursor.fetchall() == [(1,)]
-    (said,) = parse_one(f"select 1 {written}").comments or ()
+    (said,) = parse_one(f"{written} select 1").comments or ()
     asked = json.loads(said.strip().removeprefix("mlbridge.point_in_time"))
     assert asked["views"][0]["entity"] == {"a*/b": "a/*b"}

@@ -24,7 +24,7 @@ from mlbridge.errors import SetupError
 from mlbridge.publication.versions import INDEX
 from mlbridge.serving import __main__ as process
 from mlbridge.serving import app as server
-from mlbridge.serving import recorder, requests, scorer, state
+from mlbridge.serving import guard, recorder, requests, scorer, state
 from mlbridge.serving.app import create_app
 from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
@@ -422,7 +422,7 @@ def test_a_token_is_asked_for(folder: Path, branch: Branch) -> None:
 def test_health_is_answered_where_nothing_else_is(
     folder: Path, branch: Branch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MOST_REQUESTS", 0)
+    monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
     with client_of(folder) as client:
         assert client.get("/v2/health/ready").status_code == 200
         assert predict(client, rows_of(branch)[:1]).status_code == 503
