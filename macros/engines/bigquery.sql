@@ -42,10 +42,14 @@
   {{ return('cast(' ~ dbt.dateadd(unit, count, moment) ~ ' as timestamp)') }}
 {% endmacro %}
 
-{% macro bigquery__text_literal(value) %}
+{% macro bigquery__texts(values) %}
   {#- A backslash begins an escape, and a literal must not contain a line break. -#}
-  {%- set escaped = value | replace('\\', '\\\\') | replace("'", "\\'") | replace('\n', '\\n') | replace('\r', '\\r') -%}
-  {{ return("'" ~ escaped ~ "'") }}
+  {%- set found = [] -%}
+  {%- for value in values -%}
+    {%- set escaped = value | string | replace('\\', '\\\\') | replace("'", "\\'") | replace('\n', '\\n') | replace('\r', '\\r') -%}
+    {%- do found.append('null' if value is none else "'" ~ escaped ~ "'") -%}
+  {%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro bigquery__type_bytes() %}{{ return('bytes') }}{% endmacro %}

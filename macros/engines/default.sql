@@ -33,7 +33,7 @@
   {{ return(adapter.dispatch('load_csv_rows', 'dbt')(model, agate_table)) }}
 {% endmacro %}
 
-{% macro default__inserts_by_contract() %}{{ return(false) }}{% endmacro %}
+{% macro default__made_by_contract() %}{{ return(false) }}{% endmacro %}
 
 {% macro default__column_names(relations) %}
   {%- set found = [] -%}
@@ -186,7 +186,13 @@
 
 {% macro default__later(unit, count, moment) %}{{ return(dbt.dateadd(unit, count, moment)) }}{% endmacro %}
 
-{% macro default__text_literal(value) %}{{ return("'" ~ value | replace("'", "''") ~ "'") }}{% endmacro %}
+{% macro default__texts(values) %}
+  {%- set found = [] -%}
+  {%- for value in values -%}
+    {%- do found.append('null' if value is none else "'" ~ value | string | replace("'", "''") ~ "'") -%}
+  {%- endfor -%}
+  {{ return(found) }}
+{% endmacro %}
 
 {% macro default__answering_refusals() %}{% endmacro %}
 

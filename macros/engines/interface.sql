@@ -47,9 +47,25 @@
 {% macro get_assert_columns_equivalent(sql) %}
   {#-
     In the place of dbt's own macro for the nodes of this package: compares a SELECT with the contract, which plans it once more, except
-    where the engine makes a table of the contract's columns, or has one from before, and inserts these by name.
+    where the engine makes a table or a view of the contract's columns, or has a table from before, and takes these by name.
   -#}
-  {%- if not adapter.dispatch('inserts_by_contract', 'mlbridge')() -%}{{ return(dbt.get_assert_columns_equivalent(sql)) }}{%- endif -%}
+  {%- if not adapter.dispatch('made_by_contract', 'mlbridge')() -%}{{ return(dbt.get_assert_columns_equivalent(sql)) }}{%- endif -%}
+{% endmacro %}
+
+{% macro create_view_as(relation, sql) %}
+  {#- In the place of dbt's own macro for the nodes of this package: a view made by its contract has these columns in their types. -#}
+  {%- set chosen = mlbridge.by_contract(sql) if adapter.dispatch('made_by_contract', 'mlbridge')() else sql -%}
+  {{ return(dbt.create_view_as(relation, chosen)) }}
+{% endmacro %}
+
+{% macro by_contract(sql) %}
+  {#- A select of the columns of the calling model's contract, in their types, from a select that has them. -#}
+  {%- set types, chosen = mlbridge.contract_types(), [] -%}
+  {%- for name, column in model.columns.items() -%}
+    {%- set quoted = adapter.quote(name) -%}
+    {%- do chosen.append('cast(' ~ quoted ~ ' as ' ~ types.get(column.data_type, column.data_type) ~ ') as ' ~ quoted) -%}
+  {%- endfor -%}
+  {{ return('select ' ~ chosen | join(', ') ~ ' from (' ~ sql ~ '\n) as selected') }}
 {% endmacro %}
 
 {% macro get_column_names() %}
@@ -83,14 +99,7 @@
 
 {% macro texts(values) %}
   {#- The same of many, in one call: to find the engine's own macro takes dbt longer than to run it. -#}
-  {%- set literal, found = adapter.dispatch('text_literal', 'mlbridge'), [] -%}
-  {%- for value in values -%}{%- do found.append('null' if value is none else literal(value | string)) -%}{%- endfor -%}
-  {{ return(found) }}
-{% endmacro %}
-
-{% macro text_literal(value) %}
-  {#- A text as a literal. -#}
-  {{ return(adapter.dispatch('text_literal', 'mlbridge')(value)) }}
+  {{ return(adapter.dispatch('texts', 'mlbridge')(values)) }}
 {% endmacro %}
 
 {% macro four_decimals(value) %}

@@ -26,9 +26,13 @@
 
 {% macro redshift__json_array(texts) %}{{ return('json_serialize(array(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
 
-{% macro redshift__text_literal(value) %}
+{% macro redshift__texts(values) %}
   {#- A backslash begins an escape. -#}
-  {{ return("'" ~ dbt.escape_single_quotes(value | replace('\\', '\\\\')) ~ "'") }}
+  {%- set found = [] -%}
+  {%- for value in values -%}
+    {%- do found.append('null' if value is none else "'" ~ dbt.escape_single_quotes(value | string | replace('\\', '\\\\')) ~ "'") -%}
+  {%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro redshift__publication(tables, branches, online, facts) %}{#- Not PostgreSQL's, which dbt would take and nobody has tried here. -#}{{ return({}) }}{% endmacro %}

@@ -26,4 +26,4 @@
 
 {% macro snowflake__json_array(texts) %}{{ return('to_json(array_construct(' ~ texts | join(', ') ~ '))') }}{% endmacro %}
 
-{% macro snowflake__text_literal(value) %}{{ return(mlbridge.bigquery__text_literal(value)) }}{% endmacro %}
+{% macro snowflake__texts(values) %}{{ return(mlbridge.bigquery__texts(values)) }}{% endmacro %}

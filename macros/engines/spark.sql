@@ -30,9 +30,11 @@
 
 {% macro spark__type_double() %}{{ return('double') }}{% endmacro %}
 
-{% macro spark__text_literal(value) %}
+{% macro spark__texts(values) %}
   {#- What stands in `${}` would be replaced before the query is read; literals beside each other are one text. -#}
-  {{ return(mlbridge.bigquery__text_literal(value) | replace('${', "$' '{")) }}
+  {%- set found = [] -%}
+  {%- for literal in mlbridge.bigquery__texts(values) -%}{%- do found.append(literal | replace('${', "$' '{")) -%}{%- endfor -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro spark__session_problem() %}
