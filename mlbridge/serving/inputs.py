@@ -194,13 +194,13 @@ def _texts(values: Sequence[Json]) -> list[str | None]:
 
 def _booleans(values: Sequence[Json]) -> Floats:
     _check_types(values, {bool, NoneType}, "true, false")
-    return np.array([math.nan if each is None else each for each in values], dtype=np.float64)
+    return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
 def _numbers(values: Sequence[Json]) -> Floats:
     _check_types(values, {int, float, NoneType}, "a number")
     try:
-        found = np.array([math.nan if each is None else each for each in values], dtype=np.float64)
+        found = np.array(values, dtype=np.float64)  # None becomes NaN
     except OverflowError:
         found = np.array([math.nan if each is None else _double(each) for each in values])
     return _finite(found, "a double")
