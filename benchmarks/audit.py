@@ -19,10 +19,6 @@ from pathlib import Path
 
 import duckdb
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / "helpers")]
-
-from timed_features import manifest_of
-
 from mlbridge.auditing.audit import Audit, audit
 from mlbridge.auditing.rebuild import Chain
 from mlbridge.engines.warehouse import DIALECT, Warehouse
@@ -37,7 +33,8 @@ TRIPS = (
     "select i as id, (hash(i) % {drivers})::bigint as driver, "
     "timestamp '2024-01-01' + to_seconds((hash(i * 3) % {year})::bigint) as began, "
     "began + to_seconds(600 + (hash(i * 5) % 7200)::bigint) as done_at, "
-    "(hash(i * 7) % 100)::int - 50 as delay, (hash(i * 11) % 1000) / 10.0 as distance, (hash(i * 13) % 24)::int as zone "
+    "(hash(i * 7) % 100)::int - 50 as delay, (hash(i * 11) % 1000) / 10.0 as distance, "
+    "(hash(i * 13) % 24)::int as zone "
     "from range({rows}) as t(i)"
 )
 FEATURES = """
@@ -87,6 +84,8 @@ def prepared(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
 
 def audited(connection: duckdb.DuckDBPyConnection) -> Audit:
     """Audit them, as the command does."""
+    from timed_features import manifest_of
+
     manifest, warehouse = manifest_of({"late_features": FEATURES}, KNOWN_AT), Warehouse(connection)
     lineage = trace(relations(manifest, warehouse.every_column()), DIALECT)
     chain = Chain(manifest, "model.late_features", DIALECT, warehouse.types, lineage)
@@ -104,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / "helpers")]
     with tempfile.TemporaryDirectory() as folder:
         connection = duckdb.connect(f"{folder}/memory.duckdb", config={"threads": 2})
         prepared(connection, rows)

@@ -87,7 +87,7 @@ def audit(chain: Chain, warehouse: Warehouse, spec: Spec, report: Report = lambd
     for number, at in enumerate(cuts, 1):
         report(number - 1, len(cuts), f"as of {at}")
         sample = _sample(table, keys, features, up_to(spec.time, types[spec.time], at), spec.time)
-        rows = warehouse.rows(_beside(sample, chain.query(at), keys, features))
+        rows = warehouse.rows_made(_beside(sample, chain.query(at), keys, features))
         differing = [_differing(row, features) for row in rows]
         compared += zip(rows, differing, strict=True)
         doubtful += [sample] if any(differing) else []
@@ -120,7 +120,7 @@ def _whole(
     every: exp.Query = exp.select("*").from_(subquery(samples[0].copy(), "sample"))
     for sample in samples[1:]:
         every = every.union(exp.select("*").from_(subquery(sample.copy(), "sample")))
-    rows = warehouse.rows(_beside(every, chain.query(None), keys, features))
+    rows = warehouse.rows_made(_beside(every, chain.query(None), keys, features))
     return {
         _key(row, keys): {
             WHOLE_ROW: row["is_made"],
