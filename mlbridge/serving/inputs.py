@@ -91,8 +91,12 @@ def columns_of_rows(
     beside = tuple(beside)
     names = [each.name for each in features]
     needed, allowed = frozenset(names), {*names, *beside}
+    # A row of the features alone, none of which is of the key, needs no closer look.
+    plain = needed if needed.isdisjoint(beside) else None
     problems: list[Problem] = []
     for index, row in enumerate(rows):
+        if isinstance(row, dict) and row.keys() == plain:
+            continue
         if not isinstance(row, dict):
             problems.append(Problem(index, "rows", f"is {shown(row)}; a row is an object of values by feature"))
             continue
