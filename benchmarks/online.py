@@ -148,7 +148,7 @@ def asked_of_feast(folder: Path, columns: Sequence[str]) -> Find:
 
 def made_by_duckdb(connection: duckdb.DuckDBPyConnection, folder: Path, columns: Sequence[str]) -> None:
     """Write a database file with an index."""
-    connection.execute(f"attach '{folder / 'online.duckdb'}' as online")
+    connection.execute(f"attach '{folder / 'online.duckdb'}' as online (read_write)")
     connection.execute(f"create table online.customers as select customer, {', '.join(columns)} from customers")
     connection.execute("create unique index by_customer on online.customers (customer)")
     connection.execute("detach online")
@@ -208,6 +208,8 @@ def asked(way: str, folder: Path, entities: int, features: int) -> dict[str, flo
     """Ask one way in a fresh process."""
     columns, rng = columns_of(features), random.Random(0)
     import pyarrow as pa  # noqa: F401 - so that the memory is that of the data
+
+    import mlbridge.serving.online  # noqa: F401 - as above
 
     resting = resident()
     find = WAYS[way][1](folder, columns)

@@ -1,8 +1,10 @@
 """CPU seconds, seconds and memory of a point-in-time join: rows with the newest of ten times as many.
 
 Two Parquet files of 100,000 entities over a year become a third, in a process of its own each. Ours: the SELECT of
-`mlbridge.point_in_time` in DuckDB with two threads and a memory limit of 1 GB. By hand: `merge_asof` of pandas, and
-`join_asof` of polars; both are given sorted rows, which they need. All three results are compared row by row.
+`mlbridge.point_in_time` in DuckDB with two threads and a memory limit of 1 GB, and `small` with one of 256 MB, where it
+sorts on the disk. By hand: `merge_asof` of pandas, and `join_asof` of polars; both are given sorted rows, which they
+need. `feast` is its retrieval of historical features from an offline store of DuckDB; it is installed into an
+environment that is thrown away. All results are compared row by row.
 Run: .venv/bin/python benchmarks/point_in_time.py [millions of rows]
 """
 
@@ -19,7 +21,7 @@ from pathlib import Path
 import duckdb
 
 YEAR, ENTITIES = 31_536_000, 100_000
-WAYS = ("mlbridge", "pandas", "polars")
+WAYS = ("mlbridge", "small", "pandas", "polars", "feast")
 NEWEST = {"left_on": "due", "right_on": "seen", "by": "gate"}
 
 
@@ -39,14 +41,19 @@ def make(folder: Path, rows: int) -> None:
         )
 
 
-def mlbridge(folder: Path, out: Path) -> None:
+def mlbridge(folder: Path, out: Path, memory: str = "1GB") -> None:
     """Join in DuckDB."""
     sql = (folder / "joined.sql").read_text()
-    with duckdb.connect(config={"threads": 2, "memory_limit": "1GB", "temp_directory": str(folder)}) as connection:
+    with duckdb.connect(config={"threads": 2, "memory_limit": memory, "temp_directory": str(folder)}) as connection:
         for name in ("spine", "weather"):
             connection.execute(f"create view {name} as from '{folder / name}.parquet'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"copy ({sql}) to '{out}' (format parquet)")
+
+
+def small(folder: Path, out: Path) -> None:
+    """Join in DuckDB with little memory."""
+    mlbridge(folder, out, "256MB")
 
 
 def pandas(folder: Path, out: Path) -> None:
@@ -66,6 +73,14 @@ def polars(folder: Path, out: Path) -> None:
     spine.sort("due").join_asof(weather.sort("seen"), **NEWEST, check_sortedness=False).drop("seen").write_parquet(out)
 
 
+def installed_feast(folder: Path) -> Path:
+    """Install Feast into an environment of its own; returns its Python."""
+    uv, python = Path(sys.executable).with_name("uv"), folder / "environment" / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "environment"], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "feast[duckdb]"], check=True)
+    return python
+
+
 def main() -> None:
     """Measure each way in a process of its own, compare, and print."""
     if len(sys.argv) > 2:
@@ -82,10 +97,14 @@ def main() -> None:
         make(folder, rows)
         asked = [{"columns": ["wind", "sky"], "entity": {}}]
         (folder / "joined.sql").write_text(written("duckdb", asked, {"entity": ["gate"], "time": "seen"}))
+        (folder / "as_feast.py").write_text(FEAST)
+        python = installed_feast(folder)
         print(f"{'':12}{'CPU s':>8}{'s':>8}{'peak MiB':>10}")
         for way in WAYS:
             started = time.perf_counter()
             timed = [sys.executable, __file__, way, place]
+            if way == "feast":
+                timed = [str(python), "-W", "ignore", str(folder / "as_feast.py"), place]
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run([sys.executable, "-c", PEAK, *timed], check=True)
             used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -100,6 +119,28 @@ def main() -> None:
             print(f"rows that differ from {way}: {different}")
 
 
+FEAST = """
+import datetime, pathlib, sys
+import pandas as pd
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.types import Float64
+folder = pathlib.Path(sys.argv[1])
+store = FeatureStore(config=RepoConfig(
+    project="taxis", provider="local", registry=str(folder / "registry.db"), offline_store={"type": "duckdb"},
+    online_store={"type": "sqlite", "path": str(folder / "online.db")}, entity_key_serialization_version=3,
+))
+gate = Entity(name="gate", join_keys=["gate"], value_type=ValueType.INT64)
+weather = FeatureView(
+    name="weather", entities=[gate], ttl=datetime.timedelta(0),
+    schema=[Field(name="wind", dtype=Float64), Field(name="sky", dtype=Float64)],
+    source=FileSource(path=str(folder / "weather.parquet"), timestamp_field="seen"),
+)
+store.apply([gate, weather])
+spine = pd.read_parquet(folder / "spine.parquet").rename(columns={"due": "event_timestamp"})
+spine["event_timestamp"] = spine["event_timestamp"].dt.tz_localize("UTC")
+found = store.get_historical_features(entity_df=spine, features=["weather:wind", "weather:sky"]).to_df()
+found.to_parquet(folder / "feast.parquet")
+"""
 PEAK = """
 import os, pathlib, subprocess, sys
 process = subprocess.Popen(sys.argv[1:])

@@ -34,7 +34,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import sklearn
 
-from mlbridge.serving.protocol import model_metadata
+from mlbridge.serving.served import Served
 from mlbridge.serving.state import Versions
 
 PORT, CONNECTIONS, RATES, MANY = 8931, 32, (200, 500), 1_000
@@ -82,10 +82,8 @@ def servers(folder: Path, model: str, scratch: Path) -> list[Server]:
     versions = Versions(folder, [model])
     versions.refresh()
     served = versions.state.served(model)
-    features = model_metadata(served)["parameters"]["features"]
-    rows = pq.read_table(folder / "current" / f"{model}.background").to_pylist()
-    names = [each["name"] for each in features]
-    plain = [{each["name"]: _as_json(row[each["name"]], each) for each in features} for row in rows]
+    names, rows = [each["name"] for each in served.metadata["features"]], background(folder, model)
+    plain = rows_as_json(folder, served)
     inputs = [[None if row[name] != row[name] else row[name] for name in names] for row in rows]
 
     def ours(start: int, count: int) -> bytes:
@@ -115,6 +113,18 @@ def servers(folder: Path, model: str, scratch: Path) -> list[Server]:
             "__pyfunc_model_path__": str(saved),
         }),
     ]  # fmt: skip
+
+
+def background(folder: Path, model: str) -> list[dict[str, Any]]:
+    """Return the training rows that are published with the version in use, as inputs of its estimator."""
+    return pq.read_table(folder / "current" / f"{model}.background").to_pylist()
+
+
+def rows_as_json(folder: Path, served: Served) -> list[dict[str, Any]]:
+    """Return the same rows as a request gives them."""
+    features = served.metadata["features"]
+    rows = background(folder, served.model)
+    return [{each["name"]: _as_json(row[each["name"]], each) for each in features} for row in rows]
 
 
 def installed_mlflow(scratch: Path) -> Path:

@@ -87,19 +87,21 @@ def audit(chain: Chain, warehouse: Warehouse, spec: Spec, report: Report = lambd
     for number, at in enumerate(cuts, 1):
         report(number - 1, len(cuts), f"as of {at}")
         sample = _sample(table, keys, features, up_to(spec.time, types[spec.time], at), spec.time)
-        rows = warehouse.rows(_beside(sample, chain.query(at), keys, features))
+        rows = warehouse.rows_made(_beside(sample, chain.query(at), keys, features))
         differing = [_differing(row, features) for row in rows]
         compared += zip(rows, differing, strict=True)
         doubtful += [sample] if any(differing) else []
-    once, again = ({}, {}) if not doubtful else (_whole(chain, warehouse, doubtful, keys, features) for _ in range(2))
+    # Only what differs is made of the whole sources: an engine leaves out the windows and joins of all else.
+    asked = [each for each in features if any(each in differing for _, differing in compared)]
+    once, again = ({}, {}) if not doubtful else (_whole(chain, warehouse, doubtful, keys, asked) for _ in range(2))
     unstable = {
         name
         for row, others in compared
         for name in others
-        if not _is_as_made(name, features, once[_key(row, keys)], again[_key(row, keys)])
+        if not _is_same(once[_key(row, keys)][name], again[_key(row, keys)][name])
     }
     for row, others in compared:
-        _note(found, row, others, once.get(_key(row, keys), row), keys)
+        _note(found, row, others, once.get(_key(row, keys), {}), keys)
     for each in found.values():
         if each.feature in unstable:
             each.verdict = UNSTABLE
@@ -114,18 +116,18 @@ def audit(chain: Chain, warehouse: Warehouse, spec: Spec, report: Report = lambd
 def _whole(
     chain: Chain, warehouse: Warehouse, samples: Sequence[exp.Select], keys: Sequence[str], features: Sequence[str]
 ) -> Mapping[tuple[Value, ...], Row]:
-    """Return the rows of samples beside what the whole sources make of them, by their keys."""
+    """Return what the whole sources make of the rows of samples, by their keys: features, and `*`: whether it is."""
     every: exp.Query = exp.select("*").from_(subquery(samples[0].copy(), "sample"))
     for sample in samples[1:]:
         every = every.union(exp.select("*").from_(subquery(sample.copy(), "sample")))
-    rows = warehouse.rows(_beside(every, chain.query(None), keys, features))
-    return {_key(row, keys): row for row in rows}
-
-
-def _is_as_made(name: str, features: Sequence[str], one: Row, other: Row) -> bool:
-    """Return whether a feature, or for `*` the row itself, was made alike twice."""
-    made = "is_made" if name == WHOLE_ROW else f"made_{features.index(name)}"
-    return _is_same(one[made], other[made])
+    rows = warehouse.rows_made(_beside(every, chain.query(None), keys, features))
+    return {
+        _key(row, keys): {
+            WHOLE_ROW: row["is_made"],
+            **{name: row[f"made_{index}"] for index, name in enumerate(features)},
+        }
+        for row in rows
+    }
 
 
 def _cuts(warehouse: Warehouse, table: exp.Table, time: str, type_: str) -> list[datetime]:
@@ -195,19 +197,19 @@ def _is_same(one: Value, other: Value) -> bool:
 
 
 def _note(found: Mapping[str, Audited], row: Row, differing: Sequence[str], whole: Row, keys: Sequence[str]) -> None:
-    """Add a row to what was found: `whole` is the same row made of the whole sources."""
+    """Add a row to what was found: `whole` has what differs of it, made of the whole sources."""
     names = [each for each in found if each != WHOLE_ROW]
     for index, name in enumerate(names):
         found[name].rows += row["is_made"] is not None
         if name in differing:
-            made, all_of_it = row[f"made_{index}"], whole[f"made_{index}"]
-            verdict = STALE if _is_same(made, all_of_it) else FUTURE
+            made = row[f"made_{index}"]
+            verdict = STALE if _is_same(made, whole[name]) else FUTURE
             _differs(
                 found[name], verdict, row, keys, f"{_shown(row[f'table_{index}'])} in the table, {_shown(made)} by then"
             )
     found[WHOLE_ROW].rows += WHOLE_ROW in differing
     if WHOLE_ROW in differing:
-        verdict = STALE if whole["is_made"] is None else FUTURE
+        verdict = STALE if whole[WHOLE_ROW] is None else FUTURE
         _differs(found[WHOLE_ROW], verdict, row, keys, "the row is not there by then")
 
 

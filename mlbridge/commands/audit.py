@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from mlbridge.auditing.audit import Audit, Report, audit
 from mlbridge.auditing.rebuild import Chain
-from mlbridge.engines.warehouse import DIALECT
 from mlbridge.errors import SetupError
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.project_lineage import CACHE, compiled_manifest, dialect_of, traced
@@ -20,12 +19,10 @@ from mlbridge.typing import Document
 def audited(project: Project, model: str, report: Report) -> Audit:
     """Audit the features of a declared model in the project's warehouse, which is only read.
 
-    Raises SetupError if there is no such model, it is not built, nothing says when it is known, or the warehouse is no
-    file.
+    Raises SetupError if there is no such model, it is not built, nothing says when it is known, or the warehouse
+    is one that is not read so.
     """
     project.chosen(model)
-    if project.warehouse_file is None:
-        raise SetupError(f"'{project.credentials.type}': rows are rebuilt in files of {DIALECT} only so far.")
     manifest = compiled_manifest(project)
     training = training_node(project, model)
     spec = read_spec(str(training["name"]), training["config"]["meta"].get("mlbridge"), own_candidates=None)

@@ -148,13 +148,23 @@ class Warehouse:
         names, rows = PYTHON_ENGINE.fetch(self._session, self._written(query))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def rows_made(self, query: exp.Query) -> list[Row]:
+        """Run a query that holds compiled SQL of the warehouse's own dialect, whose result is small."""
+        names, rows = PYTHON_ENGINE.fetch(self._session, query.sql(dialect=self.dialect))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
     def names(self, table: exp.Expression) -> list[str]:
         """Return the column names of a table or subquery."""
         return PYTHON_ENGINE.fetch(self._session, self._written(exp.select("*").from_(table).limit(0)))[0]
 
-    def types(self, table: exp.Expression) -> dict[str, str]:
-        """Return each column's type of a table or subquery on this machine, in its order."""
-        return self.columns(PYTHON_ENGINE.lazy(self._session, self._written(exp.select("*").from_(table))))
+    def types(self, table: exp.Table) -> dict[str, str]:
+        """Return each column's type of a table, or of a file that a source names, in its order.
+
+        Raises SetupError, or on this machine the engine's error, where there is none.
+        """
+        if self.dialect == DIALECT:
+            return self.columns(PYTHON_ENGINE.lazy(self._session, self._written(exp.select("*").from_(table))))
+        return self.columns(self.relation((table.catalog, table.db, table.name)))
 
     def row(self, query: exp.Query) -> Row:
         """Run a query that returns exactly one row."""

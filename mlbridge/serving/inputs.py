@@ -91,8 +91,12 @@ def columns_of_rows(
     beside = tuple(beside)
     names = [each.name for each in features]
     needed, allowed = frozenset(names), {*names, *beside}
+    # A row of the features alone, none of which is of the key, needs no closer look.
+    plain = needed if needed.isdisjoint(beside) else None
     problems: list[Problem] = []
     for index, row in enumerate(rows):
+        if isinstance(row, dict) and row.keys() == plain:
+            continue
         if not isinstance(row, dict):
             problems.append(Problem(index, "rows", f"is {shown(row)}; a row is an object of values by feature"))
             continue
@@ -194,13 +198,13 @@ def _texts(values: Sequence[Json]) -> list[str | None]:
 
 def _booleans(values: Sequence[Json]) -> Floats:
     _check_types(values, {bool, NoneType}, "true, false")
-    return np.array([math.nan if each is None else each for each in values], dtype=np.float64)
+    return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
 def _numbers(values: Sequence[Json]) -> Floats:
     _check_types(values, {int, float, NoneType}, "a number")
     try:
-        found = np.array([math.nan if each is None else each for each in values], dtype=np.float64)
+        found = np.array(values, dtype=np.float64)  # None becomes NaN
     except OverflowError:
         found = np.array([math.nan if each is None else _double(each) for each in values])
     return _finite(found, "a double")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import duckdb
 import pytest
+from postgres import Postgres
 from timed_features import BY_HAND, ROWS, TRIPS, Trips, generated, manifest_of
 
 from mlbridge.auditing.audit import (
@@ -21,7 +23,7 @@ from mlbridge.auditing.audit import (
     audit,
 )
 from mlbridge.auditing.rebuild import Chain
-from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.engines.warehouse import DIALECT, Warehouse, connect
 from mlbridge.errors import SetupError
 from mlbridge.lineage.nodes import relations
 from mlbridge.lineage.trace import trace
@@ -216,3 +218,27 @@ def test_what_cannot_be_audited_is_said(trips: Trips) -> None:
         audited(trips.connection, sql, late_features={"compiled_code": "pivot raw.trips on who using sum(delay)"})
     with pytest.raises(SetupError, match="has no rows with a time yet"):
         audited(trips.connection, {"late_features": f"select * from ({sql['late_features']}) where false"})
+
+
+def test_the_same_is_accused_on_postgres(trips: Trips, server: Postgres) -> None:
+    """The compiled SQL is run as the server's own: `::` and `extract` are no words that all engines share."""
+    stored = trips.connection.sql("from raw.trips")
+    types = {name: str(type_) for name, type_ in zip(stored.columns, stored.types, strict=True)}
+    server.load("raw", "trips", types, stored.fetchall())
+    last = "select o.delay from raw.trips as o where o.who = t.who and o.done_at <= t.began"
+    sql = (
+        "select t.id, t.began, t.done_at, t.delay > 0 as y, extract(hour from t.began)::int as honest, "
+        f"({last} order by o.done_at desc, o.id limit 1) as last_delay, t.delay as leak, "
+        "avg(t.delay) over (partition by t.who) as of_driver from raw.trips as t"
+    )
+    server.connection.cursor().execute(f"create schema if not exists main; create table main.late_features as {sql}")
+    manifest = manifest_of({"late_features": sql}, KNOWN_AT)
+    for each in (*manifest["nodes"].values(), *manifest["sources"].values()):
+        each["database"] = server.profile("main")["dbname"]
+    with closing(connect(None, server.credentials("main"))) as warehouse:
+        lineage = trace(relations(manifest, warehouse.every_column()), "postgres")
+        chain = Chain(manifest, FEATURES, "postgres", warehouse.types, lineage)
+        found = audit(chain, warehouse, read_spec("late_training", SPEC, None))
+    assert {each.feature: each.verdict for each in found.features} == {
+        "honest": NOT_LOOKED_AT, "last_delay": FINE, "leak": FUTURE, "of_driver": FUTURE,
+    }  # fmt: skip

@@ -100,6 +100,14 @@ class Postgres:
             "sslmode": "disable",
         }
 
+    def credentials(self, schema: str) -> Any:
+        """Give the same as dbt hands it to an adapter."""
+        from dbt.adapters.factory import FACTORY
+
+        settings = self.profile(schema)
+        type_ = FACTORY.load_plugin(settings.pop("type"))
+        return type_.from_dict(type_.translate_aliases(settings))
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask it."""
         with self.connection.cursor() as cursor:

@@ -109,22 +109,20 @@ class Forest:
 
     def step(self, values: Values, rows: int) -> None:
         """Set the numbers of the trees' nodes, for all rows."""
-        row = self._row.of(values, rows)
-        width = row.shape[1]
-        flat, ends = row.ravel(), np.empty((len(self._roots), rows), dtype=np.int64)
+        flat, ends = self._row.of(values, rows).ravel(), np.empty((len(self._roots), rows), dtype=np.int64)
+        slots = self._slot * rows
         step = max(1, WALKS_AT_ONCE // max(1, len(self._roots)))
         for first in range(0, rows, step):
             some = slice(first, min(first + step, rows))
-            starts = np.arange(some.start, some.stop, dtype=np.int64) * width
-            ends[:, some] = self._ends(flat, starts)
+            ends[:, some] = self._ends(flat, slots, np.arange(some.start, some.stop, dtype=np.int64))
         for place, which, numbers in self._numbers:
             values[place] = numbers[ends[which] - self._roots[which]]
 
-    def _ends(self, flat: Floats, starts: Integers) -> Integers:
-        found = np.repeat(self._roots[:, None], len(starts), axis=1)
+    def _ends(self, flat: Floats, slots: Integers, rows: Integers) -> Integers:
+        found = np.repeat(self._roots[:, None], len(rows), axis=1)
         for many in self._walking:
             here = found[:many]
-            goes_left = flat.take(self._slot.take(here) + starts) <= self._threshold.take(here)
+            goes_left = flat.take(slots.take(here) + rows) <= self._threshold.take(here)
             found[:many] = self._left.take(here) + ~goes_left
         return found
 
@@ -135,7 +133,10 @@ def _tree(node: Node) -> Walked:
 
 
 class _Row:
-    """What the trees compare, as an array of rows x slots; slot 0 is 0."""
+    """What the trees compare, as an array of slots x rows; slot 0 is 0.
+
+    All rows walk through a tree side by side, and near its root they compare the same slot.
+    """
 
     def __init__(self, slots: dict[Key, int], places: Mapping[Node, int]) -> None:
         numbers = [(slot, key) for key, slot in slots.items() if _is_number(key)]
@@ -147,30 +148,30 @@ class _Row:
         self._slots = np.array([slot for slot, _ in numbers], dtype=np.int64)
         self._left = np.array([key[1] for _, key in numbers], dtype=bool)
         words = list({word: None for _, bits in sets for word, _ in bits})
-        self._words = [places[word] for word in words]
         self._set_slots = np.array([slot for slot, _ in sets], dtype=np.int64)
-        self._masks = np.zeros((len(words), len(sets)), dtype=np.int64)
-        for index, (_, bits) in enumerate(sets):
-            for word, mask in bits:
-                self._masks[words.index(word), index] = mask
+        # Of each word the sets that have bits in it, and these.
+        self._words: list[tuple[int, Integers, Integers]] = []
+        for word in words:
+            masks = {index: mask for index, (_, bits) in enumerate(sets) for each, mask in bits if each == word}
+            self._words.append((places[word], np.array([*masks]), np.array([*masks.values()], dtype=np.int64)))
         self._tests: list[tuple[int, Compute]] = [
             (slot, holds(key, places, True)) for key, slot in slots.items() if not isinstance(key, tuple)
         ]
 
     def of(self, values: Values, rows: int) -> Floats:
-        row = np.zeros((rows, self._width))
+        row = np.zeros((self._width, rows))
         if self._places:
-            numbers = np.empty((rows, len(self._places)))
+            numbers = np.empty((len(self._places), rows))
             for index, place in enumerate(self._places):
-                numbers[:, index] = values[place]
-            row[:, self._slots] = np.where(self._left & np.isnan(numbers), -np.inf, numbers)
+                numbers[index] = values[place]
+            row[self._slots] = np.where(self._left[:, None] & np.isnan(numbers), -np.inf, numbers)
         if self._words:
-            inside = np.zeros((rows, len(self._set_slots)), dtype=bool)
-            for place, masks in zip(self._words, self._masks, strict=True):
-                inside |= (values[place][:, None] & masks) != 0
-            row[:, self._set_slots] = ~inside
+            inside = np.zeros((len(self._set_slots), rows), dtype=bool)
+            for place, those, masks in self._words:
+                inside[those] |= (values[place] & masks[:, None]) != 0
+            row[self._set_slots] = ~inside
         for slot, test in self._tests:
-            row[:, slot] = np.where(test(values), 0.0, 1.0)
+            row[slot] = np.where(test(values), 0.0, 1.0)
         return row
 
 
