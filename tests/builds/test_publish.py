@@ -320,7 +320,7 @@ def test_a_folder_of_any_name(tmp_path: Path, warm: Warm) -> None:
     place = """it's our "place" {} 100%; drop table x --"""
     host = Host(host.path, tmp_path / place.format("[a]*") / "small.duckdb")
     host.database.parent.mkdir()
-    output = {"type": "duckdb", "path": str(host.database), "keep_open": False}
+    output = {"type": "duckdb", "path": str(host.database)}
     host.write({"profiles.yml": json.dumps({"small": {"target": "dev", "outputs": {"dev": output}}})})
     warm.dbt(host.path, "deps")
     warm.dbt(host.path, *RUN)

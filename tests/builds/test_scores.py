@@ -127,7 +127,7 @@ def host(server: Postgres, warm: Warm, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("scores") / "small"
     host = Host(folder, folder / "small.duckdb")
     targets = {
-        "dev": {"type": "duckdb", "path": "small.duckdb", "schema": "scores", "keep_open": False},
+        "dev": {"type": "duckdb", "path": "small.duckdb", "schema": "scores"},
         "postgres": server.profile("scores"),
     }
     flags = {"require_ref_searches_node_package_before_root": True, "send_anonymous_usage_stats": False}

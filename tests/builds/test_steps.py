@@ -23,7 +23,7 @@ def package(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Host:
     shutil.copy(ROOT / "tests" / "expected" / "steps.yml", path / "models" / "monitor" / "steps" / "unit_tests.yml")
     declared = (ROOT / "dbt_project.yml").read_text()
     host = Host(path, path / "package.duckdb")
-    outputs = f"{{dev: {{type: duckdb, threads: 1, keep_open: false, path: {host.database.name}}}}}"
+    outputs = f"{{dev: {{type: duckdb, threads: 1, path: {host.database.name}}}}}"
     host.write(
         {
             "dbt_project.yml": f"{declared}profile: package\nflags: {{send_anonymous_usage_stats: false}}\n",

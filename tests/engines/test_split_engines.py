@@ -140,7 +140,7 @@ def host_on_both(folder: Path, server: Postgres, models: list[str], schema: str)
     """Write a host with the targets `duckdb` and `postgres`."""
     host = Host(folder, folder / "here.duckdb")
     targets = {
-        "duckdb": {"type": "duckdb", "path": str(host.database), "schema": schema, "threads": 2, "keep_open": False},
+        "duckdb": {"type": "duckdb", "path": str(host.database), "schema": schema, "threads": 2},
         "postgres": server.profile(schema),
     }
     project = {

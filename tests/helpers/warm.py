@@ -222,6 +222,7 @@ def _run(order: dict[str, Any], parsed: Any) -> None:
         from dbt.cli.main import dbtRunner
 
         result = dbtRunner(manifest=parsed).invoke(["--no-use-colors", *order["args"]])
+        _close()
         code = 0 if result.success else 1 if result.exception is None else 2
         if result.exception is not None:
             sys.stdout.write(f"{result.exception}\n")
@@ -230,6 +231,13 @@ def _run(order: dict[str, Any], parsed: Any) -> None:
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _close() -> None:
+    """Close the warehouse as Python does at its end, so that the file alone holds everything."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
 
 
 def _mlbridge(args: list[str]) -> int:
