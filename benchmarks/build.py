@@ -90,9 +90,6 @@ def write_host(folder: Path, models: int, with_package: bool) -> Host:
     """Write a host with the features of so many models, and with the package their branch."""
     names = [f"model_{number}" for number in range(models)]
     host = small_host(folder, names)
-    profile = host.path / "profiles.yml"
-    # As dbt does by default; tests close the file between statements.
-    profile.write_text(profile.read_text().replace("keep_open: false, ", ""))
     for name in names:
         nodes = {"features.sql": FEATURES}
         if with_package:
