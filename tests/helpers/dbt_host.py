@@ -91,8 +91,7 @@ def small_host(folder: Path, models: list[str]) -> Host:
             ),
             "packages.yml": f"packages:\n  - local: {ROOT}\n",
             "profiles.yml": (
-                "small: {target: dev, outputs: {dev: {type: duckdb, threads: 2, "
-                f"path: {host.database.name}}}}}}}\n"
+                f"small: {{target: dev, outputs: {{dev: {{type: duckdb, threads: 2, path: {host.database.name}}}}}}}\n"
             ),
         }
     )
