@@ -191,9 +191,10 @@ def _differing(row: Row, features: Sequence[str]) -> list[str]:
 
 
 def _is_same(one: Value, other: Value) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=ALIKE, abs_tol=ALIKE) or (math.isnan(one) and math.isnan(other))
-    return bool(one == other)
+    if isinstance(one, float) and isinstance(other, float) and math.isclose(one, other, rel_tol=ALIKE, abs_tol=ALIKE):
+        return True
+    # Only NaN is not equal to itself, as a double or as a decimal.
+    return bool(one == other or (one != one and other != other))
 
 
 def _note(found: Mapping[str, Audited], row: Row, differing: Sequence[str], whole: Row, keys: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from mlbridge.listening import LOOPBACK, check_address, is_loopback
 from mlbridge.project.project import Project
 
 TOKENS = "MLBRIDGE_SERVE_TOKENS"
-NEEDED = ("prometheus_client", "starlette", "uvicorn")
+NEEDED = ("httptools", "msgspec", "prometheus_client", "starlette", "uvicorn")
 
 
 def command(

@@ -21,7 +21,8 @@ from mlbridge.engines.warehouse import parse_type
 from mlbridge.errors import listed
 from mlbridge.features.columns import Feature
 from mlbridge.publication.online import key_text
-from mlbridge.serving.inputs import DATES, NAMED, InputError, Problem, moment_of, no_feature, shown
+from mlbridge.serving.inputs import NAMED, InputError, Problem, no_feature, shown
+from mlbridge.serving.moments import DATES, moment_of
 from mlbridge.serving.online import ModelOnline, OnlineView, written
 from mlbridge.serving.requests import RefusedError
 from mlbridge.typing import Document, Json

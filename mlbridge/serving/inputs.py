@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import islice
 from types import NoneType
@@ -25,17 +23,14 @@ from mlbridge.compile.arrays.program import Columns
 from mlbridge.engines.warehouse import parse_type
 from mlbridge.errors import MlbridgeError, nearest
 from mlbridge.features.columns import TEMPORAL, WITH_ZONE, Feature
+from mlbridge.serving.moments import is_moment, seconds_of
 from mlbridge.typing import Document, Floats, Json
 
 # So many problems are named.
 NAMED = 10
 # So many characters of a wrong value or name are shown, and so many may a value of the key have.
 LONGEST, LONGEST_KEY = 40, 1_000
-DATE, TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-DATES, MOMENTS = re.compile(DATE), re.compile(rf"{DATE}[T ]{TIME}(Z|[+-][0-9]{{2}}:?[0-9]{{2}})?")
 MOMENT_EXPECTED = "expected a date, a moment such as 2014-01-31T12:00:00Z, or null"
-EPOCH, NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)
-MICROSECOND = timedelta(microseconds=1)
 Type = exp.DataType.Type
 # How many bits of a number count in each signed type; an unsigned one begins at 0.
 SIGNED = {Type.TINYINT: 7, Type.SMALLINT: 15, Type.INT: 31, Type.BIGINT: 63, Type.INT128: 127}
@@ -128,7 +123,7 @@ def key_problem(row: int, name: str, value: Json, is_time: bool) -> Problem | No
     """Return what is wrong with a value of the key, which no version reads, but which may be recorded."""
     if is_time:
         return (
-            None if value is None or _is_moment(value) else Problem(row, name, f"is {shown(value)}; {MOMENT_EXPECTED}")
+            None if value is None or is_moment(value) else Problem(row, name, f"is {shown(value)}; {MOMENT_EXPECTED}")
         )
     if value is not None and not isinstance(value, str | int | float):
         return Problem(row, name, f"is {shown(value)}; expected a text, a number, true, false or null")
@@ -269,39 +264,10 @@ def _moments(values: Sequence[Json], name: str, type_: exp.DataType) -> Floats:
     found = []
     for row, value in enumerate(values):
         try:
-            found.append(math.nan if value is None else _seconds(value, is_date, zoned))
+            found.append(math.nan if value is None else seconds_of(value, is_date, zoned))
         except (ValueError, OverflowError):
             raise _Wrong(row, f"is {shown(value)}; expected {wanted} ({name}) or null") from None
     return np.array(found, dtype=np.float64)
-
-
-def _seconds(text: str, is_date: bool, zoned: bool) -> float:
-    """Return seconds since 1970, as engines count them, from microseconds; what has no zone is UTC."""
-    if not (DATES if is_date else MOMENTS).fullmatch(text):
-        raise ValueError(text)
-    if is_date:
-        return float((date.fromisoformat(text) - EPOCH.date()).days * 86_400)
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        if zoned:
-            raise ValueError(text)
-        return ((moment - NAIVE_EPOCH) // MICROSECOND) / 1e6
-    return ((moment - EPOCH) // MICROSECOND) / 1e6
-
-
-def moment_of(value: Json) -> int:
-    """Read a date or moment as microseconds since 1970 (UTC); raises ValueError or OverflowError for what is none."""
-    if not isinstance(value, str):
-        raise ValueError(value)
-    return round(_seconds(value, bool(DATES.fullmatch(value)), False) * 1e6)
-
-
-def _is_moment(value: Json) -> bool:
-    try:
-        moment_of(value)
-    except (ValueError, OverflowError):
-        return False
-    return True
 
 
 def unseen_texts(columns: Columns, known: Mapping[str, frozenset[str]], rows: int) -> list[list[str]] | None:

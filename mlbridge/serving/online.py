@@ -24,7 +24,7 @@ from mlbridge.publication.online import (
     read_index,
     selecting,
 )
-from mlbridge.serving.inputs import MICROSECOND
+from mlbridge.serving.moments import MICROSECOND
 from mlbridge.spec.checks import to_timedelta
 from mlbridge.typing import Document, Json
 

@@ -67,8 +67,8 @@ def json_of(body: bytes) -> Json:
         found = READER.decode(body)
         if _has_each_name_once(body, found):
             return found
-    except (msgspec.DecodeError, RecursionError):
-        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # Before 0.23 msgspec raises a UnicodeDecodeError for what is not UTF-8.
     return _read_by_python(body)
 
 

@@ -229,7 +229,7 @@ def test_the_same_is_accused_on_postgres(trips: Trips, server: Postgres) -> None
     sql = (
         "select t.id, t.began, t.done_at, t.delay > 0 as y, extract(hour from t.began)::int as honest, "
         f"({last} order by o.done_at desc, o.id limit 1) as last_delay, t.delay as leak, "
-        "avg(t.delay) over (partition by t.who) as of_driver from raw.trips as t"
+        "avg(t.delay) over (partition by t.who) as of_driver, 'NaN'::numeric as no_number from raw.trips as t"
     )
     server.connection.cursor().execute(f"create schema if not exists main; create table main.late_features as {sql}")
     manifest = manifest_of({"late_features": sql}, KNOWN_AT)
@@ -240,5 +240,5 @@ def test_the_same_is_accused_on_postgres(trips: Trips, server: Postgres) -> None
         chain = Chain(manifest, FEATURES, "postgres", warehouse.types, lineage)
         found = audit(chain, warehouse, read_spec("late_training", SPEC, None))
     assert {each.feature: each.verdict for each in found.features} == {
-        "honest": NOT_LOOKED_AT, "last_delay": FINE, "leak": FUTURE, "of_driver": FUTURE,
+        "honest": NOT_LOOKED_AT, "last_delay": FINE, "leak": FUTURE, "of_driver": FUTURE, "no_number": NOT_LOOKED_AT,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dbt.cli.main import cli as dbt
 from dbt_host import FLIGHTS, ROOT
 
 from mlbridge.cli import main
-from mlbridge.commands.serve import TOKENS
+from mlbridge.commands.serve import NEEDED, TOKENS
 from mlbridge.publication.folder import folder_of
 from mlbridge.serving.__main__ import DRAIN_SECONDS
 from mlbridge.serving.guard import OPEN
@@ -106,3 +107,9 @@ def test_tokens_come_from_the_environment() -> None:
     tokens = {each["name"]: each for each in pods()["serve"]["containers"][0]["env"]}[TOKENS]
     assert tokens["valueFrom"] == {"secretKeyRef": {"name": "mlbridge-serve", "key": "tokens"}}
     assert COMPOSE["services"]["serve"]["environment"][TOKENS].startswith(f"${{{TOKENS}:?")
+
+
+def test_each_package_of_the_extra_is_asked_for_before_the_server_starts() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    everywhere = [each for each in extras["serve"] if ";" not in each]
+    assert [each.split(">=")[0].replace("-", "_") for each in everywhere] == [*NEEDED]

@@ -149,7 +149,7 @@ class _Row:
         self._left = np.array([key[1] for _, key in numbers], dtype=bool)
         words = list({word: None for _, bits in sets for word, _ in bits})
         self._set_slots = np.array([slot for slot, _ in sets], dtype=np.int64)
-        # Of each word the sets that have bits in it, and these.
+        # For each word: its place, the indexes of the sets that have bits in it, and those bits.
         self._words: list[tuple[int, Integers, Integers]] = []
         for word in words:
             masks = {index: mask for index, (_, bits) in enumerate(sets) for each, mask in bits if each == word}
