@@ -74,7 +74,9 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     answers = train(project, asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
     last = dbt(["build"], [*chosen.others, *_rest(chosen, nodes, answers)], manifest=None)
-    if program is not None and project.published_folder is not None and "--empty" not in chosen.others:
+    # What a dbt that runs Python publishes to files, its build has published.
+    left_out = program is not None or project.published_folder is None
+    if left_out and project.served_folder is not None and "--empty" not in chosen.others:
         publish(project)
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
 

@@ -30,6 +30,7 @@ class Engine:
     settings: Sequence[str] = ()
     compresses: bool = True  # whether tables are stored by column, compressed
     trains: bool = False  # whether models can be trained on its tables
+    serves: bool = False  # whether versions and online tables can be published from it
 
     def __init__(self, name: str) -> None:
         """Take the adapter's name."""
@@ -109,6 +110,10 @@ class Engine:
         """Return database, schema and name of every table and view. None where `information_schema` says it."""
         return None
 
+    def digest(self, session: Session, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        raise SetupError(f"'{self.name}': mlbridge does not serve from this engine yet.")
+
     @property
     def _no_training(self) -> SetupError:
         return SetupError(f"'{self.name}': mlbridge does not train on this engine yet.")
@@ -125,6 +130,7 @@ class PythonEngine(Engine, ABC):
     """An engine that runs dbt's Python models in its own process, and whose warehouse is a file."""
 
     trains = True
+    serves = True
 
     # What a Python model works with: the session that dbt hands it, and relations.
 
@@ -181,10 +187,6 @@ class PythonEngine(Engine, ABC):
         """Turn a date or timestamp into microseconds since 1970 (UTC) as a whole number."""
 
     @abstractmethod
-    def digest(self, session: Session, query: exp.Query) -> str:
-        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
-
-    @abstractmethod
     def error_expression(self, message: str) -> exp.Expression:
         """Return an expression that raises an error with this message when it is evaluated for a row."""
 
@@ -236,7 +238,7 @@ class PythonEngine(Engine, ABC):
         """Copy a table to a new Parquet file."""
 
     @abstractmethod
-    def export_rows(self, session: Session, query: exp.Select, file: Path) -> None:
+    def export_rows(self, session: Session, query: exp.Query, file: Path) -> None:
         """Copy the rows of a query to a new Parquet file."""
 
     @abstractmethod

@@ -35,6 +35,7 @@ class Postgres(Engine):
 
     compresses = False
     trains = True
+    serves = True
     # A build replaces tables that views depend on: a reader that waits for a lock may form a deadlock with the build,
     # and the server may then end the build. So the reader gives up before the server looks for deadlocks.
     settings = ("set lock_timeout = '300ms'", "set statement_timeout = '60s'", *OF_TEXTS)
@@ -82,6 +83,13 @@ class Postgres(Engine):
     def server_session(self, credentials: Credentials) -> ServerSession:
         """Open the warehouse of a dbt profile to read it; the first query connects."""
         return ServerSession(ServerConnection(credentials, self.settings), _export)
+
+    def digest(self, session: Session, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        hashed = "hashtextextended(cast(digested as text), 0)"
+        sums = f"count(*) || ' ' || coalesce(sum({hashed}), 0)"
+        ((found,),) = session.execute(f"select {sums} from ({self.written(query)}) as digested").fetchall()  # noqa: S608
+        return str(found)
 
     @contextmanager
     def opened(self, credentials: Credentials) -> Iterator[Session]:
@@ -186,11 +194,20 @@ def _replaced(node: exp.Expression) -> exp.Expression:
         return exp.paren(exp.Abs(this=node.this).eq(exp.cast(exp.Literal.string("Infinity"), "double")))
     if isinstance(node, exp.JSONArray):
         return _json_array(node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+        return _microseconds(*node.expressions)
     if isinstance(node, exp.Levenshtein):
         return _differing_from_the_start(node.this, node.expression)
     if isinstance(node, exp.Cast) and node.is_type(exp.DataType.Type.TINYINT):
         return exp.cast(node.this, "int")  # a boolean can be cast to no narrower one
     return node
+
+
+def _microseconds(moment: exp.Expression) -> exp.Expression:
+    """Turn a date or timestamp into microseconds since 1970 as a whole number, infinity into NULL."""
+    seconds = exp.Extract(this=exp.var("epoch"), expression=moment.copy())
+    number = exp.cast(exp.paren(seconds) * exp.Literal.number(1_000_000), "bigint")
+    return exp.Case(ifs=[exp.If(this=exp.Anonymous(this="isfinite", expressions=[moment]), true=number)])
 
 
 def _json_array(texts: list[exp.Expression]) -> exp.Expression:

@@ -204,6 +204,22 @@ class Warehouse:
         """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
         return PYTHON_ENGINE.defect(self._session, (database, schema, name))
 
+    def digest(self, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        return engine_of(self.dialect).digest(self._session, query)
+
+    def export_rows(self, query: exp.Query, file: Path) -> None:
+        """Copy the few rows of a query to a new Parquet file."""
+        if self.dialect == DIALECT:
+            PYTHON_ENGINE.export_rows(self._session, query, file)
+            return
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        names, rows = PYTHON_ENGINE.fetch(self._session, self._written(query))
+        values = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+        parquet.write_table(pa.table(values), file)
+
     def rest(self) -> None:
         """Let go of the connection to a server until the next query, because one that is idle for long may be cut."""
         if self.dialect != DIALECT:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mlbridge.engines.adapters import engine_of
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.engines.reader import Credentials
 from mlbridge.engines.warehouse import Warehouse, connect, file_of
 from mlbridge.errors import SetupError, listed, nearest, shown
-from mlbridge.publication.folder import folder_of
+from mlbridge.publication.folder import OF_A_SERVER, folder_of
 from mlbridge.typing import Document
 
 if TYPE_CHECKING:
@@ -179,6 +179,17 @@ class Project:
         if file is None:
             return None
         return folder_of(file, self.profile.target_name)
+
+    @property
+    def served_folder(self) -> Path | None:
+        """Return the folder that `mlbridge serve` reads: the published one, or of a server one in the project's folder.
+
+        None for what is in memory, and for an engine that nothing is served from.
+        """
+        engine = engine_of(self.credentials.type)
+        if engine is PYTHON_ENGINE or not engine.serves:
+            return self.published_folder
+        return folder_of(self.path / OF_A_SERVER, self.profile.target_name)
 
     @property
     def start_folder(self) -> Path:

@@ -5,6 +5,9 @@
         builds/20131231T235959123456_k3v9/    ml_alerts.parquet, ..., build.json
         bi.<engine>    a small database file: for each table a view over its file in current/
 
+Tables of a server are read there. What `mlbridge serve` needs of them is published to a folder of the project, with the
+same builds and the same link.
+
 A build's folder is whole before the link leads to it, and is never written again, so whoever resolves the link once
 reads one build. The build before is kept for those who still read it, until the next one is published.
 """
@@ -27,6 +30,7 @@ from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.typing import Document
 
 CURRENT, BUILDS, FACTS, FORMAT = "current", "builds", "build.json", 2
+OF_A_SERVER = "mlbridge"  # what a warehouse that is no file is called among published folders
 VIEWS = f"bi.{PYTHON_ENGINE.name}"
 # What mlbridge 0.8 published in the same folder.
 FORMER = re.compile(r"current\.json|format0\.json|(tmp_)?[ab]\.\w+\.parquet")
@@ -57,6 +61,18 @@ def folder_of(warehouse: Path, target: str) -> Path:
     return warehouse.with_name(f"{warehouse.name}.published") / re.sub("[^A-Za-z0-9_-]", "_", target)
 
 
+def own_folder(folder: Path) -> Path:
+    """Make the folder that all targets of a server are published to, where it is not there; returns it.
+
+    What is published has its mode and group. It is made for its user only, and no part of the project's repository.
+    """
+    above = folder.parent
+    if not above.exists():
+        above.mkdir(mode=0o700)
+        (above / ".gitignore").write_text("*\n", encoding="utf-8")
+    return above
+
+
 def file_of(place: Path, table: str) -> Path:
     """Return the file of a table in a build's folder."""
     return place / f"{table}.parquet"
@@ -76,12 +92,13 @@ def read_facts(place: Path) -> Document:
 
 
 @contextmanager
-def new_build(folder: Path, warehouse: Path) -> Iterator[Path]:
+def new_build(folder: Path, owner: Path) -> Iterator[Path]:
     """Give an empty folder for the files of a build, and publish it at the end; after an error nothing is published.
 
-    Whoever may not read the warehouse may not read what is published: its mode and group are those of all files.
+    Whoever may not read the warehouse, `owner`, or for a server its own folder, may not read what is published: its
+    mode and group are those of all files.
     """
-    like = warehouse.stat()
+    like = owner.stat()
     builds = folder / BUILDS
     for each in (folder.parent, folder, builds):
         each.mkdir(mode=0o700, exist_ok=True)

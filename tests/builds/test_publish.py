@@ -530,16 +530,18 @@ def test_by_hand_before_a_build(empty_shop: Host, copied: Callable[[Host], Host]
 
 
 @pytest.mark.parametrize(
-    "output",
+    ("output", "engine"),
     [
-        "{type: duckdb, path: ':memory:'}",
-        "{type: postgres, host: localhost, port: 5432, user: u, password: p, dbname: d, schema: s}",
+        ("{type: duckdb, path: ':memory:'}", "duckdb"),
+        ("{type: spark, method: session, host: localhost, schema: s}", "spark"),
     ],
 )
-def test_by_hand_where_nothing_needs_to_be(output: str, empty_shop: Host, copied: Callable[[Host], Host]) -> None:
+def test_by_hand_where_nothing_can_be(
+    output: str, engine: str, empty_shop: Host, copied: Callable[[Host], Host]
+) -> None:
     host = copied(empty_shop)
     host.write({"profiles.yml": f"shop: {{target: dev, outputs: {{dev: {output}}}}}\n"})
-    with pytest.raises(SetupError, match="nothing needs to be published"):
+    with pytest.raises(SetupError, match=f"nothing is published for serving from this target: .*'{engine}'"):
         command.publish(Project.at(host.path, None, None))
 
 

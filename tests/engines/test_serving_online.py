@@ -13,9 +13,11 @@ import duckdb
 import numpy as np
 import pytest
 from branch import NAME, Branch
+from postgres import Postgres
 from serving import TYPED, publish, rows_of, served_branch
 from starlette.testclient import TestClient
 
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.publication import online as published
 from mlbridge.publication.folder import CURRENT
 from mlbridge.publication.online import OnlineFeatures, View, key_text, publish_online, read_index
@@ -52,7 +54,7 @@ def publish_facts(branch: Branch, folder: Path, *asked: OnlineFeatures, known_at
     """Publish a build with the version in use and the online table; gives its folder."""
     place = publish(branch, folder)
     view = View("facts", ("memory", "main", "facts"), ["who", "shop"], "happened", known_at)
-    publish_online(branch.connection, {FACTS: view}, {NAME: list(asked)}, place, None)
+    publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: list(asked)}, place, None)
     return place
 
 
@@ -209,7 +211,7 @@ def test_the_limits_of_the_call_hold_at_the_moment(
 def test_a_table_that_is_not_there_is_said(branch: Branch, tmp_path: Path) -> None:
     place = publish(branch, tmp_path / "dev")
     view = View("facts", ("memory", "main", "not_built"), ["who", "shop"], "happened", None)
-    publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, place, None)
+    publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask()]}, place, None)
     assert "not built yet" in read_index(place)[0][FACTS]["failed"]
     keys, rows, whole = asked_of(branch, 1)
     with served(tmp_path / "dev") as client:
@@ -256,7 +258,7 @@ def test_a_damaged_index_takes_nothing_with_it(branch: Branch, tmp_path: Path, d
     assert ready["online_problem"] in refused.json()["error"]
     view = View("facts", ("memory", "main", "facts"), ["who", "shop"], "happened", "told")
     again = publish(branch, folder)
-    publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, again, place)
+    publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask()]}, again, place)
     assert set(read_index(again)[0]) == {FACTS}
 
 
@@ -271,7 +273,7 @@ def test_a_table_that_cannot_be_written_takes_nothing_with_it(branch: Branch, tm
     gone = OnlineFeatures(FACTS, {"who": "id", "shop": "shop"}, {"v": "small", "w": "gone"})
     place = tmp_path / "place"
     place.mkdir()
-    publish_online(branch.connection, views, {"m": asked, "n": [gone]}, place, None)
+    publish_online(Warehouse(branch.connection), views, {"m": asked, "n": [gone]}, place, None)
     tables, models = read_index(place)
     assert [id_ for id_, each in tables.items() if "failed" in each] == ["model.host.twice"]
     assert "UNIQUE" in tables["model.host.twice"]["failed"]
@@ -292,7 +294,7 @@ def test_what_has_always_been_so_counts(branch: Branch, tmp_path: Path) -> None:
     view = View("always", ("memory", "main", "always"), ["who", "shop"], "happened", "told")
     keys, rows, _ = asked_of(branch, 1)
     for limits, status in (({}, 200), ({"embargo": "1 hour"}, 200), ({"max_staleness": "60 minutes"}, 422)):
-        publish_online(branch.connection, {FACTS: view}, {NAME: [ask(**limits)]}, place, None)
+        publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask(**limits)]}, place, None)
         with served(tmp_path / "dev") as client:
             answer = predict(client, keys=keys, rows=rows)
             (described,) = client.get(f"/v2/models/{NAME}").json()["parameters"]["online"]
@@ -350,7 +352,7 @@ def test_what_has_not_changed_is_not_written_again(branch: Branch, tmp_path: Pat
     def build() -> Path:
         place = publish(branch, folder)
         former = places[-1] if places else None
-        publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, place, former)
+        publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask()]}, place, former)
         return published.file_of(place, FACTS)
 
     places: list[Path] = []
@@ -392,7 +394,7 @@ def test_every_key_is_found_and_no_other(tmp_path: Path, monkeypatch: pytest.Mon
         connection.execute('update shops set "the ""place""" = rowid')
         view = View("shops", ("memory", "main", "shops"), ["shop"], "seen", None)
         wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"place": 'the "place"'})
-        publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
+        publish_online(Warehouse(connection), {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
     table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     mixed = [each for text in texts for each in (text, f"{text}!")]
     found = table.rows([key_text([text]) for text in mixed], ['the "place"'])
@@ -428,10 +430,55 @@ def test_values_are_those_that_a_client_would_give(
         connection.execute(f"alter table shops alter v type {type_}")
         view = View("shops", ("memory", "main", "shops"), ["shop"], "seen", None)
         wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"v": "v"})
-        publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
+        publish_online(Warehouse(connection), {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
     table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     found = table.rows([key_text([str(number)]) for number in range(len(values))], ["v"])
     assert [each and each[2] for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        ("bigint", [str(2**63 - 1), None], [2**63 - 1, None]),
+        ("double precision", ["nan", "0.1", None], [None, 0.1, None]),
+        ("real", ["0.1"], [float(np.float32(0.1))]),
+        ("numeric(9, 3)", ["12.345"], [12.345]),
+        ("boolean", ["true", "false", None], [True, False, None]),
+        ("date", ["2024-02-29", None], ["2024-02-29", None]),
+        ("timestamp", ["2024-02-29 12:00:00.25", None], ["2024-02-29T12:00:00.250000", None]),
+        ("timestamp", ["infinity", "-infinity"], ["after the year 9999", "before the year 1"]),
+        ("timestamptz", ["2024-02-29 12:00:00+02"], ["2024-02-29T10:00:00Z"]),
+        ("text", ["", "ä,\n\"'%s", None], ["", "ä,\n\"'%s", None]),
+    ],
+)
+def test_a_server_gives_the_same_values(
+    tmp_path: Path, server: Postgres, type_: str, values: list[Any], expected: list[Any]
+) -> None:
+    """A key of three columns; what is published again is taken over until a value changes."""
+    moment = "2024-03-01 11:00:00+02"
+    with server.connection.cursor() as cursor:
+        cursor.execute("set timezone = 'America/New_York'")
+        cursor.execute("drop table if exists shops")
+        cursor.execute(f"create table shops (shop bigint, day date, is_open boolean, seen timestamptz, v {type_})")
+        rows = [(number, moment, value) for number, value in enumerate(values)]
+        cursor.executemany("insert into shops values (%s, '2024-01-31', true, %s, %s)", rows)
+    view = View("shops", ("postgres", "public", "shops"), ["shop", "day", "is_open"], "seen", None)
+    wanted = OnlineFeatures(SHOPS, {name: name for name in view.entity}, {"v": "v"})
+    places = [tmp_path / name for name in ("first", "second", "third")]
+    for place, former in zip(places, [None, *places], strict=False):
+        place.mkdir()
+        if place.name == "third":
+            server.connection.cursor().execute("update shops set seen = seen - interval '1 day' where shop = 0")
+        publish_online(server.warehouse(), {SHOPS: view}, {"m": [wanted]}, place, former)
+    files = [published.file_of(place, SHOPS) for place in places]
+    entry = read_index(places[0])[0][SHOPS]
+    assert entry["known_at"] == datetime.fromisoformat(f"{moment}:00").timestamp() * 1e6
+    found = OnlineTable(files[0], entry).rows(
+        [key_text([str(i), "2024-01-31", "true"]) for i in range(len(values))], ["v"]
+    )
+    assert [each and each[2] for each in found] == expected
+    assert files[1].samefile(files[0])
+    assert not files[2].samefile(files[0])
 
 
 def test_the_pointer_leads_to_the_tables(folder: Path) -> None:

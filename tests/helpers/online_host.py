@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
+import yaml
 from dbt_host import Host, small_host
+from postgres import Postgres
 
 from mlbridge.grafting.own_files import PREDICTIONS, TRAINING
 
@@ -93,6 +96,29 @@ def online_host(folder: Path) -> Host:
             "models/delayed_training.py": TRAINING.format(name=NAME),
             "models/delayed_predictions.py": PREDICTIONS.format(name=NAME),
             "models/models.yml": YAML,
+        }
+    )
+    return host
+
+
+def on_server(server: Postgres, schema: str, folder: Path) -> Host:
+    """Write the same host with SQL nodes and its rows in the schema `field` of a server, which takes in requests."""
+    host = online_host(folder)
+    for name, rows in (("weather", WEATHER), ("crews", CREW), ("departures", DEPARTURES)):
+        found = duckdb.sql(rows)
+        types = {column: str(type_) for column, type_ in zip(found.columns, found.types, strict=True)}
+        server.load("field", name, types, found.fetchall())
+        host.write({f"models/{name}.sql": f"select * from field.{name}\n"})
+    for stage in ("training", "predictions"):
+        (host.path / f"models/{NAME}_{stage}.py").unlink()
+    split, training = (f"ref('{NAME}_{stage}')" for stage in ("split", "training"))
+    host.write(
+        {
+            f"models/{NAME}_training.sql": f"{{{{ mlbridge.training({split}) }}}}\n",
+            f"models/{NAME}_predictions.sql": f"{{{{ mlbridge.predict({split}, {training}, ref('asked')) }}}}\n",
+            "models/asked.sql": f"{{{{ mlbridge.requests('{folder / 'requests'}') }}}}\n",
+            "models/models.yml": YAML.replace("logistic_regression", "hist_gradient_boosting"),
+            "profiles.yml": yaml.safe_dump({"small": {"target": "dev", "outputs": {"dev": server.profile(schema)}}}),
         }
     )
     return host

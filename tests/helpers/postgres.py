@@ -17,6 +17,9 @@ import psycopg2
 import psycopg2.extras
 from psycopg2 import sql
 
+from mlbridge.engines.adapters import engine_of
+from mlbridge.engines.warehouse import Warehouse
+
 SUPERUSER = "postgres"
 TYPES = {
     "BOOLEAN": "boolean",
@@ -99,6 +102,18 @@ class Postgres:
             "threads": 2,
             "sslmode": "disable",
         }
+
+    def warehouse(self) -> Warehouse:
+        """Open it as commands do, to read; its class is known to dbt once a project with such a profile is loaded."""
+        from dbt.adapters.factory import FACTORY
+
+        FACTORY.load_plugin("postgres")
+        from dbt.adapters.postgres import PostgresCredentials
+
+        credentials = PostgresCredentials.from_dict(PostgresCredentials.translate_aliases(self.profile("public")))
+        session = engine_of("postgres").server_session(credentials)
+        assert session is not None
+        return Warehouse(session, "postgres")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask it."""
