@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mlbridge.commands.publish import publish
-from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, train, trained_in_sql
+from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, load_requests, train, trained_in_sql
 from mlbridge.engines.adapters import engine_of
 from mlbridge.errors import SetupError
 from mlbridge.project.dbt_commands import Done, dbt_2, run
@@ -65,6 +65,7 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
         if not child.startswith(("test.", "unit_test."))
     }
     after = [".".join(manifest["nodes"][child]["fqn"]) for child in sorted(children & set(manifest["nodes"]))]
+    load_requests(project)
     up_to_them = [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))]
     first = dbt(["build"], up_to_them, manifest=None if chosen.refreshes else parsed.manifest)
     if not first.success:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import chdir
+from contextlib import chdir, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from mlbridge.engines.adapters import PYTHON_ENGINE
-from mlbridge.engines.reader import message_of
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.reader import MissingRelationError, message_of
 from mlbridge.engines.warehouse import Place, Warehouse, opened
 from mlbridge.errors import MlbridgeError, SetupError, listed
 from mlbridge.lineage.upstream import COMPILED
@@ -16,6 +17,7 @@ from mlbridge.project.project import Project, place_of
 from mlbridge.registry.inbox import Request, answer, is_waiting, read_request
 from mlbridge.registry.logbook import LogbookRow
 from mlbridge.registry.project_logbook import training_node
+from mlbridge.serving.recorded import load_recorded
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.run import Run
 from mlbridge.typing import Document
@@ -54,8 +56,22 @@ def train(project: Project, models: Sequence[str]) -> list[Answer]:
             raise SetupError(
                 f"{node['name']} is a Python model, which `dbt build` runs; this command is for SQL nodes."
             )
+    load_requests(project)
     with chdir(project.start_folder), opened(project.credentials) as warehouse:
         return [_answer(project, warehouse, model, place_of(node)) for model, node in nodes.items()]
+
+
+def load_requests(project: Project) -> None:
+    """Load what `mlbridge serve --requests` has recorded for the models of requests, where SQL reads no files.
+
+    Raises SetupError for a damaged file, and ReadError; a model whose schema is not there yet is left to a later call.
+    """
+    if not engine_of(project.credentials.type).loads:
+        return
+    with chdir(project.start_folder):
+        for place, folder in project.request_folders:
+            with suppress(MissingRelationError):
+                load_recorded(project.credentials, place, Path(folder))
 
 
 def trained_in_sql(project: Project, manifest: Document) -> list[str]:

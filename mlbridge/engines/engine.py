@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ class Engine:
     compresses: bool = True  # whether tables are stored by column, compressed
     trains: bool = False  # whether models can be trained on its tables
     serves: bool = False  # whether versions and online tables can be published from it
+    loads: bool = False  # whether rows of files on this machine are loaded into tables, because its SQL reads no files
 
     def __init__(self, name: str) -> None:
         """Take the adapter's name."""
@@ -96,6 +97,21 @@ class Engine:
 
         `session` is what `opened` gave for the credentials; a table is given by database, schema and name. Another call
         waits for the end of this one before its query is asked. Raises ReadError.
+        """
+        raise self._no_training
+
+    def load(
+        self,
+        credentials: Credentials,
+        table: Sequence[str],
+        columns: Mapping[str, exp.DType],
+        files: Sequence[str],
+        read: Callable[[str], pa.Table],
+    ) -> int:
+        """Let a table have the rows of some files and no others, each with its `file`; returns how many files were new.
+
+        `read` gives the rows of a file, with all `columns`. The table is made, or widened, where it is not as they are.
+        All of it is one transaction, and another call waits for its end. Raises ReadError.
         """
         raise self._no_training
 

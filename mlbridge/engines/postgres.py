@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -14,10 +14,11 @@ from sqlglot import exp
 
 from mlbridge.engines.duckdb import NAME as PYTHON_DIALECT
 from mlbridge.engines.engine import Engine
-from mlbridge.engines.reader import Credentials, Cursor, ReadError, ServerConnection, message_of, opened
+from mlbridge.engines.reader import Credentials, Cursor, ServerConnection, error_of, message_of, opened
 from mlbridge.engines.rights import READ, WRITE, Right, trial
 from mlbridge.engines.server_session import ServerSession
 from mlbridge.engines.session import Session
+from mlbridge.errors import MlbridgeError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,7 @@ class Postgres(Engine):
     compresses = False
     trains = True
     serves = True
+    loads = True
     # A build replaces tables that views depend on: a reader that waits for a lock may form a deadlock with the build,
     # and the server may then end the build. So the reader gives up before the server looks for deadlocks.
     settings = ("set lock_timeout = '300ms'", "set statement_timeout = '60s'", *OF_TEXTS)
@@ -106,22 +108,59 @@ class Postgres(Engine):
         """Append rows to a table if a query gives a row, in one transaction; returns whether it did."""
         _, schema, name = table
         place = f"{_identifier(schema)}.{_identifier(name)}"
-        columns = ", ".join(map(_identifier, rows.column_names))
-        try:
-            with closing(opened(credentials)) as handle, closing(handle.cursor()) as cursor:
-                if hasattr(handle, "set_session"):
-                    handle.set_session(autocommit=False)  # a profile may ask for it
-                cursor.execute(f"lock table {place} in share row exclusive mode")
-                cursor.execute(self.written(condition))
-                wanted = bool(cursor.fetchall())
-                if wanted:
-                    cursor.copy_expert(
-                        f"copy {place} ({columns}) from stdin (format csv, encoding 'UTF8')", _as_csv(rows)
-                    )
-                handle.commit()
-                return wanted
-        except Exception as error:  # the driver's classes are known to dbt's adapter only
-            raise ReadError(message_of(error)) from error
+        with _transaction(credentials) as cursor:
+            cursor.execute(f"lock table {place} in share row exclusive mode")
+            cursor.execute(self.written(condition))
+            wanted = bool(cursor.fetchall())
+            if wanted:
+                _copy(cursor, place, rows)
+            return wanted
+
+    def load(
+        self,
+        credentials: Credentials,
+        table: Sequence[str],
+        columns: Mapping[str, exp.DType],
+        files: Sequence[str],
+        read: Callable[[str], pa.Table],
+    ) -> int:
+        """Let a table have the rows of some files and no others, each with its `file`; returns how many were new."""
+        _, schema, name = table
+        place, file = f"{_identifier(schema)}.{_identifier(name)}", _identifier("file")
+        types = {each: exp.DataType(this=type_).sql(dialect=NAME) for each, type_ in columns.items()}
+        with _transaction(credentials) as cursor:
+            cursor.execute(f"create table if not exists {place} ({file} text)")
+            cursor.execute(f"lock table {place} in share row exclusive mode")
+            for each, type_ in types.items():
+                cursor.execute(f"alter table {place} add column if not exists {_identifier(each)} {type_}")
+            cursor.execute(f"delete from {place} where {file} <> all(%(files)s)", {"files": list(files)})  # noqa: S608
+            cursor.execute(f"select distinct {file} from {place}")  # noqa: S608
+            there = {row[0] for row in cursor.fetchall()}
+            new = [each for each in files if each not in there]
+            for each in new:
+                rows = read(each)
+                _copy(cursor, place, rows.append_column("file", [[each] * rows.num_rows]))
+            return len(new)
+
+
+@contextmanager
+def _transaction(credentials: Credentials) -> Iterator[Cursor]:
+    """Open a connection of its own for one transaction; raises ReadError."""
+    try:
+        with closing(opened(credentials)) as handle, closing(handle.cursor()) as cursor:
+            if hasattr(handle, "set_session"):
+                handle.set_session(autocommit=False)  # a profile may ask for it
+            yield cursor
+            handle.commit()
+    except MlbridgeError:
+        raise
+    except Exception as error:  # the driver's classes are known to dbt's adapter only
+        raise error_of(error)(message_of(error)) from error
+
+
+def _copy(cursor: Cursor, place: str, rows: pa.Table) -> None:
+    columns = ", ".join(map(_identifier, rows.column_names))
+    cursor.copy_expert(f"copy {place} ({columns}) from stdin (format csv, encoding 'UTF8')", _as_csv(rows))
 
 
 def _export(connection: ServerConnection, query: str, file: Path) -> None:

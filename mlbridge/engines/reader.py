@@ -170,8 +170,7 @@ class ServerConnection:
                     return work(cursor)
             except Exception as error:  # the drivers have no common base class
                 self._handle = None
-                state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-                raise _error_of(state)(message_of(error)) from error
+                raise error_of(error)(message_of(error)) from error
 
     def close(self) -> None:
         """End the connection; the next query opens another one."""
@@ -206,8 +205,9 @@ def _manager_of(credentials: Credentials) -> type[SQLConnectionManager]:
     return FACTORY.get_adapter_class_by_name(credentials.type).ConnectionManager
 
 
-def _error_of(state: str | None) -> type[ReadError]:
-    """Return the class of an error with this SQLSTATE."""
+def error_of(error: Exception) -> type[ReadError]:
+    """Return the class of a driver's error, by its SQLSTATE."""
+    state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     if state in MISSING_STATES:
         return MissingRelationError
     return BusyError if state in BUSY_STATES else ReadError

@@ -308,6 +308,13 @@ class Project:
         return {"views": views, "models": models, "compiled_path": str(code)}
 
     @property
+    def request_folders(self) -> list[tuple[tuple[str, str, str], str]]:
+        """Return the place of each model that calls `mlbridge.requests`, and the folder that it names."""
+        models = [node for node in self.manifest["nodes"].values() if node["resource_type"] == "model"]
+        named = {place_of(node): (node["config"].get("meta") or {}).get("mlbridge_requests") for node in models}
+        return [(place, folder) for place, folder in named.items() if folder is not None]
+
+    @property
     def scores_nodes(self) -> list[Document]:
         """Return the nodes `ml_scores_<model>`, which the project has by a call of `mlbridge.scores`."""
         models = (node for node in self.manifest["nodes"].values() if node["resource_type"] == "model")

@@ -103,15 +103,18 @@ class Postgres:
             "sslmode": "disable",
         }
 
-    def warehouse(self) -> Warehouse:
-        """Open it as commands do, to read; its class is known to dbt once a project with such a profile is loaded."""
+    def credentials(self) -> Any:
+        """Give it as dbt loads it from a profile."""
         from dbt.adapters.factory import FACTORY
 
         FACTORY.load_plugin("postgres")
         from dbt.adapters.postgres import PostgresCredentials
 
-        credentials = PostgresCredentials.from_dict(PostgresCredentials.translate_aliases(self.profile("public")))
-        session = engine_of("postgres").server_session(credentials)
+        return PostgresCredentials.from_dict(PostgresCredentials.translate_aliases(self.profile("public")))
+
+    def warehouse(self) -> Warehouse:
+        """Open it as commands do, to read."""
+        session = engine_of("postgres").server_session(self.credentials())
         assert session is not None
         return Warehouse(session, "postgres")
 

@@ -1,0 +1,77 @@
+"""Recorded requests in a table of a server: those of the files in a folder, each once."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from postgres import Postgres
+
+from mlbridge.engines.reader import MissingRelationError
+from mlbridge.engines.records import as_table
+from mlbridge.errors import SetupError
+from mlbridge.serving.recorded import load_recorded
+from mlbridge.serving.recorder import RequestRow
+
+MODEL = ("postgres", "public", "asked")
+AT = datetime(2024, 5, 1, 12, 0, 0, 250_000)
+
+
+def record(file: Path, *ids: str, without: str | None = None) -> None:
+    rows = [
+        RequestRow(
+            request_id=each,
+            number=0,
+            model="late",
+            version=1,
+            received_at=AT,
+            key=json.dumps({"id": each}),
+            features=json.dumps({"x": 0.1, "word": 'a\0\\u0000, \n"b'}),
+            prediction="true",
+            prediction_value=1.0,
+            probability=0.1,
+            not_scored_because=None,
+            latency_ms=1.5,
+            probabilities=None,
+            role="champion",
+        )
+        for each in ids
+    ]
+    table = as_table(RequestRow, rows)
+    pq.write_table(table if without is None else table.drop_columns([without]), file)
+
+
+def test_the_table_follows_the_folder(server: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    credentials, folder = server.credentials(), tmp_path / "re'quests"
+    ids = "select request_id from asked_recorded order by 1"
+    load_recorded(credentials, MODEL, folder)  # nothing was recorded here yet
+    folder.mkdir()
+    record(folder / "a.parquet", "1", "2")
+    record(folder / "b.parquet", "3", without="role")
+    load_recorded(credentials, MODEL, folder)
+    (row,) = server.rows("select * from asked_recorded where request_id = '1'")
+    given = json.dumps({"x": 0.1, "word": 'a\ufffd\\u0000, \n"b'})
+    assert row == (
+        "a.parquet", "1", 0, "late", 1, AT, '{"id": "1"}', given, "true", 1.0, 0.1, None, 1.5, None, "champion"
+    )  # fmt: skip
+    assert server.rows("select role from asked_recorded where request_id = '3'") == [(None,)]
+    (folder / "a.parquet").unlink()
+    record(folder / "c.parquet", "4")
+    # A column that a later mlbridge has.
+    server.connection.cursor().execute("alter table asked_recorded drop column role")
+    load_recorded(credentials, MODEL, folder)
+    load_recorded(credentials, MODEL, folder)
+    assert server.rows(ids) == [("3",), ("4",)]
+    # On another machine, without the folder, nothing is taken away.
+    load_recorded(credentials, MODEL, tmp_path / "elsewhere")
+    assert server.rows(ids) == [("3",), ("4",)]
+    (folder / "d.parquet").write_text("no Parquet")
+    record(folder / "e.parquet", "5")
+    with pytest.raises(SetupError, match=r"d\.parquet' is no file of requests: .* Move it out of the folder\."):
+        load_recorded(credentials, MODEL, folder)
+    assert server.rows(ids) == [("3",), ("4",)]
+    with pytest.raises(MissingRelationError):
+        load_recorded(credentials, ("postgres", "not_there", "asked"), folder)
