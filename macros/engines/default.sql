@@ -27,6 +27,8 @@
   {{ exceptions.raise_compiler_error('rows of requests are taken in on DuckDB and PostgreSQL only. Take the model that calls mlbridge.requests out of the predictions node') }}
 {% endmacro %}
 
+{% macro default__types_without_order() %}{{ return([]) }}{% endmacro %}
+
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 
 {% macro default__rows_of_seed(model, agate_table) %}

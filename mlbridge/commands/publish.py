@@ -12,6 +12,7 @@ from mlbridge.engines.adapters import ENGINES, engine_of
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project
+from mlbridge.project.served import served_branches, served_online
 from mlbridge.publication.folder import CURRENT, file_of, read_facts
 from mlbridge.serving.publishing import publish_all, publish_served
 
@@ -47,7 +48,7 @@ def publish(project: Project) -> Published:
         found = query_tables(project, warehouse, LAST)
         if not found:
             raise SetupError("no build has been recorded yet. Run `dbt build` first.")
-        tables, branches, online = project.published_tables, project.served_branches, project.served_online
+        tables, branches, online = project.published_tables, served_branches(project), served_online(project)
         facts = {"build": str(uuid4()), "as_of": str(found[0]["as_of"]), "version": version}
         if project.published_folder is None:
             publish_served(warehouse, folder, tables, branches, online, **facts)

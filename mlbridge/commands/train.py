@@ -14,6 +14,7 @@ from mlbridge.errors import MlbridgeError, SetupError, listed
 from mlbridge.lineage.upstream import COMPILED
 from mlbridge.nodes.training import LOGBOOK, new_rows
 from mlbridge.project.project import Project, place_of
+from mlbridge.project.served import request_folders
 from mlbridge.registry.inbox import Request, answer, is_waiting, read_request
 from mlbridge.registry.logbook import LogbookRow
 from mlbridge.registry.project_logbook import training_node
@@ -64,12 +65,13 @@ def train(project: Project, models: Sequence[str]) -> list[Answer]:
 def load_requests(project: Project) -> None:
     """Load what `mlbridge serve --requests` has recorded for the models of requests, where SQL reads no files.
 
-    Raises SetupError for a damaged file, and ReadError; a model whose schema is not there yet is left to a later call.
+    A model whose schema is not there yet is left to a later call. Raises SetupError for a damaged file and a role that
+    may not load.
     """
     if not engine_of(project.credentials.type).loads:
         return
     with chdir(project.start_folder):
-        for place, folder in project.request_folders:
+        for place, folder in request_folders(project):
             with suppress(MissingRelationError):
                 load_recorded(project.credentials, place, Path(folder))
 

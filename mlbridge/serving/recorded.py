@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbridge.engines.adapters import engine_of
-from mlbridge.engines.reader import Credentials
+from mlbridge.engines.reader import Credentials, MissingRelationError, ReadError
 from mlbridge.engines.records import SQL_TYPES, columns_of, schema_of
 from mlbridge.errors import SetupError
 from mlbridge.log import info
@@ -24,10 +24,11 @@ NUL, ESCAPED, REPLACEMENT = "\0", "\\u0000", "\ufffd"
 
 
 def load_recorded(credentials: Credentials, model: Sequence[str], folder: Path) -> None:
-    """Let the table beside a model have the rows of the files in its folder, as a model on DuckDB has them.
+    """Let the table beside a model have the rows of the files in its folder, each once and no others.
 
     A model is given by database, schema and name. Where there is no folder, as on another machine, nothing is changed.
-    Raises SetupError for a file that is damaged, and ReadError.
+    Raises SetupError for a file that is damaged and for a role that may not fill the table, and MissingRelationError
+    where the model's schema is not there.
     """
     if not folder.is_dir():
         info("requests", f"no requests are loaded for {model[2]}: there is no folder '{folder}' on this machine")
@@ -36,7 +37,15 @@ def load_recorded(credentials: Credentials, model: Sequence[str], folder: Path) 
     columns = {column: SQL_TYPES[each.type] for column, each in columns_of(RequestRow).items()}
     files = sorted(each.name for each in folder.glob("*.parquet"))
     table = (database, schema, name + ENDING)
-    new = engine_of(credentials.type).load(credentials, table, columns, files, lambda file: _rows(folder / file))
+    try:
+        new = engine_of(credentials.type).load(credentials, table, columns, files, lambda file: _rows(folder / file))
+    except MissingRelationError:
+        raise
+    except ReadError as error:
+        raise SetupError(
+            f"the requests in '{folder}' are not loaded: {error}. Whoever loads them creates and owns the table "
+            f"'{schema}.{table[2]}'; load them as the role that builds, or give it to this one."
+        ) from error
     if new:
         info("requests", f"{new:,} new file(s) of requests are loaded for {name}, of {len(files):,} in '{folder}'")
 

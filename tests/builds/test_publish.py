@@ -25,6 +25,7 @@ import mlbridge
 from mlbridge.commands import publish as command
 from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
+from mlbridge.project.served import served_branches
 
 TABLES = {
     "ml_versions", "ml_champions", "ml_decisions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
@@ -57,7 +58,7 @@ def test_a_build_and_the_command_publish_the_same(parsed: Host, tmp_path: Path, 
     rendering, project = Rendering("duckdb", host), Project.at(host.path, None, None)
     branches = rendering.macro("served_branches", within="ml_runs").sql
     assert branches == {
-        name: {key: list(place) for key, place in each.items()} for name, each in project.served_branches.items()
+        name: {key: list(place) for key, place in each.items()} for name, each in served_branches(project).items()
     }
     assert set(branches) == {"basket", "amount"} - {str(lacking).split("_")[0]}
     tables = rendering.macro("published_tables", within="ml_runs").sql

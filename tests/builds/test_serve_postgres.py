@@ -21,7 +21,8 @@ NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 AS_OF = "2024-03-15 08:00:00"
 # Rows of the split whose features are of the newest rows of the views.
 NEWEST = (
-    "select s.flight, s.origin, s.crew, s.load, s.wind_twice, s.due_at, p.prediction, p.probability "
+    "select s.flight, s.origin, s.crew, s.load, s.wind_twice, s.due_at, p.prediction, p.probability, "
+    "p.probabilities "
     f"from there.{NAME}_split s join there.ml_predictions p on p.entity = s.flight and p.time = s.due_at "
     "join there.weather_online w on w.airport = s.origin and w.wind is not distinct from s.wind "
     f"and s.due_at >= w.told_at where s.due_at = '{AS_OF}' order by s.flight"
@@ -50,29 +51,36 @@ def test_what_was_asked_by_key_is_answered_as_predicted_and_monitored(host: Host
     late = [{"flight": f"late {number}", "due_at": f"2024-05-01T{number % 24:02}:00+02:00"} for number in range(ASKED)]
     loads = [number / ASKED for number in range(ASKED)]
     with serving(host, "--requests", str(requests)) as (address, process):
-        keys = [{"origin": origin, "crew": crew, "due_at": str(at)} for _, origin, crew, _, _, at, _, _ in rows]
+        keys = [{"origin": origin, "crew": crew, "due_at": str(at)} for _, origin, crew, _, _, at, *_ in rows]
         given = [{"load": load, "wind_twice": twice} for _, _, _, load, twice, *_ in rows]
         status, answer = get(f"{address}/predict/{NAME}", {"keys": keys, "rows": given})
         assert status == 200, answer
         answers = answer["predictions"]
         facts = get(f"{address}/v2/models/{NAME}")[1]["parameters"]["online"]
         with_features = {**given[0], "origin": rows[0][1], "rating": 1, "wind": None, "sky": "fo\0g", "sky_rain": None}
-        with_features |= {"sky_gusts": True, "sky_mown_on": None}
+        with_features |= {"sky_gusts": True, "sky_mown_on": None, "load_1d": 0.5, "departures_7d": 100}
         asked = [{**with_features, **key, "load": load} for key, load in zip(late, loads, strict=True)]
         status, later = get(f"{address}/predict/{NAME}", {"rows": asked})
         assert status == 200, later
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
-    assert [(each["prediction"], each["probability"]) for each in answers] == [row[-2:] for row in rows]
+    for found, (*_, prediction, probability, probabilities) in zip(answers, rows, strict=True):
+        assert (found["prediction"], found["probability"]) == (prediction, probability)
+        assert list(found["probabilities"].values()) == json.loads(probabilities)
     assert {each["view"]: each["known_at"] for each in facts} == {
         "weather": "2024-03-15T07:45:00Z",
         "crews": "2024-01-02T15:00:00Z",
+        "traffic": "2024-03-15T08:00:00Z",
     }
 
     warm.mlbridge(host.path, "build", *NO_TESTS)
-    kept = "select entity, probability from there.ml_predictions where scored_by = 'request' order by entity"
+    kept = (
+        "select entity, prediction, probability, cast(probabilities as json) from there.ml_predictions "
+        "where scored_by = 'request' order by entity"
+    )
     expected = sorted(
-        (key["flight"], each["probability"]) for key, each in zip(late, later["predictions"], strict=True)
+        (key["flight"], each["prediction"], each["probability"], list(each["probabilities"].values()))
+        for key, each in zip(late, later["predictions"], strict=True)
     )
     assert server.rows(kept) == expected
     figures = "select requests, row_count, rows_kept, rows_left_out, left_out_because from there.ml_requests"
@@ -95,3 +103,7 @@ def test_what_was_asked_by_key_is_answered_as_predicted_and_monitored(host: Host
     warm.mlbridge(host.path, "build", *NO_TESTS)
     assert server.rows(kept) == expected
     assert server.rows(figures) == []
+
+    warm.dbt(host.path, "run-operation", "mlbridge.drop_tables", "--args", "{really: true}")
+    left = "select count(*) from information_schema.tables where table_name like '%\\_recorded'"
+    assert server.rows(left) == [(0,)]

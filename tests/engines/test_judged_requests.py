@@ -167,6 +167,16 @@ def test_a_row_is_whole_only_with_every_feature(branch: Branch) -> None:
     assert [branch.judged(key(), features)[3] for features in (BOTH, '{"x": 1}', "{}")] == [True, False, False]
 
 
+def test_what_is_built_elsewhere_is_found_there(branch: Branch) -> None:
+    """With `--defer`, the model of requests may be in production's schema only."""
+    nodes = branch.macros.names["graph"].nodes
+    node = {"resource_type": "model", "name": "asked", "alias": "asked", **branch.macros.location}
+    nodes["asked"] = {**node, "defer_relation": None}
+    assert branch.macros.call("relation_of", "asked") is None
+    nodes["asked"] = {**node, "defer_relation": {**branch.macros.location, "alias": "requests"}}
+    assert branch.macros.call("relation_of", "asked").identifier == "requests"
+
+
 TEXTS = (
     *(
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -73,5 +74,11 @@ def test_the_table_follows_the_folder(server: Postgres, tmp_path: Path, caplog: 
     with pytest.raises(SetupError, match=r"d\.parquet' is no file of requests: .* Move it out of the folder\."):
         load_recorded(credentials, MODEL, folder)
     assert server.rows(ids) == [("3",), ("4",)]
+    (folder / "d.parquet").unlink()
+    with server.connection.cursor() as cursor:
+        cursor.execute("create role clerk login; grant usage on schema public to clerk")
+    clerk = replace(credentials, user="clerk")
+    with pytest.raises(SetupError, match=r"permission denied .* owns the table 'public\.sold_recorded'; load them as"):
+        load_recorded(clerk, ("postgres", "public", "sold"), folder)
     with pytest.raises(MissingRelationError):
         load_recorded(credentials, ("postgres", "not_there", "asked"), folder)

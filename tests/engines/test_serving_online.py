@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,21 @@ def test_what_is_wrong_is_said(client: TestClient, keys: Any, rows: Any, problem
     answer = predict(client, keys=keys, **({} if rows is None else {"rows": rows}))
     assert answer.status_code in (413, 422)
     assert problem in answer.json()["error"]
+
+
+def test_keys_that_are_not_found_are_counted(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    """All of them, also where no more are named; the log has their number and no key."""
+
+    def counted() -> float:
+        found = re.search(r'^mlbridge_online_not_found_total\{view="facts"\} (.*)$', client.get("/metrics").text, re.M)
+        return 0 if found is None else float(found[1])
+
+    before = counted()
+    answer = predict(
+        client, keys=[{"id": f"nobody {number}", "shop": 0} for number in range(50)] + [{"id": "k0", "shop": 0}]
+    )
+    assert answer.status_code == 422
+    assert counted() == before + 50
 
 
 def test_features_that_no_table_gives_are_named(client: TestClient, branch: Branch) -> None:
