@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from mlbridge.commands.publish import publish
 from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, load_requests, train, trained_in_sql
+from mlbridge.commands.versions import NotBuiltError
 from mlbridge.engines.adapters import engine_of
 from mlbridge.errors import SetupError
 from mlbridge.project.dbt_commands import Done, dbt_2, run
@@ -78,7 +80,8 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     # What a dbt that runs Python publishes to files, its build has published.
     left_out = program is not None or project.published_folder is None
     if left_out and project.served_folder is not None and "--empty" not in chosen.others:
-        publish(project)
+        with suppress(NotBuiltError):  # a selection without the package's tables
+            publish(project)
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from mlbridge.commands.versions import query_tables
+from mlbridge.commands.versions import NotBuiltError, query_tables
 from mlbridge.engines.adapters import ENGINES, engine_of
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError, listed
@@ -47,15 +47,18 @@ def publish(project: Project) -> Published:
         warehouse = Warehouse(session, credentials.type)
         found = query_tables(project, warehouse, LAST)
         if not found:
-            raise SetupError("no build has been recorded yet. Run `dbt build` first.")
+            raise NotBuiltError("no build has been recorded yet. Run `dbt build` first.")
         tables, branches, online = project.published_tables, served_branches(project), served_online(project)
         facts = {"build": str(uuid4()), "as_of": str(found[0]["as_of"]), "version": version}
-        if project.published_folder is None:
-            publish_served(warehouse, folder, tables, branches, online, **facts)
-        else:
-            facts["target"] = project.profile.target_name
-            publish_all(session, tables, branches, online, **facts)
-    there = read_facts(folder / CURRENT)
+        try:
+            if project.published_folder is None:
+                publish_served(warehouse, folder, tables, branches, online, **facts)
+            else:
+                facts["target"] = project.profile.target_name
+                publish_all(session, tables, branches, online, **facts)
+            there = read_facts(folder / CURRENT)
+        except OSError as error:
+            raise SetupError(f"nothing is published, because '{folder}' cannot be written: {error}.") from error
     return Published(folder, there["build"], there["published_at"], there["as_of"], there["version"], there["tables"])
 
 

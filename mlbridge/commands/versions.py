@@ -105,6 +105,10 @@ def suspected(project: Project) -> list[Row]:
     return query_tables(project, project.connect(), SUSPECTED)
 
 
+class NotBuiltError(SetupError):
+    """A table of the package is not there yet."""
+
+
 def query_tables(project: Project, warehouse: Warehouse, sql: str) -> list[Row]:
     """Query the package's tables in the project's schema; raises SetupError where one is not there, or older."""
     query = parse_query(sql)
@@ -112,7 +116,7 @@ def query_tables(project: Project, warehouse: Warehouse, sql: str) -> list[Row]:
         database, schema, name = project.relation(table.name)
         there = warehouse.columns_of(database, schema, name)
         if not there:
-            raise SetupError(f"the warehouse has no table '{schema}.{name}' yet. Run `dbt build` first.")
+            raise NotBuiltError(f"the warehouse has no table '{schema}.{name}' yet. Run `dbt build` first.")
         if table.name == "ml_versions" and "is_retired" not in there:
             raise SetupError(f"'{schema}.{name}' is of an earlier mlbridge. Run `dbt build` first.")
         table.replace(exp.table_(name, db=schema, catalog=database, quoted=True, alias=table.alias))
