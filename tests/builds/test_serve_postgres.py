@@ -23,7 +23,7 @@ AS_OF = "2024-03-15 08:00:00"
 NEWEST = (
     "select s.flight, s.origin, s.crew, s.load, s.wind_twice, s.due_at, p.prediction, p.probability, "
     "p.probabilities "
-    f"from there.{NAME}_split s join there.ml_predictions p on p.entity = s.flight and p.time = s.due_at "
+    f"from there.{NAME}_split s join there.{NAME}_predictions p on p.entity = s.flight and p.time = s.due_at "
     "join there.weather_online w on w.airport = s.origin and w.wind is not distinct from s.wind "
     f"and s.due_at >= w.told_at where s.due_at = '{AS_OF}' order by s.flight"
 )
@@ -75,8 +75,8 @@ def test_what_was_asked_by_key_is_answered_as_predicted_and_monitored(host: Host
 
     warm.mlbridge(host.path, "build", *NO_TESTS)
     kept = (
-        "select entity, prediction, probability, cast(probabilities as json) from there.ml_predictions "
-        "where scored_by = 'request' order by entity"
+        "select entity, prediction, probability, cast(probabilities as json) "
+        f"from there.{NAME}_predictions where scored_by = 'request' order by entity"
     )
     expected = sorted(
         (key["flight"], each["prediction"], each["probability"], list(each["probabilities"].values()))
