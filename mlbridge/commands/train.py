@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.opening import opened
 from mlbridge.engines.reader import MissingRelationError, message_of
-from mlbridge.engines.warehouse import Place, Warehouse, opened
+from mlbridge.engines.warehouse import Place, Warehouse
 from mlbridge.errors import MlbridgeError, SetupError, listed
 from mlbridge.lineage.upstream import COMPILED
 from mlbridge.nodes.training import LOGBOOK, new_rows

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from mlbridge.engines.opening import connect
 from mlbridge.engines.records import read_document
-from mlbridge.engines.warehouse import Warehouse, connect, parse_query
+from mlbridge.engines.warehouse import Warehouse, parse_query
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project.project import Project
 from mlbridge.publication.folder import CURRENT, VIEWS, current_build, read_facts

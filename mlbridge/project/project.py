@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.opening import connect, file_of
 from mlbridge.engines.reader import Credentials
-from mlbridge.engines.warehouse import Warehouse, connect, file_of
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError, listed, nearest, shown
 from mlbridge.publication.folder import OF_A_SERVER, folder_of
 from mlbridge.typing import Document
