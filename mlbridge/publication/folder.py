@@ -4,6 +4,7 @@
         current -> builds/20131231T235959123456_k3v9
         builds/20131231T235959123456_k3v9/    ml_alerts.parquet, ..., build.json
         bi.<engine>    a small database file: for each table a view over its file in current/
+        lock           held by who publishes, without content
 
 Tables of a server are read there. What `mlbridge serve` needs of them is published to a folder of the project, with the
 same builds and the same link.
@@ -14,6 +15,7 @@ reads one build. The build before is kept for those who still read it, until the
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -29,7 +31,7 @@ from tempfile import mkdtemp
 from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.typing import Document
 
-CURRENT, BUILDS, FACTS, FORMAT = "current", "builds", "build.json", 2
+CURRENT, BUILDS, FACTS, LOCK, FORMAT = "current", "builds", "build.json", "lock", 2
 OF_A_SERVER = "mlbridge"  # what a warehouse that is no file is called among published folders
 VIEWS = f"bi.{PYTHON_ENGINE.name}"
 # What mlbridge 0.8 published in the same folder.
@@ -95,6 +97,8 @@ def read_facts(place: Path) -> Document:
 def new_build(folder: Path, owner: Path) -> Iterator[Path]:
     """Give an empty folder for the files of a build, and publish it at the end; after an error nothing is published.
 
+    It waits for another publication into the same folder, so what is read within is no older than what that has read.
+
     Whoever may not read the warehouse, `owner`, or for a server its own folder, may not read what is published: its
     mode and group are those of all files.
     """
@@ -103,17 +107,31 @@ def new_build(folder: Path, owner: Path) -> Iterator[Path]:
     for each in (folder.parent, folder, builds):
         each.mkdir(mode=0o700, exist_ok=True)
         _share(each, like)
-    former = current_build(folder)
-    place = Path(mkdtemp(prefix=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}_", dir=builds))
-    try:
-        yield place
-        for each in (*place.iterdir(), place):
-            _share(each, like)
-        _link(folder, place)
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    _clear(folder, {place, former})
+    with _exclusive(folder / LOCK, like):
+        former = current_build(folder)
+        place = Path(mkdtemp(prefix=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}_", dir=builds))
+        try:
+            yield place
+            for each in (*place.iterdir(), place):
+                _share(each, like)
+            _link(folder, place)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        _clear(folder, {place, former})
+
+
+@contextmanager
+def _exclusive(file: Path, like: os.stat_result) -> Iterator[None]:
+    """Wait until nobody else publishes; the operating system releases the lock when a process ends.
+
+    Else one of two that publish at once would clear away what the other one writes. Who publishes from a warehouse that
+    is a file holds that anyway; a server lets many read it.
+    """
+    with file.open("a") as lock:
+        _share(file, like)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def assert_published(host: Host, schema: str = "main_insight", tables: set[str] 
     assert set(facts_of(host)["tables"]) == tables
     files = {file.stem for file in (folder_of(host) / "current").glob("*.parquet")}
     assert files == tables
-    assert {each.name for each in folder_of(host).iterdir()} == {"builds", "current", "bi.duckdb"}
+    assert {each.name for each in folder_of(host).iterdir()} == {"builds", "current", "bi.duckdb", "lock"}
     counted = {}
     with duckdb.connect(str(host.database), read_only=True) as connection:
         for name in tables:
