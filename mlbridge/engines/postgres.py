@@ -129,8 +129,9 @@ class Postgres(Engine):
         place, file = f"{_identifier(schema)}.{_identifier(name)}", _identifier("file")
         types = {each: exp.DataType(this=type_).sql(dialect=NAME) for each, type_ in columns.items()}
         with _transaction(credentials) as cursor:
+            # Not the table's own lock: of two that make it at once, one would fail.
+            cursor.execute("select pg_advisory_xact_lock(hashtextextended(%(place)s, 0))", {"place": place})
             cursor.execute(f"create table if not exists {place} ({file} text)")
-            cursor.execute(f"lock table {place} in share row exclusive mode")
             for each, type_ in types.items():
                 cursor.execute(f"alter table {place} add column if not exists {_identifier(each)} {type_}")
             cursor.execute(f"delete from {place} where {file} <> all(%(files)s)", {"files": list(files)})  # noqa: S608

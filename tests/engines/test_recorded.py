@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from postgres import Postgres
+from sqlglot import exp
 
+from mlbridge.engines.adapters import engine_of
 from mlbridge.engines.reader import MissingRelationError
 from mlbridge.engines.records import as_table
 from mlbridge.errors import SetupError
@@ -82,3 +87,27 @@ def test_the_table_follows_the_folder(server: Postgres, tmp_path: Path, caplog: 
         load_recorded(clerk, ("postgres", "public", "sold"), folder)
     with pytest.raises(MissingRelationError):
         load_recorded(credentials, ("postgres", "not_there", "asked"), folder)
+
+
+def test_of_two_that_make_the_table_at_once_the_second_waits(server: Postgres) -> None:
+    reading, go, table = Event(), Event(), ("postgres", "public", "at_once_recorded")
+
+    def read(file: str) -> pa.Table:
+        reading.set()
+        assert go.wait(60)
+        return pa.table({"x": [1, 2]})
+
+    def load() -> int:
+        columns = {"x": exp.DType.BIGINT}
+        return engine_of("postgres").load(server.credentials(), table, columns, ["a.parquet"], read)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(load)
+        assert reading.wait(60)
+        second = pool.submit(load)
+        waiting = "select count(*) from pg_locks where not granted"
+        while not second.done() and server.rows(waiting) == [(0,)]:
+            pass
+        go.set()
+        assert (first.result(60), second.result(60)) == (1, 0)
+    assert server.rows("select file, x from at_once_recorded order by x") == [("a.parquet", 1), ("a.parquet", 2)]
