@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from mlbridge.commands.versions import NotBuiltError, query_tables
 from mlbridge.engines.adapters import ENGINES, engine_of
+from mlbridge.engines.reader import ReadError
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project
@@ -59,6 +60,10 @@ def publish(project: Project) -> Published:
             there = read_facts(folder / CURRENT)
         except OSError as error:
             raise SetupError(f"nothing is published, because '{folder}' cannot be written: {error}.") from error
+        except ReadError as error:
+            raise SetupError(
+                f"nothing is published, because the server did not answer: {error}. Publish once it does."
+            ) from error
     return Published(folder, there["build"], there["published_at"], there["as_of"], there["version"], there["tables"])
 
 

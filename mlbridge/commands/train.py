@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
 from mlbridge.engines.opening import opened
-from mlbridge.engines.reader import MissingRelationError, message_of
+from mlbridge.engines.reader import MissingRelationError, ReadError, message_of
 from mlbridge.engines.warehouse import Place, Warehouse
 from mlbridge.errors import MlbridgeError, SetupError, listed
 from mlbridge.lineage.upstream import COMPILED
@@ -99,7 +99,7 @@ def _answer(project: Project, warehouse: Warehouse, model: str, logbook: Place) 
         rows = _rows(project, warehouse, logbook, request)
         if not answer(warehouse, project.credentials, logbook, request, rows):
             return Answer(model, None, None, OVERTAKEN)
-    except (warehouse.error, PYTHON_ENGINE.error) as error:  # the latter while the rows of a server are copied
+    except (ReadError, PYTHON_ENGINE.error) as error:  # the latter while the rows of a server are copied
         return Answer(model, None, REFUSED, f"{model}_training: {message_of(error)}")
     except MlbridgeError as error:
         return Answer(model, None, REFUSED, str(error))

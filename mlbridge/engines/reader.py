@@ -87,14 +87,18 @@ class Handle(Protocol):
 
 
 class ReadError(MlbridgeError):
-    """A query failed; the message is the engine's own."""
+    """A query has no answer, of which the server may know nothing; the message is the engine's or the driver's own."""
 
 
-class MissingRelationError(ReadError):
+class QueryError(ReadError):
+    """A server has answered that a query failed."""
+
+
+class MissingRelationError(QueryError):
     """A table, a column or a file that a query reads does not exist or is incomplete."""
 
 
-class BusyError(ReadError):
+class BusyError(QueryError):
     """A table that a query reads is locked by a build."""
 
 
@@ -169,8 +173,9 @@ class ServerConnection:
                 with closing(self._handle.cursor()) as cursor:
                     return work(cursor)
             except Exception as error:  # the drivers have no common base class
+                is_lost = self._handle is None or bool(getattr(self._handle, "closed", False))
                 self._handle = None
-                raise error_of(error)(message_of(error)) from error
+                raise (ReadError if is_lost else error_of(error))(message_of(error)) from error
 
     def close(self) -> None:
         """End the connection; the next query opens another one."""
@@ -205,12 +210,12 @@ def _manager_of(credentials: Credentials) -> type[SQLConnectionManager]:
     return FACTORY.get_adapter_class_by_name(credentials.type).ConnectionManager
 
 
-def error_of(error: Exception) -> type[ReadError]:
-    """Return the class of a driver's error, by its SQLSTATE."""
+def error_of(error: Exception) -> type[QueryError]:
+    """Return the class of a driver's error that a server has answered, by its SQLSTATE."""
     state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     if state in MISSING_STATES:
         return MissingRelationError
-    return BusyError if state in BUSY_STATES else ReadError
+    return BusyError if state in BUSY_STATES else QueryError
 
 
 def message_of(error: Exception) -> str:

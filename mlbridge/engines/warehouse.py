@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session, engine_of
-from mlbridge.engines.reader import Credentials, ReadError
+from mlbridge.engines.reader import Credentials, QueryError
 from mlbridge.engines.server_copy import copied
 from mlbridge.engines.server_session import KnownTypes
 from mlbridge.errors import SetupError
@@ -81,8 +81,8 @@ class Warehouse:
 
     @property
     def error(self) -> type[Exception]:
-        """The base class of what a query raises that the warehouse refuses."""
-        return PYTHON_ENGINE.error if self.dialect == DIALECT else ReadError
+        """The base class of what a query raises that the warehouse refuses, and not one that was lost on its way."""
+        return PYTHON_ENGINE.error if self.dialect == DIALECT else QueryError
 
     def _written(self, query: exp.Query) -> str:
         return engine_of(self.dialect).written(query)

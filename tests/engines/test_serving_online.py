@@ -16,16 +16,21 @@ import pytest
 from branch import NAME, Branch
 from postgres import Postgres
 from serving import TYPED, publish, rows_of, served_branch
+from sqlglot import exp
 from starlette.testclient import TestClient
 
+from mlbridge.engines.reader import ReadError
 from mlbridge.engines.warehouse import Warehouse
 from mlbridge.publication import online as published
-from mlbridge.publication.folder import CURRENT
+from mlbridge.publication.folder import CURRENT, current_build
 from mlbridge.publication.online import OnlineFeatures, View, key_text, publish_online, read_index
+from mlbridge.publication.publish import publish_beside
+from mlbridge.publication.versions import publish_versions
 from mlbridge.serving import features
 from mlbridge.serving.app import create_app
 from mlbridge.serving.inputs import Problem
 from mlbridge.serving.online import OnlineTable
+from mlbridge.serving.publishing import background_of
 from mlbridge.serving.state import Versions
 
 # What the view `facts` has of a key: all features but two, which a request gives.
@@ -495,6 +500,35 @@ def test_a_server_gives_the_same_values(
     assert [each and each[2] for each in found] == expected
     assert files[1].samefile(files[0])
     assert not files[2].samefile(files[0])
+
+
+@pytest.mark.parametrize("of", ["online", "versions"])
+def test_what_a_server_has_not_answered_is_not_published(of: str, tmp_path: Path, server: Postgres) -> None:
+    """Else what was served would end, because a connection was cut."""
+    folder, warehouse = tmp_path / "mlbridge.published" / "dev", server.warehouse()
+    with server.connection.cursor() as cursor:
+        cursor.execute("drop table if exists shops")
+        cursor.execute("create table shops as select 1 as shop, timestamp '2024-03-01' as seen, 2 as v")
+        cursor.execute("drop table if exists champions")
+        cursor.execute("create table champions (model text, version int)")
+    view = View("shops", ("postgres", "public", "shops"), ["shop"], "seen", None)
+
+    def beside(place: Path, former: Path | None) -> None:
+        if of == "online":
+            wanted = {"m": [OnlineFeatures(SHOPS, {"shop": "shop"}, {"v": "v"})]}
+            publish_online(warehouse, {SHOPS: view}, wanted, place, former)
+        else:
+            publish_versions(warehouse, ("postgres", "public", "champions"), {}, background_of, place, former)
+
+    publish_beside(folder, beside, "before", "2024-03-01", "1")
+    before = current_build(folder)
+    session = warehouse.row(exp.select(exp.alias_(exp.func("pg_backend_pid"), "id")))["id"]
+    assert server.rows(f"select pg_terminate_backend({session})") == [(True,)]
+    with pytest.raises(ReadError):
+        publish_beside(folder, beside, "cut", "2024-03-01", "1")
+    assert (current_build(folder), len(list((folder / "builds").iterdir()))) == (before, 1)
+    publish_beside(folder, beside, "after", "2024-03-01", "1")
+    assert current_build(folder) != before
 
 
 def test_the_pointer_leads_to_the_tables(folder: Path) -> None:
