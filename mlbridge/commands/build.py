@@ -12,7 +12,8 @@ from mlbridge.commands.publish import publish
 from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, load_requests, train, trained_in_sql
 from mlbridge.commands.versions import NotBuiltError
 from mlbridge.engines.adapters import engine_of
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, listed
+from mlbridge.log import info
 from mlbridge.project.dbt_commands import Done, dbt_2, run
 from mlbridge.project.project import Project
 
@@ -78,10 +79,13 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     tell(answers)
     last = dbt(["build"], [*chosen.others, *_rest(chosen, nodes, answers)], manifest=None)
     # What a dbt that runs Python publishes to files, its build has published.
-    left_out = program is not None or project.published_folder is None
-    if left_out and project.served_folder is not None and "--empty" not in chosen.others:
-        with suppress(NotBuiltError):  # a selection without the package's tables
-            publish(project)
+    is_server = project.published_folder is None
+    if (is_server or program is not None) and project.served_folder is not None and "--empty" not in chosen.others:
+        if is_server and last.failed:  # the tables of a file are published all the same, for the monitor to show it
+            info("publish", f"what is served stays as it was, because {listed(last.failed)} failed")
+        else:
+            with suppress(NotBuiltError):  # a selection without the package's tables
+                publish(project)
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
 
 

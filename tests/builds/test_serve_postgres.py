@@ -97,12 +97,31 @@ def test_what_was_asked_by_key_is_answered_as_predicted_and_monitored(host: Host
     )
     assert {bin_: int(n) for bin_, n in found} == counted.to_dict()
 
-    # A build again adds nothing; a file that is gone takes its rows out of the figures, and no prediction.
+    # A build again adds nothing; a file that is gone takes its rows out of the figures, and no prediction. Outcomes
+    # come in, so the performance of what was asked is known; what a build has left that failed is not served.
     shutil.rmtree(requests)
     requests.mkdir()
-    warm.mlbridge(host.path, "build", *NO_TESTS)
+    outcomes = ["none" if number % 3 else "short" for number in range(ASKED)]
+    with server.connection.cursor() as cursor:
+        for key, outcome in zip(late, outcomes, strict=True):
+            cursor.execute(
+                "insert into field.departures (flight, origin, crew, due_at, load, delayed) "
+                "values (%s, 'JFK', 1, cast(%s as timestamptz) at time zone 'UTC', 0.5, %s)",
+                (key["flight"], key["due_at"], outcome),
+            )
+    fails = f"select 1 / (count(*) * 0) as x from {{{{ ref('{NAME}_predictions') }}}}"
+    host.write({"models/fails.sql": f"{{{{ config(materialized='table') }}}} {fails}"})
+    served = (published / "dev" / "current").resolve()
+    warm.mlbridge(host.path, "build", *NO_TESTS, code=1)
+    assert (published / "dev" / "current").resolve() == served
     assert server.rows(kept) == expected
     assert server.rows(figures) == []
+    ((accuracy, n),) = server.rows(
+        "select sum(value * n) / sum(n), sum(n) from there.ml_performance where version = 1 and kind = 'realized' "
+        "and metric = 'accuracy' and slice = 'all' and \"window\" >= '2024-04-01'"
+    )
+    right = [each["prediction"] == outcome for each, outcome in zip(later["predictions"], outcomes, strict=True)]
+    assert (accuracy, n) == (pytest.approx(sum(right) / ASKED, abs=1e-12), ASKED)
 
     warm.dbt(host.path, "run-operation", "mlbridge.drop_tables", "--args", "{really: true}")
     left = "select count(*) from information_schema.tables where table_name like '%\\_recorded'"
