@@ -152,7 +152,12 @@
 
 {% macro postgres__recorded_requests(folder) %}
   {#- The table beside the model that `mlbridge/serving/recorded.py` fills from the files of the folder. -#}
-  {{ return(adapter.get_relation(this.database, this.schema, this.identifier ~ '_recorded') if execute else none) }}
+  {%- set name = this.identifier ~ '_recorded' -%}
+  {%- if name | length > 63 -%}
+    {{ mlbridge.refuse(model.name, "its rows are loaded into a table '" ~ name ~ "', and names here have 63 characters at most. Give the model a "
+      ~ 'shorter name or alias.') }}
+  {%- endif -%}
+  {{ return(adapter.get_relation(this.database, this.schema, name) if execute else none) }}
 {% endmacro %}
 
 {% macro postgres__parsed(document, names) %}{{ return('cast(' ~ document ~ ' as jsonb)') }}{% endmacro %}

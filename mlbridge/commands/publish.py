@@ -61,9 +61,7 @@ def publish(project: Project) -> Published:
         except OSError as error:
             raise SetupError(f"nothing is published, because '{folder}' cannot be written: {error}.") from error
         except ReadError as error:
-            raise SetupError(
-                f"nothing is published, because the server did not answer: {error}. Publish once it does."
-            ) from error
+            raise SetupError(f"nothing is published, because the warehouse was not read: {error}") from error
     return Published(folder, there["build"], there["published_at"], there["as_of"], there["version"], there["tables"])
 
 

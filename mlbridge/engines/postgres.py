@@ -147,16 +147,21 @@ class Postgres(Engine):
 @contextmanager
 def _transaction(credentials: Credentials) -> Iterator[Cursor]:
     """Open a connection of its own for one transaction; raises ReadError."""
+    handle = None
     try:
-        with closing(opened(credentials)) as handle, closing(handle.cursor()) as cursor:
-            if hasattr(handle, "set_session"):
-                handle.set_session(autocommit=False)  # a profile may ask for it
+        handle = opened(credentials)
+        if hasattr(handle, "set_session"):
+            handle.set_session(autocommit=False)  # a profile may ask for it
+        with closing(handle.cursor()) as cursor:
             yield cursor
-            handle.commit()
+        handle.commit()
     except MlbridgeError:
         raise
     except Exception as error:  # the driver's classes are known to dbt's adapter only
-        raise error_of(error)(message_of(error)) from error
+        raise error_of(error, handle)(message_of(error)) from error
+    finally:
+        if handle is not None:
+            handle.close()
 
 
 def _copy(cursor: Cursor, place: str, rows: pa.Table) -> None:

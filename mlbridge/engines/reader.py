@@ -173,9 +173,8 @@ class ServerConnection:
                 with closing(self._handle.cursor()) as cursor:
                     return work(cursor)
             except Exception as error:  # the drivers have no common base class
-                is_lost = self._handle is None or bool(getattr(self._handle, "closed", False))
-                self._handle = None
-                raise (ReadError if is_lost else error_of(error))(message_of(error)) from error
+                kind, self._handle = error_of(error, self._handle), None
+                raise kind(message_of(error)) from error
 
     def close(self) -> None:
         """End the connection; the next query opens another one."""
@@ -210,8 +209,10 @@ def _manager_of(credentials: Credentials) -> type[SQLConnectionManager]:
     return FACTORY.get_adapter_class_by_name(credentials.type).ConnectionManager
 
 
-def error_of(error: Exception) -> type[QueryError]:
-    """Return the class of a driver's error that a server has answered, by its SQLSTATE."""
+def error_of(error: Exception, handle: Handle | None) -> type[ReadError]:
+    """Return the class of a driver's error, by its SQLSTATE; without a connection that is open nobody has answered."""
+    if handle is None or getattr(handle, "closed", False):
+        return ReadError
     state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     if state in MISSING_STATES:
         return MissingRelationError

@@ -69,7 +69,7 @@ def own_folder(folder: Path) -> Path:
     What is published has its mode and group. It is made for its user only, and no part of the project's repository.
     """
     above = folder.parent
-    if not above.exists():
+    with suppress(FileExistsError):
         above.mkdir(mode=0o700)
         (above / ".gitignore").write_text("*\n", encoding="utf-8")
     return above

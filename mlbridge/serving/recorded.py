@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbridge.engines.adapters import engine_of
-from mlbridge.engines.reader import Credentials, MissingRelationError, ReadError
+from mlbridge.engines.reader import Credentials, MissingRelationError, QueryError, ReadError
 from mlbridge.engines.records import SQL_TYPES, columns_of, schema_of
 from mlbridge.errors import SetupError
 from mlbridge.log import info
@@ -41,11 +41,13 @@ def load_recorded(credentials: Credentials, model: Sequence[str], folder: Path) 
         new = engine_of(credentials.type).load(credentials, table, columns, files, lambda file: _rows(folder / file))
     except MissingRelationError:
         raise
-    except ReadError as error:
+    except QueryError as error:
         raise SetupError(
             f"the requests in '{folder}' are not loaded: {error}. Whoever loads them creates and owns the table "
             f"'{schema}.{table[2]}'; load them as the role that builds, or give it to this one."
         ) from error
+    except ReadError as error:
+        raise SetupError(f"the requests in '{folder}' are not loaded, as the server did not answer: {error}") from error
     if new:
         info("requests", f"{new:,} new file(s) of requests are loaded for {name}, of {len(files):,} in '{folder}'")
 

@@ -255,3 +255,10 @@ def test_columns_that_differ_only_in_case_are_refused(branch: Branch) -> None:
         pytest.skip("the names of JSON differ by case here")
     with pytest.raises(RefusedError, match="differ only in upper and lower case cannot be read: a, A"):
         branch.macros.call("parsed", "key", ["a", "A"])
+
+
+def test_a_name_that_leaves_no_room_for_the_table_beside_it_is_refused() -> None:
+    """PostgreSQL would cut it off, and nothing would be found under it."""
+    macros = Decided("postgres", "postgres", "public").of(lambda _: ([], []), "asked" + 50 * "_", None, SPEC)
+    with pytest.raises(RefusedError, match=r"loaded into a table 'asked_+recorded', and names here have 63 characters"):
+        macros.call("recorded_requests", "requests")

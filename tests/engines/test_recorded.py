@@ -12,6 +12,7 @@ from threading import Event
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from browser import free_port
 from postgres import Postgres
 from sqlglot import exp
 
@@ -87,6 +88,8 @@ def test_the_table_follows_the_folder(server: Postgres, tmp_path: Path, caplog: 
         load_recorded(clerk, ("postgres", "public", "sold"), folder)
     with pytest.raises(MissingRelationError):
         load_recorded(credentials, ("postgres", "not_there", "asked"), folder)
+    with pytest.raises(SetupError, match=r"not loaded, as the server did not answer: .* [Rr]efused"):
+        load_recorded(replace(credentials, port=free_port()), MODEL, folder)
 
 
 def test_of_two_that_make_the_table_at_once_the_second_waits(server: Postgres) -> None:
