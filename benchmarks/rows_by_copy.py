@@ -22,7 +22,7 @@ from postgres import Postgres, binaries
 from psycopg2.extras import execute_values
 from sqlglot import exp
 
-from mlbridge.engines.warehouse import opened
+from mlbridge.engines.opening import opened
 
 COLUMNS = (
     *(f"(i * {each} % 100)::int as whole{each}" for each in range(1, 11)),

@@ -1,11 +1,13 @@
 {# Tables and views of this project. #}
 
 {% macro relation_of(name) %}
-  {#- Where a model's table is, or none when it has not been built. -#}
+  {#- Where a model's table is, with `--defer` possibly in another schema, or none when it has not been built. -#}
   {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
       | selectattr('name', 'equalto', name) | list -%}
   {%- if not nodes -%}{{ return(none) }}{%- endif -%}
-  {{ return(adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias)) }}
+  {%- set found, deferred = adapter.get_relation(nodes[0].database, nodes[0].schema, nodes[0].alias), nodes[0].defer_relation -%}
+  {%- if found is none and deferred -%}{{ return(adapter.get_relation(deferred.database, deferred.schema, deferred.alias)) }}{%- endif -%}
+  {{ return(found) }}
 {% endmacro %}
 
 {% macro upstream(name) %}

@@ -11,8 +11,8 @@
 {% macro default__publication(tables, branches, online, facts) %}{#- There is nowhere to publish to yet. -#}{{ return({}) }}{% endmacro %}
 
 {% macro default__recorded_requests(folder) %}
-  {{ exceptions.raise_compiler_error('mlbridge.requests: this engine reads no Parquet files of this machine. Load the files in ' ~ folder
-    ~ ' into a table with what loads your other data, and name that as a source') }}
+  {{ exceptions.raise_compiler_error('mlbridge.requests: rows of requests are taken in on DuckDB and PostgreSQL. On this engine load the files in '
+    ~ folder ~ ' into a table with what loads your other data, and read that') }}
 {% endmacro %}
 
 {% macro default__parsed(document, names) %}{{ mlbridge.refuse_requests() }}{% endmacro %}
@@ -24,8 +24,10 @@
 {% macro default__typed(text, type) %}{{ mlbridge.refuse_requests() }}{% endmacro %}
 
 {% macro refuse_requests() %}
-  {{ exceptions.raise_compiler_error('rows of requests are taken in on DuckDB only. Take the model that calls mlbridge.requests out of the predictions node') }}
+  {{ exceptions.raise_compiler_error('rows of requests are taken in on DuckDB and PostgreSQL only. Take the model that calls mlbridge.requests out of the predictions node') }}
 {% endmacro %}
+
+{% macro default__types_without_order() %}{{ return([]) }}{% endmacro %}
 
 {% macro default__published_schema(schema) %}{{ return(none) }}{% endmacro %}
 

@@ -330,6 +330,8 @@
   {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, is_event, duration)) }}
 {% endmacro %}
 
+{% macro types_without_order() %}{{ return(adapter.dispatch('types_without_order', 'mlbridge')()) }}{% endmacro %}
+
 {% macro online_materialization(hook) %}
   {#-
     How an online table is materialized, as arguments of `config`. `hook`, Jinja that writes a statement, deletes in the transaction of the

@@ -21,7 +21,7 @@
     model adds those that have come in their place. It deletes all where the view has other columns than before.
   -#}
   {%- if not is_incremental() or flags.EMPTY -%}{{ return('') }}{%- endif -%}
-  {%- set view = source(*model.sources[0]) if model.sources else mlbridge.referred(model.refs[0]) -%}
+  {%- set view = mlbridge.relation_of_node(mlbridge.view_of(model)) -%}
   {%- if not mlbridge.has_shape_of(view) -%}{{ return(mlbridge.emptying(this)) }}{%- endif -%}
   {%- set entity, same = mlbridge.read_online(view).entity, [] -%}
   {%- for name in mlbridge.column_names_of(view) -%}
@@ -33,10 +33,19 @@
     ~ same | join(' and ') ~ ')')) }}
 {% endmacro %}
 
-{% macro referred(found) %}
-  {#- The relation of a `ref` as the node lists it. -#}
-  {%- set names = [found.package, found.name] if found.get('package') else [found.name] -%}
-  {{ return(ref(*names) if found.get('version') is none else ref(*names, v=found.version)) }}
+{% macro view_of(node) %}
+  {#- The node of the view that a model with an online table is of: the one it reads whose YAML says `online: true`; none without one. -#}
+  {%- for id in node.depends_on.nodes -%}
+    {%- set view = graph.nodes.get(id) or (graph.sources or {}).get(id) -%}
+    {%- if view and mlbridge.is_online(view) -%}{{ return(view) }}{%- endif -%}
+  {%- endfor -%}
+  {{ return(none) }}
+{% endmacro %}
+
+{% macro relation_of_node(node) %}
+  {#- The relation of a model or source that this model reads, as `ref` and `source` find it. -#}
+  {%- if node.resource_type == 'source' -%}{{ return(source(node.source_name, node.name)) }}{%- endif -%}
+  {{ return(ref(node.package_name, node.name) if not node.version else ref(node.package_name, node.name, v=node.version)) }}
 {% endmacro %}
 
 {% macro newest_rows(view) %}
@@ -71,8 +80,12 @@
 
 {% macro read_online(view) %}
   {#- What the YAML says of a view that is to have an online table, as `read_view`; its keys are of types that a request can name exactly. -#}
-  {%- set read = mlbridge.read_view('online.view', view) -%}
-  {%- set node = mlbridge.node_of_view('online.view', view) -%}
+  {%- set node = mlbridge.node_of_view('online', view) -%}
+  {%- for name in mlbridge.column_names_of(view) if name.lower().startswith('ml_') -%}
+    {{ mlbridge.refuse(node.name, "an online table has all columns of its view, and names that begin with ml_, as '" ~ name ~ "', are the "
+      ~ "package's own. Call the column something else.") }}
+  {%- endfor -%}
+  {%- set read = mlbridge.read_view('online', view) -%}
   {%- if not mlbridge.is_online(node) -%}
     {{ mlbridge.refuse(model.name, "the YAML of " ~ node.name ~ " does not say `online: true`, so no online table is kept of it. Say it "
       ~ 'there, or remove this model.') }}

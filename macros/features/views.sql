@@ -57,6 +57,10 @@
   } -%}
   {#- An online table holds one row for all who ask, so all columns of its view decide, and not only those of a call. -#}
   {%- if mlbridge.is_online(node) -%}
+    {%- for column in adapter.get_columns_in_relation(asked.view) if column.dtype | lower in mlbridge.types_without_order() -%}
+      {{ mlbridge.refuse(node.name, "its column '" ~ column.name ~ "' is a " ~ column.dtype ~ ', which has no order here, and where `online: true` '
+        ~ 'is said all columns decide between rows of the same moments. Cast it to text, or leave it out of the view.') }}
+    {%- endfor -%}
     {%- do read.update(tie_breakers=there | reject('in', keys + [time, known_at]) | list) -%}
   {%- endif -%}
   {%- for key in ['embargo', 'max_staleness', 'look_back'] -%}
@@ -77,7 +81,7 @@
     {{ mlbridge.refuse_key(model.name, path, 'expected a model, as ref(\'customer_history\'), found ' ~ mlbridge.shown(relation) ~ '.') }}
   {%- elif relation.identifier.startswith('__dbt__cte__') -%}
     {{ mlbridge.refuse_key(model.name, path, relation.identifier[12:] ~ ' is ephemeral here, and a feature view is a table or a view. In a '
-      ~ 'unit test of dbt, override the macro `mlbridge.point_in_time`.') }}
+      ~ 'unit test of dbt, override the macro of mlbridge that this model calls.') }}
   {%- endif -%}
   {%- set node = mlbridge.node_read_here(relation) -%}
   {%- if node is none -%}
@@ -124,7 +128,8 @@
     {%- set known_at = mlbridge.declared_of(column).get('known_at') -%}
     {%- if known_at is string and known_at | lower not in clocks -%}
       {{ mlbridge.refuse_key(model.name, path, "the YAML of " ~ node.name ~ " says that '" ~ column.name ~ "' is known at '" ~ known_at
-        ~ "', and the rows count from '" ~ clocks[-1] ~ "'. Say `known_at: " ~ known_at ~ '` of the rows, or leave the column out.') }}
+        ~ "', and the rows count from '" ~ clocks[-1] ~ "'. Say `known_at: " ~ known_at ~ '` of the rows, or leave the column out'
+        ~ (' of the view.' if path == 'online' else '.')) }}
     {%- endif -%}
   {%- endfor -%}
 {% endmacro %}

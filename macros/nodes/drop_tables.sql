@@ -17,6 +17,10 @@
     {%- if ours and node.name not in keep -%}
       {%- do mlbridge.drop_tables_of(node, really) -%}
       {%- do schemas.append((node.database, node.schema)) -%}
+    {%- elif model is none and 'mlbridge_requests' in (node.config.meta or {}) -%}
+      {#- The model is the host's; what is loaded for it is not. -#}
+      {%- do mlbridge.drop_tables_of(dict(node, alias=node.alias ~ '_recorded'), really) -%}
+      {%- do kept.append(node.schema) -%}
     {%- elif [node.database, node.schema, node.alias] not in relations -%}
       {%- do kept.append(node.schema) -%}
     {%- endif -%}

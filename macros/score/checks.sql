@@ -33,8 +33,8 @@
 {% endmacro %}
 
 {% macro types_of(relation) %}
-  {#- The type of each column of a relation, by its name. -#}
+  {#- The type of each column of a relation, by its name; of a decimal with its precision, which some engines give beside it. -#}
   {%- set types = {} -%}
-  {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do types.update({column.name: column.dtype}) -%}{%- endfor -%}
+  {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do types.update({column.name: column.data_type if column.is_numeric() else column.dtype}) -%}{%- endfor -%}
   {{ return(types) }}
 {% endmacro %}

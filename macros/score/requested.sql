@@ -41,10 +41,12 @@
   {%- if lacking -%}{%- do alter_relation_add_remove_columns(existing, lacking, none) -%}{%- endif -%}
   {%- set rows = mlbridge.judged_requests(name, requests, mlbridge.upstream(name ~ '_split'), mlbridge.upstream(name ~ '_training'), existing) -%}
   {%- set columns, judged = mlbridge.prediction_types().keys() | list + ['request_id', 'features'], adapter.quote('ml judged ' ~ name) -%}
+  {#- A node that failed in this session may have left it. -#}
+  {%- do run_query('drop table if exists ' ~ judged) -%}
   {%- do mlbridge.end_transaction() -%}
   {%- do mlbridge.begin_transaction(existing) -%}
   {%- call statement('judge', auto_begin=True) -%}
-    create or replace temporary table {{ judged }} as
+    create temporary table {{ judged }} as
     {{ rows }}
   {%- endcall -%}
   {%- call statement('take_in', auto_begin=True) -%}

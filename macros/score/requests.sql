@@ -12,7 +12,7 @@
     'prediction_value': mlbridge.type_double(), 'probability': mlbridge.type_double(), 'not_scored_because': dbt.type_string(),
     'latency_ms': mlbridge.type_double(), 'probabilities': dbt.type_string(), 'role': dbt.type_string(),
   } -%}
-  {{ config(meta={'mlbridge_requests': true}) }}
+  {{ config(meta={'mlbridge_requests': folder}) }}
   {%- set files = mlbridge.recorded_requests(folder) -%}
   {%- set there = mlbridge.names_in(files) if files else [] -%}
   {%- set columns = [] -%}

@@ -4,7 +4,8 @@
     clock of the build; also where there is none. When a row became known is what the view's YAML says: `known_at`, else `time`.
   -#}
   {%- if execute -%}
-    {%- set node = mlbridge.view_tested(model) -%}
+    {%- set tested = mlbridge.node_tested() -%}
+    {%- set node = 'mlbridge_online' in (tested.config.meta or {}) and mlbridge.view_of(tested) or tested -%}
     {%- set declared = mlbridge.declared_of(node) -%}
     {%- if not declared.get('time') -%}
       {{ mlbridge.refuse(node.name, 'recency is tested of a feature view or its online table, and the YAML says no `time`: `config: {meta: {mlbridge: '
@@ -12,7 +13,8 @@
     {%- endif -%}
     {%- set name = declared.get('known_at') or declared.time -%}
     {%- set span = mlbridge.one_span(node.name, 'recency.within', within) -%}
-    {%- set clock = mlbridge.clock_like(model, [name]) %}
+    {#- With `where` in the test's configuration, `model` is a subquery, of which no type is known. -#}
+    {%- set clock = mlbridge.clock_like(adapter.get_relation(tested.database, tested.schema, tested.alias or tested.identifier), [name]) %}
   select newest.known_at
   from (
     select max({{ mlbridge.quoted(name) }}) as known_at
@@ -23,12 +25,8 @@
   {%- endif -%}
 {% endtest %}
 
-{% macro view_tested(relation) %}
-  {#- The node that is tested; of an online table, its view. -#}
-  {%- set node = mlbridge.node_read_here(relation) -%}
-  {%- if 'mlbridge_online' in (node.config.meta or {}) -%}
-    {%- set id = node.depends_on.nodes | first -%}
-    {{ return(graph.nodes.get(id) or graph.sources.get(id)) }}
-  {%- endif -%}
-  {{ return(node) }}
+{% macro node_tested() %}
+  {#- The model, seed, snapshot or source that a data test is of. -#}
+  {%- set id = model.depends_on.nodes | first -%}
+  {{ return(graph.nodes.get(id) or graph.sources.get(id)) }}
 {% endmacro %}

@@ -17,7 +17,8 @@ from typing import TypedDict
 from sqlglot import exp
 
 from mlbridge.backtesting.sandbox import REPLAYED, Branch, Dbt, ReplayError, copy_warehouse
-from mlbridge.engines.warehouse import Warehouse, column, connect
+from mlbridge.engines.opening import connect
+from mlbridge.engines.warehouse import Warehouse, column
 from mlbridge.registry.logbook import VERSION_OUTCOMES, history
 from mlbridge.spec.specification import Spec
 

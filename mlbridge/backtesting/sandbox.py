@@ -17,7 +17,8 @@ import yaml
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE
-from mlbridge.engines.warehouse import DIALECT, connect
+from mlbridge.engines.opening import connect
+from mlbridge.engines.warehouse import DIALECT
 from mlbridge.errors import MlbridgeError, SetupError
 from mlbridge.project.dbt import invoke
 from mlbridge.project.project import STAGES, Project

@@ -161,9 +161,10 @@ def compile_(
 @click.command()
 @project_options
 def publish(project_dir: Path, profiles_dir: Path | None, target: str | None, form: str) -> None:
-    """Publish the current tables for the monitor and for dashboards. Every `dbt build` does this at its end.
+    """Publish the current tables for the monitor and dashboards, and what `mlbridge serve` reads.
 
-    Do not run it while a build runs: both need the warehouse.
+    Every `dbt build` does this at its end; on PostgreSQL `mlbridge build` does, for `mlbridge serve` only. Do not run
+    it while a build runs: both need a warehouse that is a file.
 
     Example: mlbridge publish --project-dir dbt_project
     """
@@ -178,7 +179,8 @@ def publish(project_dir: Path, profiles_dir: Path | None, target: str | None, fo
     if form == "json":
         click.echo(json.dumps(asdict(done), default=str, indent=2))
         return
-    show([{"table": name, "MB": done.file(name).stat().st_size / 1e6} for name in done.tables], form)
+    if done.tables:
+        show([{"table": name, "MB": done.file(name).stat().st_size / 1e6} for name in done.tables], form)
     click.echo(f"As of {done.as_of}, published as build {done.build} to {done.folder}")
 
 

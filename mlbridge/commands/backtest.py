@@ -20,7 +20,8 @@ from sqlglot import exp
 from mlbridge.backtesting.realized import Realized, Span, realized
 from mlbridge.backtesting.replay import POLICIES, Replay, Report
 from mlbridge.backtesting.sandbox import RESULTS, Branch, Dbt
-from mlbridge.engines.warehouse import DIALECT, connect, parse_type
+from mlbridge.engines.opening import connect
+from mlbridge.engines.warehouse import DIALECT, parse_type
 from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
 from mlbridge.registry.champions import trained

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from mlbridge.commands.publish import publish
-from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, train, trained_in_sql
+from mlbridge.commands.train import NOTHING_ASKED, REFUSED, Answer, load_requests, train, trained_in_sql
+from mlbridge.commands.versions import NotBuiltError
 from mlbridge.engines.adapters import engine_of
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, listed
+from mlbridge.log import info
 from mlbridge.project.dbt_commands import Done, dbt_2, run
 from mlbridge.project.project import Project
 
@@ -65,6 +68,7 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
         if not child.startswith(("test.", "unit_test."))
     }
     after = [".".join(manifest["nodes"][child]["fqn"]) for child in sorted(children & set(manifest["nodes"]))]
+    load_requests(project)
     up_to_them = [*chosen.others, *_option("--select", chosen.items), *_option("--exclude", _on(after))]
     first = dbt(["build"], up_to_them, manifest=None if chosen.refreshes else parsed.manifest)
     if not first.success:
@@ -74,8 +78,14 @@ def build(project: Project, arguments: Sequence[str], tell: Tell) -> int:
     answers = train(project, asking) if asking and "--empty" not in chosen.others else []
     tell(answers)
     last = dbt(["build"], [*chosen.others, *_rest(chosen, nodes, answers)], manifest=None)
-    if program is not None and project.published_folder is not None and "--empty" not in chosen.others:
-        publish(project)
+    # What a dbt that runs Python publishes to files, its build has published.
+    is_server = project.published_folder is None
+    if (is_server or program is not None) and project.served_folder is not None and "--empty" not in chosen.others:
+        if is_server and last.failed:  # the tables of a file are published all the same, for the monitor to show it
+            info("publish", f"what is served stays as it was, because {listed(last.failed)} failed")
+        else:
+            with suppress(NotBuiltError):  # a selection without the package's tables
+                publish(project)
     return _code(last) or (FAILED if any(each.outcome == REFUSED for each in answers) else 0)
 
 

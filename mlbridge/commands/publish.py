@@ -1,4 +1,4 @@
-"""`mlbridge publish`: publishes the tables for people and the monitor, as every build does at its end."""
+"""`mlbridge publish`: publishes tables, and what is served of them, as builds do at their end."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from mlbridge.commands.versions import query_tables
-from mlbridge.engines.adapters import PYTHON_ENGINE
+from mlbridge.commands.versions import NotBuiltError, query_tables
+from mlbridge.engines.adapters import ENGINES, engine_of
+from mlbridge.engines.reader import ReadError
 from mlbridge.engines.warehouse import Warehouse
-from mlbridge.errors import SetupError
+from mlbridge.errors import SetupError, listed
 from mlbridge.project.project import Project
+from mlbridge.project.served import served_branches, served_online
 from mlbridge.publication.folder import CURRENT, file_of, read_facts
-from mlbridge.serving.publishing import publish_all
+from mlbridge.serving.publishing import publish_all, publish_served
 
-LAST = "select max_by(as_of, coalesce(started_at, as_of)) as as_of from ml_runs"
+LAST = "select as_of from ml_runs order by coalesce(started_at, as_of) desc limit 1"
 
 
 @dataclass(frozen=True)
@@ -35,32 +37,51 @@ class Published:
 
 
 def publish(project: Project) -> Published:
-    """Copy the package's tables, as they are now, to where builds publish them.
+    """Publish the package's tables, as they are now, to where builds publish them, and what `mlbridge serve` reads.
 
-    Raises SetupError if the warehouse is no file, does not exist, is held by another process, or has no tables of the
-    package.
+    Of a server it is the latter only. Raises SetupError if the warehouse is in memory, does not open, is held by
+    another process, or has no tables of the package.
     """
-    version = _checked(project)
-    with chdir(project.start_folder), PYTHON_ENGINE.opened(project.credentials) as session:
-        (last,) = query_tables(project, Warehouse(session), LAST)
-        tables, target = project.published_tables, project.profile.target_name
-        facts = {"target": target, "build": str(uuid4()), "as_of": str(last["as_of"]), "version": version}
-        folder = publish_all(session, tables, project.served_branches, project.served_online, **facts)
-    if folder is None:
-        raise SetupError(f"'{project.tables_file}' has no ml_* tables yet. Run `dbt build` first.")
-    found = read_facts(folder / CURRENT)
-    return Published(folder, found["build"], found["published_at"], found["as_of"], found["version"], found["tables"])
+    folder, version = _checked(project)
+    credentials = project.credentials
+    with chdir(project.start_folder), engine_of(credentials.type).opened(credentials) as session:
+        warehouse = Warehouse(session, credentials.type)
+        found = query_tables(project, warehouse, LAST)
+        if not found:
+            raise NotBuiltError("no build has been recorded yet. Run `dbt build` first.")
+        tables, branches, online = project.published_tables, served_branches(project), served_online(project)
+        facts = {"build": str(uuid4()), "as_of": str(found[0]["as_of"]), "version": version}
+        try:
+            if project.published_folder is None:
+                publish_served(warehouse, folder, tables, branches, online, **facts)
+            else:
+                facts["target"] = project.profile.target_name
+                publish_all(session, tables, branches, online, **facts)
+            there = read_facts(folder / CURRENT)
+        except OSError as error:
+            raise SetupError(f"nothing is published, because '{folder}' cannot be written: {error}.") from error
+        except ReadError as error:
+            raise SetupError(f"nothing is published, because the warehouse was not read: {error}") from error
+    return Published(folder, there["build"], there["published_at"], there["as_of"], there["version"], there["tables"])
 
 
-def _checked(project: Project) -> str:
-    """Return the version of the dbt package; raises SetupError where there is nothing to publish from."""
-    if project.published_folder is None:
-        raise SetupError(
-            "nothing needs to be published: the warehouse is no file on this machine. The monitor reads a server's "
-            "tables themselves; what is in memory ends with its process."
-        )
+def _checked(project: Project) -> tuple[Path, str]:
+    """Return the folder, and the version of the dbt package; raises SetupError where nothing can be published."""
+    folder = served_folder(project)
     version = project.package_version
     if version is None:
         raise SetupError("the dbt package mlbridge is not installed. Name it in packages.yml and run `dbt deps`.")
     project.connect()
-    return version
+    return folder, version
+
+
+def served_folder(project: Project) -> Path:
+    """Return the folder that `mlbridge serve` reads; raises SetupError for a warehouse that nothing is served from."""
+    folder = project.served_folder
+    if folder is None:
+        adapter, known = project.credentials.type, listed(name for name, each in ENGINES.items() if each.serves)
+        raise SetupError(
+            f"nothing is published for serving from this target: {known} are served from, and what is in memory ends "
+            f"with its process; this is '{adapter}'. Elsewhere score with the SELECT of `mlbridge compile`."
+        )
+    return folder

@@ -9,6 +9,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from mlbridge.commands.publish import served_folder
 from mlbridge.errors import SetupError, listed
 from mlbridge.listening import LOOPBACK, check_address, is_loopback
 from mlbridge.project.project import Project
@@ -32,7 +33,7 @@ def command(
 
     The warehouse is not opened, and nothing need be published yet: the server says so itself. Raises SetupError where a
     model is not declared, the port is taken, other machines could connect without a token and `allow_remote` is False,
-    builds publish no files, or the packages of `mlbridge[serve]` are missing.
+    nothing is published from such a warehouse, or the packages of `mlbridge[serve]` are missing.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
@@ -45,13 +46,7 @@ def command(
     check_address(host, port, allow_remote or bool(tokens), danger, "--host")
     for model in models:
         project.chosen(model)
-    folder = project.published_folder
-    if folder is None:
-        raise SetupError(
-            "builds of this target publish no files: its warehouse is a server or in memory. `mlbridge serve` reads "
-            "what builds publish beside a warehouse that is a file; elsewhere score with the SELECT of "
-            "`mlbridge compile`."
-        )
+    folder = served_folder(project)
     if redacted and requests is None:
         raise SetupError("--redact says what is not recorded, and nothing is. Name a folder with --requests.")
     line = [sys.executable, "-m", "mlbridge.serving", str(folder), "--host", host, "--port", str(port)]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import chdir
+from contextlib import chdir, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from mlbridge.engines.adapters import PYTHON_ENGINE
-from mlbridge.engines.reader import message_of
-from mlbridge.engines.warehouse import Place, Warehouse, opened
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.opening import opened
+from mlbridge.engines.reader import MissingRelationError, ReadError, message_of
+from mlbridge.engines.warehouse import Place, Warehouse
 from mlbridge.errors import MlbridgeError, SetupError, listed
 from mlbridge.lineage.upstream import COMPILED
 from mlbridge.nodes.training import LOGBOOK, new_rows
 from mlbridge.project.project import Project, place_of
+from mlbridge.project.served import request_folders
 from mlbridge.registry.inbox import Request, answer, is_waiting, read_request
 from mlbridge.registry.logbook import LogbookRow
 from mlbridge.registry.project_logbook import training_node
+from mlbridge.serving.recorded import load_recorded
 from mlbridge.spec.reading import read_spec
 from mlbridge.spec.run import Run
 from mlbridge.typing import Document
@@ -54,8 +58,23 @@ def train(project: Project, models: Sequence[str]) -> list[Answer]:
             raise SetupError(
                 f"{node['name']} is a Python model, which `dbt build` runs; this command is for SQL nodes."
             )
+    load_requests(project)
     with chdir(project.start_folder), opened(project.credentials) as warehouse:
         return [_answer(project, warehouse, model, place_of(node)) for model, node in nodes.items()]
+
+
+def load_requests(project: Project) -> None:
+    """Load what `mlbridge serve --requests` has recorded for the models of requests, where SQL reads no files.
+
+    A model whose schema is not there yet is left to a later call. Raises SetupError for a damaged file and a role that
+    may not load.
+    """
+    if not engine_of(project.credentials.type).loads:
+        return
+    with chdir(project.start_folder):
+        for place, folder in request_folders(project):
+            with suppress(MissingRelationError):
+                load_recorded(project.credentials, place, Path(folder))
 
 
 def trained_in_sql(project: Project, manifest: Document) -> list[str]:
@@ -80,7 +99,7 @@ def _answer(project: Project, warehouse: Warehouse, model: str, logbook: Place) 
         rows = _rows(project, warehouse, logbook, request)
         if not answer(warehouse, project.credentials, logbook, request, rows):
             return Answer(model, None, None, OVERTAKEN)
-    except (warehouse.error, PYTHON_ENGINE.error) as error:  # the latter while the rows of a server are copied
+    except (ReadError, PYTHON_ENGINE.error) as error:  # the latter while the rows of a server are copied
         return Answer(model, None, REFUSED, f"{model}_training: {message_of(error)}")
     except MlbridgeError as error:
         return Answer(model, None, REFUSED, str(error))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from mlbridge.engines.opening import connect
 from mlbridge.engines.records import read_document
-from mlbridge.engines.warehouse import Warehouse, connect, parse_query
+from mlbridge.engines.warehouse import Warehouse, parse_query
 from mlbridge.errors import SetupError, listed, nearest
 from mlbridge.project.project import Project
 from mlbridge.publication.folder import CURRENT, VIEWS, current_build, read_facts
@@ -105,6 +106,10 @@ def suspected(project: Project) -> list[Row]:
     return query_tables(project, project.connect(), SUSPECTED)
 
 
+class NotBuiltError(SetupError):
+    """A table of the package is not there yet."""
+
+
 def query_tables(project: Project, warehouse: Warehouse, sql: str) -> list[Row]:
     """Query the package's tables in the project's schema; raises SetupError where one is not there, or older."""
     query = parse_query(sql)
@@ -112,7 +117,7 @@ def query_tables(project: Project, warehouse: Warehouse, sql: str) -> list[Row]:
         database, schema, name = project.relation(table.name)
         there = warehouse.columns_of(database, schema, name)
         if not there:
-            raise SetupError(f"the warehouse has no table '{schema}.{name}' yet. Run `dbt build` first.")
+            raise NotBuiltError(f"the warehouse has no table '{schema}.{name}' yet. Run `dbt build` first.")
         if table.name == "ml_versions" and "is_retired" not in there:
             raise SetupError(f"'{schema}.{name}' is of an earlier mlbridge. Run `dbt build` first.")
         table.replace(exp.table_(name, db=schema, catalog=database, quoted=True, alias=table.alias))

@@ -308,7 +308,7 @@ class DuckDB(PythonEngine):
         """Copy a table to a new Parquet file."""
         self.export_rows(session, _all_of(table), file)
 
-    def export_rows(self, session: Session, query: exp.Select, file: Path) -> None:
+    def export_rows(self, session: Session, query: exp.Query, file: Path) -> None:
         """Copy the rows of a query to a new Parquet file."""
         session.execute(f"copy ({self.written(query)}) to {_literal(file)} (format parquet, parquet_version v2)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ class Engine:
     settings: Sequence[str] = ()
     compresses: bool = True  # whether tables are stored by column, compressed
     trains: bool = False  # whether models can be trained on its tables
+    serves: bool = False  # whether versions and online tables can be published from it
+    loads: bool = False  # whether rows of files on this machine are loaded into tables, because its SQL reads no files
 
     def __init__(self, name: str) -> None:
         """Take the adapter's name."""
@@ -98,6 +100,21 @@ class Engine:
         """
         raise self._no_training
 
+    def load(
+        self,
+        credentials: Credentials,
+        table: Sequence[str],
+        columns: Mapping[str, exp.DType],
+        files: Sequence[str],
+        read: Callable[[str], pa.Table],
+    ) -> int:
+        """Let a table have the rows of some files and no others, each with its `file`; returns how many files were new.
+
+        `read` gives the rows of a file, with all `columns`. The table is made, or widened, where it is not as they are.
+        All of it is one transaction, and another call waits for its end. Raises ReadError.
+        """
+        raise self._no_training
+
     def table_columns(self, session: Session, place: Sequence[str]) -> dict[str, str] | None:
         """Return each column's type of a table or view; empty where there is no such table.
 
@@ -108,6 +125,10 @@ class Engine:
     def places(self, session: Session) -> list[tuple[str, str, str]] | None:
         """Return database, schema and name of every table and view. None where `information_schema` says it."""
         return None
+
+    def digest(self, session: Session, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        raise SetupError(f"'{self.name}': mlbridge does not serve from this engine yet.")
 
     @property
     def _no_training(self) -> SetupError:
@@ -125,6 +146,7 @@ class PythonEngine(Engine, ABC):
     """An engine that runs dbt's Python models in its own process, and whose warehouse is a file."""
 
     trains = True
+    serves = True
 
     # What a Python model works with: the session that dbt hands it, and relations.
 
@@ -181,10 +203,6 @@ class PythonEngine(Engine, ABC):
         """Turn a date or timestamp into microseconds since 1970 (UTC) as a whole number."""
 
     @abstractmethod
-    def digest(self, session: Session, query: exp.Query) -> str:
-        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
-
-    @abstractmethod
     def error_expression(self, message: str) -> exp.Expression:
         """Return an expression that raises an error with this message when it is evaluated for a row."""
 
@@ -236,7 +254,7 @@ class PythonEngine(Engine, ABC):
         """Copy a table to a new Parquet file."""
 
     @abstractmethod
-    def export_rows(self, session: Session, query: exp.Select, file: Path) -> None:
+    def export_rows(self, session: Session, query: exp.Query, file: Path) -> None:
         """Copy the rows of a query to a new Parquet file."""
 
     @abstractmethod

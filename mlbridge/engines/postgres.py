@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -14,10 +14,11 @@ from sqlglot import exp
 
 from mlbridge.engines.duckdb import NAME as PYTHON_DIALECT
 from mlbridge.engines.engine import Engine
-from mlbridge.engines.reader import Credentials, Cursor, ReadError, ServerConnection, message_of, opened
+from mlbridge.engines.reader import Credentials, Cursor, ServerConnection, error_of, message_of, opened
 from mlbridge.engines.rights import READ, WRITE, Right, trial
 from mlbridge.engines.server_session import ServerSession
 from mlbridge.engines.session import Session
+from mlbridge.errors import MlbridgeError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +36,8 @@ class Postgres(Engine):
 
     compresses = False
     trains = True
+    serves = True
+    loads = True
     # A build replaces tables that views depend on: a reader that waits for a lock may form a deadlock with the build,
     # and the server may then end the build. So the reader gives up before the server looks for deadlocks.
     settings = ("set lock_timeout = '300ms'", "set statement_timeout = '60s'", *OF_TEXTS)
@@ -83,6 +86,13 @@ class Postgres(Engine):
         """Open the warehouse of a dbt profile to read it; the first query connects."""
         return ServerSession(ServerConnection(credentials, self.settings), _export)
 
+    def digest(self, session: Session, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        hashed = "hashtextextended(cast(digested as text), 0)"
+        sums = f"count(*) || ' ' || coalesce(sum({hashed}), 0)"
+        ((found,),) = session.execute(f"select {sums} from ({self.written(query)}) as digested").fetchall()  # noqa: S608
+        return str(found)
+
     @contextmanager
     def opened(self, credentials: Credentials) -> Iterator[Session]:
         """Open the warehouse of a dbt profile for a training: a session that only reads, for as long as it takes."""
@@ -98,22 +108,65 @@ class Postgres(Engine):
         """Append rows to a table if a query gives a row, in one transaction; returns whether it did."""
         _, schema, name = table
         place = f"{_identifier(schema)}.{_identifier(name)}"
-        columns = ", ".join(map(_identifier, rows.column_names))
-        try:
-            with closing(opened(credentials)) as handle, closing(handle.cursor()) as cursor:
-                if hasattr(handle, "set_session"):
-                    handle.set_session(autocommit=False)  # a profile may ask for it
-                cursor.execute(f"lock table {place} in share row exclusive mode")
-                cursor.execute(self.written(condition))
-                wanted = bool(cursor.fetchall())
-                if wanted:
-                    cursor.copy_expert(
-                        f"copy {place} ({columns}) from stdin (format csv, encoding 'UTF8')", _as_csv(rows)
-                    )
-                handle.commit()
-                return wanted
-        except Exception as error:  # the driver's classes are known to dbt's adapter only
-            raise ReadError(message_of(error)) from error
+        with _transaction(credentials) as cursor:
+            cursor.execute(f"lock table {place} in share row exclusive mode")
+            cursor.execute(self.written(condition))
+            wanted = bool(cursor.fetchall())
+            if wanted:
+                _copy(cursor, place, rows)
+            return wanted
+
+    def load(
+        self,
+        credentials: Credentials,
+        table: Sequence[str],
+        columns: Mapping[str, exp.DType],
+        files: Sequence[str],
+        read: Callable[[str], pa.Table],
+    ) -> int:
+        """Let a table have the rows of some files and no others, each with its `file`; returns how many were new."""
+        _, schema, name = table
+        place, file = f"{_identifier(schema)}.{_identifier(name)}", _identifier("file")
+        types = {each: exp.DataType(this=type_).sql(dialect=NAME) for each, type_ in columns.items()}
+        with _transaction(credentials) as cursor:
+            # Not the table's own lock: of two that make it at once, one would fail.
+            cursor.execute("select pg_advisory_xact_lock(hashtextextended(%(place)s, 0))", {"place": place})
+            cursor.execute(f"create table if not exists {place} ({file} text)")
+            for each, type_ in types.items():
+                cursor.execute(f"alter table {place} add column if not exists {_identifier(each)} {type_}")
+            cursor.execute(f"delete from {place} where {file} <> all(%(files)s)", {"files": list(files)})  # noqa: S608
+            cursor.execute(f"select distinct {file} from {place}")  # noqa: S608
+            there = {row[0] for row in cursor.fetchall()}
+            new = [each for each in files if each not in there]
+            for each in new:
+                rows = read(each)
+                _copy(cursor, place, rows.append_column("file", [[each] * rows.num_rows]))
+            return len(new)
+
+
+@contextmanager
+def _transaction(credentials: Credentials) -> Iterator[Cursor]:
+    """Open a connection of its own for one transaction; raises ReadError."""
+    handle = None
+    try:
+        handle = opened(credentials)
+        if hasattr(handle, "set_session"):
+            handle.set_session(autocommit=False)  # a profile may ask for it
+        with closing(handle.cursor()) as cursor:
+            yield cursor
+        handle.commit()
+    except MlbridgeError:
+        raise
+    except Exception as error:  # the driver's classes are known to dbt's adapter only
+        raise error_of(error, handle)(message_of(error)) from error
+    finally:
+        if handle is not None:
+            handle.close()
+
+
+def _copy(cursor: Cursor, place: str, rows: pa.Table) -> None:
+    columns = ", ".join(map(_identifier, rows.column_names))
+    cursor.copy_expert(f"copy {place} ({columns}) from stdin (format csv, encoding 'UTF8')", _as_csv(rows))
 
 
 def _export(connection: ServerConnection, query: str, file: Path) -> None:
@@ -186,11 +239,20 @@ def _replaced(node: exp.Expression) -> exp.Expression:
         return exp.paren(exp.Abs(this=node.this).eq(exp.cast(exp.Literal.string("Infinity"), "double")))
     if isinstance(node, exp.JSONArray):
         return _json_array(node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+        return _microseconds(*node.expressions)
     if isinstance(node, exp.Levenshtein):
         return _differing_from_the_start(node.this, node.expression)
     if isinstance(node, exp.Cast) and node.is_type(exp.DataType.Type.TINYINT):
         return exp.cast(node.this, "int")  # a boolean can be cast to no narrower one
     return node
+
+
+def _microseconds(moment: exp.Expression) -> exp.Expression:
+    """Turn a date or timestamp into microseconds since 1970 as a whole number, infinity into NULL."""
+    seconds = exp.Extract(this=exp.var("epoch"), expression=moment.copy())
+    number = exp.cast(exp.paren(seconds) * exp.Literal.number(1_000_000), "bigint")
+    return exp.Case(ifs=[exp.If(this=exp.Anonymous(this="isfinite", expressions=[moment]), true=number)])
 
 
 def _json_array(texts: list[exp.Expression]) -> exp.Expression:

@@ -87,14 +87,18 @@ class Handle(Protocol):
 
 
 class ReadError(MlbridgeError):
-    """A query failed; the message is the engine's own."""
+    """A query has no answer, of which the server may know nothing; the message is the engine's or the driver's own."""
 
 
-class MissingRelationError(ReadError):
+class QueryError(ReadError):
+    """A server has answered that a query failed."""
+
+
+class MissingRelationError(QueryError):
     """A table, a column or a file that a query reads does not exist or is incomplete."""
 
 
-class BusyError(ReadError):
+class BusyError(QueryError):
     """A table that a query reads is locked by a build."""
 
 
@@ -169,9 +173,8 @@ class ServerConnection:
                 with closing(self._handle.cursor()) as cursor:
                     return work(cursor)
             except Exception as error:  # the drivers have no common base class
-                self._handle = None
-                state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-                raise _error_of(state)(message_of(error)) from error
+                kind, self._handle = error_of(error, self._handle), None
+                raise kind(message_of(error)) from error
 
     def close(self) -> None:
         """End the connection; the next query opens another one."""
@@ -206,11 +209,14 @@ def _manager_of(credentials: Credentials) -> type[SQLConnectionManager]:
     return FACTORY.get_adapter_class_by_name(credentials.type).ConnectionManager
 
 
-def _error_of(state: str | None) -> type[ReadError]:
-    """Return the class of an error with this SQLSTATE."""
+def error_of(error: Exception, handle: Handle | None) -> type[ReadError]:
+    """Return the class of a driver's error, by its SQLSTATE; without a connection that is open nobody has answered."""
+    if handle is None or getattr(handle, "closed", False):
+        return ReadError
+    state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     if state in MISSING_STATES:
         return MissingRelationError
-    return BusyError if state in BUSY_STATES else ReadError
+    return BusyError if state in BUSY_STATES else QueryError
 
 
 def message_of(error: Exception) -> str:

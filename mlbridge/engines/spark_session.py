@@ -16,6 +16,7 @@ from mlbridge.engines.reader import (
     Credentials,
     MissingRelationError,
     Parameters,
+    QueryError,
     ReadError,
     kind_of,
     typed,
@@ -91,7 +92,7 @@ class SparkWarehouse:
             there = spark.table(place).columns
             other = sorted({*there} ^ {*rows.column_names})
             if other:
-                raise ReadError(f"{place} and its new rows differ by {listed(other)}. Run `dbt build` first.")
+                raise QueryError(f"{place} and its new rows differ by {listed(other)}. Run `dbt build` first.")
             arriving = spark.createDataFrame(_in_utc(rows)).coalesce(1)
             arriving.select(*map(_identifier, there)).write.insertInto(place)
             return True
@@ -215,7 +216,7 @@ def _kind_of(error: Any) -> type[ReadError]:
     condition = error.getCondition() or ""
     if condition.startswith(ENDED):
         return EndedError
-    return MissingRelationError if condition.startswith(MISSING) else ReadError
+    return MissingRelationError if condition.startswith(MISSING) else QueryError
 
 
 def _type(written: str) -> str:

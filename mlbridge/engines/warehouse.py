@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import sqlglot
 from sqlglot import exp
 
-from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, Relation, Session, engine_of
-from mlbridge.engines.reader import Credentials, Reader, ReadError
+from mlbridge.engines.adapters import PYTHON_ENGINE, Relation, Session, engine_of
+from mlbridge.engines.reader import Credentials, QueryError
 from mlbridge.engines.server_copy import copied
 from mlbridge.engines.server_session import KnownTypes
-from mlbridge.errors import SetupError, listed
+from mlbridge.errors import SetupError
 from mlbridge.typing import Row, Value
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Warehouse:
 
     @property
     def error(self) -> type[Exception]:
-        """The base class of what a query raises that the warehouse refuses."""
-        return PYTHON_ENGINE.error if self.dialect == DIALECT else ReadError
+        """The base class of what a query raises that the warehouse refuses, and not one that was lost on its way."""
+        return PYTHON_ENGINE.error if self.dialect == DIALECT else QueryError
 
     def _written(self, query: exp.Query) -> str:
         return engine_of(self.dialect).written(query)
@@ -214,6 +214,22 @@ class Warehouse:
         """Return why a table or view cannot be read, such as a column that is gone; None where it can."""
         return PYTHON_ENGINE.defect(self._session, (database, schema, name))
 
+    def digest(self, query: exp.Query) -> str:
+        """Return a text that is the same for the same rows of a query in any order, and another one for others."""
+        return engine_of(self.dialect).digest(self._session, query)
+
+    def export_rows(self, query: exp.Query, file: Path) -> None:
+        """Copy the few rows of a query to a new Parquet file."""
+        if self.dialect == DIALECT:
+            PYTHON_ENGINE.export_rows(self._session, query, file)
+            return
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        names, rows = PYTHON_ENGINE.fetch(self._session, self._written(query))
+        values = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+        parquet.write_table(pa.table(values), file)
+
     def rest(self) -> None:
         """Let go of the connection to a server until the next query, because one that is idle for long may be cut."""
         if self.dialect != DIALECT:
@@ -228,7 +244,7 @@ class Warehouse:
         places = engine_of(self.dialect).places(self._session)
         if places is not None:
             return {lowered(*each): self.columns_of(*each) for each in places}
-        return _by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self.dialect)
+        return by_place((tuple(row.values()) for row in self.rows(parse_query(EVERY_COLUMN))), self.dialect)
 
     def every_table(self) -> set[Place]:
         """Return the places of all tables and views, in lower case."""
@@ -294,66 +310,10 @@ def non_empty_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     return (batch for batch in reader if batch.num_rows)
 
 
-def connect(file: Path | None, credentials: Credentials | None = None) -> Warehouse:
-    """Open a warehouse read-only; raises SetupError if it does not exist, or another process holds it.
-
-    `credentials` are those of a dbt profile: what it attaches is opened as well where that is a file of the engine.
-    Without a file they are those of a server; raises SetupError for one whose tables are not read so, or in memory.
-    """
-    if file is None:
-        return _server(credentials)
-    if not file.is_file():
-        raise SetupError(f"there is no warehouse at '{file}' yet. Run `dbt build` first.")
-    return Warehouse(PYTHON_ENGINE.connect(file, credentials))
-
-
-def _server(credentials: Credentials | None) -> Warehouse:
-    session = None if credentials is None else engine_of(credentials.type).server_session(credentials)
-    if credentials is None or session is None:
-        servers = listed(each.name for each in ENGINES.values() if each is not PYTHON_ENGINE)
-        readable = f"'{DIALECT}' files" + ("" if credentials is None else f" and servers of {servers}")
-        raise SetupError(f"the profile's warehouse is no file; this command reads {readable} only so far.")
-    return Warehouse(session, credentials.type)
-
-
-@contextmanager
-def opened(credentials: Credentials) -> Iterator[Warehouse]:
-    """Open the warehouse of a dbt profile for a training outside of dbt, for as long as that takes.
-
-    A file is opened to write, as dbt does; its relative path is of the working directory. Raises SetupError if another
-    process holds it, or for an engine on which mlbridge does not train.
-    """
-    with engine_of(credentials.type).opened(credentials) as session:
-        yield Warehouse(session, credentials.type)
-
-
-def read_files(files: Mapping[str, Path], memory: str = "200MB") -> Reader:
-    """Open Parquet files as tables by name, using at most `memory` ('200MB'); no other file can be opened."""
-    return PYTHON_ENGINE.read_files(files, memory)
-
-
-def read_server(credentials: Credentials) -> Reader:
-    """Open the warehouse of a dbt profile, which many can read at once; the first query connects."""
-    return engine_of(credentials.type).reader(credentials)
-
-
-def server_columns(credentials: Credentials) -> dict[Place, dict[str, str]]:
-    """Return the same of the server of a dbt profile, of the profile's database; raises ReadError."""
-    rows = read_server(credentials).frame(EVERY_COLUMN, {}, {}).itertuples(index=False)
-    return _by_place(rows, str(credentials.type))
-
-
-def _by_place(rows: Iterable[Sequence[Value]], types: str) -> dict[Place, dict[str, str]]:
+def by_place(rows: Iterable[Sequence[Value]], types: str) -> dict[Place, dict[str, str]]:
+    """Return columns and their types by place from the rows of `EVERY_COLUMN`; `types` names the engine they are of."""
     found: dict[Place, dict[str, str]] = {}
     for row in rows:
         database, schema, table, name, type_ = map(str, row)
         found.setdefault(lowered(database, schema, table), {})[name] = _type_of(type_, types)
     return found
-
-
-def file_of(credentials: Credentials) -> Path | None:
-    """Return the path of the file that the warehouse of a dbt profile lives in, as the profile writes it.
-
-    None when it is a server or in memory.
-    """
-    return engine_of(credentials.type).file_of(credentials)

@@ -53,7 +53,7 @@ def remains(project: Project, files: Ungraft) -> Remains:
     manifest = files.manifest
     places = _places_of_models(project, files)
     ours = [node for node in manifest["nodes"].values() if is_built(node) and node["package_name"] == "mlbridge"]
-    folder, file = project.published_folder if files.last else None, project.warehouse_file
+    folder, file = project.served_folder if files.last else None, project.warehouse_file
     if engine_of(project.credentials.type) is PYTHON_ENGINE and not (file and file.is_file()):
         return Remains()
     looked_for = [*places, *(place_of(node) for node in ours if files.last)]

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from sqlglot.dialects.dialect import Dialect
 
-from mlbridge.engines.warehouse import Place, server_columns
+from mlbridge.engines.opening import server_columns
+from mlbridge.engines.warehouse import Place
 from mlbridge.errors import MlbridgeError, SetupError, listed, nearest
 from mlbridge.lineage.cache import Cache
 from mlbridge.lineage.graph import EVERY, Lineage, Relation

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mlbridge.engines.opening import read_files, read_server
 from mlbridge.engines.reader import MissingRelationError, Reader, ReadError
-from mlbridge.engines.warehouse import read_files, read_server
 from mlbridge.errors import MlbridgeError, SetupError
 from mlbridge.publication.folder import FACTS, FORMAT, current_build, file_of, read_facts
 from mlbridge.version import __version__

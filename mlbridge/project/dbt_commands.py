@@ -22,10 +22,14 @@ FAILED_NODES = 1  # dbt's exit code where it ran and a node failed; a greater on
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a dbt command: the names of the nodes that it ran, and what dbt 1 has parsed."""
+    """What became of a dbt command: names of the nodes that it ran and that failed, and what dbt 1 has parsed.
+
+    `failed` is without tests: what they judge is built.
+    """
 
     success: bool
     nodes: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     manifest: Manifest | None = None
 
 
@@ -77,7 +81,8 @@ def _in_process(words: list[str], verb: str, manifest: Manifest | None) -> Done:
         raise SetupError(f"dbt {verb}: {done.exception}")
     if verb == "parse":
         return Done(done.success, manifest=done.result)  # type: ignore[arg-type] # of a parse, it is the manifest
-    return Done(done.success, tuple(each.node.name for each in getattr(done.result, "results", [])))
+    ran = [(each.node.name, each.node.resource_type, each.status) for each in getattr(done.result, "results", [])]
+    return _done(done.success, ran)
 
 
 def _by(program: str, words: list[str], project: Project) -> Done:
@@ -87,4 +92,11 @@ def _by(program: str, words: list[str], project: Project) -> Done:
     if code > FAILED_NODES or code < 0 or (code and not results.is_file()):
         raise SetupError(f"dbt ended with exit code {code}; what it says stands above.")
     ran = json.loads(results.read_text())["results"] if results.is_file() else []
-    return Done(code == 0, tuple(str(each["unique_id"]).split(".")[2] for each in ran))
+    ids = [str(each["unique_id"]).split(".") for each in ran]
+    return _done(code == 0, [(id_[2], id_[0], each["status"]) for id_, each in zip(ids, ran, strict=True)])
+
+
+def _done(success: bool, ran: Sequence[tuple[str, str, str]]) -> Done:
+    """Return what became of nodes by name, type and status."""
+    failed = [name for name, type_, status in ran if status == "error" and type_ not in ("test", "unit_test")]
+    return Done(success, tuple(name for name, *_ in ran), tuple(failed))

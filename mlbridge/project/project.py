@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mlbridge.engines.adapters import engine_of
+from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.opening import connect, file_of
 from mlbridge.engines.reader import Credentials
-from mlbridge.engines.warehouse import Warehouse, connect, file_of
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError, listed, nearest, shown
-from mlbridge.publication.folder import folder_of
+from mlbridge.publication.folder import OF_A_SERVER, folder_of
 from mlbridge.typing import Document
 
 if TYPE_CHECKING:
@@ -54,15 +55,6 @@ def declared_models(variables: Document, project: str) -> list[str]:
     if twice:
         raise SetupError(f"vars: mlbridge_models: {listed(twice)} is listed twice. Name each model once.")
     return [str(name) for name in names or []]
-
-
-def _says(node: Document) -> Document:
-    """Return what the YAML of a node says to mlbridge."""
-    for meta in ((node.get("config") or {}).get("meta"), node.get("meta")):
-        found = (meta or {}).get("mlbridge")
-        if isinstance(found, dict):
-            return found
-    return {}
 
 
 @dataclass(frozen=True)
@@ -181,6 +173,17 @@ class Project:
         return folder_of(file, self.profile.target_name)
 
     @property
+    def served_folder(self) -> Path | None:
+        """Return the folder that `mlbridge serve` reads: the published one, or of a server one in the project's folder.
+
+        None for what is in memory, and for an engine that nothing is served from.
+        """
+        engine = engine_of(self.credentials.type)
+        if engine is PYTHON_ENGINE or not engine.serves:
+            return self.published_folder
+        return folder_of(self.path / OF_A_SERVER, self.profile.target_name)
+
+    @property
     def start_folder(self) -> Path:
         """Return the working directory if the warehouse's relative path exists there, else the project's folder."""
         file = file_of(self.credentials)
@@ -257,44 +260,6 @@ class Project:
         """Return those that builds publish, as `macros/monitor/builds/publish.sql` does, `ml_scores_<model>` too."""
         scores = {str(node["name"]): place_of(node) for node in self.scores_nodes if is_built(node)}
         return {name: place for name, place in self.tables.items() if name != "ml_predictions_latest"} | scores
-
-    @property
-    def served_branches(self) -> dict[str, Document]:
-        """Return what `mlbridge serve` needs of each model, as the macro of the same name does."""
-        nodes = {node["name"]: node for node in self.manifest["nodes"].values() if node["resource_type"] == "model"}
-        both = {name: (nodes.get(f"{name}_split"), nodes.get(f"{name}_training")) for name in self.models}
-        return {
-            name: {"split": place_of(split), "logbook": place_of(training)}
-            for name, (split, training) in both.items()
-            if split is not None and training is not None
-        }
-
-    @property
-    def served_online(self) -> Document:
-        """Return what `mlbridge serve` needs to give a key its features, as the macro of the same name does."""
-        every = {**self.manifest["nodes"], **self.manifest["sources"]}
-        views = {}
-        for node in self.manifest["nodes"].values():
-            meta = node.get("config", {}).get("meta") or {}
-            parents = (node.get("depends_on") or {}).get("nodes") or []
-            view = every.get(parents[0]) if "mlbridge_online" in meta and parents else None
-            says = {} if view is None else _says(view)
-            if view is not None and says.get("online") is True:
-                entity = [says["entity"]] if isinstance(says["entity"], str) else list(says["entity"])
-                views[parents[0]] = {
-                    "name": view["name"],
-                    "table": place_of(node),
-                    "entity": entity,
-                    "time": says["time"],
-                    "known_at": says.get("known_at"),
-                }
-        nodes = {node["name"]: node for node in self.manifest["nodes"].values() if node["resource_type"] == "model"}
-        trainings = {name: nodes[f"{name}_training"] for name in self.models if f"{name}_training" in nodes}
-        models = {
-            name: {"training": node["unique_id"], "time": _says(node).get("time")} for name, node in trainings.items()
-        }
-        code = self.target_folder / "compiled" / "of_any_node"
-        return {"views": views, "models": models, "compiled_path": str(code)}
 
     @property
     def scores_nodes(self) -> list[Document]:

@@ -62,7 +62,7 @@ def _plain(text: str) -> str:
 
 
 def _versions(file: Path, model: str) -> list[int]:
-    from mlbridge.engines.warehouse import read_files
+    from mlbridge.engines.opening import read_files
 
     answer = read_files({"ml_versions": file}).frame(USABLE, {"model": model}, {})
     return [int(version) for version in answer["version"]]

@@ -4,6 +4,10 @@
         current -> builds/20131231T235959123456_k3v9
         builds/20131231T235959123456_k3v9/    ml_alerts.parquet, ..., build.json
         bi.<engine>    a small database file: for each table a view over its file in current/
+        lock           held by who publishes, without content
+
+Tables of a server are read there. What `mlbridge serve` needs of them is published to a folder of the project, with the
+same builds and the same link.
 
 A build's folder is whole before the link leads to it, and is never written again, so whoever resolves the link once
 reads one build. The build before is kept for those who still read it, until the next one is published.
@@ -11,6 +15,7 @@ reads one build. The build before is kept for those who still read it, until the
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -26,7 +31,8 @@ from tempfile import mkdtemp
 from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.typing import Document
 
-CURRENT, BUILDS, FACTS, FORMAT = "current", "builds", "build.json", 2
+CURRENT, BUILDS, FACTS, LOCK, FORMAT = "current", "builds", "build.json", "lock", 2
+OF_A_SERVER = "mlbridge"  # what a warehouse that is no file is called among published folders
 VIEWS = f"bi.{PYTHON_ENGINE.name}"
 # What mlbridge 0.8 published in the same folder.
 FORMER = re.compile(r"current\.json|format0\.json|(tmp_)?[ab]\.\w+\.parquet")
@@ -57,6 +63,18 @@ def folder_of(warehouse: Path, target: str) -> Path:
     return warehouse.with_name(f"{warehouse.name}.published") / re.sub("[^A-Za-z0-9_-]", "_", target)
 
 
+def own_folder(folder: Path) -> Path:
+    """Make the folder that all targets of a server are published to, where it is not there; returns it.
+
+    What is published has its mode and group. It is made for its user only, and no part of the project's repository.
+    """
+    above = folder.parent
+    with suppress(FileExistsError):
+        above.mkdir(mode=0o700)
+        (above / ".gitignore").write_text("*\n", encoding="utf-8")
+    return above
+
+
 def file_of(place: Path, table: str) -> Path:
     """Return the file of a table in a build's folder."""
     return place / f"{table}.parquet"
@@ -76,27 +94,44 @@ def read_facts(place: Path) -> Document:
 
 
 @contextmanager
-def new_build(folder: Path, warehouse: Path) -> Iterator[Path]:
+def new_build(folder: Path, owner: Path) -> Iterator[Path]:
     """Give an empty folder for the files of a build, and publish it at the end; after an error nothing is published.
 
-    Whoever may not read the warehouse may not read what is published: its mode and group are those of all files.
+    It waits for another publication into the same folder, so what is read within is no older than what that has read.
+
+    Whoever may not read the warehouse, `owner`, or for a server its own folder, may not read what is published: its
+    mode and group are those of all files.
     """
-    like = warehouse.stat()
+    like = owner.stat()
     builds = folder / BUILDS
     for each in (folder.parent, folder, builds):
         each.mkdir(mode=0o700, exist_ok=True)
         _share(each, like)
-    former = current_build(folder)
-    place = Path(mkdtemp(prefix=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}_", dir=builds))
-    try:
-        yield place
-        for each in (*place.iterdir(), place):
-            _share(each, like)
-        _link(folder, place)
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    _clear(folder, {place, former})
+    with _exclusive(folder / LOCK, like):
+        former = current_build(folder)
+        place = Path(mkdtemp(prefix=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}_", dir=builds))
+        try:
+            yield place
+            for each in (*place.iterdir(), place):
+                _share(each, like)
+            _link(folder, place)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        _clear(folder, {place, former})
+
+
+@contextmanager
+def _exclusive(file: Path, like: os.stat_result) -> Iterator[None]:
+    """Wait until nobody else publishes; the operating system releases the lock when a process ends.
+
+    Else one of two that publish at once would clear away what the other one writes. Who publishes from a warehouse that
+    is a file holds that anyway; a server lets many read it.
+    """
+    with file.open("a") as lock:
+        _share(file, like)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE, Session
+from mlbridge.engines.adapters import PYTHON_ENGINE
 from mlbridge.engines.warehouse import Warehouse, column, parse_type, select
 from mlbridge.log import info
 from mlbridge.publication.versions import taken_over
@@ -65,7 +65,7 @@ class OnlineFeatures:
 
 
 def publish_online(
-    session: Session,
+    warehouse: Warehouse,
     views: Mapping[str, View],
     features: Mapping[str, Sequence[OnlineFeatures]],
     place: Path,
@@ -86,8 +86,8 @@ def publish_online(
         }
         if wanted:
             try:
-                tables[id_] = _published(session, id_, view, sorted(wanted), place, former, before.get(id_, {}))
-            except (Warehouse(session).error, LookupError, sqlite3.Error, OSError) as error:
+                tables[id_] = _published(warehouse, id_, view, sorted(wanted), place, former, before.get(id_, {}))
+            except (warehouse.error, LookupError, sqlite3.Error, OSError) as error:
                 file_of(place, id_).unlink(missing_ok=True)
                 tables[id_] = {"name": view.name, "failed": str(error)}
                 info("publish", f"the online table of {view.name} is not published: {error}")
@@ -151,7 +151,7 @@ def key_text(parts: Sequence[str]) -> str:
 
 
 def _published(
-    session: Session,
+    warehouse: Warehouse,
     id_: str,
     view: View,
     wanted: Sequence[str],
@@ -159,7 +159,6 @@ def _published(
     former: Path | None,
     before: Document,
 ) -> Document:
-    warehouse = Warehouse(session)
     database, schema, name = view.table
     types = warehouse.columns_of(database, schema, name)
     known_at = view.known_at or view.time
@@ -181,13 +180,13 @@ def _published(
         "known_at": warehouse.row(select({"newest": exp.Max(this=_microseconds(column(known_at)))}, table.copy()))[
             "newest"
         ],
-        "digest": PYTHON_ENGINE.digest(session, query),
+        "digest": warehouse.digest(query),
     }
     file = file_of(place, id_)
     if former is not None and before == entry and file_of(former, id_).is_file():
         taken_over(file_of(former, id_), file)
     else:
-        _write(session, query.order_by(column(KEY)), list(columns), file)
+        _write(warehouse, query.order_by(column(KEY)), list(columns), file)
     return entry
 
 
@@ -222,10 +221,10 @@ def _value(name: str, type_: str) -> exp.Expression:
     return exp.cast(column(name), "text")
 
 
-def _write(session: Session, query: exp.Select, names: Sequence[str], file: Path) -> None:
+def _write(warehouse: Warehouse, query: exp.Select, names: Sequence[str], file: Path) -> None:
     """Write a table in the order of its keys, some rows at a time, without a journal: nobody reads it yet."""
     listed = ", ".join(map(_quoted, names))
-    reader = PYTHON_ENGINE.stream(session, query.sql(dialect=PYTHON_ENGINE.name), ROWS)
+    reader = warehouse.batches(query, ROWS)
     with closing(sqlite3.connect(file, isolation_level=None)) as table:
         table.execute("pragma journal_mode = off")
         table.execute("pragma synchronous = off")

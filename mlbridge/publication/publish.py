@@ -8,7 +8,16 @@ from pathlib import Path
 from mlbridge.engines.adapters import PYTHON_ENGINE, Session
 from mlbridge.engines.warehouse import Warehouse, lowered
 from mlbridge.log import info
-from mlbridge.publication.folder import CURRENT, Facts, current_build, file_of, folder_of, new_build, new_views
+from mlbridge.publication.folder import (
+    CURRENT,
+    Facts,
+    current_build,
+    file_of,
+    folder_of,
+    new_build,
+    new_views,
+    own_folder,
+)
 
 # Writes more into a build's new folder; the second folder is that of the build before, if there is one.
 Beside = Callable[[Path, "Path | None"], None]
@@ -47,6 +56,13 @@ def publish(
     with new_views(folder, warehouse) as views:
         PYTHON_ENGINE.write_views(views, {name: file_of(folder / CURRENT, name) for name in readable})
     return folder
+
+
+def publish_beside(folder: Path, beside: Beside, build: str, as_of: str, version: str) -> None:
+    """Publish what `beside` writes to a folder, and no tables: those of a server are read there."""
+    with new_build(folder, own_folder(folder)) as place:
+        beside(place, current_build(folder))
+        Facts.now(build, as_of, version, ()).write(place)
 
 
 def _is_readable(session: Session, name: str, place: Sequence[str]) -> bool:

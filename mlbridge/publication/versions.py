@@ -21,7 +21,6 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from mlbridge.engines.adapters import PYTHON_ENGINE, Session
 from mlbridge.engines.warehouse import Warehouse, column
 from mlbridge.log import info
 from mlbridge.typing import Document, Row
@@ -48,7 +47,7 @@ Background = Callable[[exp.Table, Row], exp.Select]
 class _Places:
     """Where the versions of a model are read, and written: `former` is the folder of the build before."""
 
-    session: Session
+    warehouse: Warehouse
     branch: Branch
     background: Background
     place: Path
@@ -56,7 +55,7 @@ class _Places:
 
 
 def publish_versions(
-    session: Session,
+    warehouse: Warehouse,
     champions: Sequence[str],
     branches: Mapping[str, Branch],
     background: Background,
@@ -68,7 +67,6 @@ def publish_versions(
     `champions` is where `ml_champions` is; where it cannot be read nothing is written: servers keep what they have.
     Of a model whose version cannot be read only the number and the reason are published; both are logged.
     """
-    warehouse = Warehouse(session)
     # All columns: of a table that an earlier mlbridge built, without challengers, versions are published as well.
     query = (
         exp.select("*")
@@ -86,7 +84,7 @@ def publish_versions(
         branch = branches.get(row["model"])
         if branch is None:
             continue
-        model, places = row["model"], _Places(session, branch, background, place, former)
+        model, places = row["model"], _Places(warehouse, branch, background, place, former)
         known = before.get(model, {})
         index[model] = _attempt(places, model, row["version"], known)
         if row.get("challenger") is not None and (row["shadow"] or row["canary"]):
@@ -133,17 +131,16 @@ def _attempt(places: _Places, stem: str, version: int, before: Document) -> Docu
     """Publish a version in files that begin with `stem`, if it can be read; returns its entry in the index."""
     try:
         return _published(places, stem, version, before)
-    except (Warehouse(places.session).error, LookupError) as error:
+    except (places.warehouse.error, LookupError) as error:
         info("publish", f"version {version} of {stem} is not published for serving: {error}")
         return {"version": version, "failed": str(error)}
 
 
 def _published(places: _Places, stem: str, version: int, before: Document) -> Document:
-    session, branch, former = places.session, places.branch, places.former
+    warehouse, branch, former = places.warehouse, places.branch, places.former
     logbook = _table(branch.logbook)
     same = column("version").eq(exp.Literal.number(version))
     condition = exp.and_(same, column("outcome").isin("promoted", "rejected"))
-    warehouse = Warehouse(session)
     rows = warehouse.rows(exp.select(*map(column, FACTS)).from_(logbook).where(condition))
     if not rows:
         raise LookupError("the logbook does not have it")
@@ -154,9 +151,9 @@ def _published(places: _Places, stem: str, version: int, before: Document) -> Do
         for file in files:
             taken_over(former / file.name, file)
         return entry
-    PYTHON_ENGINE.export_rows(session, exp.select("*").from_(logbook.copy()).where(condition.copy()), files[0])
+    warehouse.export_rows(exp.select("*").from_(logbook.copy()).where(condition.copy()), files[0])
     try:
-        PYTHON_ENGINE.export_rows(session, places.background(_table(branch.split), rows[0]), files[1])
+        warehouse.export_rows(places.background(_table(branch.split), rows[0]), files[1])
     except warehouse.error as error:  # the split has changed since the training
         info("publish", f"no rows are published to check and explain version {version} of {stem} by: {error}")
     return entry

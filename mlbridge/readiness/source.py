@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from mlbridge.engines.adapters import PYTHON_ENGINE, engine_of
+from mlbridge.engines.opening import read_server, server_columns
 from mlbridge.engines.reader import Reader, ReadError, message_of
-from mlbridge.engines.warehouse import Place, Warehouse, columns_query, read_server, select, server_columns
+from mlbridge.engines.warehouse import Place, Warehouse, columns_query, select
 from mlbridge.project.project import Project
 from mlbridge.typing import Row
 

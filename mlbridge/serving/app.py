@@ -186,13 +186,16 @@ class _Server:
             status = 404 if self._versions.state.models else 503
             return self._refused(request, identity, RefusedError(status, "not_served", str(error)))
         except InputError as error:
-            return self._refused(request, identity, RefusedError(422, "input", str(error), error.problems))
+            for view, keys in error.not_found.items():
+                self.metrics.not_found.labels(view).inc(keys)
+            told = {"not_found": error.not_found} if error.not_found else {}
+            return self._refused(request, identity, RefusedError(422, "input", str(error), error.problems), **told)
 
-    def _refused(self, request: Request, identity: str, refused: RefusedError) -> Response:
+    def _refused(self, request: Request, identity: str, refused: RefusedError, **more: object) -> Response:
         self.metrics.refused.labels(refused.reason).inc()
         # Not `request.url`: older Starlettes make it of the host's name too, and raise for one that is none.
         path = request.scope["path"][:200]
-        facts = {"id": identity, "path": path, "status": refused.status, "reason": refused.reason}
+        facts = {"id": identity, "path": path, "status": refused.status, "reason": refused.reason, **more}
         LOG.warning("refused", extra={"facts": facts})
         answer: Document = {"error": refused.message, "id": identity}
         if refused.problems:

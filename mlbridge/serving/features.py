@@ -7,6 +7,7 @@ any other. The moment is the server's clock (UTC), or the model's time column wh
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -81,10 +82,11 @@ def completed(
         if len(problems) > NAMED:
             raise InputError(problems)
         moments.append(moment)
+    not_found: Counter[str] = Counter()
     for view in online.views:
-        problems += _add(view, keys, moments, found, {each.name for each in features})
+        problems += _add(view, keys, moments, found, {each.name for each in features}, not_found)
     if problems:
-        raise InputError(sorted(problems, key=lambda each: each.row or 0))
+        raise InputError(sorted(problems, key=lambda each: each.row or 0), not_found)
     return found
 
 
@@ -124,9 +126,17 @@ def _moment(number: int, row: Document, name: str, clock: int) -> int | Problem:
 
 
 def _add(
-    view: OnlineView, keys: Sequence[Document], moments: Sequence[int], rows: list[Document], used: set[str]
+    view: OnlineView,
+    keys: Sequence[Document],
+    moments: Sequence[int],
+    rows: list[Document],
+    used: set[str],
+    not_found: Counter[str],
 ) -> list[Problem]:
-    """Add the features of one view to the rows that lack some of them; returns what is wrong with their keys."""
+    """Add the features of one view to the rows that lack some of them; returns what is wrong with their keys.
+
+    `not_found` counts the keys without a row that counts; no more of them are named than are shown.
+    """
     wanted = {name: column for name, column in view.asked.columns.items() if name in used}
     lacking = [number for number, row in enumerate(rows) if not wanted.keys() <= row.keys()]
     if not lacking:
@@ -151,10 +161,11 @@ def _add(
             asked[number] = key_text([str(each) for each in parts])
     answers = view.table.rows(list(asked.values()), list(wanted.values()))
     for number, found in zip(asked, answers, strict=True):
-        if len(problems) > NAMED:
-            return problems
         why_not = _why_not(view, found, moments[number])
         if found is None or why_not is not None:
+            not_found[view.name] += 1
+            if len(problems) > NAMED:
+                continue
             names = list(view.asked.key.values())
             key = ", ".join(shown(keys[number][name]) for name in names)
             why = f"is {key}, for which '{view.name}' {why_not}; so {listed(wanted)} are not known"

@@ -60,8 +60,9 @@ class Problem:
 class InputError(MlbridgeError):
     """The rows of a request are not what the version takes."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        """Take what is wrong."""
+    def __init__(self, problems: Sequence[Problem], not_found: Mapping[str, int] | None = None) -> None:
+        """Take what is wrong, and of how many keys views had no row that counts, by the view's name."""
+        self.not_found = not_found or {}
         self.problems = list(problems[:NAMED])
         more = "; and more" if len(problems) > NAMED else ""
         super().__init__("; ".join(str(each).rstrip(".") for each in self.problems) + more)

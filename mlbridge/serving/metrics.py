@@ -29,6 +29,10 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.refused = Counter("mlbridge_refused", "Requests that were refused.", ("reason",), registry=self.registry)
+        self.not_found = Counter(
+            "mlbridge_online_not_found", "Keys of which an online table had no row that counts.", ("view",),
+            registry=self.registry,
+        )  # fmt: skip
         self.failed = Counter("mlbridge_failed", "Requests that failed.", registry=self.registry)
         self.lost = Counter(
             "mlbridge_requests_lost", "Rows of requests that were not recorded.", registry=self.registry

@@ -10,10 +10,10 @@ from pathlib import Path
 from sqlglot import exp
 
 from mlbridge.engines.adapters import Session
-from mlbridge.engines.warehouse import DIALECT, Warehouse
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.log import info
 from mlbridge.publication.online import OnlineFeatures, View, publish_online, read_former
-from mlbridge.publication.publish import publish
+from mlbridge.publication.publish import Beside, publish, publish_beside
 from mlbridge.publication.versions import Branch, publish_versions
 from mlbridge.typing import Document, Row
 
@@ -39,23 +39,44 @@ def publish_all(
 ) -> Path | None:
     """Publish the package's tables as `publish` does, the versions in use, and the online tables.
 
-    `branches` are the fields of `Branch` by model, `online` those of `Declared`. A build with nothing to do, which has
-    nothing new to serve, imports neither numpy nor scikit-learn for it.
+    `branches` are the fields of `Branch` by model, `online` those of `Declared`.
+    """
+    return publish(session, tables, **facts, beside=_served(Warehouse(session), tables, branches, online))
+
+
+def publish_served(
+    warehouse: Warehouse,
+    folder: Path,
+    tables: Mapping[str, Sequence[str]],
+    branches: Mapping[str, Document],
+    online: Document,
+    **facts: str,
+) -> None:
+    """Publish the versions in use and the online tables of a server to a folder; the arguments are as above."""
+    publish_beside(folder, _served(warehouse, tables, branches, online), **facts)
+
+
+def _served(
+    warehouse: Warehouse, tables: Mapping[str, Sequence[str]], branches: Mapping[str, Document], online: Document
+) -> Beside:
+    """Return what writes them into a build's new folder.
+
+    A build with nothing to do, which has nothing new to serve, imports neither numpy nor scikit-learn for it.
     """
 
     def beside(place: Path, former: Path | None) -> None:
         if "ml_champions" in tables:
             found = {name: Branch(**each) for name, each in branches.items()}
-            publish_versions(session, tables["ml_champions"], found, background_of, place, former)
+            publish_versions(warehouse, tables["ml_champions"], found, background_of, place, former)
         there = Declared(**online)
         if there.views:
             views = {id_: View(**each) for id_, each in there.views.items()}
-            publish_online(session, views, features_of(session, there, former), place, former)
+            publish_online(warehouse, views, features_of(warehouse, there, former), place, former)
 
-    return publish(session, tables, **facts, beside=beside)
+    return beside
 
 
-def features_of(session: Session, online: Declared, former: Path | None) -> dict[str, list[OnlineFeatures]]:
+def features_of(warehouse: Warehouse, online: Declared, former: Path | None) -> dict[str, list[OnlineFeatures]]:
     """Return which features of each model come from online tables.
 
     What the build before has found goes on where the SQL of the features is not known here, because it was built by
@@ -64,7 +85,7 @@ def features_of(session: Session, online: Declared, former: Path | None) -> dict
     from mlbridge.lineage.online import online_features
     from mlbridge.lineage.upstream import upstream
 
-    stored = Warehouse(session).every_column()
+    stored = warehouse.every_column()
     _, before = read_former(former)
     found = {}
     for model, each in online.models.items():
@@ -72,7 +93,7 @@ def features_of(session: Session, online: Declared, former: Path | None) -> dict
         split = each["training"].removesuffix("_training") + "_split"
         traced = None
         if above is not None and split in above.manifest["nodes"]:
-            traced = online_features(above, stored, split, each["time"], online.views, DIALECT)
+            traced = online_features(above, stored, split, each["time"], online.views, warehouse.dialect)
         if traced is None and model not in before:
             info(
                 "publish",

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from dbt_host import Host, copy_of_host, once
 from online_host import NAME, online_host
+from rendering import Rendering
 from starlette.testclient import TestClient
 from warm import Warm
 
+from mlbridge.errors import SetupError
+from mlbridge.project.project import Project
+from mlbridge.project.served import served_online
 from mlbridge.publication.online import file_of, read_index
 from mlbridge.serving import features
 from mlbridge.serving.app import create_app
 from mlbridge.serving.online import EPOCH
 from mlbridge.serving.state import Versions
 
-WEATHER, CREWS = "model.small.weather", "model.small.crews"
+WEATHER, CREWS, TRAFFIC = "model.small.weather", "model.small.crews", "model.small.traffic"
 # Three departures are predicted at this moment.
 AS_OF = "2024-03-15 08:00:00"
 VARS = ("--vars", json.dumps({"mlbridge_as_of": AS_OF}))
@@ -67,17 +72,59 @@ def test_a_key_is_answered_as_the_build_predicted(built: Host, monkeypatch: pyte
 
 def test_what_is_published_and_from_where(built: Host) -> None:
     tables, models = read_index(built.published / "current")
-    assert set(tables) == {WEATHER, CREWS}
+    assert set(tables) == {WEATHER, CREWS, TRAFFIC}
     by_view = {each.view: each for each in models[NAME]}
     assert by_view[WEATHER].key == {"airport": "origin"}
     assert by_view[WEATHER].columns == {
         "wind": "wind", "sky": "sky", "sky_rain": "rain", "sky_gusts": "gusts", "sky_mown_on": "mown_on",
     }  # fmt: skip
+    assert by_view[TRAFFIC].columns == {"load_1d": "load_1d", "departures_7d": "departures_7d"}
     assert (by_view[WEATHER].max_staleness, by_view[CREWS].look_back) == ("3 hours", "33600 hours")
     warehouse = built.database.stat()
     for view in tables:
         file = file_of(built.published / "current", view).stat()
         assert (file.st_mode & 0o777, file.st_gid) == (warehouse.st_mode & 0o666, warehouse.st_gid)
+
+
+SAYS = {"entity": "airport", "time": "seen_at", "online": True}
+# What may be said otherwise of the views and their online tables, by id.
+OTHERWISE: dict[str, dict[str, dict[str, Any]]] = {
+    "as it is": {},
+    "one clock, and the older place of meta": {WEATHER: {"config": {"meta": {}}, "meta": {"mlbridge": SAYS}}},
+    "online no more": {CREWS: {"config": {"meta": {"mlbridge": {**SAYS, "online": False}}}}},
+    "an ordinary model": {f"{CREWS}_online": {"config": {"meta": {}}}},
+    "another model is named first": {
+        f"{WEATHER}_online": {"depends_on": {"nodes": ["model.small.departures", WEATHER]}}
+    },
+}
+
+
+@pytest.mark.parametrize("case", OTHERWISE)
+def test_a_build_and_the_command_know_the_same_views(built: Host, tmp_path: Path, case: str) -> None:
+    """The rule stands in SQL for the build, and in Python for `mlbridge publish`."""
+    host = copy_of_host(built, tmp_path)
+    file = host.path / "target" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    for id_, changes in OTHERWISE[case].items():
+        node = manifest["nodes"][id_]
+        node.update({**changes, "config": {**node["config"], **changes.get("config", {})}})
+    file.write_text(json.dumps(manifest))
+    in_sql = Rendering("duckdb", host).macro("served_online", [], within="ml_runs").sql
+    in_python = json.loads(json.dumps(served_online(Project.at(host.path, None, None))))
+    assert in_sql["views"] == in_python["views"]
+    gone = any(id_.startswith(CREWS) for id_ in OTHERWISE[case])
+    assert set(in_sql["views"]) == {WEATHER, CREWS, TRAFFIC} - ({CREWS} if gone else set())
+
+
+@pytest.mark.parametrize("lacking", ["entity", "time"])
+def test_a_view_that_says_too_little_is_not_published(built: Host, tmp_path: Path, lacking: str) -> None:
+    host = copy_of_host(built, tmp_path)
+    file = host.path / "target" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    del manifest["nodes"][WEATHER]["config"]["meta"]["mlbridge"][lacking]
+    file.write_text(json.dumps(manifest))
+    with pytest.raises(SetupError, match=f"weather: `mlbridge.online`: .* the YAML must say `{lacking}`, too"):
+        served_online(Project.at(host.path, None, None))
 
 
 def test_later_builds(built: Host, warm: Warm, tmp_path: Path) -> None:
@@ -93,7 +140,7 @@ def test_later_builds(built: Host, warm: Warm, tmp_path: Path) -> None:
     host.write({"models/weather.sql": changed})
     for leftover in (host.path / "target" / "compiled").glob("small/models/delayed*"):
         leftover.unlink()
-    tests = {"data_tests": [{"mlbridge.recency": {"arguments": {"within": "1 hour"}}}]}
+    tests = {"data_tests": [{"mlbridge.recency": {"arguments": {"within": "1 hour"}, "config": {"where": "1 = 1"}}}]}
     declared = yaml.safe_load((host.path / "models/models.yml").read_text())
     declared["models"] += [{"name": "weather_online", **tests}, {"name": "crews_online", **tests}]
     (host.path / "models/models.yml").write_text(yaml.safe_dump(declared))
@@ -129,7 +176,7 @@ def test_a_view_that_is_online_no_more(built: Host, warm: Warm, tmp_path: Path) 
     warm.dbt(host.path, "run", "--select", "weather", "weather_online", *VARS)
     current = host.published / "current"
     tables, models = read_index(current)
-    assert (set(tables), [each.view for each in models[NAME]]) == ({WEATHER}, [WEATHER])
+    assert (set(tables), [each.view for each in models[NAME]]) == ({WEATHER, TRAFFIC}, [WEATHER, TRAFFIC])
     with client_of(host) as client:
         assert set(client.get("/v2/health/ready").json()["models"]) == {NAME}
     (current / "online.json").write_text('{"format": 2}')

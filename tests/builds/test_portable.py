@@ -22,9 +22,9 @@ from sqlglot import exp
 from warm import Warm
 
 from mlbridge.commands.train import train
+from mlbridge.engines.opening import opened
 from mlbridge.engines.reader import ReadError
 from mlbridge.engines.spark_session import SparkWarehouse
-from mlbridge.engines.warehouse import opened
 from mlbridge.errors import FeatureError, SetupError
 from mlbridge.features.columns import features_of
 from mlbridge.nodes import new_version

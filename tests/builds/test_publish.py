@@ -25,6 +25,7 @@ import mlbridge
 from mlbridge.commands import publish as command
 from mlbridge.errors import SetupError
 from mlbridge.project.project import Project
+from mlbridge.project.served import served_branches
 
 TABLES = {
     "ml_versions", "ml_champions", "ml_decisions", "ml_metrics", "ml_importances", "ml_profiles", "ml_predictions",
@@ -57,7 +58,7 @@ def test_a_build_and_the_command_publish_the_same(parsed: Host, tmp_path: Path, 
     rendering, project = Rendering("duckdb", host), Project.at(host.path, None, None)
     branches = rendering.macro("served_branches", within="ml_runs").sql
     assert branches == {
-        name: {key: list(place) for key, place in each.items()} for name, each in project.served_branches.items()
+        name: {key: list(place) for key, place in each.items()} for name, each in served_branches(project).items()
     }
     assert set(branches) == {"basket", "amount"} - {str(lacking).split("_")[0]}
     tables = rendering.macro("published_tables", within="ml_runs").sql
@@ -98,7 +99,7 @@ def assert_published(host: Host, schema: str = "main_insight", tables: set[str] 
     assert set(facts_of(host)["tables"]) == tables
     files = {file.stem for file in (folder_of(host) / "current").glob("*.parquet")}
     assert files == tables
-    assert {each.name for each in folder_of(host).iterdir()} == {"builds", "current", "bi.duckdb"}
+    assert {each.name for each in folder_of(host).iterdir()} == {"builds", "current", "bi.duckdb", "lock"}
     counted = {}
     with duckdb.connect(str(host.database), read_only=True) as connection:
         for name in tables:
@@ -530,16 +531,18 @@ def test_by_hand_before_a_build(empty_shop: Host, copied: Callable[[Host], Host]
 
 
 @pytest.mark.parametrize(
-    "output",
+    ("output", "engine"),
     [
-        "{type: duckdb, path: ':memory:'}",
-        "{type: postgres, host: localhost, port: 5432, user: u, password: p, dbname: d, schema: s}",
+        ("{type: duckdb, path: ':memory:'}", "duckdb"),
+        ("{type: spark, method: session, host: localhost, schema: s}", "spark"),
     ],
 )
-def test_by_hand_where_nothing_needs_to_be(output: str, empty_shop: Host, copied: Callable[[Host], Host]) -> None:
+def test_by_hand_where_nothing_can_be(
+    output: str, engine: str, empty_shop: Host, copied: Callable[[Host], Host]
+) -> None:
     host = copied(empty_shop)
     host.write({"profiles.yml": f"shop: {{target: dev, outputs: {{dev: {output}}}}}\n"})
-    with pytest.raises(SetupError, match="nothing needs to be published"):
+    with pytest.raises(SetupError, match=f"nothing is published for serving from this target: .*'{engine}'"):
         command.publish(Project.at(host.path, None, None))
 
 

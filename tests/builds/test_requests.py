@@ -40,18 +40,14 @@ FEATURES = ("visits", "age", "basket")
 
 @pytest.fixture(scope="module")
 def trained(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """A host whose classification takes in requests; built once."""
+    """A host whose classification and regression take in requests; built once."""
 
     def build(folder: Path) -> Host:
         host = two_models(folder / "host")
-        own = host.path / "models" / "churned" / "churned_predictions.py"
-        changed = own.read_text().replace('_training"))', '_training"), dbt.ref("served"))')
-        host.write(
-            {
-                "models/served.sql": SERVED.format(folder=host.path / "requests"),
-                "models/churned/churned_predictions.py": changed,
-            }
-        )
+        host.write({"models/served.sql": SERVED.format(folder=host.path / "requests")})
+        for name in ("churned", "spent"):
+            own = host.path / "models" / name / f"{name}_predictions.py"
+            own.write_text(own.read_text().replace('_training"))', '_training"), dbt.ref("served"))'))
         warm.dbt(host.path, "deps")
         warm.dbt(host.path, "build")
         return host
@@ -70,12 +66,12 @@ def shoppers(first: int, last: int) -> list[dict[str, Any]]:
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
-def ask(host: Host, bodies: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Serve, ask for the rows of `churned`, and wait until the answers are recorded; returns them."""
+def ask(host: Host, *bodies: list[dict[str, Any]], model: str = "churned") -> list[dict[str, Any]]:
+    """Serve, ask for rows of a model, and wait until the answers are recorded; returns them."""
     found = []
     with serving(host, "--requests", str(host.path / "requests")) as (address, process):
         for rows in bodies:
-            status, answer = get(f"{address}/predict/churned", {"rows": rows})
+            status, answer = get(f"{address}/predict/{model}", {"rows": rows})
             assert status == 200, answer
             found.extend(answer["predictions"])
         process.send_signal(signal.SIGTERM)
@@ -119,10 +115,20 @@ def test_requests_are_predictions_that_are_monitored(trained: Host, warm: Warm, 
     no_key = [{name: value for name, value in row.items() if name in FEATURES} for row in asked[:7]]
     again = [{**row, "age": 1.0} for row in asked[:5]]
     old = shoppers(10, 13)  # two were trained on; one has no outcome, and the build has scored it
-    answers = ask(host, [asked[:250], asked[250:], no_key, again, old])
+    answers = ask(host, asked[:250], asked[250:], no_key, again, old)
+    numbers = ask(host, asked[:30], asked[:30], model="spent")
     record_by_hand(host.path / "requests", BY_HAND)
     warm.dbt(host.path, "build")
-    found = table(host, "select * from ml_predictions where scored_by = 'request' order by time")
+    of_model = "select * from ml_predictions where scored_by = 'request' and model = '{}' order by time"
+    # A regression; what was asked a second time is one prediction.
+    spent = table(host, of_model.format("spent"))
+    assert list(spent["entity"]) == [str(row["customer_id"]) for row in asked[:30]]
+    assert numbers[:30] == numbers[30:]
+    assert list(spent["prediction_value"]) == [each["prediction"] for each in numbers[:30]]
+    assert list(map(float, spent["prediction"])) == list(spent["prediction_value"])
+    assert spent["probability"].isna().all()
+    assert counted(host, "champion", "spent") == [2, 60, 30, 30, 0]
+    found = table(host, of_model.format("churned"))
     assert list(found["entity"].iloc[-2:]) == ["90001", "90002"]
     assert str(found["time"].iloc[-2]) == "2024-06-01 10:00:00"
     found = found.iloc[:-2]
@@ -155,7 +161,8 @@ def test_requests_are_predictions_that_are_monitored(trained: Host, warm: Warm, 
     # The second build adds nothing.
     warm.dbt(host.path, "build")
     assert counted(host, "champion") == [10, 520, 502, 6, 12]
-    assert len(table(host, "select 1 from ml_predictions where scored_by = 'request'")) == len(asked) + 2
+    assert len(table(host, of_model.format("churned"))) == len(asked) + 2
+    assert len(table(host, of_model.format("spent"))) == 30
     pd.testing.assert_frame_equal(before, table(host, f"select * from ml_distributions where {APRIL}"))
 
     # The outcomes come with the rows of the split, in which everybody is 5 years younger; and a challenger is trained.
@@ -193,10 +200,14 @@ def test_requests_are_predictions_that_are_monitored(trained: Host, warm: Warm, 
 
     # The challenger beside the version in use: by the MD5 of the key, and in shadow.
     asked = shoppers(ASKED, ASKED + 100)
-    answers = ask(host, [asked])
+    answers = ask(host, asked)
     chosen = [is_of_share([str(row["customer_id"])], 0.5) for row in asked]
     warm.dbt(host.path, "build", "--vars", f"{{rows: {ASKED}}}")
-    found = table(host, f"select * from ml_predictions where scored_by <> 'build' and {OF_LAST} order by time, version")
+    found = table(
+        host,
+        "select * from ml_predictions where model = 'churned' and scored_by <> 'build' "
+        f"and {OF_LAST} order by time, version",
+    )
     # The gain that is asked for is out of reach: the second version is a challenger that beats the naive baselines.
     ((champion, challenger),) = table(
         host, "select version, challenger from ml_champions where model = 'churned'"
@@ -211,12 +222,12 @@ def test_requests_are_predictions_that_are_monitored(trained: Host, warm: Warm, 
     assert counted(host, "shadow") == [1, 100 - sum(chosen), 100 - sum(chosen), 0, 0]
 
 
-def counted(host: Host, role: str) -> list[float]:
+def counted(host: Host, role: str, model: str = "churned") -> list[float]:
     """Give requests and rows by what became of them."""
     query = (
         "select sum(requests), sum(row_count), sum(rows_kept), sum(rows_repeated), sum(rows_left_out) from ml_requests"
     )
-    return list(map(float, table(host, f"{query} where role = '{role}'").iloc[0]))
+    return list(map(float, table(host, f"{query} where role = '{role}' and model = '{model}'").iloc[0]))
 
 
 def assert_counted(host: Host, values: pd.Series[float]) -> None:

@@ -1,14 +1,18 @@
-"""Which recorded rows of requests are predictions, and why the others are none; on DuckDB, which takes them in."""
+"""Which recorded rows of requests are predictions, and why the others are none; on the engines that take them in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
 import pytest
-from decided import Decided, RefusedError, ask_of
+from decided import Ask, Decided, RefusedError, ask_of
+from postgres import Postgres
+from sqlglot import exp
 
 SPEC = {"task": "classification", "target": "y", "entity": ["id", "part", "on"], "time": "at"}
 FEATURES = [{"name": "x", "kind": "numeric"}, {"name": "z", "kind": "numeric"}]
@@ -21,7 +25,8 @@ BOTH = '{"x": 1, "z": null}'
 
 @dataclass(frozen=True)
 class Branch:
-    connection: duckdb.DuckDBPyConnection
+    ask: Ask
+    run: Callable[[str], Any]
     macros: Decided
 
     def judged(
@@ -35,43 +40,56 @@ class Branch:
             "features": FEATURES,
             "holdout_from": holdout,
         }
-        self.connection.execute("create or replace table requests as select * from none_yet")
+        self.run("delete from requests")
         row = ["r", 0, "late", 1, received, key, features, "true", 1.0, 0.9, None, 5.0, None, "champion"]
-        self.connection.execute(f"insert into requests values ({', '.join('?' * len(row))})", row)
+        self.run(f"insert into requests values ({', '.join(exp.convert(each).sql() for each in row)})")
         query = call("judged_by_version", "late", version, *map(table, TABLES), "1 = 1")
-        self.connection.execute("set timezone = 'America/New_York'")
-        _, rows = ask_of(self.connection)(f"select entity, time, left_out, is_whole from ({query}) as judged")
+        _, rows = self.ask(f"select entity, time, left_out, is_whole from ({query}) as judged")
         ((entity, time, left_out, is_whole),) = rows
         return entity, None if time is None else str(time), left_out, is_whole
 
 
-@pytest.fixture(scope="module")
-def branch() -> Iterator[Branch]:
-    with duckdb.connect() as connection:
-        connection.execute(
-            "create table none_yet (request_id text, number int, model text, version int, received_at timestamp, "
-            "key text, features text, prediction text, prediction_value double, probability double, "
-            "not_scored_because text, latency_ms double, probabilities text, role text)"
-        )
-        connection.execute(
-            'create table late_split (id bigint, part decimal(9, 2), "on" date, "at" timestamp, x double, z double, '
-            "y boolean, ml_split text, ml_split_definition text)"
-        )
-        for number, outcome, place in (
-            (1, "true", "train"),
-            (2, "true", "test"),
-            (3, "null", "score"),
-            (4, "true", "train"),
-        ):
-            row = f"{number}, 1.5, '2024-01-31', '2024-05-01', 1, 2, {outcome}, '{place}', ''"
-            connection.execute(f"insert into late_split values ({row})")
-        connection.execute(
-            'create table late_predictions as select \'["4","1.50","2024-01-31"]\' as entity, '
-            "timestamp '2024-05-01' as time, 1 as version"
-        )
-        yield Branch(
-            connection, Decided().of(ask_of(connection), "late_predictions", None, {**SPEC, "split": {"by": "hash"}})
-        )
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def branch(request: pytest.FixtureRequest) -> Iterator[Branch]:
+    if request.param == "duckdb":
+        with duckdb.connect() as connection:
+            yield made(ask_of(connection), connection.execute, Decided())
+        return
+    server: Postgres = request.getfixturevalue("server")
+    cursor = server.connection.cursor()
+
+    def ask(query: str) -> tuple[Sequence[str], Sequence[tuple[Any, ...]]]:
+        cursor.execute(query)
+        return [each[0] for each in cursor.description or ()], cursor.fetchall()
+
+    yield made(ask, cursor.execute, Decided("postgres", "postgres", "public"))
+
+
+def made(ask: Ask, run: Callable[[str], Any], macros: Decided) -> Branch:
+    """Make the tables of a branch, and read them on another clock than UTC."""
+    run(
+        "create table requests (request_id text, number int, model text, version int, received_at timestamp, "
+        "key text, features text, prediction text, prediction_value double precision, probability double precision, "
+        "not_scored_because text, latency_ms double precision, probabilities text, role text)"
+    )
+    run(
+        'create table late_split (id bigint, part decimal(9, 2), "on" date, "at" timestamp, x double precision, '
+        "z double precision, y boolean, ml_split text, ml_split_definition text)"
+    )
+    for number, outcome, place in (
+        (1, "true", "train"),
+        (2, "true", "test"),
+        (3, "null", "score"),
+        (4, "true", "train"),
+    ):
+        row = f"{number}, 1.5, '2024-01-31', '2024-05-01', 1, 2, {outcome}, '{place}', ''"
+        run(f"insert into late_split values ({row})")
+    run(
+        'create table late_predictions as select cast(\'["4","1.50","2024-01-31"]\' as text) as entity, '
+        "timestamp '2024-05-01' as time, 1 as version"
+    )
+    run("set timezone = 'America/New_York'")
+    return Branch(ask, run, macros.of(ask, "late_predictions", None, {**SPEC, "split": {"by": "hash"}}))
 
 
 def key(number: Any = 5, at: str = "2024-05-01T00:00:00Z", part: Any = 1.5, on: str = "2024-01-31") -> str:
@@ -106,6 +124,11 @@ def test_a_key_is_the_text_that_a_build_writes(found: str, time: str, branch: Br
         (key("five"), NO_KEY),
         (key(on="infinity"), NO_KEY),
         (key(on="epoch"), NO_KEY),
+        (key(on="2024-02-30"), NO_KEY),
+        (key(2**63), NO_KEY),
+        (key("9" * 400), NO_KEY),
+        (key(part=1e8), NO_KEY),
+        (key(at="2023-02-29T00:00"), NO_MOMENT),
         *((key(at=text), NO_MOMENT) for text in ("infinity", "-infinity", "epoch", "now", "2024-05-01T25:00")),
         (key(at="2024-05-01T00:00:00 Europe/Paris"), NO_MOMENT),
         (key(at="9999-12-31T00:00:00"), TOO_LATE),
@@ -144,6 +167,98 @@ def test_a_row_is_whole_only_with_every_feature(branch: Branch) -> None:
     assert [branch.judged(key(), features)[3] for features in (BOTH, '{"x": 1}', "{}")] == [True, False, False]
 
 
+def test_what_is_built_elsewhere_is_found_there(branch: Branch) -> None:
+    """With `--defer`, the model of requests may be in production's schema only."""
+    nodes = branch.macros.names["graph"].nodes
+    node = {"resource_type": "model", "name": "asked", "alias": "asked", **branch.macros.location}
+    nodes["asked"] = {**node, "defer_relation": None}
+    assert branch.macros.call("relation_of", "asked") is None
+    nodes["asked"] = {**node, "defer_relation": {**branch.macros.location, "alias": "requests"}}
+    assert branch.macros.call("relation_of", "asked").identifier == "requests"
+
+
+TEXTS = (
+    *(
+        "",
+        " ",
+        "x",
+        "true",
+        "0",
+        "-0",
+        "5",
+        "05",
+        "-5.0",
+        "5.5",
+        "1.005",
+        "1e2",
+        "1e-400",
+        "1e400",
+        "9" * 400,
+        "3.5e38",
+        "1e-46",
+    ),
+    *(
+        "2147483648",
+        "9223372036854775807",
+        "9223372036854775808",
+        "99999999.99",
+        "99999999.995",
+        "NaN",
+        "infinity",
+        "epoch",
+    ),
+    *(
+        "2024-02-29",
+        "2023-02-29",
+        "0000-01-01",
+        "2024-13-01",
+        "2024-01-00",
+        "2024-2-3",
+        "2024-01-31 ",
+        "2024-01-31T00:00",
+    ),
+    *("2024-01-31T23:59:59.999999Z", "2024-01-31T24:00", "2024-01-31T00:00+99:00", "2024-01-31 00:00 Europe/Paris"),
+    *("6f1b2a52-0d5c-4b8e-9a3e-1d2c3b4a5f6e", "6f1b2a520d5c4b8e9a3e1d2c3b4a5f6", "{}", "\ufffd"),
+)
+VALUES = {
+    "integer": {"0": 0, "-0": 0, "5": 5, "05": 5, "-5.0": -5, "1e2": 100},
+    "bigint": {"2147483648": 2**31, "9223372036854775807": 2**63 - 1, "-5.0": -5},
+    "double precision": {"1.005": 1.005, "1e-400": 0.0, "5": 5.0, "3.5e38": 3.5e38},
+    "real": {"1e-46": 0.0, "5.5": 5.5, "3.5e38": None},
+    "numeric(10,2)": {
+        "1.005": Decimal("1.01"),
+        "99999999.99": Decimal("99999999.99"),
+        "99999999.995": None,
+        "5": Decimal(5),
+    },
+    "numeric": {"1.005": Decimal("1.005")},
+    "boolean": {"true": True, "0": False, "5": None},
+    "date": {"2024-02-29": date(2024, 2, 29), "2024-01-31T00:00": None, "2024-01-31 ": None},
+    "timestamp without time zone": {"2024-01-31T23:59:59.999999Z": datetime(2024, 1, 31, 23, 59, 59, 999999)},
+    "timestamp with time zone": {"2024-02-29": datetime(2024, 2, 29, tzinfo=UTC)},
+    "uuid": {"6f1b2a52-0d5c-4b8e-9a3e-1d2c3b4a5f6e": "6f1b2a52-0d5c-4b8e-9a3e-1d2c3b4a5f6e"},
+    "json": {},
+}
+
+
+@pytest.mark.parametrize("type_", VALUES)
+def test_no_text_ends_a_statement_of_a_server(type_: str, server: Postgres) -> None:
+    """Where a cast that fails is an error, what is none of a type is NULL all the same."""
+    typed = Decided("postgres").call("typed", "given", type_)
+    rows = ", ".join(f"({exp.convert(each).sql()})" for each in TEXTS)
+    found = dict(server.rows(f"select given, {typed} from (values {rows}) as texts (given)"))
+    assert {text: found[text] for text in VALUES[type_]} == VALUES[type_]
+
+
 def test_columns_that_differ_only_in_case_are_refused(branch: Branch) -> None:
+    if branch.macros.engine.name != "duckdb":
+        pytest.skip("the names of JSON differ by case here")
     with pytest.raises(RefusedError, match="differ only in upper and lower case cannot be read: a, A"):
         branch.macros.call("parsed", "key", ["a", "A"])
+
+
+def test_a_name_that_leaves_no_room_for_the_table_beside_it_is_refused() -> None:
+    """PostgreSQL would cut it off, and nothing would be found under it."""
+    macros = Decided("postgres", "postgres", "public").of(lambda _: ([], []), "asked" + 50 * "_", None, SPEC)
+    with pytest.raises(RefusedError, match=r"loaded into a table 'asked_+recorded', and names here have 63 characters"):
+        macros.call("recorded_requests", "requests")

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlbridge.engines.opening import read_files
 from mlbridge.engines.reader import ReadError
-from mlbridge.engines.warehouse import read_files
 from mlbridge.monitor import Build, Nothing, Republished, open_folder
 from mlbridge.monitor.source import NEEDED
 from mlbridge.publication.folder import Facts, file_of, new_build

@@ -68,14 +68,14 @@ class Node:
         self.kept: dict[str, str] = {}
         weather = SimpleNamespace(
             name="weather", alias="weather", unique_id="model.host.weather", columns={}, resource_type="model",
-            config=SimpleNamespace(meta={"mlbridge": meta}),
+            package_name="host", version=None, config=SimpleNamespace(meta={"mlbridge": meta}),
         )  # fmt: skip
-        refs = [{"name": "weather", "package": None, "version": None}]
-        self.names["model"] = SimpleNamespace(
-            name="weather_online", depends_on=SimpleNamespace(nodes=["model.host.weather"]), refs=refs, sources=[]
-        )
-        self.names["graph"] = SimpleNamespace(nodes={"model.host.weather": weather}, sources={})
-        self.names["ref"] = lambda *_, **__: Relation("weather", "weather")
+        # What a comment names comes first.
+        other = SimpleNamespace(name="other", alias="other", config=SimpleNamespace(meta={}), meta={})
+        nodes = {"model.host.other": other, "model.host.weather": weather}
+        self.names["model"] = SimpleNamespace(name="weather_online", depends_on=SimpleNamespace(nodes=list(nodes)))
+        self.names["graph"] = SimpleNamespace(nodes=nodes, sources={})
+        self.names["ref"] = lambda *name, **__: Relation(name[-1], name[-1])
         self.names["this"] = Relation("kept", "kept")
         self.names["adapter"].get_columns_in_relation = lambda relation: [
             Described(*each) for each in (self.kept if relation.identifier == "kept" else self.columns).items()
@@ -186,11 +186,18 @@ def test_other_columns_make_it_anew() -> None:
         ({**META, "entity": "wind"}, VIEW, "weather: the entity's column 'wind' is a DOUBLE, which cannot be a key"),
         ({**META, "time": "sen"}, VIEW, "names the column 'sen', which is not there. Did you mean 'seen'?"),
         (META, {**VIEW, "told": "TIMESTAMP WITH TIME ZONE"}, "some have a time zone and some have none"),
+        (
+            META,
+            {**VIEW, "ml_x": "INTEGER"},
+            "weather: an online table has all columns of its view, and names that begin with",
+        ),
+        (META, {**VIEW, "raw": "json"}, "weather: its column 'raw' is a json, which has no order here"),
     ],
 )
 def test_what_is_wrong_is_said(meta: dict[str, Any], view: dict[str, str], message: str) -> None:
+    """On PostgreSQL, where types without an order come from."""
     with pytest.raises(AssertionError) as refused:
-        Node("duckdb", meta, view).sql()
+        Node("postgres", meta, view).sql()
     assert message in str(refused.value)
 
 

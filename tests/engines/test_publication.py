@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import duckdb
 import pytest
 
-from mlbridge.publication.folder import FACTS, folder_of
-from mlbridge.publication.publish import publish
+from mlbridge.publication.folder import FACTS, current_build, folder_of, read_facts
+from mlbridge.publication.publish import publish, publish_beside
 
 TABLES = ("ml_predictions", "ml_alerts", "ml_runs")
 ROWS = 20_000
@@ -161,6 +163,34 @@ def test_a_copy_that_followed_the_link_is_published_to_again(warehouse: duckdb.D
     build(warehouse, 2)
     assert current.is_symlink()
     assert current.resolve() != made
+
+
+def test_of_two_publications_at_once_the_second_waits(tmp_path: Path) -> None:
+    """A server lets both read it; the second one would clear away what the first one has not finished."""
+    folder, begun, go, seen = folder_of(tmp_path / "mlbridge", "dev"), Event(), Event(), []
+
+    def slowly(place: Path, former: Path | None) -> None:
+        (place / "a").touch()
+        begun.set()
+        assert go.wait(60)
+        (place / "b").touch()
+
+    def at_once(place: Path, former: Path | None) -> None:
+        assert former is not None
+        seen.append({each.name for each in former.iterdir()})
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(publish_beside, folder, slowly, "first", "2024-01-01", "1")
+        assert begun.wait(60)
+        second = pool.submit(publish_beside, folder, at_once, "second", "2024-01-01", "1")
+        time.sleep(0.2)
+        assert not second.done()
+        go.set()
+        assert (first.result(60), second.result(60)) == (None, None)
+    assert seen == [{"a", "b", FACTS}]
+    place = current_build(folder)
+    assert place is not None
+    assert read_facts(place)["build"] == "second"
 
 
 def test_the_file_of_views_is_one_that_every_duckdb_since_1_0_reads(warehouse: duckdb.DuckDBPyConnection) -> None:

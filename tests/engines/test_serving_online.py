@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,16 +14,23 @@ import duckdb
 import numpy as np
 import pytest
 from branch import NAME, Branch
+from postgres import Postgres
 from serving import TYPED, publish, rows_of, served_branch
+from sqlglot import exp
 from starlette.testclient import TestClient
 
+from mlbridge.engines.reader import ReadError
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.publication import online as published
-from mlbridge.publication.folder import CURRENT
+from mlbridge.publication.folder import CURRENT, current_build
 from mlbridge.publication.online import OnlineFeatures, View, key_text, publish_online, read_index
+from mlbridge.publication.publish import publish_beside
+from mlbridge.publication.versions import publish_versions
 from mlbridge.serving import features
 from mlbridge.serving.app import create_app
 from mlbridge.serving.inputs import Problem
 from mlbridge.serving.online import OnlineTable
+from mlbridge.serving.publishing import background_of
 from mlbridge.serving.state import Versions
 
 # What the view `facts` has of a key: all features but two, which a request gives.
@@ -52,7 +60,7 @@ def publish_facts(branch: Branch, folder: Path, *asked: OnlineFeatures, known_at
     """Publish a build with the version in use and the online table; gives its folder."""
     place = publish(branch, folder)
     view = View("facts", ("memory", "main", "facts"), ["who", "shop"], "happened", known_at)
-    publish_online(branch.connection, {FACTS: view}, {NAME: list(asked)}, place, None)
+    publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: list(asked)}, place, None)
     return place
 
 
@@ -160,6 +168,21 @@ def test_what_is_wrong_is_said(client: TestClient, keys: Any, rows: Any, problem
     assert problem in answer.json()["error"]
 
 
+def test_keys_that_are_not_found_are_counted(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    """All of them, also where no more are named; the log has their number and no key."""
+
+    def counted() -> float:
+        found = re.search(r'^mlbridge_online_not_found_total\{view="facts"\} (.*)$', client.get("/metrics").text, re.M)
+        return 0 if found is None else float(found[1])
+
+    before = counted()
+    answer = predict(
+        client, keys=[{"id": f"nobody {number}", "shop": 0} for number in range(50)] + [{"id": "k0", "shop": 0}]
+    )
+    assert answer.status_code == 422
+    assert counted() == before + 50
+
+
 def test_features_that_no_table_gives_are_named(client: TestClient, branch: Branch) -> None:
     keys, _, _ = asked_of(branch, 1)
     answer = predict(client, keys=keys).json()
@@ -209,7 +232,7 @@ def test_the_limits_of_the_call_hold_at_the_moment(
 def test_a_table_that_is_not_there_is_said(branch: Branch, tmp_path: Path) -> None:
     place = publish(branch, tmp_path / "dev")
     view = View("facts", ("memory", "main", "not_built"), ["who", "shop"], "happened", None)
-    publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, place, None)
+    publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask()]}, place, None)
     assert "not built yet" in read_index(place)[0][FACTS]["failed"]
     keys, rows, whole = asked_of(branch, 1)
     with served(tmp_path / "dev") as client:
@@ -256,7 +279,7 @@ def test_a_damaged_index_takes_nothing_with_it(branch: Branch, tmp_path: Path, d
     assert ready["online_problem"] in refused.json()["error"]
     view = View("facts", ("memory", "main", "facts"), ["who", "shop"], "happened", "told")
     again = publish(branch, folder)
-    publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, again, place)
+    publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask()]}, again, place)
     assert set(read_index(again)[0]) == {FACTS}
 
 
@@ -271,7 +294,7 @@ def test_a_table_that_cannot_be_written_takes_nothing_with_it(branch: Branch, tm
     gone = OnlineFeatures(FACTS, {"who": "id", "shop": "shop"}, {"v": "small", "w": "gone"})
     place = tmp_path / "place"
     place.mkdir()
-    publish_online(branch.connection, views, {"m": asked, "n": [gone]}, place, None)
+    publish_online(Warehouse(branch.connection), views, {"m": asked, "n": [gone]}, place, None)
     tables, models = read_index(place)
     assert [id_ for id_, each in tables.items() if "failed" in each] == ["model.host.twice"]
     assert "UNIQUE" in tables["model.host.twice"]["failed"]
@@ -292,7 +315,7 @@ def test_what_has_always_been_so_counts(branch: Branch, tmp_path: Path) -> None:
     view = View("always", ("memory", "main", "always"), ["who", "shop"], "happened", "told")
     keys, rows, _ = asked_of(branch, 1)
     for limits, status in (({}, 200), ({"embargo": "1 hour"}, 200), ({"max_staleness": "60 minutes"}, 422)):
-        publish_online(branch.connection, {FACTS: view}, {NAME: [ask(**limits)]}, place, None)
+        publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask(**limits)]}, place, None)
         with served(tmp_path / "dev") as client:
             answer = predict(client, keys=keys, rows=rows)
             (described,) = client.get(f"/v2/models/{NAME}").json()["parameters"]["online"]
@@ -350,7 +373,7 @@ def test_what_has_not_changed_is_not_written_again(branch: Branch, tmp_path: Pat
     def build() -> Path:
         place = publish(branch, folder)
         former = places[-1] if places else None
-        publish_online(branch.connection, {FACTS: view}, {NAME: [ask()]}, place, former)
+        publish_online(Warehouse(branch.connection), {FACTS: view}, {NAME: [ask()]}, place, former)
         return published.file_of(place, FACTS)
 
     places: list[Path] = []
@@ -392,7 +415,7 @@ def test_every_key_is_found_and_no_other(tmp_path: Path, monkeypatch: pytest.Mon
         connection.execute('update shops set "the ""place""" = rowid')
         view = View("shops", ("memory", "main", "shops"), ["shop"], "seen", None)
         wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"place": 'the "place"'})
-        publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
+        publish_online(Warehouse(connection), {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
     table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     mixed = [each for text in texts for each in (text, f"{text}!")]
     found = table.rows([key_text([text]) for text in mixed], ['the "place"'])
@@ -428,10 +451,84 @@ def test_values_are_those_that_a_client_would_give(
         connection.execute(f"alter table shops alter v type {type_}")
         view = View("shops", ("memory", "main", "shops"), ["shop"], "seen", None)
         wanted = OnlineFeatures(SHOPS, {"shop": "shop"}, {"v": "v"})
-        publish_online(connection, {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
+        publish_online(Warehouse(connection), {SHOPS: view}, {"m": [wanted]}, tmp_path, None)
     table = OnlineTable(published.file_of(tmp_path, SHOPS), read_index(tmp_path)[0][SHOPS])
     found = table.rows([key_text([str(number)]) for number in range(len(values))], ["v"])
     assert [each and each[2] for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        ("bigint", [str(2**63 - 1), None], [2**63 - 1, None]),
+        ("double precision", ["nan", "0.1", None], [None, 0.1, None]),
+        ("real", ["0.1"], [float(np.float32(0.1))]),
+        ("numeric(9, 3)", ["12.345"], [12.345]),
+        ("boolean", ["true", "false", None], [True, False, None]),
+        ("date", ["2024-02-29", None], ["2024-02-29", None]),
+        ("timestamp", ["2024-02-29 12:00:00.25", None], ["2024-02-29T12:00:00.250000", None]),
+        ("timestamp", ["infinity", "-infinity"], ["after the year 9999", "before the year 1"]),
+        ("timestamptz", ["2024-02-29 12:00:00+02"], ["2024-02-29T10:00:00Z"]),
+        ("text", ["", "ä,\n\"'%s", None], ["", "ä,\n\"'%s", None]),
+    ],
+)
+def test_a_server_gives_the_same_values(
+    tmp_path: Path, server: Postgres, type_: str, values: list[Any], expected: list[Any]
+) -> None:
+    """A key of three columns; what is published again is taken over until a value changes."""
+    moment = "2024-03-01 11:00:00+02"
+    with server.connection.cursor() as cursor:
+        cursor.execute("set timezone = 'America/New_York'")
+        cursor.execute("drop table if exists shops")
+        cursor.execute(f"create table shops (shop bigint, day date, is_open boolean, seen timestamptz, v {type_})")
+        rows = [(number, moment, value) for number, value in enumerate(values)]
+        cursor.executemany("insert into shops values (%s, '2024-01-31', true, %s, %s)", rows)
+    view = View("shops", ("postgres", "public", "shops"), ["shop", "day", "is_open"], "seen", None)
+    wanted = OnlineFeatures(SHOPS, {name: name for name in view.entity}, {"v": "v"})
+    places = [tmp_path / name for name in ("first", "second", "third")]
+    for place, former in zip(places, [None, *places], strict=False):
+        place.mkdir()
+        if place.name == "third":
+            server.connection.cursor().execute("update shops set seen = seen - interval '1 day' where shop = 0")
+        publish_online(server.warehouse(), {SHOPS: view}, {"m": [wanted]}, place, former)
+    files = [published.file_of(place, SHOPS) for place in places]
+    entry = read_index(places[0])[0][SHOPS]
+    assert entry["known_at"] == datetime.fromisoformat(f"{moment}:00").timestamp() * 1e6
+    found = OnlineTable(files[0], entry).rows(
+        [key_text([str(i), "2024-01-31", "true"]) for i in range(len(values))], ["v"]
+    )
+    assert [each and each[2] for each in found] == expected
+    assert files[1].samefile(files[0])
+    assert not files[2].samefile(files[0])
+
+
+@pytest.mark.parametrize("of", ["online", "versions"])
+def test_what_a_server_has_not_answered_is_not_published(of: str, tmp_path: Path, server: Postgres) -> None:
+    """Else what was served would end, because a connection was cut."""
+    folder, warehouse = tmp_path / "mlbridge.published" / "dev", server.warehouse()
+    with server.connection.cursor() as cursor:
+        cursor.execute("drop table if exists shops")
+        cursor.execute("create table shops as select 1 as shop, timestamp '2024-03-01' as seen, 2 as v")
+        cursor.execute("drop table if exists champions")
+        cursor.execute("create table champions (model text, version int)")
+    view = View("shops", ("postgres", "public", "shops"), ["shop"], "seen", None)
+
+    def beside(place: Path, former: Path | None) -> None:
+        if of == "online":
+            wanted = {"m": [OnlineFeatures(SHOPS, {"shop": "shop"}, {"v": "v"})]}
+            publish_online(warehouse, {SHOPS: view}, wanted, place, former)
+        else:
+            publish_versions(warehouse, ("postgres", "public", "champions"), {}, background_of, place, former)
+
+    publish_beside(folder, beside, "before", "2024-03-01", "1")
+    before = current_build(folder)
+    session = warehouse.row(exp.select(exp.alias_(exp.func("pg_backend_pid"), "id")))["id"]
+    assert server.rows(f"select pg_terminate_backend({session})") == [(True,)]
+    with pytest.raises(ReadError):
+        publish_beside(folder, beside, "cut", "2024-03-01", "1")
+    assert (current_build(folder), len(list((folder / "builds").iterdir()))) == (before, 1)
+    publish_beside(folder, beside, "after", "2024-03-01", "1")
+    assert current_build(folder) != before
 
 
 def test_the_pointer_leads_to_the_tables(folder: Path) -> None:

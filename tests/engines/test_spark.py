@@ -11,13 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlbridge.engines.warehouse import opened
+from mlbridge.engines.opening import opened
 from mlbridge.errors import SetupError
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
 NO_JAVA = """
 from types import SimpleNamespace
-from mlbridge.engines.warehouse import opened
+from mlbridge.engines.opening import opened
 profile = {"method": "session", "server_side_parameters": {"spark.sql.session.timeZone": "UTC"}}
 with opened(SimpleNamespace(type="spark", **profile)) as warehouse:
     warehouse.every_column()

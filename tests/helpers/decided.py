@@ -96,7 +96,9 @@ class Decided(Package):
 
     def _described(self, name: str) -> Sequence[Any]:
         query = (
-            "select column_name, data_type from information_schema.columns "
+            "select column_name, case when data_type = 'numeric' and numeric_precision is not null "
+            "then 'numeric(' || numeric_precision || ',' || numeric_scale || ')' else data_type end "
+            "from information_schema.columns "
             f"where table_schema = '{self.location['schema']}' and table_name = '{name}' order by ordinal_position"
         )
         return self.ask(query)[1]

@@ -17,6 +17,9 @@ import psycopg2
 import psycopg2.extras
 from psycopg2 import sql
 
+from mlbridge.engines.adapters import engine_of
+from mlbridge.engines.warehouse import Warehouse
+
 SUPERUSER = "postgres"
 TYPES = {
     "BOOLEAN": "boolean",
@@ -100,13 +103,19 @@ class Postgres:
             "sslmode": "disable",
         }
 
-    def credentials(self, schema: str) -> Any:
-        """Give the same as dbt hands it to an adapter."""
+    def credentials(self, schema: str = "public") -> Any:
+        """Give it as dbt loads it from a profile."""
         from dbt.adapters.factory import FACTORY
 
         settings = self.profile(schema)
         type_ = FACTORY.load_plugin(settings.pop("type"))
         return type_.from_dict(type_.translate_aliases(settings))
+
+    def warehouse(self) -> Warehouse:
+        """Open it as commands do, to read."""
+        session = engine_of("postgres").server_session(self.credentials())
+        assert session is not None
+        return Warehouse(session, "postgres")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask it."""

@@ -87,6 +87,13 @@ class Column:
     def is_number(self) -> bool:
         return self.kind.this in exp.DataType.NUMERIC_TYPES
 
+    def is_numeric(self) -> bool:
+        return self.kind.this is exp.DataType.Type.DECIMAL
+
+    @property
+    def data_type(self) -> str:
+        return self.dtype
+
     def is_float(self) -> bool:
         return self.kind.this in exp.DataType.FLOAT_TYPES
 

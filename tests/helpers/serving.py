@@ -9,6 +9,7 @@ from typing import Any
 from branch import NAME, Branch
 
 import mlbridge
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.publication.folder import Facts, current_build, new_build
 from mlbridge.publication.versions import Branch as Places
 from mlbridge.publication.versions import publish_versions
@@ -58,7 +59,7 @@ def publish(
     places = {NAME: Places((*there, f"{NAME}_split"), (*there, f"{NAME}_training"))}
     with new_build(folder, warehouse) as place:
         former = current_build(folder)
-        publish_versions(branch.connection, (*there, "champions"), places, background_of, place, former)
+        publish_versions(Warehouse(branch.connection), (*there, "champions"), places, background_of, place, former)
         Facts.now("a build", "2024-03-01 00:00:00", mlbridge.__version__, ()).write(place)
     return place
 

@@ -12,12 +12,13 @@ from mlbridge.engines import duckdb as python_engine
 from mlbridge.engines import engine
 from mlbridge.engines.adapters import ENGINES, PYTHON_ENGINE, engine_of
 from mlbridge.engines.engine import Engine
-from mlbridge.engines.warehouse import Warehouse, connect
+from mlbridge.engines.opening import connect
+from mlbridge.engines.warehouse import Warehouse
 from mlbridge.errors import SetupError
 
 
 def test_each_file_of_an_engine_is_a_row_of_the_table() -> None:
-    others = {"__init__", "adapters", "engine", "reader", "records", "rights", "warehouse"}
+    others = {"__init__", "adapters", "engine", "opening", "reader", "records", "rights", "warehouse"}
     others |= {"session", "server_copy", "server_session", "spark_connect", "spark_session"}
     files = {path.stem for path in Path(engine.__file__).parent.glob("*.py")} - others
     assert files == set(ENGINES)

@@ -33,7 +33,7 @@
 {% macro served_branches() %}
   {#-
     What `mlbridge serve` needs of each model, as the fields of `Branch` in `mlbridge/publication/versions.py`; a model that lacks a node is
-    left out. `Project.served_branches` in Python gives the same; `tests/builds/test_publish.py` holds both together.
+    left out. `served_branches` in Python gives the same; `tests/builds/test_publish.py` holds both together.
   -#}
   {%- set places, branches = {}, {} -%}
   {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
@@ -48,15 +48,15 @@
 {% macro served_online(results) %}
   {#-
     What `mlbridge serve` needs to give a key its features, as the fields of `Declared` in `mlbridge/serving/publishing.py`: the views with an
-    online table, the models, and where dbt has written the code of a node of this build. `Project.served_online` in Python gives the same.
+    online table, the models, and where dbt has written the code of a node of this build. `served_online` in Python gives
+    the same; `tests/builds/test_online.py` holds both together.
   -#}
   {%- set views, models, paths = {}, {}, [] -%}
   {%- for node in mlbridge.online_nodes() -%}
-    {%- set id = node.depends_on.nodes | first -%}
-    {%- set view = graph.nodes.get(id) or graph.sources.get(id) -%}
-    {%- if mlbridge.is_online(view) -%}
+    {%- set view = mlbridge.view_of(node) -%}
+    {%- if view is not none -%}
       {%- set declared = mlbridge.declared_of(view) -%}
-      {%- do views.update({id: {
+      {%- do views.update({view.unique_id: {
         'name': view.name, 'table': [node.database, node.schema, node.alias],
         'entity': mlbridge.names_of(view.name, 'entity', declared.entity), 'time': declared.time, 'known_at': declared.get('known_at'),
       }}) -%}
