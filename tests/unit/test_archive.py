@@ -25,4 +25,4 @@ def test_an_archive_holds_the_packages_only(tmp_path: Path) -> None:
     packages = {"dbt_project.yml", "macros", "models", "seeds", "docs", "mlbridge", "streamlit_app"}
     assert {*packages, "README.md", "LICENSE", "constraints.txt"} <= there
     assert there.isdisjoint({"dbt_project", "tests", "benchmarks", ".ci", ".github", "Makefile"})
-    assert len(packed) < 1_000_000  # what is downloaded
+    assert len(packed) < 1_250_000  # what is downloaded
