@@ -9,18 +9,24 @@ from sqlglot import exp
 
 from mlbridge.lineage.graph import ANY, BEFORE, GAP, UNTIL
 from mlbridge.lineage.moments import ShiftOf
+from mlbridge.lineage.rows import Place
 from mlbridge.lineage.spans import DAY, Sum
 from mlbridge.lineage.sums import difference, read
 
 
 class Before(NamedTuple):
-    """The first column lies before the second, as far as `kind` and `plain` of a condition say."""
+    """The first column lies before the second, as far as `kind` and `plain` of a condition say.
+
+    Numbers of rows say so of rows that are alike in the columns `within`.
+    """
 
     first: exp.Column
     second: exp.Column
     kind: str
     plain: str
     text: str
+    is_of_ranks: bool = False
+    within: tuple[tuple[Place, Place], ...] = ()
 
 
 def comparisons(condition: exp.Expr, dialect: str, shift_of: ShiftOf, plain_of: ShiftOf) -> Iterator[Before]:
@@ -38,7 +44,18 @@ def comparisons(condition: exp.Expr, dialect: str, shift_of: ShiftOf, plain_of: 
             kinds = _kind(found, strict), _kind(plain, strict)
             if isinstance(part, exp.EQ) and not {GAP, BEFORE}.intersection(kinds):
                 continue  # rows of the same moment are no earlier ones
-            yield Before(found.minus, found.plus, *kinds, text)
+            yield _of_ranks(Before(found.minus, found.plus, *kinds, text), shift_of)
+
+
+def _of_ranks(each: Before, shift_of: ShiftOf) -> Before:
+    """Say of numbers of rows what they say of the moments that order them; how long is between those, they do not."""
+    first, second = shift_of(each.first).rank, shift_of(each.second).rank
+    if first is None or second is None:
+        return each
+    kind, plain = (BEFORE if kind == GAP else kind for kind in (each.kind, each.plain))
+    within = tuple(zip(first.within, second.within, strict=True))
+    before = Before(each.first, each.second, kind, plain, each.text, True, within)
+    return before._replace(first=each.second, second=each.first) if first.backwards else before
 
 
 def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:

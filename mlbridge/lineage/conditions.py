@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from mlbridge.lineage.comparisons import Before, comparisons, conjuncts, ordered
-from mlbridge.lineage.flows import NULL, Column, merged, moment_of, part_of, places
+from mlbridge.lineage.flows import NULL, Column, merged, moment_of, part_of, placed_by, places
 from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, COPIED, GAP, UNTIL, VALUES, Condition
 from mlbridge.lineage.held import alike
 from mlbridge.lineage.links import Source
@@ -28,7 +28,11 @@ Tie: TypeAlias = Callable[[Source], None]  # notes something of a source
 
 def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
     """Note for each source among `given` which rows a condition lets in."""
-    every = list(comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of))
+    compared = list(comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of))
+    for source, tie in _equal(condition, compared, scope):  # also of rows that an outer join keeps, where others are
+        if any(source is other for other in scope.sources):
+            tie(source)
+    every = [each for each in compared if _is_told(each, scope)]
     held, ties = list(_found(every, scope)), list(_earlier_or_later(every, scope))
     for source, each, moment in held:
         if any(source is other for other in given):
@@ -39,9 +43,6 @@ def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None
     for source, last in _bounded_by_another(condition, scope):
         if any(source is other for other in given):
             source.until = (*source.until, last)
-    for source, tie in _equal(condition, every, scope):  # also of the rows that an outer join keeps, where others are
-        if any(source is other for other in scope.sources):
-            tie(source)
 
 
 @contextmanager
@@ -56,11 +57,23 @@ def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
             source.conditions, source.link = conditions, link
 
 
+def _is_told(each: Before, scope: Scope) -> bool:
+    """Return whether a comparison says something of moments: numbers do, of rows that are known to be alike."""
+    if not each.is_of_ranks:
+        return True
+    sources = [scope.holder(column.parts) for column in (each.first, each.second)]
+    same = {(pair.first, pair.second) for source in sources if source is not None for pair in source.link.same}
+    if sources[0] is sources[1]:
+        same |= {pair for pair in each.within if pair[0] == pair[1]}
+    return all(pair in same or pair[::-1] in same for pair in each.within)
+
+
 def _found(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Condition, Column]]:
     """Yield conditions, each with the source whose rows it is about, and with the moment of them that it names."""
     for each in every:
         earlier, later = scope.column(each.first.parts), scope.column(each.second.parts)
-        first, second = places(earlier), places(later)
+        first = placed_by(earlier)
+        second = first if each.is_of_ranks else placed_by(later)  # numbers are compared that one order gives
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
         if not first or not second:
             continue

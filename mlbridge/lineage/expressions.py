@@ -18,7 +18,7 @@ from mlbridge.lineage.flows import (
     merged,
     moment_of,
     part_of,
-    places,
+    placed_by,
     transformed,
 )
 from mlbridge.lineage.frames import (
@@ -32,10 +32,9 @@ from mlbridge.lineage.frames import (
 from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, COPIED, FILTERED, GAP, OTHER, UNTIL, Condition
 from mlbridge.lineage.held import Held, alike, bounded, conditioned, moved
 from mlbridge.lineage.parts import is_partial, is_predicate
+from mlbridge.lineage.ranks import RANKS, is_in_time, numbered
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import is_readable, shift
-
-RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
 
 
 def value(node: exp.Expr, scope: Scope) -> Column:
@@ -239,10 +238,12 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     partition, order = list(parts.get("partition_by") or ()), parts.get("order")
     row = EMPTY if order is None else value(order.expressions[0].this, scope)
     kind, span = window_kind(node, order, parts.get("spec")), window_span(order, parts.get("spec"))
+    same = [pair for each in partition for pair in alike(*[value(each, scope)] * 2)]
+    if not is_in_time(row.shift.rank, same):
+        kind = ANY
     text = node.sql(scope.names.dialect)
     is_rank = isinstance(window_function(node), RANKS)
     looks_back = kind in (GAP, BEFORE, UNTIL)
-    same = [pair for each in partition for pair in alike(*[value(each, scope)] * 2)]
     is_ahead = looks_ahead(kind, order, parts.get("spec"))
     moves = [] if looks_back and not is_rank else [moved(AHEAD if is_ahead else OTHER, text, same)]
     giving, deciding = [], []
@@ -264,11 +265,13 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
             if ordered_by.shift.nullable and order.expressions[0].args.get("nulls_first"):
                 sure = plain = ANY
             moment = moment_of(ordered_by)
-            held = Held(Condition(text, sure, places(ordered_by), places(row), plain), moment)
-            argument = bounded(conditioned(argument, [held]), moment_of(row) if looks_back else None)
+            condition = Condition(text, sure, placed_by(ordered_by), placed_by(row), plain)
+            held = [] if moment is None else [Held(condition, moment)]
+            argument = bounded(conditioned(argument, held), moment_of(row) if looks_back or is_rank else None)
         argument = conditioned(argument, moves)
         giving.append(bounded(argument, None) if order is None else argument)
-    return _influenced(merged(giving), deciding)
+    found = _influenced(merged(giving), deciding)
+    return numbered(found, node, order, row, same) if is_rank and order is not None else found
 
 
 def _window_parts(node: exp.Expr, scope: Scope) -> dict[str, Any]:

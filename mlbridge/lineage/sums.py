@@ -33,8 +33,9 @@ def shift(node: exp.Expr, shift_of: ShiftOf) -> Shift:
     found = read(node, shift_of) if is_readable(node) else None
     if found is None or found.plus is None or found.minus is not None:
         return UNKNOWN
-    nullable = shift_of(found.plus).nullable
-    return Shift(found.low, found.high, found.grid.seconds, found.dates[0], found.grid.start, found.terms[0], nullable)
+    of = shift_of(found.plus)
+    ends = Shift(found.low, found.high, found.grid.seconds, found.dates[0], found.grid.start, found.terms[0])
+    return ends._replace(nullable=of.nullable, rank=of.rank)
 
 
 def is_readable(node: exp.Expr) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from common_sql import BESIDE_ANOTHER_TIME, COMMON, OF_ENDS_KNOWN, OF_OWN_END
+from numbered_rows import BEFORE, NUMBERED
 from other_rows import HISTORIES, UNSAID, cases, over
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
 from untold_moments import HONEST, LEAKS, OWN_MODELS, WARNED
@@ -238,6 +239,29 @@ def test_common_honest_sql_is_not_accused(trips: Trips, name: str, apart: bool) 
     sql = over(HISTORIES["joined"], COMMON[name])
     assert not trips.leaks(sql)
     found = trips.looked(sql, apart=apart)
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", NUMBERED)
+def test_the_number_of_a_row_says_what_its_order_says(trips: Trips, name: str, apart: bool) -> None:
+    step, level = NUMBERED[name]
+    sql = over(HISTORIES["joined"], step)
+    assert trips.leaks(sql) is (level != NONE)
+    found = trips.looked(sql, apart=apart)
+    assert found.level == level, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", BEFORE)
+def test_the_row_before_by_its_number_is_judged_as_a_lag(
+    trips: Trips, open_trips: Trips, name: str, apart: bool
+) -> None:
+    """Its outcome need not be known yet, which is asked for; how long it took is its own, not this row's."""
+    found = trips.looked(BEFORE[name].format(x="o.delay"), apart=apart)
+    assert found.level == WARN, found.evidence
+    sql = BEFORE[name].format(x="date_diff('hour', o.began, o.done_at)")
+    found = open_trips.looked(sql, apart=apart, target=TARGET, label_time="trips.done_at")
     assert found.level == NONE, found.evidence
 
 
