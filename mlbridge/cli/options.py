@@ -23,9 +23,7 @@ class OutputFile(click.Path):
         """Take files only."""
         super().__init__(dir_okay=False, path_type=Path)
 
-    def convert(
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path; fails where it is a folder, or cannot be written, which is tried without a trace."""
         file = Path(value)
         super().convert(file, param, ctx)

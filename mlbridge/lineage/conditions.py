@@ -17,7 +17,7 @@ from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, COPIED, GAP, UNTI
 from mlbridge.lineage.held import alike
 from mlbridge.lineage.links import Source
 from mlbridge.lineage.moments import UNKNOWN
-from mlbridge.lineage.parts import around, is_predicate
+from mlbridge.lineage.parts import around, is_sure_part
 from mlbridge.lineage.rows import Moment
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import MINUS, PLUS
@@ -126,13 +126,13 @@ def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterat
     """Yield which columns of sources are equal, and which sources' rows a row around looks for."""
     ordered = {each.text for each in every}
     for part in conjuncts(condition):
-        sources, text = _holders(part, scope), part.sql(scope.names.dialect)
+        sources, text = holders(part, scope), part.sql(scope.names.dialect)
         if not all(any(each is other for other in scope.sources) for each in sources):
             for each in sources:
                 yield each, partial(Source.join, text=text)
         if isinstance(part, exp.EQ) and len(sources) == 2 and text not in ordered and not _is_moved(part):
             sides = part.this, part.expression
-            one, other = (_holders(side, scope) for side in sides)
+            one, other = (holders(side, scope) for side in sides)
             if len(one) == 1 == len(other):
                 mine, its = (merged(_compared(side, scope)) for side in sides)
                 my, their = ([scope.names.key(each.this) for each in side.find_all(exp.Column)] for side in sides)
@@ -147,7 +147,7 @@ def _compared(side: exp.Expr, scope: Scope) -> Iterator[Column]:
     for each in side.find_all(exp.Column):
         column = scope.column(each.parts)
         parts = around(each, side)
-        is_whole = not any(map(is_predicate, parts))
+        is_whole = not any(map(is_sure_part, parts))
         yield part_of(column, (COPIED,) if is_whole else VALUES) if parts else column
 
 
@@ -164,7 +164,7 @@ def _is_moved(part: exp.EQ) -> bool:
     return any(each.find(*PLUS, *MINUS) is not None for each in (part.this, part.expression))
 
 
-def _holders(node: exp.Expr, scope: Scope) -> list[Source]:
+def holders(node: exp.Expr, scope: Scope) -> list[Source]:
     """Return the sources that the columns of an expression are of."""
     found = (scope.holder(each.parts) for each in node.find_all(exp.Column))
     return list({id(each): each for each in found if each is not None}.values())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from asked_rows import ASKED_IN_TIME, ASKED_TOO_EARLY
 from common_sql import BESIDE_ANOTHER_TIME, COMMON, OF_ENDS_KNOWN, OF_OWN_END
 from numbered_rows import BEFORE, NUMBERED
 from other_rows import HISTORIES, UNSAID, cases, over
@@ -176,7 +177,7 @@ def test_the_next_line_of_what_is_of_one_moment_is_no_later_row(
         ("{} // 10", WARN), ("cast(floor({} / 10) as int)", WARN), ("{} % 30", WARN), ("left({}::text, 1)", WARN),
         ("({}::text)[:1]", WARN), ("split_part('a-' || {}::text, '-', 1)", WARN),
         ("case when {} < 30 then 1 else 2 end", WARN), ("case {} when 1 then 1 when 2 then 2 else 3 end", WARN),
-        ("least({}, 30)", WARN),
+        ("least({}, 30)", WARN), ("{0} - {0} % 10", WARN), ("cast({} / 10 as int)", WARN),
         ("md5({}::text)", NONE), ("'trip-' || {}", NONE), ("coalesce({}, -1)", NONE), ("{}::bigint", NONE),
         ("md5({0}::text || left({0}::text, 1))", NONE),
     ],
@@ -239,6 +240,22 @@ def test_common_honest_sql_is_not_accused(trips: Trips, name: str, apart: bool) 
     sql = over(HISTORIES["joined"], COMMON[name])
     assert not trips.leaks(sql)
     found = trips.looked(sql, apart=apart)
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", ASKED_TOO_EARLY)
+def test_what_is_asked_of_rows_is_told(trips: Trips, name: str, apart: bool) -> None:
+    assert trips.leaks(ASKED_TOO_EARLY[name])
+    found = trips.looked(ASKED_TOO_EARLY[name], apart=apart)
+    assert found.level == WITHHOLD, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", ASKED_IN_TIME)
+def test_what_is_asked_of_rows_that_are_known_is_not_accused(trips: Trips, name: str, apart: bool) -> None:
+    assert not trips.leaks(ASKED_IN_TIME[name])
+    found = trips.looked(ASKED_IN_TIME[name], apart=apart)
     assert found.level == NONE, found.evidence
 
 
