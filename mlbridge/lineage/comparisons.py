@@ -10,7 +10,7 @@ from sqlglot import exp
 from mlbridge.lineage.graph import ANY, BEFORE, GAP, UNTIL
 from mlbridge.lineage.moments import ShiftOf
 from mlbridge.lineage.rows import Place
-from mlbridge.lineage.spans import DAY, Sum
+from mlbridge.lineage.spans import DAY, Sum, whole_months
 from mlbridge.lineage.sums import difference, read
 
 
@@ -88,13 +88,14 @@ def _kind(found: Sum, strict: bool) -> str:
     """Say how far `minus` lies before `plus`, if their difference with the seconds beside it is no less than zero.
 
     Two dates are compared as they are; beside a moment, a date may lie later by a day. Values on a grid that are
-    not equal differ by one step of it at least. Values in different terms, or that may lie anywhere, tell nothing.
+    not equal differ by whole steps of it. Values in different terms, or that may lie anywhere, tell nothing.
     """
     if found.terms[0] != found.terms[1]:
         return ANY
     of_plus, of_minus = found.dates
     low = found.low - (DAY if of_plus and not of_minus else 0.0)
     high = found.high + (DAY if of_minus and not of_plus else 0.0)
+    low, high = whole_months(low, found.grid), whole_months(high, found.grid)
     if high < 0:
         return GAP
     least = (found.grid.seconds if strict else 0.0) - high

@@ -68,4 +68,6 @@ def common(one: Grid, other: Grid) -> Grid:
     low, high = sorted((one, other))
     if low.seconds == high.seconds and low.start != high.start:
         return Grid(DAY)
-    return low if low.seconds and not high.seconds % low.seconds else Grid()
+    if low.seconds and high.seconds % low.seconds:
+        return Grid() if low.seconds % DAY or high.seconds % DAY else Grid(DAY)
+    return low

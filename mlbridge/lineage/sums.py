@@ -14,7 +14,19 @@ from typing import Any, NamedTuple
 from sqlglot import exp
 
 from mlbridge.lineage.moments import UNKNOWN, Shift, ShiftOf, common, grid_of
-from mlbridge.lineage.spans import ANY_UNIT, DAY, LONGEST, SHORTEST, UNITS, Grid, Sum, constant, named, negative
+from mlbridge.lineage.spans import (
+    ANY_UNIT,
+    DAY,
+    LONGEST,
+    SHORTEST,
+    UNITS,
+    Grid,
+    Sum,
+    constant,
+    named,
+    negative,
+    whole_months,
+)
 
 # Types in which a moment stays what it is, if they are precise to that many digits of a second at least.
 MOMENTS = (
@@ -97,10 +109,10 @@ def total(one: Sum | None, other: Sum | None) -> Sum | None:
     dates = (one.dates[0] or other.dates[0], one.dates[1] or other.dates[1])
     terms = (one.terms[0] or other.terms[0], one.terms[1] or other.terms[1])
     grid = common(one.grid, other.grid)
-    return Sum(
-        one.plus or other.plus, one.minus or other.minus, one.low + other.low, one.high + other.high, grid, unit,
-        dates, terms,
-    )  # fmt: skip
+    low, high = one.low + other.low, one.high + other.high
+    if not whole_months(low, grid):  # the beginning of the next month lies after each moment of this one
+        low = max(low, 0.0)
+    return Sum(one.plus or other.plus, one.minus or other.minus, low, high, grid, unit, dates, terms)
 
 
 def _is_zero(found: Sum) -> bool:

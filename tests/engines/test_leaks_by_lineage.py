@@ -48,6 +48,34 @@ def test_a_difference_of_moments_says_which_is_earlier(trips: Trips, side: str) 
     assert found.level == (WITHHOLD if trips.leaks(sql) else NONE), found.evidence
 
 
+MONTHLY = (
+    "select t.id, avg(m.x) as x from trips as t left join m on m.who = t.who and {on} group by t.id",
+    "m as (select who, {on} as on_day, avg(delay) as x from trips group by 1, 2)",
+)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("made", "on"),
+    [
+        ("date_trunc('month', done_at)", "m.on_day = date_trunc('month', t.began) - interval 1 month"),
+        ("date_trunc('month', done_at)", "m.on_day = date_trunc('month', t.began - interval 1 month)"),
+        ("date_trunc('month', done_at)", "m.on_day + interval 1 month = date_trunc('month', t.began)"),
+        ("date_trunc('month', done_at) + interval 1 month", "m.on_day <= t.began"),
+        ("date_trunc('quarter', done_at)", "m.on_day = date_trunc('quarter', t.began) - interval 1 quarter"),
+        ("date_trunc('month', done_at)", "m.on_day = date_trunc('month', t.began) + interval 0 month"),
+        ("date_trunc('month', done_at)", "m.on_day < date_trunc('month', t.began) + interval 1 month"),
+        ("date_trunc('month', done_at) - interval 1 month", "m.on_day < date_trunc('month', t.began)"),
+        ("date_trunc('quarter', done_at)", "m.on_day < date_trunc('month', t.began)"),
+    ],
+)
+def test_whole_months_are_counted_though_they_differ_in_length(trips: Trips, made: str, on: str, apart: bool) -> None:
+    step, model = MONTHLY
+    sql = f"with {model.format(on=made)} {step.format(on=on)}"
+    found = trips.looked(sql, apart=apart)
+    assert found.level == (WITHHOLD if trips.leaks(sql) else NONE), found.evidence
+
+
 # By which a trip that began earlier comes in, although it may not be over yet: a warning, whether it was over or not.
 ONLY_EARLIER = (
     "order by began rows between unbounded preceding and 1 preceding)", "exclude current row)",
