@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from asked_rows import ASKED_IN_TIME, ASKED_TOO_EARLY
 from common_sql import BESIDE_ANOTHER_TIME, COMMON, OF_ENDS_KNOWN, OF_OWN_END
+from dbt_shapes import SHAPES
 from numbered_rows import BEFORE, NUMBERED
 from other_rows import HISTORIES, UNSAID, cases, over
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
@@ -269,6 +270,14 @@ def test_common_honest_sql_is_not_accused(trips: Trips, name: str, apart: bool) 
     assert not trips.leaks(sql)
     found = trips.looked(sql, apart=apart)
     assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_of_dbt_projects(trips: Trips, name: str) -> None:
+    sql, level = SHAPES[name]
+    assert trips.leaks(sql) is (level != NONE)
+    found = trips.looked(sql, apart=True)
+    assert found.level == level, found.evidence
 
 
 @pytest.mark.parametrize("apart", [False, True])
