@@ -11,6 +11,7 @@ import click
 
 from mlbridge.cli.options import (
     Misuse,
+    OutputFile,
     model_argument,
     project_options,
     usable_versions,
@@ -151,7 +152,7 @@ def explain(  # noqa: PLR0913 - what the command line offers
 @model_argument()
 @version_option("The version to describe; by default the champion.")
 @partial(project_options, formats=("markdown", "html", "json"))
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, not to stdout.")
+@click.option("--output", type=OutputFile(), help="Write to this file, not to stdout.")
 def card(
     model: str, number: int | None, form: str, output: Path | None,
     project_dir: Path, profiles_dir: Path | None, target: str | None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 
@@ -12,6 +14,24 @@ class Misuse(click.ClickException):
     """The command line names something that does not exist."""
 
     exit_code = 2
+
+
+class OutputFile(click.Path):
+    """A file to write, which need not exist; one that cannot be written is refused before anything is done."""
+
+    def __init__(self) -> None:
+        """Take files only."""
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; fails where it is a folder, or cannot be written, which is tried without a trace."""
+        file = Path(value)
+        super().convert(file, param, ctx)
+        try:
+            with file.open("ab") if file.exists() else TemporaryFile(dir=file.parent):
+                return file
+        except OSError as error:
+            self.fail(f"'{file}' cannot be written: {error.strerror}. Name another file.", param, ctx)
 
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

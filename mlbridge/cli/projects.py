@@ -12,6 +12,7 @@ import click
 from mlbridge.cli.options import (
     FOLDER,
     Misuse,
+    OutputFile,
     model_argument,
     project_options,
     question_options,
@@ -75,7 +76,7 @@ def doctor(project_dir: Path, profiles_dir: Path | None, target: str | None, for
     help="How often builds will run, for the room that they take in 12 months.",
 )
 @click.option("--schema", help="A schema of the branch's own, as dbt's +schema names it, to try the role's rights on.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write the answer as a page.")
+@click.option("--html", type=OutputFile(), help="Also write the answer as a page.")
 def assess(  # noqa: PLR0913 - what the command line offers
     relation: str | None, target: str | None, entity: tuple[str, ...], time: str | None, label_time: str | None,
     task: str | None, project_dir: Path, profiles_dir: Path | None, dbt_target: str | None, form: str,

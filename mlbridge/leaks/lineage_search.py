@@ -95,7 +95,7 @@ def _shared_with_target(context: LineageContext) -> Iterator[Suspicion]:
                 suspicions.append(_by_rows(context, check, feature, found, f"{start}, of later rows"))
                 continue
             level = WITHHOLD if found.lets_in == ANYTHING else WARN
-            evidence = f"{start}: {in_words(found.edges, context.titles)}; {_lacking(found)}"
+            evidence = f"{start}: {in_words(found.edges, context.titles)}; {_lacking(context, found)}"
             suspicions.append(Suspicion(feature, check, level, evidence))
         suspicions.append(Suspicion(feature, check, NONE, nothing if late else f"{UNDECIDED}{undecided}"))
         yield min(suspicions, key=_badness)
@@ -201,7 +201,7 @@ def _by_rows(context: LineageContext, check: str, feature: str, found: OpenWay, 
     start = f"{start}: {in_words(found.edges, context.titles)}"
     worst = WITHHOLD if found.lets_in == ANYTHING else WARN
     if found.lets_in == EARLIER or (found.is_aggregated and not _by_entity(context, found)):
-        return Suspicion(feature, check, worst, f"{start}; {_lacking(found)}")
+        return Suspicion(feature, check, worst, f"{start}; {_lacking(context, found)}")
     by_time = f"'{context.spec.time}'"
     for moment in sorted(found.late.moments):
         share = context.queries.share_later(moment, of_entity=found.is_aggregated)
@@ -251,7 +251,7 @@ def _ways(context: LineageContext, late: Iterable[Late]) -> Mapping[Place, Seque
     return found
 
 
-def _lacking(found: OpenWay) -> str:
+def _lacking(context: LineageContext, found: OpenWay) -> str:
     """Say what is missing on a way."""
     if found.lets_in == EARLIER:
         return (
@@ -261,9 +261,11 @@ def _lacking(found: OpenWay) -> str:
     if found.of_other_row and found.lets_in == ANYTHING:
         return "it was known only when a later row was predicted: take it from earlier rows, or from the row itself"
     if found.of_other_row:
+        columns = ", ".join(map(context.named, found.found_by(context.clock)))
+        by = f", one that is found by {columns}" if columns else ""
         return (
-            "it was known when another row was predicted, and nothing says that this was not later: take it from rows "
-            "of the same key or moment, or from earlier ones, by `lag` or `past.predicted_at <= predicted_at`"
+            f"it was known when another row was predicted{by}, and nothing says that this was not later: take it from "
+            "rows of the same key or moment, or from earlier ones, by `lag` or `past.predicted_at <= predicted_at`"
         )
     if not found.is_aggregated:
         return "no time condition on the way lets only earlier rows in"

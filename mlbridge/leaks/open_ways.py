@@ -63,11 +63,22 @@ class OpenWay:
         """Return whether values of several rows go into one."""
         return any(edge.how == AGGREGATED for edge in self.edges)
 
+    def found_by(self, clock: Clock) -> list[Place]:
+        """Return the columns by which rows are looked for that may be other ones than the row of the prediction."""
+        every = (move for edge in self.edges for move in moves(edge.conditions) if not clock.is_own(move))
+        return sorted({place for move in every for place in move.earlier})
+
     def is_of_row(self, clock: Clock) -> bool:
-        """Return whether it is the row's own value that comes in, of no other row and not what it is compared with."""
-        if self.is_aggregated or any(edge.condition is not None or edge.is_part for edge in self.edges):
+        """Return whether it is the row's own value that comes in, whatever the row itself is compared with."""
+        if self.is_aggregated or self.lets_in != ANYTHING:
             return False
-        return all(clock.is_own_row(move) for edge in self.edges for move in moves(edge.conditions))
+        return all(_is_of_row(each, clock) for edge in self.edges for each in edge.conditions)
+
+
+def _is_of_row(each: Condition | OneOf, clock: Clock) -> bool:
+    if isinstance(each, OneOf):
+        return False
+    return clock.is_own_row(each) if each.kind in MOVES else each.same_row or each.kind == BESIDE
 
 
 def open_ways(lineage: Lineage, starts: Iterable[Place], late: Late, clock: Clock) -> dict[Place, OpenWay]:

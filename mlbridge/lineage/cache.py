@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from mlbridge.lineage.graph import Condition, Conditions, Edge, OneOf, Relation, one_of, text_of
-from mlbridge.lineage.moments import Shift
+from mlbridge.lineage.moments import Rank, Shift
 from mlbridge.lineage.reading import Reading
 from mlbridge.typing import Json
 from mlbridge.version import __version__
 
-FORMAT = 5
+FORMAT = 6
 
 
 class Cache:
@@ -50,7 +50,7 @@ class Cache:
             conditions = _read(found["conditions"])
             edges = [_edge(each, conditions) for each in found["edges"]]
             columns = tuple(map(str, found["columns"]))
-            shifts = {str(name): Shift(*each) for name, each in found["shifts"].items()}
+            shifts = {str(name): _shift(each) for name, each in found["shifts"].items()}
             bounds = {
                 str(name): each if isinstance(each, int) else list(each) for name, each in found["bounds"].items()
             }
@@ -118,5 +118,13 @@ def _edge(row: Iterable[Json], conditions: Sequence[Condition | OneOf]) -> Edge:
     return Edge(node, column, parent, origin, how, certainty, text_of(held), held, bool(is_part))
 
 
-def _pairs(found: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+def _shift(found: Sequence[Json]) -> Shift:
+    shift = Shift(*found)
+    if shift.rank is None:
+        return shift
+    order, within, backwards = shift.rank
+    return shift._replace(rank=Rank(_pairs(order), _pairs(within), bool(backwards)))
+
+
+def _pairs(found: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
     return tuple((str(node), str(column)) for node, column in found)

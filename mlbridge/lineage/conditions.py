@@ -12,12 +12,12 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from mlbridge.lineage.comparisons import Before, comparisons, conjuncts, ordered
-from mlbridge.lineage.flows import NULL, Column, merged, moment_of, part_of, places
+from mlbridge.lineage.flows import NULL, Column, merged, moment_of, part_of, placed_by, places
 from mlbridge.lineage.graph import AFTER, ANY, BEFORE, BESIDE, COPIED, GAP, UNTIL, VALUES, Condition
 from mlbridge.lineage.held import alike
 from mlbridge.lineage.links import Source
 from mlbridge.lineage.moments import UNKNOWN
-from mlbridge.lineage.parts import around, is_predicate
+from mlbridge.lineage.parts import around, is_sure_part
 from mlbridge.lineage.rows import Moment
 from mlbridge.lineage.scope import Scope
 from mlbridge.lineage.sums import MINUS, PLUS
@@ -28,7 +28,11 @@ Tie: TypeAlias = Callable[[Source], None]  # notes something of a source
 
 def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None:
     """Note for each source among `given` which rows a condition lets in."""
-    every = list(comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of))
+    compared = list(comparisons(condition, scope.names.dialect, scope.shift_of, scope.plain_of))
+    for source, tie in _equal(condition, compared, scope):  # also of rows that an outer join keeps, where others are
+        if any(source is other for other in scope.sources):
+            tie(source)
+    every = [each for each in compared if _is_told(each, scope)]
     held, ties = list(_found(every, scope)), list(_earlier_or_later(every, scope))
     for source, each, moment in held:
         if any(source is other for other in given):
@@ -39,9 +43,6 @@ def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None
     for source, last in _bounded_by_another(condition, scope):
         if any(source is other for other in given):
             source.until = (*source.until, last)
-    for source, tie in _equal(condition, every, scope):  # also of the rows that an outer join keeps, where others are
-        if any(source is other for other in scope.sources):
-            tie(source)
 
 
 @contextmanager
@@ -56,11 +57,23 @@ def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
             source.conditions, source.link = conditions, link
 
 
+def _is_told(each: Before, scope: Scope) -> bool:
+    """Return whether a comparison says something of moments: numbers do, of rows that are known to be alike."""
+    if not each.is_of_ranks:
+        return True
+    sources = [scope.holder(column.parts) for column in (each.first, each.second)]
+    same = {(pair.first, pair.second) for source in sources if source is not None for pair in source.link.same}
+    if sources[0] is sources[1]:
+        same |= {pair for pair in each.within if pair[0] == pair[1]}
+    return all(pair in same or pair[::-1] in same for pair in each.within)
+
+
 def _found(every: Iterable[Before], scope: Scope) -> Iterator[tuple[Source, Condition, Column]]:
     """Yield conditions, each with the source whose rows it is about, and with the moment of them that it names."""
     for each in every:
         earlier, later = scope.column(each.first.parts), scope.column(each.second.parts)
-        first, second = places(earlier), places(later)
+        first = placed_by(earlier)
+        second = first if each.is_of_ranks else placed_by(later)  # numbers are compared that one order gives
         source, other = (scope.holder(column.parts) for column in (each.first, each.second))
         if not first or not second:
             continue
@@ -113,13 +126,13 @@ def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterat
     """Yield which columns of sources are equal, and which sources' rows a row around looks for."""
     ordered = {each.text for each in every}
     for part in conjuncts(condition):
-        sources, text = _holders(part, scope), part.sql(scope.names.dialect)
+        sources, text = holders(part, scope), part.sql(scope.names.dialect)
         if not all(any(each is other for other in scope.sources) for each in sources):
             for each in sources:
                 yield each, partial(Source.join, text=text)
         if isinstance(part, exp.EQ) and len(sources) == 2 and text not in ordered and not _is_moved(part):
             sides = part.this, part.expression
-            one, other = (_holders(side, scope) for side in sides)
+            one, other = (holders(side, scope) for side in sides)
             if len(one) == 1 == len(other):
                 mine, its = (merged(_compared(side, scope)) for side in sides)
                 my, their = ([scope.names.key(each.this) for each in side.find_all(exp.Column)] for side in sides)
@@ -134,7 +147,7 @@ def _compared(side: exp.Expr, scope: Scope) -> Iterator[Column]:
     for each in side.find_all(exp.Column):
         column = scope.column(each.parts)
         parts = around(each, side)
-        is_whole = not any(map(is_predicate, parts))
+        is_whole = not any(map(is_sure_part, parts))
         yield part_of(column, (COPIED,) if is_whole else VALUES) if parts else column
 
 
@@ -151,7 +164,7 @@ def _is_moved(part: exp.EQ) -> bool:
     return any(each.find(*PLUS, *MINUS) is not None for each in (part.this, part.expression))
 
 
-def _holders(node: exp.Expr, scope: Scope) -> list[Source]:
+def holders(node: exp.Expr, scope: Scope) -> list[Source]:
     """Return the sources that the columns of an expression are of."""
     found = (scope.holder(each.parts) for each in node.find_all(exp.Column))
     return list({id(each): each for each in found if each is not None}.values())

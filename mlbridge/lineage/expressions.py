@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from mlbridge.lineage.conditions import guarded
+from mlbridge.lineage.comparisons import conjuncts
+from mlbridge.lineage.conditions import guarded, holders
 from mlbridge.lineage.flows import (
     EMPTY,
     NULL,
@@ -18,6 +19,7 @@ from mlbridge.lineage.flows import (
     merged,
     moment_of,
     part_of,
+    placed_by,
     places,
     transformed,
 )
@@ -31,11 +33,11 @@ from mlbridge.lineage.frames import (
 )
 from mlbridge.lineage.graph import AHEAD, ANY, BEFORE, COPIED, FILTERED, GAP, OTHER, UNTIL, Condition
 from mlbridge.lineage.held import Held, alike, bounded, conditioned, moved
-from mlbridge.lineage.parts import is_partial, is_predicate
+from mlbridge.lineage.parts import is_partial, is_sure_part
+from mlbridge.lineage.ranks import RANKS, is_in_time, numbered
 from mlbridge.lineage.scope import Scope
+from mlbridge.lineage.subqueries import among, existing, influenced, scalar
 from mlbridge.lineage.sums import is_readable, shift
-
-RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
 
 
 def value(node: exp.Expr, scope: Scope) -> Column:
@@ -44,7 +46,7 @@ def value(node: exp.Expr, scope: Scope) -> Column:
     if read is not None:
         return read(node, scope)
     if isinstance(node, exp.Query):
-        return _scalar(node, scope)
+        return scalar(node, scope)
     if is_partial(node):
         return _shifted(_part(node, scope), node, scope)
     found = _together(node.iter_expressions(), scope)
@@ -55,7 +57,7 @@ def value(node: exp.Expr, scope: Scope) -> Column:
 def _part(node: exp.Expr, scope: Scope) -> Column:
     """Read what keeps a part of a value: of a column as it is or cast, since it may take off what was put on before."""
     found = _together(node.iter_expressions(), scope, casts=True)
-    return transformed(part_of(found) if is_predicate(node) else part_of(found, (COPIED,)))
+    return transformed(part_of(found) if is_sure_part(node) else part_of(found, (COPIED,)))
 
 
 def _shifted(column: Column, node: exp.Expr, scope: Scope) -> Column:
@@ -97,7 +99,7 @@ def _cast(node: exp.Expr, scope: Scope) -> Column:
     inner = value(node.this, scope)
     if inner.constant == NULL:
         return inner
-    return _shifted(transformed(inner), node, scope)
+    return _shifted(_part(node, scope) if is_partial(node) else transformed(inner), node, scope)
 
 
 def _column(node: exp.Expr, scope: Scope) -> Column:
@@ -139,9 +141,17 @@ def _bracket(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _filter(node: exp.Expr, scope: Scope) -> Column:
+    """Read an aggregate of some rows; one that takes nothing of them, as `count(*)`, tells what it asks of them."""
     with guarded(node.expression, scope):
         column = value(node.this, scope)
-    return _influenced(column, [value(node.expression, scope)])
+        asked_of = EMPTY if places(column) else aggregated(asked(node.expression, scope))
+    return influenced(merged((column, asked_of)), [value(node.expression, scope)])
+
+
+def asked(condition: exp.Expr, scope: Scope) -> Column:
+    """Return what a condition asks of rows: of one source's at a time, since others compare rows to join them."""
+    parts = [value(each, scope) for each in conjuncts(condition) if len(holders(each, scope)) < 2]
+    return part_of(transformed(merged(parts)))
 
 
 def _within_group(node: exp.Expr, scope: Scope) -> Column:
@@ -149,29 +159,13 @@ def _within_group(node: exp.Expr, scope: Scope) -> Column:
     return aggregated(_together([node.this, node.expression], scope))
 
 
-def _influenced(column: Column, by: Iterable[Column]) -> Column:
-    more = influence(by, FILTERED)
-    return Column(column.flows | more)
-
-
-def _scalar(node: exp.Expr, scope: Scope) -> Column:
-    """Read a subquery that stands for a value."""
-    table = scope.query(node, scope, scope.tables)
-    found = bounded(merged(output.column for output in table.outputs), None)
-    if not table.correlated:  # one row for all
-        found = conditioned(found, [moved(OTHER, "", ())])
-    return Column(found.flows | table.rows)
-
-
 def _subquery(node: exp.Expr, scope: Scope) -> Column:
-    return _scalar(node, scope) if isinstance(node.this, exp.Query) else value(node.this, scope)
+    return scalar(node, scope) if isinstance(node.this, exp.Query) else value(node.this, scope)
 
 
 def _exists(node: exp.Expr, scope: Scope) -> Column:
-    """Read `exists`: which rows there are decides, not what they hold."""
-    if not isinstance(node.this, exp.Query):
-        return transformed(value(node.this, scope))
-    return Column(scope.query(node.this, scope, scope.tables).rows)
+    inner = node.this
+    return existing(inner, scope) if isinstance(inner, exp.Query) else transformed(value(inner, scope))
 
 
 def _in(node: exp.Expr, scope: Scope) -> Column:
@@ -181,13 +175,13 @@ def _in(node: exp.Expr, scope: Scope) -> Column:
     parts = [value(part, scope) for part in (node.this, *node.expressions, *lists)]
     found = part_of(transformed(merged(parts)))
     query = node.args.get("query")
-    return found if query is None else _influenced(found, [_scalar(query.unnest(), scope)])
+    return found if query is None else among(found, query.unnest(), scope)
 
 
 def _any(node: exp.Expr, scope: Scope) -> Column:
     inner = node.this.unnest() if isinstance(node.this, exp.Subquery) else node.this
     if isinstance(inner, exp.Query):
-        return _influenced(EMPTY, [_scalar(inner, scope)])
+        return among(EMPTY, inner, scope)
     return transformed(value(inner, scope))
 
 
@@ -218,15 +212,23 @@ def _comprehension(node: exp.Expr, scope: Scope) -> Column:
 
 
 def _case(node: exp.Expr, scope: Scope) -> Column:
-    """Read `case`: a value comes along only where its condition holds."""
+    """Read `case`: a value comes along only where its condition holds, which tells no more than that."""
     chosen, default = node.args.get("this"), node.args.get("default")
     columns = [] if chosen is None else [part_of(value(chosen, scope))]
     columns += [] if default is None else [value(default, scope)]
-    for each in node.args["ifs"]:
-        columns.append(part_of(value(each.this, scope)))
-        with guarded(each.this, scope):
-            columns.append(value(each.args["true"], scope))
-    return transformed(merged(columns))
+    return transformed(merged([*columns, *(_if(each, scope) for each in node.args["ifs"])]))
+
+
+def _if(node: exp.Expr, scope: Scope) -> Column:
+    other = node.args.get("false")
+    with guarded(node.this, scope):
+        columns = [part_of(value(node.this, scope)), value(node.args["true"], scope)]
+    return transformed(merged([*columns, *([] if other is None else [value(other, scope)])]))
+
+
+def _count_if(node: exp.Expr, scope: Scope) -> Column:
+    with guarded(node.this, scope):
+        return aggregated(part_of(value(node.this, scope)))
 
 
 def _window(node: exp.Expr, scope: Scope) -> Column:
@@ -239,10 +241,12 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
     partition, order = list(parts.get("partition_by") or ()), parts.get("order")
     row = EMPTY if order is None else value(order.expressions[0].this, scope)
     kind, span = window_kind(node, order, parts.get("spec")), window_span(order, parts.get("spec"))
+    same = [pair for each in partition for pair in alike(*[value(each, scope)] * 2)]
+    if not is_in_time(row.shift.rank, same):
+        kind = ANY
     text = node.sql(scope.names.dialect)
     is_rank = isinstance(window_function(node), RANKS)
     looks_back = kind in (GAP, BEFORE, UNTIL)
-    same = [pair for each in partition for pair in alike(*[value(each, scope)] * 2)]
     is_ahead = looks_ahead(kind, order, parts.get("spec"))
     moves = [] if looks_back and not is_rank else [moved(AHEAD if is_ahead else OTHER, text, same)]
     giving, deciding = [], []
@@ -264,11 +268,13 @@ def _window(node: exp.Expr, scope: Scope) -> Column:
             if ordered_by.shift.nullable and order.expressions[0].args.get("nulls_first"):
                 sure = plain = ANY
             moment = moment_of(ordered_by)
-            held = Held(Condition(text, sure, places(ordered_by), places(row), plain), moment)
-            argument = bounded(conditioned(argument, [held]), moment_of(row) if looks_back else None)
+            condition = Condition(text, sure, placed_by(ordered_by), placed_by(row), plain)
+            held = [] if moment is None else [Held(condition, moment)]
+            argument = bounded(conditioned(argument, held), moment_of(row) if looks_back or is_rank else None)
         argument = conditioned(argument, moves)
         giving.append(bounded(argument, None) if order is None else argument)
-    return _influenced(merged(giving), deciding)
+    found = influenced(merged(giving), deciding)
+    return numbered(found, node, order, row, same) if is_rank and order is not None else found
 
 
 def _window_parts(node: exp.Expr, scope: Scope) -> dict[str, Any]:
@@ -292,6 +298,8 @@ READ: dict[type[Any], Callable[[exp.Expr, Scope], Column]] = {
     exp.Boolean: _constant,
     exp.Cast: _cast,
     exp.Case: _case,
+    exp.If: _if,
+    exp.CountIf: _count_if,
     exp.Star: _nothing,
     exp.DataType: _nothing,
     exp.Identifier: _nothing,

@@ -183,9 +183,20 @@ def places(column: Column) -> tuple[tuple[str, str], ...]:
     return tuple(sorted({(each.node, each.column) for each in column.flows if each.how in VALUES}))
 
 
+def is_copied(column: Column) -> bool:
+    """Return whether a column's value is another's as it is."""
+    return all(each.how == COPIED and not each.is_part for each in column.flows if each.how in VALUES)
+
+
 def moment_of(column: Column) -> Moment | None:
     """Return the moment that a column is, None where it is none that was read."""
     return moment({each.bounds for each in column.flows if each.how in VALUES}, places(column), column.shift)
+
+
+def placed_by(column: Column) -> tuple[tuple[str, str], ...]:
+    """Return the columns of relations that place a row in time by a column: of its number, those that order it."""
+    rank = column.shift.rank
+    return places(column) if rank is None else rank.order
 
 
 def assumed(column: Column) -> Column:

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from mlbridge.lineage.flows import Column, Flow, bundled
 from mlbridge.lineage.graph import (
     AGGREGATED,
-    BESIDE,
-    MOVES,
     OVER_ROWS,
     PART,
     VALUES,
@@ -25,7 +23,7 @@ from mlbridge.lineage.rows import NOTHING_BOUNDS, Bounds, Moment, is_of_source, 
 
 
 class Held(NamedTuple):
-    """A condition, and the moment of the row that gives a value which it is about; a move is about all of the row."""
+    """A condition, and the moment of the row that gives a value which it is about; None: it is about all of the row."""
 
     condition: Condition
     about: Moment | None = None
@@ -81,9 +79,7 @@ def conditioned(column: Column, conditions: Iterable[Held]) -> Column:
 
 
 def _added(flow: Flow, more: Iterable[Held]) -> Conditions:
-    holding = (
-        each.condition for each in more if each.condition.kind in (*MOVES, BESIDE) or speaks_of(each.about, flow.bounds)
-    )
+    holding = (each.condition for each in more if each.about is None or speaks_of(each.about, flow.bounds))
     return (*flow.conditions, *(each for each in holding if each not in flow.conditions))
 
 

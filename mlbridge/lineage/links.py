@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mlbridge.lineage.flows import EMPTY, Column, moment_of
-from mlbridge.lineage.graph import AHEAD, OTHER, Condition
+from mlbridge.lineage.graph import AHEAD, ANY, OTHER, Condition
 from mlbridge.lineage.held import Held, Pair, conditioned, moved, moves_of, of_source, seen_from, settled
 from mlbridge.lineage.rows import Moment, unmarked
 from mlbridge.lineage.tables import Output, Table
@@ -81,8 +81,10 @@ class Source:
         return found if self.mark is None else of_source(found, self.mark)
 
     def hold(self, condition: Condition, moment: Column) -> None:
-        """Note a condition about a moment of this source."""
-        self.conditions = (*self.conditions, Held(condition, unmarked(moment_of(moment), self.mark)))
+        """Note a condition about a moment of this source; of what is no moment of a row, only that it is compared."""
+        about = unmarked(moment_of(moment), self.mark)
+        held = Held(Condition(condition.text, ANY)) if about is None else Held(condition, about)
+        self.conditions = (*self.conditions, held)
 
     def note(self, condition: Condition) -> None:
         """Note a condition about each row of this source as it is."""

@@ -10,6 +10,19 @@ from sqlglot import exp
 
 from mlbridge.lineage.spans import DAY, Grid
 
+UNSEEN = ("", "unseen")  # a column that a query does not have, so that nobody can compare it
+
+
+class Rank(NamedTuple):
+    """That a value is the number of its row by the columns of `order`, the earliest first unless it goes `backwards`.
+
+    Rows are numbered together that are alike in the columns `within`; the numbers of others cannot be compared.
+    """
+
+    order: tuple[tuple[str, str], ...]
+    within: tuple[tuple[str, str], ...]
+    backwards: bool = False
+
 
 class Shift(NamedTuple):
     """How a value lies to the moment that it is made of: `low` to `high` seconds later, without ends that differ.
@@ -19,6 +32,7 @@ class Shift(NamedTuple):
     weeks begin as `start` says. `is_date`: the moment is known as a date only, so that it may lie later by hours.
     `terms`: what the value is converted to, such as a time zone; values in different terms cannot be compared.
     `nullable`: it is NULL in some rows by the SQL itself. A comparison leaves those out; an order or a `max` does not.
+    `rank`: it is the number of the row by that moment, which lies before another's where that does.
     """
 
     low: float = -inf
@@ -28,6 +42,7 @@ class Shift(NamedTuple):
     start: str = ""
     terms: str = ""
     nullable: bool = False
+    rank: Rank | None = None
 
 
 UNKNOWN = Shift()
@@ -53,4 +68,6 @@ def common(one: Grid, other: Grid) -> Grid:
     low, high = sorted((one, other))
     if low.seconds == high.seconds and low.start != high.start:
         return Grid(DAY)
-    return low if low.seconds and not high.seconds % low.seconds else Grid()
+    if low.seconds and high.seconds % low.seconds:
+        return Grid() if low.seconds % DAY or high.seconds % DAY else Grid(DAY)
+    return low

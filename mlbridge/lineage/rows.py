@@ -14,7 +14,8 @@ from mlbridge.lineage.moments import EXACT, UNKNOWN, Shift
 
 # The row of a relation is 0 unless the relation's own SQL tells several; of a self join the source's number goes ahead.
 Row: TypeAlias = "int | tuple[int, Row]"
-Places: TypeAlias = tuple[tuple[str, str], ...]
+Place: TypeAlias = tuple[str, str]
+Places: TypeAlias = tuple[Place, ...]
 
 
 class Moment(NamedTuple):
@@ -38,8 +39,15 @@ def row_of(bounds: Bounds) -> Row | None:
 
 
 def moment(every: set[Bounds], places: Places, shift: Shift) -> Moment | None:
-    """Return the moment that a column with these flows is; None where that was not read, or is of several rows."""
-    row = row_of(next(iter(every))) if len(every) == 1 else None
+    """Return the moment that a column with these flows is; None where that was not read, or is of several rows.
+
+    The number of a row stands for the moment that it is ordered by, which bounds the rows that are counted.
+    """
+    bounds = next(iter(every)) if len(every) == 1 else NOTHING_BOUNDS
+    if shift.rank is not None:
+        rows = {each.row for each in bounds if isinstance(each, Moment)}
+        return Moment(rows.pop(), shift.rank.order, EXACT) if len(rows) == 1 else None
+    row = row_of(bounds)
     return None if row is None or shift == UNKNOWN else Moment(row, places, shift)
 
 

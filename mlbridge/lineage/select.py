@@ -8,8 +8,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from mlbridge.lineage.conditions import is_left_out, restrict
-from mlbridge.lineage.expressions import value
-from mlbridge.lineage.flows import Column, Flows, influence
+from mlbridge.lineage.expressions import asked, value
+from mlbridge.lineage.flows import EMPTY, Column, Flows, influence
 from mlbridge.lineage.graph import FILTERED
 from mlbridge.lineage.groups import gathered, grouping, groups_several_times, is_aggregate, ordering
 from mlbridge.lineage.held import bounded
@@ -151,7 +151,8 @@ class Queries:
             deciding += ordering(node, outputs, scope)
         unknown = _passed_on(node, scope)
         rows = scope.rows | influence(deciding, FILTERED)
-        return Table(outputs, rows, unknown, None, width, of_rows(node, scope), scope.correlated)
+        told = EMPTY if where is None else asked(where.this, scope)
+        return Table(outputs, rows, unknown, None, width, of_rows(node, scope), scope.correlated, told)
 
 
 def _outputs(node: exp.Select, scope: Scope) -> tuple[int, list[Output]]:

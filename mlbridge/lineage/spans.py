@@ -15,6 +15,7 @@ UNITS = {
     "HOUR": (3600.0, 3600.0), "DAY": (DAY, DAY), "WEEK": (7 * DAY, 7 * DAY), "MONTH": (28 * DAY, 31 * DAY),
     "QUARTER": (89 * DAY, 92 * DAY), "YEAR": (365 * DAY, 366 * DAY),
 }  # fmt: skip
+MONTHS = 8 * DAY  # units that are longer are made of months
 SHORTEST, LONGEST = 1e-6, 1e12  # what a span of unknown length takes at least and at most
 # What a number beside a column stands for whose type is not known: dates count days, others seconds or parts of them.
 ANY_UNIT = (SHORTEST, DAY)
@@ -61,6 +62,13 @@ def negative(found: Sum) -> Sum:
         plus=found.minus, minus=found.plus, low=-found.high, high=-found.low, dates=found.dates[::-1],
         terms=found.terms[::-1],
     )  # fmt: skip
+
+
+def whole_months(seconds: float, grid: Grid) -> float:
+    """Return seconds between values on a grid of months as whole ones of it, the longest: months differ by days."""
+    if not MONTHS < grid.seconds < LONGEST or not isfinite(seconds):
+        return seconds
+    return round(seconds / grid.seconds) * grid.seconds
 
 
 def constant(node: exp.Expr, unit: exp.Expr | None = None) -> Sum | None:
@@ -118,7 +126,8 @@ def _of_number(number: float, unit: exp.Expr | None) -> Sum:
     seconds = named(unit) or (SHORTEST / abs(number), LONGEST)
     low, high = sorted(number * each for each in seconds)
     is_whole = number == int(number) and named(unit) is not None
-    return Sum(None, None, low, high, Grid(min(seconds[0], DAY)) if is_whole else Grid(), UNITS["DAY"])
+    grid = seconds[1] if seconds[0] > MONTHS else min(seconds[0], DAY)
+    return Sum(None, None, low, high, Grid(grid) if is_whole else Grid(), UNITS["DAY"])
 
 
 def _number(node: exp.Expr) -> float | None:

@@ -14,7 +14,19 @@ from typing import Any, NamedTuple
 from sqlglot import exp
 
 from mlbridge.lineage.moments import UNKNOWN, Shift, ShiftOf, common, grid_of
-from mlbridge.lineage.spans import ANY_UNIT, DAY, LONGEST, SHORTEST, UNITS, Grid, Sum, constant, named, negative
+from mlbridge.lineage.spans import (
+    ANY_UNIT,
+    DAY,
+    LONGEST,
+    SHORTEST,
+    UNITS,
+    Grid,
+    Sum,
+    constant,
+    named,
+    negative,
+    whole_months,
+)
 
 # Types in which a moment stays what it is, if they are precise to that many digits of a second at least.
 MOMENTS = (
@@ -33,8 +45,9 @@ def shift(node: exp.Expr, shift_of: ShiftOf) -> Shift:
     found = read(node, shift_of) if is_readable(node) else None
     if found is None or found.plus is None or found.minus is not None:
         return UNKNOWN
-    nullable = shift_of(found.plus).nullable
-    return Shift(found.low, found.high, found.grid.seconds, found.dates[0], found.grid.start, found.terms[0], nullable)
+    of = shift_of(found.plus)
+    ends = Shift(found.low, found.high, found.grid.seconds, found.dates[0], found.grid.start, found.terms[0])
+    return ends._replace(nullable=of.nullable, rank=of.rank)
 
 
 def is_readable(node: exp.Expr) -> bool:
@@ -96,10 +109,10 @@ def total(one: Sum | None, other: Sum | None) -> Sum | None:
     dates = (one.dates[0] or other.dates[0], one.dates[1] or other.dates[1])
     terms = (one.terms[0] or other.terms[0], one.terms[1] or other.terms[1])
     grid = common(one.grid, other.grid)
-    return Sum(
-        one.plus or other.plus, one.minus or other.minus, one.low + other.low, one.high + other.high, grid, unit,
-        dates, terms,
-    )  # fmt: skip
+    low, high = one.low + other.low, one.high + other.high
+    if not whole_months(low, grid):  # the beginning of the next month lies after each moment of this one
+        low = max(low, 0.0)
+    return Sum(one.plus or other.plus, one.minus or other.minus, low, high, grid, unit, dates, terms)
 
 
 def _is_zero(found: Sum) -> bool:

@@ -29,7 +29,7 @@ class Table:
     `unknown` is what a column comes from that is not listed: a relation whose columns are not known, by its id, or the
     arguments of a table function. `relation` is the id of a relation of the graph that is read as it is. `width` is the
     number of branches that the rows come from, one of which each row is of; 0 where they are not told apart.
-    `correlated`: it names a column of a query around it.
+    `correlated`: it names a column of a query around it. `asked` is what its WHERE asks of the rows.
     """
 
     outputs: list[Output]
@@ -39,6 +39,7 @@ class Table:
     width: int = 0
     print: str = ""
     correlated: bool = False
+    asked: Column = EMPTY
     _by_key: dict[str, Column] = field(default_factory=dict)
 
     def find(self, key: str) -> Column | None:

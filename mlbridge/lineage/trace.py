@@ -11,9 +11,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mlbridge.lineage.cache import Cache
-from mlbridge.lineage.flows import EMPTY, Column, Flow, assumed, places
+from mlbridge.lineage.flows import EMPTY, Column, Flow, assumed, is_copied, places
 from mlbridge.lineage.graph import ASSUMED, CERTAIN, COPIED, EVERY, TRANSFORMED, Edge, Lineage, Relation, text_of
-from mlbridge.lineage.moments import DATE, EXACT, UNKNOWN, Shift
+from mlbridge.lineage.moments import DATE, EXACT, UNKNOWN, UNSEEN, Shift
 from mlbridge.lineage.names import Names
 from mlbridge.lineage.prints import print_of
 from mlbridge.lineage.reading import Reading, bounds_of, stored_bounds
@@ -75,13 +75,16 @@ class _Tracer:
                     unread[id_] = str(error).partition("\n")[0] or type(error).__name__
             edges += self._without_sql(node) if found is None else found
         cache.save()
-        untold = frozenset(
-            (id_, name)
-            for id_, names in self._columns.items()
-            for name in set(names).difference(self._reading_of(id_).shifts)
-        )
+        computed = {(each.node, each.column) for each in edges if each.is_value and each.how != COPIED}
+        every = ((id_, name) for id_, names in self._columns.items() for name in names)
+        untold = frozenset(each for each in every if not self._is_told(*each, each in computed))
         branches = {id_: each.branches for id_, each in self._readings.items() if each.branches}
         return Lineage(tuple(edges), unread, {**self._columns, **self._outside(edges)}, untold, branches)
+
+    def _is_told(self, id_: str, name: str, is_computed: bool) -> bool:
+        """Return whether SQL says how a column lies to the moment that it is made of; a number is made of several."""
+        shift = self._reading_of(id_).shifts.get(name, UNKNOWN)
+        return shift != UNKNOWN and not (is_computed and shift.rank is not None)
 
     def _outside(self, edges: Iterable[Edge]) -> dict[str, tuple[str, ...]]:
         """Return the table functions that SQL reads as sources, each with the columns that are taken of it."""
@@ -130,7 +133,7 @@ class _Tracer:
         columns = tuple(dict.fromkeys((*node.columns, *(name for name, _ in outputs))))
         # What comes from no column, such as the days of a calendar, is a moment of its own, as those of a source are.
         shifts = {name: column.shift if places(column) else EXACT for name, column in outputs}
-        shifts = {name: shift for name, shift in shifts.items() if shift != UNKNOWN}
+        shifts = {name: _stored(shift, node.id, outputs) for name, shift in shifts.items() if shift != UNKNOWN}
         united = [(name, column) for name, column in outputs if len(column.branches) == table.width]
         branches = tuple({name: places(each.branches[at]) for name, each in united} for at in range(table.width))
         edges = [edge for name, column in outputs for edge in _edges(node.id, name, column.flows)]
@@ -195,22 +198,16 @@ class _Tracer:
         """Return a relation as a table, each column as itself."""
         if id_ not in self._tables:
             columns = self._columns.get(id_) or tuple(self._relations[id_].columns)
-            reading = self._reading_of(id_)
-            outputs = [
-                Output(
-                    self._names.stored(name),
-                    name,
-                    Column(
-                        frozenset({Flow(id_, name, bounds=bounds_of(id_, name, reading))}),
-                        shift=reading.shifts.get(name, EXACT),
-                        plain=self._plain_shift(id_, name),
-                    ),
-                )
-                for name in columns
-            ]
+            outputs = [Output(self._names.stored(name), name, self._column(id_, name)) for name in columns]
             known = bool(outputs) and (bool(self._relations[id_].columns) or self._relations[id_].sql is not None)
             self._tables[id_] = Table(outputs, unknown=() if known else (id_,), relation=id_)
         return self._tables[id_]
+
+    def _column(self, id_: str, name: str) -> Column:
+        reading = self._reading_of(id_)
+        shift = reading.shifts.get(name, EXACT)
+        plain = self._plain_shift(id_, name) if shift.rank is None else shift
+        return Column(frozenset({Flow(id_, name, bounds=bounds_of(id_, name, reading))}), shift=shift, plain=plain)
 
     def _reading_of(self, id_: str) -> Reading:
         """Return what is known of a relation's columns.
@@ -246,6 +243,15 @@ class _Tracer:
             for column in node.columns or (names.values() if copied else ()):
                 if column not in declared and column.lower() in names:
                     yield Edge(node.id, column, parent, names[column.lower()], COPIED, certainty)
+
+
+def _stored(shift: Shift, id_: str, outputs: Iterable[tuple[str, Column]]) -> Shift:
+    """Return a shift as it is stored; the columns in which numbered rows are alike are then those of the node."""
+    if shift.rank is None:
+        return shift
+    own = {places(column): (id_, name) for name, column in outputs if is_copied(column)}
+    order, within = (tuple(own.get((each,), UNSEEN) for each in of) for of in shift.rank[:2])
+    return shift._replace(rank=shift.rank._replace(order=order, within=within))
 
 
 def _edges(node: str, column: str, flows: Iterable[Flow]) -> Iterator[Edge]:

@@ -378,7 +378,10 @@ def test_a_card_for_programs_has_the_figures_of_the_tables(run: Callable[..., Re
         (["late_arrival", "--version", "7"], "'late_arrival' has no version 7. Its versions: '1'."),
         (["late_arrival", "--version", "first"], "'first' is not a valid integer"),
         (["late_arrival", "--format", "pdf"], "'pdf' is not one of 'markdown', 'html', 'json'"),
-        (["late_arrival", "--output", "nowhere/card.md"], "the card cannot be written to 'nowhere/card.md': "),
+        (
+            ["late_arrival", "--output", "nowhere/card.md"],
+            "'nowhere/card.md' cannot be written: No such file or directory.",
+        ),
     ],
 )
 def test_a_card_that_cannot_be_written(run: Callable[..., Result], args: list[str], message: str) -> None:

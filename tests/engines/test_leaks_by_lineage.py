@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from asked_rows import ASKED_IN_TIME, ASKED_TOO_EARLY
 from common_sql import BESIDE_ANOTHER_TIME, COMMON, OF_ENDS_KNOWN, OF_OWN_END
+from dbt_shapes import SHAPES
+from numbered_rows import BEFORE, NUMBERED
 from other_rows import HISTORIES, UNSAID, cases, over
 from timed_features import BY_HAND, DIFFERENCES, LATER_ONES, NEXT, STREAM, Trips, generated
 from untold_moments import HONEST, LEAKS, OWN_MODELS, WARNED
@@ -43,6 +46,34 @@ def test_a_difference_of_moments_says_which_is_earlier(trips: Trips, side: str) 
     joined = f"trips as t left join trips as o on t.who = o.who and {side}"
     sql = f"select t.id, avg(o.delay) as x from {joined} group by t.id"
     found = trips.looked(sql)
+    assert found.level == (WITHHOLD if trips.leaks(sql) else NONE), found.evidence
+
+
+MONTHLY = (
+    "select t.id, avg(m.x) as x from trips as t left join m on m.who = t.who and {on} group by t.id",
+    "m as (select who, {on} as on_day, avg(delay) as x from trips group by 1, 2)",
+)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("made", "on"),
+    [
+        ("date_trunc('month', done_at)", "m.on_day = date_trunc('month', t.began) - interval 1 month"),
+        ("date_trunc('month', done_at)", "m.on_day = date_trunc('month', t.began - interval 1 month)"),
+        ("date_trunc('month', done_at)", "m.on_day + interval 1 month = date_trunc('month', t.began)"),
+        ("date_trunc('month', done_at) + interval 1 month", "m.on_day <= t.began"),
+        ("date_trunc('quarter', done_at)", "m.on_day = date_trunc('quarter', t.began) - interval 1 quarter"),
+        ("date_trunc('month', done_at)", "m.on_day = date_trunc('month', t.began) + interval 0 month"),
+        ("date_trunc('month', done_at)", "m.on_day < date_trunc('month', t.began) + interval 1 month"),
+        ("date_trunc('month', done_at) - interval 1 month", "m.on_day < date_trunc('month', t.began)"),
+        ("date_trunc('quarter', done_at)", "m.on_day < date_trunc('month', t.began)"),
+    ],
+)
+def test_whole_months_are_counted_though_they_differ_in_length(trips: Trips, made: str, on: str, apart: bool) -> None:
+    step, model = MONTHLY
+    sql = f"with {model.format(on=made)} {step.format(on=on)}"
+    found = trips.looked(sql, apart=apart)
     assert found.level == (WITHHOLD if trips.leaks(sql) else NONE), found.evidence
 
 
@@ -175,7 +206,7 @@ def test_the_next_line_of_what_is_of_one_moment_is_no_later_row(
         ("{} // 10", WARN), ("cast(floor({} / 10) as int)", WARN), ("{} % 30", WARN), ("left({}::text, 1)", WARN),
         ("({}::text)[:1]", WARN), ("split_part('a-' || {}::text, '-', 1)", WARN),
         ("case when {} < 30 then 1 else 2 end", WARN), ("case {} when 1 then 1 when 2 then 2 else 3 end", WARN),
-        ("least({}, 30)", WARN),
+        ("least({}, 30)", WARN), ("{0} - {0} % 10", WARN), ("cast({} / 10 as int)", WARN),
         ("md5({}::text)", NONE), ("'trip-' || {}", NONE), ("coalesce({}, -1)", NONE), ("{}::bigint", NONE),
         ("md5({0}::text || left({0}::text, 1))", NONE),
     ],
@@ -238,6 +269,53 @@ def test_common_honest_sql_is_not_accused(trips: Trips, name: str, apart: bool) 
     sql = over(HISTORIES["joined"], COMMON[name])
     assert not trips.leaks(sql)
     found = trips.looked(sql, apart=apart)
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_of_dbt_projects(trips: Trips, name: str) -> None:
+    sql, level = SHAPES[name]
+    assert trips.leaks(sql) is (level != NONE)
+    found = trips.looked(sql, apart=True)
+    assert found.level == level, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", ASKED_TOO_EARLY)
+def test_what_is_asked_of_rows_is_told(trips: Trips, name: str, apart: bool) -> None:
+    assert trips.leaks(ASKED_TOO_EARLY[name])
+    found = trips.looked(ASKED_TOO_EARLY[name], apart=apart)
+    assert found.level == WITHHOLD, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", ASKED_IN_TIME)
+def test_what_is_asked_of_rows_that_are_known_is_not_accused(trips: Trips, name: str, apart: bool) -> None:
+    assert not trips.leaks(ASKED_IN_TIME[name])
+    found = trips.looked(ASKED_IN_TIME[name], apart=apart)
+    assert found.level == NONE, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", NUMBERED)
+def test_the_number_of_a_row_says_what_its_order_says(trips: Trips, name: str, apart: bool) -> None:
+    step, level = NUMBERED[name]
+    sql = over(HISTORIES["joined"], step)
+    assert trips.leaks(sql) is (level != NONE)
+    found = trips.looked(sql, apart=apart)
+    assert found.level == level, found.evidence
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("name", BEFORE)
+def test_the_row_before_by_its_number_is_judged_as_a_lag(
+    trips: Trips, open_trips: Trips, name: str, apart: bool
+) -> None:
+    """Its outcome need not be known yet, which is asked for; how long it took is its own, not this row's."""
+    found = trips.looked(BEFORE[name].format(x="o.delay"), apart=apart)
+    assert found.level == WARN, found.evidence
+    sql = BEFORE[name].format(x="date_diff('hour', o.began, o.done_at)")
+    found = open_trips.looked(sql, apart=apart, target=TARGET, label_time="trips.done_at")
     assert found.level == NONE, found.evidence
 
 

@@ -300,6 +300,14 @@ OF_OWN_END = {
         select id, date_diff('hour', began, done_at) as x from trips""",
     "own duration in days": """
         select id, date_diff('hour', began, done_at) / 24 as x from trips""",
+    "own duration in whole days": """
+        select id, (date_diff('hour', began, done_at) / 24)::int as x from trips""",
+    "own duration, rounded": """
+        select id, round(greatest(extract(epoch from done_at - began), 0) / 60) as x from trips""",
+    "how long after midnight": """
+        select id, done_at - date_trunc('day', done_at) as x from trips""",
+    "longer than two hours": """
+        select id, case when done_at > began + interval 2 hour then 1 else 0 end as x from trips""",
 }
 
 # Later rows of a driver beside the moment of the first one, with how sure it is that they are later.

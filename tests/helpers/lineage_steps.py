@@ -70,7 +70,7 @@ class Steps(Words):
         texts = [f"{self.ref(key)} as {named}", f"{how.format(self.ref(value))} as {first}"]
         cols = [key_col, value_col]
         if self.dialect != "snowflake":
-            second, counted = self.fresh(deciding([other]))
+            second, counted = self.fresh(changed(other.origins, AGGREGATED) | deciding([other]))
             texts.append(f"count(*) filter (where {self.ref(other)} is null) as {second}")
             cols.append(counted)
         by = self.rng.choice(("1", self.ref(key)))
