@@ -259,7 +259,7 @@ def grow(published: Path, folder: Path, days: int) -> None:
                 (count,) = found.execute(f"select count(*) from '{file_of(into, name)}'").fetchone() or (0,)
                 print(f"{name:20}{count:13,} rows, {time.perf_counter() - started:.0f} s", flush=True)
             nodes(found).write_parquet(str(file_of(into, "ml_nodes")))
-            Facts.now("wide", "2026-01-01 00:00:00", "0.16.0", tuple(sorted(files))).write(into)
+            Facts.now("wide", "2026-01-01 00:00:00", "0.17.0", tuple(sorted(files))).write(into)
 
 
 def documents(found: duckdb.DuckDBPyConnection) -> None:

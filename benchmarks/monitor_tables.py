@@ -210,4 +210,4 @@ def write_build(folder: Path, kind: str, rows: int) -> None:
                 connection.execute(f"insert into {name} by name {given[name]}")
             connection.execute(f"copy {name} to '{file_of(place, name)}' (format parquet)")
             connection.execute(f"drop table {name}")
-        Facts.now(kind, "2025-01-01 00:00:00", "0.16.0", tuple(sorted(columns))).write(place)
+        Facts.now(kind, "2025-01-01 00:00:00", "0.17.0", tuple(sorted(columns))).write(place)

@@ -1,3 +1,3 @@
 """The version of the package; the dbt package of a host must have the same."""
 
-__version__ = "0.16.0"
+__version__ = "0.17.0"

@@ -1,3 +1,3 @@
 {# The version of the package. #}
 
-{% macro version() %}{{ return('0.16.0') }}{% endmacro %}
+{% macro version() %}{{ return('0.17.0') }}{% endmacro %}
