@@ -149,7 +149,7 @@ def test_a_build_that_dies_while_it_publishes_is_not_seen(folder: Path) -> None:
     publish(folder, 2)
     assert source.state().build.id == "2"
     assert len(list((folder / "builds").iterdir())) == 2
-    assert {each.name for each in folder.iterdir()} == {"builds", "current"}
+    assert {each.name for each in folder.iterdir()} == {"builds", "current", "lock"}
 
 
 def test_the_build_says_what_it_is(folder: Path) -> None:
