@@ -23,7 +23,8 @@ from mlbridge.auditing.audit import (
     audit,
 )
 from mlbridge.auditing.rebuild import Chain
-from mlbridge.engines.warehouse import DIALECT, Warehouse, connect
+from mlbridge.engines.opening import connect
+from mlbridge.engines.warehouse import DIALECT, Warehouse
 from mlbridge.errors import SetupError
 from mlbridge.lineage.nodes import relations
 from mlbridge.lineage.trace import trace
