@@ -40,7 +40,7 @@ def stored_bounds(outputs: Iterable[tuple[str, Column]]) -> dict[str, list[int |
     found: dict[str, list[int | str]] = {}
     for name, column in listed:
         every = {each.bounds for each in column.flows if each.how in VALUES}
-        bounds: Bounds = next(iter(every)) if len(every) == 1 else frozenset()
+        bounds: Bounds = frozenset.intersection(*every) if every else frozenset()
         row = row_of(bounds)
         kept: list[int | str] = [] if row is None else [numbers.setdefault(row, len(numbers))]
         kept += [
