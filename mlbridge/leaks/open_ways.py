@@ -13,6 +13,7 @@ from mlbridge.leaks.time_conditions import (
     STRICTNESS,
     Beside,
     Clock,
+    End,
     Knowledge,
     Late,
     Passed,
@@ -31,6 +32,7 @@ from mlbridge.lineage.graph import (
     OTHER,
     UNTIL,
     Condition,
+    Conditions,
     Edge,
     Lineage,
     OneOf,
@@ -116,6 +118,7 @@ class _Search:
             lambda each, here: STRICTNESS.index(let_in(each, knowledge, here=here)),
             lambda each: each.kind in leaving and not knowledge.is_kept(each),
         )
+        self._left: dict[tuple[OneOf, frozenset[End], Passed, int], tuple[frozenset[End], Passed]] = {}
 
     def step(self, least: str) -> Step:
         """Return how an edge is taken that lets in no less than `least`: what is passed then, None where it is shut."""
@@ -143,19 +146,53 @@ class _Search:
 
     def _through(self, edge: Edge, passed: Passed, least: int) -> Passed | None:
         """Return what is known of the row of the parent that an edge takes its value from; None where it is shut."""
-        ends = frozenset({(2, HERE in passed)})
         beside = [each for each in passed if isinstance(each, Beside)]
-        for each in reversed(self._knowledge.clock.seen_from_row(edge, beside)):
+        conditions = self._knowledge.clock.seen_from_row(edge, beside)
+        found = self._along(conditions, frozenset({(2, HERE in passed)}), passed, least)
+        if found is None:
+            return None
+        ends, passed = found
+        return passed if all(at for _, at in ends) else passed - {HERE}
+
+    def _along(
+        self, conditions: Conditions, ends: frozenset[End], passed: Passed, least: int
+    ) -> tuple[frozenset[End], Passed] | None:
+        """Return how conditions are left, and what is known of the row then; None where they let in less than `least`.
+
+        What a condition places before a moment that is passed is passed itself, until the way goes on to another row.
+        """
+        since: Passed = frozenset()
+        for each in reversed(conditions):
             here = all(at for _, at in ends)
-            there = passed.union(*(self._of_node(passed, node) for node, _ in _later(each))) - {HERE}
-            ends = frozenset((min(rank, more), at) for rank, was in ends for more, at in self._ends(each, there, was))
+            if isinstance(each, OneOf) and passed - {HERE}:
+                ends, passed = self._along_one_of(each, ends, passed | since, least)
+            else:
+                there = passed | since
+                there = there.union(*(self._of_node(there, node) for node, _ in _later(each))) - {HERE}
+                ends = frozenset(
+                    (min(rank, more), at) for rank, was in ends for more, at in self._ends(each, there, was)
+                )
+                if not isinstance(each, OneOf) and each.kind in MOVES:
+                    since = frozenset()
+                passed |= _beside(each) | (self._before_prediction(each) if here else frozenset())
+                since |= _before_passed(each, there, self._knowledge)
             ends = frozenset(end for end in ends if end[0] >= least)
             if not ends:
                 return None
-            passed |= _beside(each) | (self._before_prediction(each) if here else frozenset())
-        return passed if all(at for _, at in ends) else passed - {HERE}
+        return ends, passed | since
 
-    def _ends(self, each: Condition | OneOf, there: Passed, here: bool) -> Iterable[tuple[int, bool]]:
+    def _along_one_of(
+        self, each: OneOf, ends: frozenset[End], passed: Passed, least: int
+    ) -> tuple[frozenset[End], Passed]:
+        """Return the same of several ways: how any is left, and what is known on all."""
+        key = each, ends, passed, least
+        if key not in self._left:
+            ways = [way for way in (self._along(way, ends, passed, least) for way in each.ways) if way is not None]
+            known = frozenset.intersection(*(known for _, known in ways)) if ways else passed
+            self._left[key] = frozenset().union(*(ends for ends, _ in ways)), known
+        return self._left[key]
+
+    def _ends(self, each: Condition | OneOf, there: Passed, here: bool) -> Iterable[End]:
         if isinstance(each, OneOf) or each.kind in (*MOVES, BESIDE) or not there:
             return self._ranks.end(each, here)
         return ((STRICTNESS.index(let_in(each, self._knowledge, there, here)), here),)
@@ -193,6 +230,13 @@ class _Search:
         of = {(each.from_node, each.from_column) for each in self._lineage.edges_of(*place)}
         sole = next(iter(of)) if len(of) == 1 and self._lineage.is_told(*place) else None
         return sole if sole is not None and sole[0] == node else None
+
+
+def _before_passed(each: Condition | OneOf, passed: Passed, knowledge: Knowledge) -> Passed:
+    """Return the moment that a condition places before one that is passed."""
+    if isinstance(each, OneOf) or len(each.earlier) != 1 or not each.later or not passed.issuperset(each.later):
+        return frozenset()
+    return frozenset(each.earlier if kind_of(each, knowledge) in (GAP, BEFORE, UNTIL) else ())
 
 
 def _beside(each: Condition | OneOf) -> Passed:

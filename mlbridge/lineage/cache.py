@@ -51,9 +51,7 @@ class Cache:
             edges = [_edge(each, conditions) for each in found["edges"]]
             columns = tuple(map(str, found["columns"]))
             shifts = {str(name): _shift(each) for name, each in found["shifts"].items()}
-            bounds = {
-                str(name): each if isinstance(each, int) else list(each) for name, each in found["bounds"].items()
-            }
+            bounds = {str(name): list(each) for name, each in found["bounds"].items()}
             branches = tuple({str(name): _pairs(of) for name, of in each.items()} for each in found["branches"])
         except (AttributeError, ValueError, TypeError, KeyError, IndexError):
             return None

@@ -104,6 +104,7 @@ def _earlier_or_later(every: Iterable[Before], scope: Scope) -> Iterator[tuple[S
             yield first, partial(Source.note, condition=beside)
         else:
             yield first, Source.look_back
+            yield first, partial(Source.precede, own=earlier, other=later)
             if unread or not any(isinf(end) for shift in shifts for end in shift[:2]):
                 yield second, Source.look_ahead
 
@@ -141,6 +142,10 @@ def _equal(condition: exp.Expr, every: Iterable[Before], scope: Scope) -> Iterat
                     (other[0], their, alike(its, mine), one[0], my),
                 ):
                     yield source, partial(Source.equal, keys=this, same=same, via=_via(source, to, that, scope))
+                if all(isinstance(each.unnest(), exp.Column) for each in sides):
+                    first, second = (scope.column(each.unnest().parts) for each in sides)
+                    yield one[0], partial(Source.precede, own=first, other=second)
+                    yield other[0], partial(Source.precede, own=second, other=first)
 
 
 def _compared(side: exp.Expr, scope: Scope) -> Iterator[Column]:

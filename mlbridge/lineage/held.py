@@ -118,6 +118,18 @@ def bounded(column: Column, by: Moment | None) -> Column:
     return replace(column, flows=frozenset(flows))
 
 
+def also_bounded(column: Column, before: Iterable[tuple[Moment, Moment]]) -> Column:
+    """Return a column in which what a moment bounds is bounded by another one, too, which that is not later than."""
+    every = tuple(before)
+    if not every:
+        return column
+    flows = (
+        each._replace(bounds=each.bounds.union(later for earlier, later in every if speaks_of(earlier, each.bounds)))
+        for each in column.flows
+    )
+    return replace(column, flows=frozenset(flows))
+
+
 def until(column: Column, mark: int, moments: frozenset[Moment]) -> Column:
     """Return a column in which a source of a self join has rows only until some moments of the other source's row."""
     flows = frozenset(

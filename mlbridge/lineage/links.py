@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlbridge.lineage.flows import EMPTY, Column, moment_of
 from mlbridge.lineage.graph import AHEAD, ANY, OTHER, Condition
-from mlbridge.lineage.held import Held, Pair, conditioned, moved, moves_of, of_source, seen_from, settled
+from mlbridge.lineage.held import Held, Pair, also_bounded, conditioned, moved, moves_of, of_source, seen_from, settled
 from mlbridge.lineage.rows import Moment, unmarked
 from mlbridge.lineage.tables import Output, Table
 
@@ -48,7 +48,8 @@ class Source:
 
     `conditions` must hold for a row to be used, and `link` says how it is found. `mark` is its number if another source
     may be other rows of the same relation, and `until` are moments of that one's row up to which rows are found here.
-    `branch` is the branch of the table that the rows at hand are of, None where they are of any.
+    `branch` is the branch of the table that the rows at hand are of, None where they are of any. `before` are
+    pairs of a moment of this source and one of another source which it is not later than.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Source:
     branch: int | None = None
     link: Link = Link()
     until: tuple[Moment, ...] = ()
+    before: tuple[tuple[Moment, Moment], ...] = ()
 
     def find(self, key: str) -> Column | None:
         """Return the first column of a name as the rows at hand have it, None where none is listed."""
@@ -78,7 +80,8 @@ class Source:
         found = column if self.branch is None else column.branches[self.branch]
         found = settled(seen_from(found, self.link.row or frozenset()), self.link.settled)
         found = conditioned(found, (*self.conditions, *self.link.move))
-        return found if self.mark is None else of_source(found, self.mark)
+        found = found if self.mark is None else of_source(found, self.mark)
+        return also_bounded(found, self.before)
 
     def hold(self, condition: Condition, moment: Column) -> None:
         """Note a condition about a moment of this source; of what is no moment of a row, only that it is compared."""
@@ -112,6 +115,12 @@ class Source:
     def look_back(self) -> None:
         """Note that only rows before another one's moment are found."""
         self.link = replace(self.link, is_earlier=True)
+
+    def precede(self, own: Column, other: Column) -> None:
+        """Note that a moment of this source is not later than another source's, which so bounds the same rows."""
+        mine, its = moment_of(own), moment_of(other)
+        if mine is not None and its is not None:
+            self.before = (*self.before, (mine, its))
 
     def look_ahead(self) -> None:
         """Note that only rows after another one's moment are found."""

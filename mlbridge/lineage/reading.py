@@ -11,16 +11,18 @@ from mlbridge.lineage.graph import VALUES, Branches, Edge
 from mlbridge.lineage.moments import EXACT, Shift
 from mlbridge.lineage.rows import Bounds, Moment, Row, row_of, speaks_of
 
-StoredBounds: TypeAlias = "Mapping[str, int | Sequence[str]]"
+StoredBounds: TypeAlias = "Mapping[str, Sequence[int | str]]"
 Shifts: TypeAlias = Mapping[str, Shift]  # by column, those that are unknown left out
+
+OWN_ROW = (0,)
 
 
 @dataclass(frozen=True)
 class Reading:
     """What was read of a node: its edges, columns, their shifts, and what they come from in each branch of a union.
 
-    `bounds` are those of columns that are not of the node's row: the number of another one, or the columns of the node
-    that bound them.
+    `bounds` are those of columns that are not of the node's row 0 alone: the number of the row that they are of, if
+    they are of one, and the other columns of the node that bound them.
     """
 
     edges: list[Edge]
@@ -30,29 +32,34 @@ class Reading:
     bounds: StoredBounds = field(default_factory=dict)
 
 
-def stored_bounds(outputs: Iterable[tuple[str, Column]]) -> dict[str, int | list[str]]:
+def stored_bounds(outputs: Iterable[tuple[str, Column]]) -> dict[str, list[int | str]]:
     """Return which columns of a node are not of its row, as in `Reading`."""
     listed = list(outputs)
     numbers: dict[Row, int] = {0: 0}
     moments = {name: moment_of(column) for name, column in listed}
-    found: dict[str, int | list[str]] = {}
+    found: dict[str, list[int | str]] = {}
     for name, column in listed:
         every = {each.bounds for each in column.flows if each.how in VALUES}
-        bounds: Bounds = next(iter(every)) if len(every) == 1 else frozenset()
+        bounds: Bounds = frozenset.intersection(*every) if every else frozenset()
         row = row_of(bounds)
-        if row is not None:
-            number = numbers.setdefault(row, len(numbers))
-            if number:
-                found[name] = number
-        elif every:
-            found[name] = [other for other, moment in moments.items() if speaks_of(moment, bounds)]
+        kept: list[int | str] = [] if row is None else [numbers.setdefault(row, len(numbers))]
+        kept += [
+            other
+            for other, moment in moments.items()
+            if moment is not None and moment.row != row and speaks_of(moment, bounds)
+        ]
+        if every and kept != [0]:
+            found[name] = kept
     return found
 
 
 def bounds_of(id_: str, name: str, reading: Reading) -> Bounds:
     """Return what bounds a column of a relation."""
-    kept = reading.bounds.get(name, 0)
-    if isinstance(kept, int):
-        return frozenset({kept})
-    rows = {each: row for each in kept if isinstance(row := reading.bounds.get(each, 0), int)}
-    return frozenset(Moment(row, ((id_, each),), EXACT) for each, row in rows.items())
+    kept = reading.bounds.get(name, OWN_ROW)
+    rows = {each: _number(reading.bounds.get(each, OWN_ROW)) for each in kept if isinstance(each, str)}
+    moments = {Moment(row, ((id_, each),), EXACT) for each, row in rows.items() if row is not None}
+    return frozenset({each for each in kept if isinstance(each, int)} | moments)
+
+
+def _number(kept: Sequence[int | str]) -> int | None:
+    return next((each for each in kept if isinstance(each, int)), None)

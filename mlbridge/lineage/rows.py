@@ -33,9 +33,9 @@ NOTHING_BOUNDS: Bounds = frozenset()
 
 
 def row_of(bounds: Bounds) -> Row | None:
-    """Return the row that a value is of; None where it is of several."""
-    (first, *more) = bounds or (None,)
-    return None if more or isinstance(first, Moment) else first
+    """Return the row that a value is of, whatever else bounds that; None where it is of several."""
+    rows = [each for each in bounds if not isinstance(each, Moment)]
+    return rows[0] if len(rows) == 1 else None
 
 
 def moment(every: set[Bounds], places: Places, shift: Shift) -> Moment | None:

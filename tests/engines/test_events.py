@@ -20,7 +20,7 @@ from simulated import Package
 from sqlglot import exp, parse_one
 from timed_features import Trips
 
-from mlbridge.leaks.catalogue import NONE, WITHHOLD
+from mlbridge.leaks.catalogue import NONE, WARN, WITHHOLD
 
 START = datetime(2024, 1, 1)
 SPINE = {"row_id": "BIGINT", "who": "VARCHAR", "gate": "BIGINT", "due": "TIMESTAMP"}
@@ -308,6 +308,39 @@ def test_the_search_for_leaks_reads_it(
         assert trips.leaks(sql) is is_leak
     looked = trips.looked(sql)
     assert looked.level == (WITHHOLD if is_leak else NONE), looked.evidence
+
+
+CALENDAR = """
+calendar as (select unnest(generate_series(timestamp '2024-01-01', timestamp '2024-03-05', interval 6 hour)) as at),
+points as (select trips.who, calendar.at from calendar cross join (select distinct who from trips) as trips)"""
+
+
+@pytest.mark.parametrize(
+    ("clocks", "joined", "level"),
+    [
+        (HONEST, "trip.began >= seen.at", NONE),
+        ({"time": "done_at"}, "trip.began >= seen.at", NONE),
+        ({"time": "began"}, "trip.began >= seen.at", WARN),
+        (HONEST, "trip.began <= seen.at", WITHHOLD),
+    ],
+    ids=["two clocks", "when known", "when begun", "a later moment"],
+)
+@pytest.mark.parametrize("name", ["sum", "last", "lagged", "rate"])
+def test_the_search_for_leaks_follows_it_through_a_view_on_a_calendar(
+    trips: Trips, name: str, clocks: dict[str, str], joined: str, level: str
+) -> None:
+    """Figures as of each moment of a calendar, of which a trip has the last before its prediction, or the next."""
+    macro, feature = ASKED[name]
+    tables = {"points": ["who", "at"], "events": ["id", "who", "began", "done_at", "delay", "is_late"]}
+    found = {"x": {**feature, "entity": "who"}}
+    made = written("duckdb", macro, clocks, found, tables=tables, time="at", spine=Relation("points", "points"))
+    models = (
+        f"events as (select *, delay > 0 as is_late from trips), {CALENDAR}, seen as (select * from ({made}) as made)"
+    )
+    asof = f"asof left join seen on trip.who = seen.who and {joined}"
+    sql = f"with {models}, trip as (select id, who, began from trips) select id, x from trip {asof}"
+    looked = trips.looked(sql, apart=True)
+    assert looked.level == level, looked.evidence
 
 
 META = {"entity": "who", "time": "seen", "known_at": "told"}
