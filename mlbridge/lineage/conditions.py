@@ -48,13 +48,13 @@ def restrict(condition: exp.Expr, scope: Scope, given: Iterable[Source]) -> None
 @contextmanager
 def guarded(condition: exp.Expr, scope: Scope) -> Iterator[None]:
     """Read an expression as one that only rows reach for which a condition holds, as in `case when`."""
-    before = [(source, source.conditions, source.link) for source in scope.sources]
+    kept = [(source, source.conditions, source.link, source.until, source.before) for source in scope.sources]
     restrict(condition, scope, scope.sources)
     try:
         yield
     finally:
-        for source, conditions, link in before:
-            source.conditions, source.link = conditions, link
+        for source, conditions, link, until, before in kept:
+            source.conditions, source.link, source.until, source.before = conditions, link, until, before
 
 
 def _is_told(each: Before, scope: Scope) -> bool:
