@@ -330,7 +330,10 @@
   {{ return(adapter.dispatch('looking_back', 'mlbridge')(moment, is_event, duration)) }}
 {% endmacro %}
 
-{% macro types_without_order() %}{{ return(adapter.dispatch('types_without_order', 'mlbridge')()) }}{% endmacro %}
+{% macro types_without_order() %}
+  {#- The types, in lower case as the engine names them, whose values it cannot sort, so that no row of an online table could be the newest. -#}
+  {{ return(adapter.dispatch('types_without_order', 'mlbridge')()) }}
+{% endmacro %}
 
 {% macro online_materialization(hook) %}
   {#-

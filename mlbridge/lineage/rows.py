@@ -3,7 +3,8 @@
 That the moment of a row lies before another one lets in what the row holds of itself. It says nothing about what was
 computed over other rows and stands beside it, such as a sum over all rows, or about the other row of a self join. So
 each flow says of which row it is, or of which rows a moment bounds: the last row of a window that looks back does, if
-it is what the window is ordered by. Rows of different relations that are joined count as one.
+it is what the window is ordered by, and so does a moment of another row that is joined to them where it is equal or
+later. Rows of different relations that are joined count as one.
 """
 
 from __future__ import annotations

@@ -481,3 +481,36 @@ def test_known_at_must_name_a_column(trips: Trips) -> None:
         SetupError, match=r"trips: `mlbridge.known_at` names the column 'don_at', which the node does not"
     ):
         trips.looked("select id, who as x from trips", who={"mlbridge": {"known_at": "don_at"}})
+
+
+BY_DAY = """
+past as (select who, date_trunc('day', done_at) as day, delay from trips),
+base as (select id, who, began, date_trunc('day', began) as day from trips)"""
+BY_MOMENT = """
+past as (select who, began, done_at, delay from trips),
+base as (select id, who, began from trips),
+later as (select id, who, began, began + interval 2 day as until from trips)"""
+TAKEN_IN = "select base.id, avg(m.delay) as x from base left join m on m.who = base.who and"
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one query", "models apart"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"""with {BY_DAY} select base.id, avg(past.delay) as x from base left join past
+            on past.who = base.who and past.day = base.day where base.day <= base.began group by base.id""",
+        f"""with {BY_DAY}, m as (select base.who, base.day, past.delay from base join past
+            on past.who = base.who and past.day = base.day) {TAKEN_IN} m.day <= base.began group by base.id""",
+        f"""with {BY_MOMENT}, m as (select later.who, later.began, o.delay from later join past as o
+            on o.who = later.who and o.done_at <= later.until) {TAKEN_IN} m.began <= base.began group by base.id""",
+        f"""with {BY_MOMENT}, m as (select later.who, later.began, o.delay from later join past as o
+            on o.who = later.who and o.began <= later.began) {TAKEN_IN} m.began <= base.began group by base.id""",
+        f"""with {BY_MOMENT}, m as (select later.who, later.began, o.delay from later join past as o
+            on o.who = later.who and o.began = later.began) {TAKEN_IN} m.began <= base.began group by base.id""",
+    ],
+    ids=["the same day", "the same day in steps", "until later", "begun before", "begun at the same moment"],
+)
+def test_a_moment_of_a_joined_row_bounds_no_more_than_it_is_compared_with(trips: Trips, sql: str, apart: bool) -> None:
+    """Outcomes that come in until another moment than that of which it is known that it lies before the prediction."""
+    assert trips.leaks(sql)
+    assert trips.looked(sql, apart=apart).level == WITHHOLD
